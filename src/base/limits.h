@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Every cap of the program that no option sets, each with its reason. */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+/* SMTP, RFC 5321 4.5.3.1: a command line is 512 octets, and extensions add up to about 2 KiB (SIZE 26, BODY 17, AUTH 500,
+ * DSN 107 + 500 …). 4 KiB leaves room for all of them at once. */
+#define LIMIT_COMMAND_LINE 4096
+/* RFC 5321 4.5.3.1.3 sets 256 octets for a path; real ones with quoted local parts are longer. */
+#define LIMIT_PATH 1024
+/* One reply of a backend: 512 octets a line (RFC 5321 4.5.3.1.5) and as many lines as a large EHLO answer has. */
+#define LIMIT_REPLY_LINE 4096
+#define LIMIT_REPLY      65536
+/* Unread input of a connection: one large TLS record or socket read, so that a body moves in few steps. */
+#define LIMIT_STREAM_IN 65536
+/* Unsent output of a connection: replies of one pipelined group, or one slice of a body. */
+#define LIMIT_STREAM_OUT 131072
+/* Commands sent to a backend and not yet answered (RFC 2920 bounds the window by what both sides can buffer). */
+#define LIMIT_PIPELINE 64
+/* One configuration file, and the whole tree with its includes. */
+#define LIMIT_CONFIG_FILE  (4 * 1024 * 1024)
+#define LIMIT_CONFIG_ARENA (64 * 1024 * 1024)
+#define LIMIT_CONFIG_DEPTH 32
+/* One log line with all its escaped fields. */
+#define LIMIT_LOG_LINE 8192
+/* One hostile string inside a log line, before escaping. */
+#define LIMIT_LOG_FIELD 512
+/* One record between edge, scan host and worker (DESIGN section 2). */
+#define LIMIT_SCAN_RECORD 65536
+/* A virus name or a reason as an engine gives it. */
+#define LIMIT_VERDICT_NAME 128
+#define LIMIT_VERDICT_TEXT 256
+/* Name of an engine instance: the original's limit. */
+#define LIMIT_ENGINE_NAME 40
+#define LIMIT_ENGINES     16
+
+#endif

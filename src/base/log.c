@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* Forms log lines. The line lives inside the record, so logging needs no memory and works when there is none. */
+#include "base/log.h"
+#include <stdarg.h>
+#include <time.h>
+
+/* Room kept back for the mark of a truncated line and the closing brace. */
+enum { LOG_TAIL = 32 };
+
+static const struct {
+    const char *word;
+    enum log_level level;
+    const char *meaning;
+} log_events[] = {
+#define LOG_EVENT(symbol, word, level, meaning) {word, LOG_LEVEL_##level, meaning},
+#include "base/log_event.def"
+#undef LOG_EVENT
+};
+
+const char *log_event_word(enum log_event e)
+{
+    return log_events[e].word;
+}
+
+enum log_level log_event_level(enum log_event e)
+{
+    return log_events[e].level;
+}
+
+const char *log_event_meaning(enum log_event e)
+{
+    return log_events[e].meaning;
+}
+
+const char *log_level_word(enum log_level l)
+{
+    static const char *const words[] = {"debug", "info", "notice", "warning", "error"};
+    return words[l];
+}
+
+/* Appends raw text of our own; false when it does not fit, and then nothing was written. */
+static bool log_raw(struct log_record *r, struct span s, size_t limit)
+{
+    if (s.len > limit - r->len)
+        return false;
+    memcpy(r->line + r->len, s.ptr, s.len);
+    r->len += s.len;
+    return true;
+}
+
+static bool log_escaped(struct log_record *r, struct span value, size_t limit)
+{
+    static const char hex[] = "0123456789abcdef";
+    bool cut = value.len > LIMIT_LOG_FIELD;
+    value = span_sub(value, 0, LIMIT_LOG_FIELD);
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        char out[7];
+        size_t n = 0;
+        if (c == '"' || c == '\\') {
+            out[n++] = '\\';
+            out[n++] = (char)c;
+        } else if (char_is_print((char)c)) {
+            out[n++] = (char)c;
+        } else if (r->log->format == LOG_FORMAT_JSON) { /* JSON knows no \x */
+            memcpy(out, "\\u00", 4);
+            out[4] = hex[c >> 4];
+            out[5] = hex[c & 15];
+            n = 6;
+        } else {
+            memcpy(out, "\\x", 2);
+            out[2] = hex[c >> 4];
+            out[3] = hex[c & 15];
+            n = 4;
+        }
+        if (!log_raw(r, span_of(out, n), limit))
+            return false;
+    }
+    return !cut || log_raw(r, SPAN("..."), limit);
+}
+
+/* One field; all or nothing. */
+static void log_field(struct log_record *r, const char *key, struct span value, bool quoted)
+{
+    if (!r->active || r->truncated)
+        return;
+    size_t before = r->len, limit = sizeof(r->line) - LOG_TAIL;
+    bool json = r->log->format == LOG_FORMAT_JSON;
+    bool fits = log_raw(r, json ? SPAN(",\"") : SPAN(" "), limit) && log_raw(r, span_cstr(key), limit) &&
+                log_raw(r, json ? SPAN("\":") : SPAN("="), limit) &&
+                (!quoted || log_raw(r, SPAN("\""), limit)) && log_escaped(r, value, limit) &&
+                (!quoted || log_raw(r, SPAN("\""), limit));
+    if (!fits) {
+        r->len = before;
+        r->truncated = true;
+    }
+}
+
+void log_begin(struct log_record *r, const struct log *log, enum log_event event)
+{
+    r->log = log;
+    r->truncated = false;
+    r->len = 0;
+    r->level = log_event_level(event);
+    r->active = log && log_event_level(event) >= log->min_level;
+    if (!r->active)
+        return;
+    uint64_t now = log->wallclock_ms(log->arg);
+    time_t seconds = (time_t)(now / 1000);
+    struct tm tm;
+    char stamp[40] = "";
+    gmtime_r(&seconds, &tm);
+    size_t n = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(stamp + n, sizeof(stamp) - n, ".%03uZ", (unsigned)(now % 1000));
+    const char *level = log_level_word(r->level), *word = log_event_word(event);
+    char head[160];
+    int len = log->format == LOG_FORMAT_JSON
+                  ? snprintf(head, sizeof(head), "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", stamp, level, word)
+                  : snprintf(head, sizeof(head), "%s %s %s", stamp, level, word);
+    log_raw(r, span_of(head, (size_t)len), sizeof(r->line) - LOG_TAIL);
+}
+
+/* Text values are quoted only where a reader of key=value could be misled. */
+static bool log_needs_quotes(const struct log_record *r, struct span value)
+{
+    if (r->log->format == LOG_FORMAT_JSON || value.len == 0)
+        return true;
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.ptr[i];
+        if (!char_is_print(c) || c == ' ' || c == '"' || c == '\\' || c == '=')
+            return true;
+    }
+    return false;
+}
+
+void log_str(struct log_record *r, const char *key, struct span value)
+{
+    if (r->active)
+        log_field(r, key, value, log_needs_quotes(r, value));
+}
+
+void log_cstr(struct log_record *r, const char *key, const char *value)
+{
+    if (value)
+        log_str(r, key, span_cstr(value));
+}
+
+void log_u64(struct log_record *r, const char *key, uint64_t value)
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
+    log_field(r, key, span_of(digits, (size_t)n), false);
+}
+
+void log_ms(struct log_record *r, const char *key, uint64_t microseconds)
+{
+    char digits[32];
+    int n = snprintf(digits, sizeof(digits), "%llu.%03u", (unsigned long long)(microseconds / 1000),
+                     (unsigned)(microseconds % 1000));
+    log_field(r, key, span_of(digits, (size_t)n), false);
+}
+
+static void log_vfmt(struct log_record *r, const char *key, const char *format, va_list args)
+{
+    char text[LIMIT_LOG_FIELD + 16];
+    int n = vsnprintf(text, sizeof(text), format, args);
+    if (n < 0)
+        return;
+    log_str(r, key, span_of(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1));
+}
+
+void log_fmt(struct log_record *r, const char *key, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (r->active)
+        log_vfmt(r, key, format, args);
+    va_end(args);
+}
+
+void log_end(struct log_record *r)
+{
+    if (!r->active)
+        return;
+    bool json = r->log->format == LOG_FORMAT_JSON;
+    if (r->truncated)
+        log_raw(r, json ? SPAN(",\"truncated\":true") : SPAN(" truncated=true"), sizeof(r->line));
+    if (json)
+        log_raw(r, SPAN("}"), sizeof(r->line));
+    r->log->write(r->log->arg, r->level, span_of(r->line, r->len));
+    r->active = false;
+}
+
+void log_text(const struct log *log, enum log_event event, const char *key, const char *format, ...)
+{
+    struct log_record r;
+    va_list args;
+    va_start(args, format);
+    log_begin(&r, log, event);
+    if (r.active)
+        log_vfmt(&r, key, format, args);
+    log_end(&r);
+    va_end(args);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* The antivirus framework, edge side: which engines there are, in which order, what their stanzas say, and what follows from a
+ * verdict. Built once from the configuration, immutable, shared by all loops.
+ */
+#ifndef SCAN_FRAMEWORK_H
+#define SCAN_FRAMEWORK_H
+
+#include "conf/directive.h"
+#include "scan/verdict.h"
+
+enum scan_action { SCAN_ACTION_REJECT, SCAN_ACTION_PASS };
+
+/* Options common to every engine (momentum.md E2), as its stanza gives them. Shared with the scan host. */
+struct engine_conf {
+    bool enabled;
+    int action; /* enum scan_action */
+    int64_t error_code;
+    int64_t timeout_ms;
+    const char *pool; /* NULL: the engine's default pool */
+    int64_t max_concurrency;
+    /* texts of our replies; %v virus or reason, %e engine, %i message id */
+    const char *infected_text, *unscannable_text, *error_text;
+    int64_t infected_code, unscannable_code;
+    /* clamav's own (other engines leave them unset) */
+    const char *database;
+    bool alert_encrypted;
+    int64_t max_scansize, max_filesize, max_recursion, max_files;
+    const char *daemon;
+    bool daemon_is_remote;
+};
+
+/* ThreadPool "NAME". */
+struct pool_conf {
+    int64_t concurrency; /* 0: the name's default: CPU 4, others 50 */
+    int64_t backlog;
+    int64_t stack_size;
+    int64_t memory_limit;   /* RLIMIT_AS of a worker */
+    int64_t temp_size;      /* quota of a worker's temporary directory */
+    int64_t jobs_per_worker;
+};
+
+extern const struct scope_class scan_class;       /* implicit: scan = on | off */
+extern const struct scope_class pool_class;       /* ThreadPool */
+extern const struct scope_class antivirus_class;  /* antivirus */
+extern const struct scope_class *const engine_classes[]; /* clamav, kaspersky, …; NULL-terminated; each may be not_built */
+
+struct framework_engine {
+    const char *name;  /* of the instance: "clamav1" */
+    const char *type;  /* of the class: "clamav" */
+    const char *pool;  /* name of its pool */
+    bool built;        /* false: configured, but this version cannot run it: always ERROR */
+    const struct engine_conf *conf;
+    const struct conf_scope *scope;
+};
+
+struct framework_pool {
+    const char *name;
+    struct pool_conf conf; /* with defaults filled in */
+};
+
+struct framework {
+    bool scan_off;
+    struct framework_engine engines[LIMIT_ENGINES]; /* enabled ones, in file order */
+    size_t engine_count;
+    struct framework_pool pools[LIMIT_ENGINES]; /* those that a built engine uses: one scan host each */
+    size_t pool_count;
+};
+
+/* GLOBAL lives as long as FW. Cannot fail: the classes' checks have bounded everything. */
+void framework_init(struct framework *fw, const struct conf_scope *global);
+/* Index of the pool NAME in fw->pools, or -1. */
+int framework_pool_index(const struct framework *fw, const char *name);
+
+/* What postern does with a message. */
+struct scan_decision {
+    bool deliver;
+    bool mark;       /* deliver with the X-Virus-Status header */
+    int code;        /* when not delivered */
+    unsigned char enhanced[3];
+    char text[512];  /* one line of reply text */
+    char status[256]; /* value of the X-Virus-Status header, without the host name */
+};
+/* V is the final verdict; MESSAGE_ID goes into the text. */
+void framework_decide(const struct framework *fw, const struct verdict *v, const char *message_id, struct scan_decision *out);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The scan host of one pool: a broker (single-threaded event loop) that opens the pool's engines, forks workers and queues jobs.
+ *
+ * host.h (this); broker.c queue, channels, worker pool; worker.c the child's life; sandbox.c its cage (strict profile);
+ * workspace.c the workers' temporary directories. Only postern-scan links this.
+ */
+#ifndef SCAN_HOST_HOST_H
+#define SCAN_HOST_HOST_H
+
+#include "base/log.h"
+#include "scan/framework.h"
+
+struct scan_host_options {
+    const struct framework *framework;
+    size_t pool_index;
+    /* Datagrams from the supervisor: 'C' with a descriptor: a new channel of a loop. End of file: finish running jobs, answer queued
+     * ones with ERROR down, exit. */
+    int control_fd;
+    const char *temp_base; /* directory with one subdirectory per worker slot, "0", "1", … made and mounted by the supervisor, or
+                              made here when it did not */
+    bool temp_is_tmpfs;    /* each slot is a tmpfs with its own size */
+    const struct log *log;
+};
+/* Runs until control ends. Returns the exit status of the process. */
+int scan_host_run(const struct scan_host_options *o);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Mechanism of the sandbox: seccomp (libseccomp), Landlock (own definitions: Debian 12's headers are older than the kernels),
+ * resource limits. The policy is the caller's tables. */
+#ifndef SYS_JAIL_H
+#define SYS_JAIL_H
+
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Landlock ABI of the running kernel; 0: none. */
+int jail_landlock_abi(void);
+
+struct jail_path {
+    const char *path;
+    bool write; /* else read only */
+};
+/* Confines the calling thread to PATHS, best effort for the kernel's ABI: no TCP bind or connect from ABI 4 (unless
+ * ALLOW_NETWORK), abstract unix sockets and signals scoped from ABI 6. *abi receives what was applied. ERR_NOTFOUND: the kernel has
+ * no Landlock. ERR_IO with errno otherwise. Sets no_new_privs. */
+enum err jail_landlock(const struct jail_path *paths, size_t count, bool allow_network, int *abi) must_use;
+
+/* One allowed system call, with at most one condition on one argument. */
+enum jail_condition { JAIL_ANY, JAIL_ARG_EQ, JAIL_ARG_MASKED_ZERO /* (arg & value) == 0 */ };
+struct jail_call {
+    int number; /* SCMP_SYS(…) value: __NR_… */
+    enum jail_condition condition;
+    unsigned argument;
+    uint64_t value;
+};
+/* Installs an allow-list: every other call kills the process (SIGSYS). ERR_IO: it could not be installed, nothing changed. */
+enum err jail_seccomp(const struct jail_call *calls, size_t count) must_use;
+
+/* setrlimit, soft and hard alike. */
+enum err jail_rlimit(int resource, uint64_t value) must_use;
+/* Closes every descriptor but those in KEEP (ascending order). */
+void jail_close_other_fds(const int *keep, size_t count);
+
+#endif
