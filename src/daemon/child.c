@@ -45,8 +45,8 @@ static bool send_one(struct child *c, enum role_message type, size_t pool, size_
         loop_watch_set(&c->control_watch, LOOP_READ | LOOP_WRITE);
         return false;
     }
-    /* ERR_CLOSED: its end is about to be told by the pidfd. Anything else would leave an edge without a scan channel for good, so a
-     * fresh process with fresh channels is the way out. */
+    /* ERR_CLOSED: its end is about to be told by the pidfd. Anything else would leave an edge without a scan channel
+     * for good, so a fresh process with fresh channels is the way out. */
     if (e != ERR_CLOSED) {
         log_text(c->log, LOG_SHORTAGE, "reason", "%s: control message: %s; the process is replaced", c->name,
                  e == ERR_IO ? strerror(errno) : err_name(e));
@@ -144,8 +144,9 @@ static void schedule_restart(struct child *c)
     deadline_set_ms(&c->restart, pause);
 }
 
-static void exit_ready(void *arg, int events unused)
+static void exit_ready(void *arg, int events)
 {
+    (void)events;
     struct child *c = arg;
     struct child_end end;
     if (!reap(c, &end, WNOHANG))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One supervised process: started, watched by its pidfd, spoken to over a control socket, started again when it ends unasked – at
- * once the first time, then after a pause that doubles from 0.1 s to 10 s, until it has lived for 30 s. What it runs and what its end
- * means is the owner's business (struct child_hooks). Thread: the supervisor's only one.
+/* One supervised process: started, watched by its pidfd, spoken to over a control socket, started again when it ends
+ * unasked – at once the first time, then after a pause that doubles from 0.1 s to 10 s, until it has lived for 30 s.
+ * What it runs and what its end means is the owner's business (struct child_hooks). Thread: the supervisor's only one.
  */
 #ifndef DAEMON_CHILD_H
 #define DAEMON_CHILD_H
@@ -48,7 +48,8 @@ struct child {
     unsigned failures; /* ends in a row, each soon after the start */
     uint64_t started_us;
     bool asked_to_end;
-    /* What waits for room in the control socket: at most one channel per (pool, loop), a newer one replacing an older one. */
+    /* What waits for room in the control socket: at most one channel per (pool, loop), a newer one replacing an older
+     * one. */
     size_t pools, loops;
     int *channels; /* pools × loops descriptors, -1: none */
     bool drain;

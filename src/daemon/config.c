@@ -199,8 +199,9 @@ static enum err read_descriptor(int fd, const char *path, struct buf *out, struc
     }
 }
 
-static enum err read_file(void *arg unused, const char *path, struct buf *out, struct errtext *why)
+static enum err read_file(void *arg, const char *path, struct buf *out, struct errtext *why)
 {
+    (void)arg;
     /* O_NONBLOCK: a named pipe with no writer must not hold the program up before it is refused. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
@@ -222,8 +223,9 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name); /* lexical order, whatever the locale */
 }
 
-static enum err list_directory(void *arg unused, const char *path, struct buf *out, struct errtext *why)
+static enum err list_directory(void *arg, const char *path, struct buf *out, struct errtext *why)
 {
+    (void)arg;
     struct stat st;
     if (stat(path, &st) < 0) {
         errtext_set(why, "%s: %s", path, strerror(errno));
@@ -258,8 +260,10 @@ static enum err read_given_fd(void *arg, const char *path, struct buf *out, stru
     return read_descriptor(*fd, path, out, why);
 }
 
-static enum err list_nothing(void *arg unused, const char *path, struct buf *out unused, struct errtext *why)
+static enum err list_nothing(void *arg, const char *path, struct buf *out, struct errtext *why)
 {
+    (void)arg;
+    (void)out;
     errtext_set(why, "%s: no directory", path);
     return ERR_NOTFOUND;
 }

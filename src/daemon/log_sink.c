@@ -152,8 +152,9 @@ static void sink_write_report(void *arg, enum log_level level, struct span line)
     report->written = sink_put(report->sink, level, line);
 }
 
-static uint64_t sink_wallclock(void *arg unused)
+static uint64_t sink_wallclock(void *arg)
 {
+    (void)arg;
     return clock_wall_ms();
 }
 
