@@ -268,11 +268,16 @@ static enum err list_nothing(void *arg, const char *path, struct buf *out, struc
     return ERR_NOTFOUND;
 }
 
-/* The loaded values are the arena's and still ours alone here; afterwards nobody writes to them. */
+/* The loaded values are the arena's and ours alone until the first process is started; afterwards nobody writes to them. */
+static struct daemon_conf *own_values(const struct conf_scope *scope)
+{
+    return (struct daemon_conf *)(uintptr_t)scope->values;
+}
+
 static enum err fill_in_hostname(struct conf *conf, struct problems *problems)
 {
     const struct conf_scope *scope = conf_child(conf->global, &daemon_class, NULL);
-    struct daemon_conf *c = (struct daemon_conf *)(uintptr_t)scope->values;
+    struct daemon_conf *c = own_values(scope);
     char name[HOSTNAME_SIZE] = "";
     if (c->hostname)
         return ERR_OK;
@@ -283,6 +288,19 @@ static enum err fill_in_hostname(struct conf *conf, struct problems *problems)
     }
     c->hostname = arena_strdup(&conf->arena, span_cstr(name));
     return c->hostname ? ERR_OK : ERR_NOMEM;
+}
+
+void config_pin(struct conf *conf)
+{
+    const struct conf_scope *scope = conf_child(conf->global, &daemon_class, NULL);
+    struct daemon_conf *c = own_values(scope);
+    bool *given = (bool *)(uintptr_t)scope->given;
+    c->event_loops = role_loop_count(c);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (rows[i].offset == CONF_OFFSET(daemon_conf, event_loops) ||
+            rows[i].offset == CONF_OFFSET(daemon_conf, hostname))
+            given[i] = true;
+    }
 }
 
 static enum err load(struct conf *conf, const char *path, const struct conf_source *source, struct problems *problems)
