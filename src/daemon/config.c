@@ -3,15 +3,13 @@
 #include "daemon/config.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "proxy/proxy_conf.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EVENT_LOOPS_MAX = 64, HOSTNAME_SIZE = 256 };
+enum { HOSTNAME_SIZE = 256 };
 
 /* Entries of one included directory. */
 enum { DIRECTORY_ENTRIES_MAX = 4096 };
@@ -48,7 +46,7 @@ static const struct directive rows[] = {
      .offset = CONF_OFFSET(daemon_conf, event_loops),
      .default_text = "0",
      .min = 0,
-     .max = EVENT_LOOPS_MAX,
+     .max = ROLE_LOOPS_MAX,
      .unit = "threads",
      .reload = RELOAD_RESTART,
      .description = "event loops that serve connections; 0: one per processor"},
@@ -119,52 +117,6 @@ const struct scope_class daemon_class = {
     .check = daemon_check,
     .description = "options of the program as a whole",
 };
-
-const struct daemon_conf *role_daemon_conf(const struct conf *conf)
-{
-    return conf_child(conf->global, &daemon_class, NULL)->values;
-}
-
-unsigned role_loop_count(const struct daemon_conf *c)
-{
-    if (c->event_loops > 0)
-        return (unsigned)c->event_loops;
-    cpu_set_t set;
-    int processors =
-        sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
-    if (processors < 1)
-        return 1;
-    return processors > EVENT_LOOPS_MAX ? EVENT_LOOPS_MAX : (unsigned)processors;
-}
-
-static bool listener_is_enabled(const struct conf_scope *listen)
-{
-    return ((const struct listen_conf *)listen->values)->enable;
-}
-
-const struct conf_scope *role_listener_next(const struct conf *conf, const struct conf_scope *previous)
-{
-    const struct conf_scope *group = previous ? previous->parent : NULL;
-    if (!group)
-        group = conf_child(conf->global, &esmtp_listener_class, NULL);
-    const struct conf_scope *listen = previous;
-    while (group) {
-        while ((listen = conf_child(group, &listen_class, listen))) {
-            if (listener_is_enabled(listen))
-                return listen;
-        }
-        group = conf_child(conf->global, &esmtp_listener_class, group);
-    }
-    return NULL;
-}
-
-unsigned role_listener_count(const struct conf *conf)
-{
-    unsigned count = 0;
-    for (const struct conf_scope *s = NULL; (s = role_listener_next(conf, s));)
-        count++;
-    return count;
-}
 
 /* Everything of FD from its beginning; the offset stays, because other processes may share it. */
 static enum err read_descriptor(int fd, const char *path, struct buf *out, struct errtext *why)
@@ -268,7 +220,8 @@ static enum err list_nothing(void *arg, const char *path, struct buf *out, struc
     return ERR_NOTFOUND;
 }
 
-/* The loaded values are the arena's and ours alone until the first process is started; afterwards nobody writes to them. */
+/* The loaded values are the arena's and ours alone until the first process is started; afterwards nobody writes to
+ * them. */
 static struct daemon_conf *own_values(const struct conf_scope *scope)
 {
     return (struct daemon_conf *)(uintptr_t)scope->values;

@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 
 enum { ROLE_FD_CONFIG = 3, ROLE_FD_CONTROL = 4, ROLE_FD_LISTENERS = 5 };
+enum { ROLE_LOOPS_MAX = 64 };
 
 /* Datagrams on control: three bytes, type, pool, loop.
  * Supervisor → edge: CHANNEL with a descriptor, the channel of loop LOOP to the host of pool POOL (a new one after a
@@ -49,6 +50,8 @@ unsigned role_listener_count(const struct conf *conf);
 const struct daemon_conf *role_daemon_conf(const struct conf *conf);
 
 struct log;
+/* Logs the start of this process: version, role, pid, user id. */
+void role_log_start(const struct log *log, const char *role);
 /* The edge process, after the configuration was loaded from ROLE_FD_CONFIG. Returns its exit status. */
 int edge_run(const struct conf *conf, const struct log *log);
 

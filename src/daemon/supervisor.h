@@ -8,7 +8,8 @@
 
 #include "daemon/role.h"
 
-/* Runs the program with a configuration that has no errors; PROBLEMS holds its warnings. Returns the exit status. */
-int supervisor_run(const struct conf *conf, const struct problems *problems);
+/* Runs the program with a configuration that has no errors; PROBLEMS holds its warnings. CONF gets what depends
+ * on the machine (config_pin). Returns the exit status. */
+int supervisor_run(struct conf *conf, const struct problems *problems);
 
 #endif

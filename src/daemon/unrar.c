@@ -9,6 +9,15 @@ const char unrar_missing_text[] =
     "libclamunrar_iface is not installed: RAR archives are reported unscannable; Debian's package is libclamunrar12 or "
     "libclamunrar11 (non-free), the one that matches the installed libclamav";
 
+bool unrar_matters(const struct framework *fw)
+{
+    for (size_t i = 0; i < fw->engine_count; i++) {
+        if (strcmp(fw->engines[i].type, "clamav") == 0)
+            return true;
+    }
+    return false;
+}
+
 bool unrar_is_installed(void)
 {
     static const char *const names[] = {"libclamunrar_iface.so.12", "libclamunrar_iface.so.11",

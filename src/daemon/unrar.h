@@ -3,8 +3,11 @@
 #ifndef DAEMON_UNRAR_H
 #define DAEMON_UNRAR_H
 
+#include "scan/framework.h"
 #include <stdbool.h>
 
+/* Whether the configuration uses libclamav. */
+bool unrar_matters(const struct framework *fw);
 /* Whether libclamav could load its RAR module on this machine. Loads and unloads the module: for --check and the start
  * only, never in a process that has seen mail. */
 bool unrar_is_installed(void);
