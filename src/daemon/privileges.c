@@ -11,14 +11,13 @@
 
 #define CAP_BIT(c) (UINT64_C(1) << (c))
 
-/* Each with what would fail without it. */
 static const uint64_t kept = CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID) /* a restarted child becomes another user */
                              | CAP_BIT(CAP_SYS_ADMIN)                  /* it gets a tmpfs of its own */
                              | CAP_BIT(CAP_KILL)                       /* it is killed when it does not end */
                              | CAP_BIT(CAP_CHOWN)                      /* temporary directories are made for it */
-                             |
+                             | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_FOWNER); /* and removed at the end */
 
-                             enum err privileges_limit(void)
+enum err privileges_limit(void)
 {
     if (geteuid() != 0)
         return ERR_OK;
