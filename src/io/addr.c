@@ -6,14 +6,11 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
-static struct sockaddr_in *addr_v4(struct addr *a)
+/* The storage is read and written by copying, never through a pointer of another type. */
+static void addr_set(struct addr *a, const void *sockaddr, size_t len)
 {
-    return (struct sockaddr_in *)(void *)&a->storage;
-}
-
-static struct sockaddr_in6 *addr_v6(struct addr *a)
-{
-    return (struct sockaddr_in6 *)(void *)&a->storage;
+    *a = (struct addr){.len = (socklen_t)len};
+    memcpy(&a->storage, sockaddr, len);
 }
 
 bool addr_split(struct span text, unsigned default_port, struct span *host, unsigned *port)
@@ -48,15 +45,14 @@ bool addr_split(struct span text, unsigned default_port, struct span *host, unsi
 
 static enum err addr_parse_unix(struct span text, struct addr *out, struct errtext *why)
 {
-    struct sockaddr_un *un = (struct sockaddr_un *)(void *)&out->storage;
-    if (text.len >= sizeof(un->sun_path) || span_find(text, '\0') < text.len) {
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    if (text.len >= sizeof(un.sun_path) || span_find(text, '\0') < text.len) {
         errtext_set(why, "\"%.*s\": the path of a socket has at most %zu characters", SPAN_ARG(text),
-                    sizeof(un->sun_path) - 1);
+                    sizeof(un.sun_path) - 1);
         return ERR_SYNTAX;
     }
-    un->sun_family = AF_UNIX;
-    memcpy(un->sun_path, text.ptr, text.len);
-    out->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + text.len + 1);
+    memcpy(un.sun_path, text.ptr, text.len);
+    addr_set(out, &un, offsetof(struct sockaddr_un, sun_path) + text.len + 1);
     return ERR_OK;
 }
 
@@ -78,23 +74,19 @@ enum err addr_parse(struct span text, unsigned default_port, struct addr *out, s
         if (host.len)
             memcpy(literal, host.ptr, host.len);
         literal[host.len] = '\0';
-        struct sockaddr_in6 *v6 = addr_v6(out);
-        struct sockaddr_in *v4 = addr_v4(out);
-        out->every = host.len == 0 && !bracket && text.len > 0;
-        if (out->every || (bracket && inet_pton(AF_INET6, literal, &v6->sin6_addr) == 1)) {
-            v6->sin6_family = AF_INET6;
-            v6->sin6_port = htons((uint16_t)port);
-            out->len = sizeof(*v6);
+        struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+        struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+        bool every = host.len == 0 && !bracket && text.len > 0;
+        if (every || (bracket && inet_pton(AF_INET6, literal, &v6.sin6_addr) == 1)) {
+            addr_set(out, &v6, sizeof(v6));
+            out->every = every;
             return ERR_OK;
         }
-        if (!bracket && inet_pton(AF_INET, literal, &v4->sin_addr) == 1) {
-            v4->sin_family = AF_INET;
-            v4->sin_port = htons((uint16_t)port);
-            out->len = sizeof(*v4);
+        if (!bracket && inet_pton(AF_INET, literal, &v4.sin_addr) == 1) {
+            addr_set(out, &v4, sizeof(v4));
             return ERR_OK;
         }
     }
-    *out = (struct addr){0};
     errtext_set(why, "\"%.*s\": expected an IPv4 address or an IPv6 address in brackets, names are not looked up here",
                 SPAN_ARG(text));
     return ERR_SYNTAX;
@@ -106,22 +98,21 @@ void addr_unmap(struct addr *a)
     memcpy(&v6, &a->storage, sizeof(v6));
     if (a->storage.ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
         return;
-    *a = (struct addr){.len = sizeof(struct sockaddr_in)};
-    struct sockaddr_in *v4 = addr_v4(a);
-    v4->sin_family = AF_INET;
-    v4->sin_port = v6.sin6_port;
-    memcpy(&v4->sin_addr, v6.sin6_addr.s6_addr + 12, 4);
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = v6.sin6_port};
+    memcpy(&v4.sin_addr, v6.sin6_addr.s6_addr + 12, 4);
+    addr_set(a, &v4, sizeof(v4));
 }
 
 static const char *addr_format_unix(const struct addr *a, char text[ADDR_TEXT])
 {
-    const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&a->storage;
+    struct sockaddr_un un;
+    memcpy(&un, &a->storage, sizeof(un));
     size_t offset = offsetof(struct sockaddr_un, sun_path);
-    size_t len = a->len > offset ? strnlen(un->sun_path, a->len - offset) : 0;
+    size_t len = a->len > offset ? strnlen(un.sun_path, a->len - offset) : 0;
     if (len == 0) /* unnamed (every client), or abstract */
         snprintf(text, ADDR_TEXT, "unix");
     else
-        snprintf(text, ADDR_TEXT, "%.*s", (int)len, un->sun_path);
+        snprintf(text, ADDR_TEXT, "%.*s", (int)len, un.sun_path);
     return text;
 }
 
@@ -129,13 +120,15 @@ static const char *addr_format_unix(const struct addr *a, char text[ADDR_TEXT])
 static unsigned addr_ip(const struct addr *a, char host[INET6_ADDRSTRLEN])
 {
     struct addr plain = *a;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
     addr_unmap(&plain);
-    if (plain.storage.ss_family == AF_INET) {
-        inet_ntop(AF_INET, &addr_v4(&plain)->sin_addr, host, INET6_ADDRSTRLEN);
-        return ntohs(addr_v4(&plain)->sin_port);
-    }
-    inet_ntop(AF_INET6, &addr_v6(&plain)->sin6_addr, host, INET6_ADDRSTRLEN);
-    return ntohs(addr_v6(&plain)->sin6_port);
+    memcpy(&v4, &plain.storage, sizeof(v4));
+    memcpy(&v6, &plain.storage, sizeof(v6));
+    bool is_v4 = plain.storage.ss_family == AF_INET;
+    inet_ntop(is_v4 ? AF_INET : AF_INET6, is_v4 ? (const void *)&v4.sin_addr : (const void *)&v6.sin6_addr, host,
+              INET6_ADDRSTRLEN);
+    return ntohs(is_v4 ? v4.sin_port : v6.sin6_port);
 }
 
 const char *addr_format(const struct addr *a, char text[ADDR_TEXT])

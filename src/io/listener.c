@@ -113,16 +113,17 @@ static const struct sockaddr *listener_sockaddr(const struct addr *a)
 /* A socket file that a dead process left behind: nobody answers there. */
 static bool listener_remove_stale(const struct addr *a)
 {
-    const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&a->storage;
+    struct sockaddr_un un;
     struct stat st;
-    if (a->storage.ss_family != AF_UNIX || lstat(un->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
+    memcpy(&un, &a->storage, sizeof(un));
+    if (a->storage.ss_family != AF_UNIX || lstat(un.sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
         return false;
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (probe < 0)
         return false;
     bool dead = connect(probe, listener_sockaddr(a), a->len) != 0 && errno == ECONNREFUSED;
     close(probe);
-    return dead && unlink(un->sun_path) == 0;
+    return dead && unlink(un.sun_path) == 0;
 }
 
 static int listener_socket(const struct addr *a, int backlog)
