@@ -12,10 +12,10 @@ static const char *const class_words[] = {
 
 static const struct {
     enum verdict_class class;
-    const char *word;
+    const char *word, *meaning;
 } reasons[] = {
 #define VERDICT_CLASS(symbol, word, meaning)
-#define VERDICT_REASON(symbol, class, word, meaning) {VERDICT_##class, word},
+#define VERDICT_REASON(symbol, class, word, meaning) {VERDICT_##class, word, meaning},
 #include "scan/verdict.def"
 #undef VERDICT_CLASS
 #undef VERDICT_REASON
@@ -29,6 +29,11 @@ const char *verdict_class_word(enum verdict_class c)
 const char *verdict_reason_word(enum verdict_reason r)
 {
     return (size_t)r < ARRAY_SIZE(reasons) ? reasons[r].word : "unknown";
+}
+
+const char *verdict_reason_meaning(enum verdict_reason r)
+{
+    return (size_t)r < ARRAY_SIZE(reasons) ? reasons[r].meaning : "unknown trouble";
 }
 
 enum verdict_class verdict_reason_class(enum verdict_reason r)
