@@ -258,7 +258,7 @@ void config_pin(struct conf *conf)
 
 static enum err load(struct conf *conf, const char *path, const struct conf_source *source, struct problems *problems)
 {
-    enum err e = conf_load(conf, path, source, daemon_classes(), problems);
+    enum err e = conf_load(conf, path, source, &daemon_classes, problems);
     if (!e && problems->errors == 0)
         e = fill_in_hostname(conf, problems);
     return e;

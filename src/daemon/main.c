@@ -126,7 +126,7 @@ static int print_text(enum err (*make)(const struct conf_classes *classes, struc
 {
     struct buf text;
     buf_init(&text, LIMIT_CONFIG_FILE);
-    enum err e = make(daemon_classes(), &text);
+    enum err e = make(&daemon_classes, &text);
     int status = e ? EX_OSERR : print_buf(&text);
     if (e)
         fprintf(stderr, "postern: %s\n", err_name(e));
@@ -138,7 +138,7 @@ static int dump_config(const struct conf *conf)
 {
     struct buf text;
     buf_init(&text, LIMIT_CONFIG_FILE);
-    enum err e = conf_dump(conf, daemon_classes(), &text);
+    enum err e = conf_dump(conf, &daemon_classes, &text);
     int status = e ? EX_OSERR : print_buf(&text);
     if (e)
         fprintf(stderr, "postern: %s\n", err_name(e));

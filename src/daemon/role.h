@@ -55,7 +55,7 @@ void role_log_start(const struct log *log, const char *role);
 /* The edge process, after the configuration was loaded from ROLE_FD_CONFIG. Returns its exit status. */
 int edge_run(const struct conf *conf, const struct log *log);
 
-/* Every scope class of the program, for conf_load. First thread only. */
-const struct conf_classes *daemon_classes(void);
+/* Every scope class of the program, for conf_load. */
+extern const struct conf_classes daemon_classes;
 
 #endif

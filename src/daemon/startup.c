@@ -196,7 +196,7 @@ int startup_seal_config(struct startup *s)
 {
     struct buf text;
     buf_init(&text, LIMIT_CONFIG_FILE);
-    enum err e = conf_dump(s->conf, daemon_classes(), &text);
+    enum err e = conf_dump(s->conf, &daemon_classes, &text);
     if (!e) {
         s->config_fd = memfd_new("postern-config");
         e = s->config_fd < 0 ? ERR_IO : write_all(s->config_fd, buf_span(&text));
