@@ -39,9 +39,13 @@ struct pool_conf {
     int64_t jobs_per_worker;
 };
 
-extern const struct scope_class scan_class;       /* implicit: scan = on | off */
-extern const struct scope_class pool_class;       /* ThreadPool */
-extern const struct scope_class antivirus_class;  /* antivirus */
+/* Every scope class of this folder by name, out of stanza.def: scan_class (implicit: scan = on | off), pool_class (ThreadPool),
+ * antivirus_class, clamav_class, … A list of them all: include the same table with macros that give `&symbol,`. */
+#define SCAN_STANZA(symbol)              extern const struct scope_class symbol;
+#define SCAN_ENGINE(symbol, pool, built) extern const struct scope_class symbol;
+#include "scan/stanza.def"
+#undef SCAN_STANZA
+#undef SCAN_ENGINE
 extern const struct scope_class *const engine_classes[]; /* clamav, kaspersky, …; NULL-terminated; each may be not_built */
 
 struct framework_engine {

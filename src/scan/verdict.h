@@ -35,6 +35,7 @@ enum verdict_reason {
 
 const char *verdict_class_word(enum verdict_class c);
 const char *verdict_reason_word(enum verdict_reason r);
+const char *verdict_reason_meaning(enum verdict_reason r); /* a sentence's part for people: "content locked by a password" */
 enum verdict_class verdict_reason_class(enum verdict_reason r);
 
 struct verdict {
