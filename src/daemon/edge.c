@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The edge process: N threads with one event loop and one struct proxy each. The first loop also listens to the supervisor and hands the
- * channels of the scan hosts on to the loops they are for. */
+/* The edge process: N threads with one event loop and one struct proxy each. The first loop also listens to the
+ * supervisor and hands the channels of the scan hosts on to the loops they are for. */
 #include "base/mem.h"
 #include "daemon/role.h"
 #include "io/mailbox.h"
