@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Counts of sessions by source in an open-addressing table that is twice as large as the sessions it can ever hold, so it never
- * fills up. Deletion moves later entries back (no tombstones). */
+/* Counts of sessions by source in an open-addressing table that is twice as large as the sessions it can ever hold, so
+ * it never fills up. Deletion moves later entries back (no tombstones). */
 #include "proxy/admission.h"
 #include "base/mem.h"
 #include <netinet/in.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool of backend connections of one loop. A connection belongs to exactly one of the pool's lists; its state says which. */
+/* The pool of backend connections of one loop. A connection belongs to exactly one of the pool's lists; its state says
+ * which. */
 #include "proxy/backend.h"
 #include "base/mem.h"
 #include "base/obj.h"
@@ -182,8 +183,8 @@ static void backend_start_connect(struct backend *b, struct backend_server *serv
     server->connections++;
     b->counted = true;
     smtp_client_init(&b->client, span_cstr(server->target->helo));
-    enum err e = stream_connect(&b->stream, b->pool->loop, &server->target->addr, NULL, LIMIT_STREAM_IN, LIMIT_STREAM_OUT,
-                                backend_on_stream, b);
+    enum err e = stream_connect(&b->stream, b->pool->loop, &server->target->addr, NULL, LIMIT_STREAM_IN,
+                                LIMIT_STREAM_OUT, backend_on_stream, b);
     if (e != ERR_OK) {
         smtp_client_release(&b->client);
         errtext_set(&b->failure, "connect: %s", err_name(e));
@@ -195,7 +196,8 @@ static void backend_start_connect(struct backend *b, struct backend_server *serv
     deadline_set_ms(&b->deadline, (uint64_t)conf->connect_timeout_ms);
 }
 
-/* Takes up the next server in the order of the file that has room; with none left: failed, or queued when all were only full. */
+/* Takes up the next server in the order of the file that has room; with none left: failed, or queued when all were only
+ * full. */
 static void backend_open_next(struct backend *b)
 {
     struct backend_pool *p = b->pool;
@@ -323,8 +325,8 @@ static void backend_refused(struct backend *b, const struct smtp_client_event *e
     errtext_set(&b->failure, "%s refused: %d %.*s", smtp_client_verb_name(ev->verb), ev->reply.code,
                 (int)(ev->reply.text.len < 300 ? ev->reply.text.len : 300), ev->reply.text.ptr);
     if (smtp_reply_class(&ev->reply) == 5) {
-        snprintf(b->failure_text, sizeof(b->failure_text), "%.*s", (int)(ev->reply.text.len < 300 ? ev->reply.text.len : 300),
-                 ev->reply.text.ptr);
+        snprintf(b->failure_text, sizeof(b->failure_text), "%.*s",
+                 (int)(ev->reply.text.len < 300 ? ev->reply.text.len : 300), ev->reply.text.ptr);
         b->failure_reply = (struct smtp_reply){.code = 554, .enhanced = {5, 3, 2}, .text = span_cstr(b->failure_text)};
     } else {
         backend_say_failure(b, SMTP_SAY_BACKEND_DOWN);
@@ -478,8 +480,8 @@ static struct backend *backend_new(struct backend_pool *p)
     return b;
 }
 
-struct backend_pool *backend_pool_new(struct loop *l, const struct backend_target *targets, size_t count, unsigned loops,
-                                      const struct log *log)
+struct backend_pool *backend_pool_new(struct loop *l, const struct backend_target *targets, size_t count,
+                                      unsigned loops, const struct log *log)
 {
     struct backend_pool *p = MEM_NEW(struct backend_pool);
     struct backend_server *servers = mem_new(count, sizeof(*servers));

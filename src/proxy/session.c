@@ -76,8 +76,8 @@ void session_close(struct session *s, const char *reason)
     session_end_transaction(s);
 }
 
-/* STEP_CLOSE: the last replies go out. Where the client may still be sending, the connection is only half closed for a moment:
- * closing a socket with unread input makes the kernel send a reset that can destroy the reply on its way. */
+/* STEP_CLOSE: the last replies go out. Where the client may still be sending, the connection is only half closed for a
+ * moment: closing a socket with unread input makes the kernel send a reset that can destroy the reply on its way. */
 enum step_result step_close(struct session *s)
 {
     session_flush(s);
@@ -245,7 +245,8 @@ void session_start(struct proxy_listener *l, int fd, const struct addr *peer)
     s->listener = l;
     s->peer = *peer;
     s->started_us = loop_now_us(p->loop);
-    snprintf(s->id, sizeof(s->id), "%08x-%x-%llx", p->shared->boot_id, p->index, (unsigned long long)++p->session_count);
+    snprintf(s->id, sizeof(s->id), "%08x-%x-%llx", p->shared->boot_id, p->index,
+             (unsigned long long)++p->session_count);
     addr_format(peer, s->peer_text);
     list_append(&p->sessions, &s->node);
     smtp_server_init(&s->smtp, &l->smtp);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* One client's session on one loop: its stream, its SMTP server engine, at most one transaction and at most one leased backend.
+/* One client's session on one loop: its stream, its SMTP server engine, at most one transaction and at most one leased
+ * backend.
  *
- * Whatever completes (client bytes, backend replies, scan, spool, a deadline) puts the session on the loop's run list; session_run
- * calls the current step until it says STEP_WAIT. A session is freed by the proxy's reaper only, never inside a callback.
- * Private to src/proxy.
+ * Whatever completes (client bytes, backend replies, scan, spool, a deadline) puts the session on the loop's run list;
+ * session_run calls the current step until it says STEP_WAIT. A session is freed by the proxy's reaper only, never
+ * inside a callback. Private to src/proxy.
  */
 #ifndef PROXY_SESSION_H
 #define PROXY_SESSION_H
@@ -99,7 +100,8 @@ void session_release_hold(struct session *s, const char *why);
 /* session_log.c */
 void session_log_connect(const struct session *s);
 void session_log_close(const struct session *s);
-void session_log_reject(const struct session *s, const char *verb, struct span argument, const struct smtp_reply *reply);
+void session_log_reject(const struct session *s, const char *verb, struct span argument,
+                        const struct smtp_reply *reply);
 void session_log_message(const struct session *s, const char *outcome);
 void session_log_text(const struct session *s, enum log_event event, const char *detail);
 

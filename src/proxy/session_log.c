@@ -34,13 +34,14 @@ void session_log_close(const struct session *s)
     log_end(&r);
 }
 
-static void log_reply(struct log_record *r, const char *key, int code, const unsigned char enhanced[3], struct span text)
+static void log_reply(struct log_record *r, const char *key, const struct smtp_reply *reply)
 {
-    if (enhanced[0])
-        log_fmt(r, key, "%d %u.%u.%u %.*s", code, enhanced[0], enhanced[1], enhanced[2],
-                (int)(text.len < 300 ? text.len : 300), text.ptr);
+    const uint16_t *e = reply->enhanced;
+    struct span text = span_sub(reply->text, 0, 300);
+    if (e[0])
+        log_fmt(r, key, "%d %u.%u.%u %.*s", reply->code, e[0], e[1], e[2], SPAN_ARG(text));
     else
-        log_fmt(r, key, "%d %.*s", code, (int)(text.len < 300 ? text.len : 300), text.ptr ? text.ptr : "");
+        log_fmt(r, key, "%d %.*s", reply->code, SPAN_ARG(text));
 }
 
 void session_log_reject(const struct session *s, const char *verb, struct span argument, const struct smtp_reply *reply)
@@ -49,7 +50,7 @@ void session_log_reject(const struct session *s, const char *verb, struct span a
     session_log_begin(&r, s, LOG_REJECT);
     log_cstr(&r, "command", verb);
     log_str(&r, "argument", argument);
-    log_reply(&r, "reply", reply->code, reply->enhanced, reply->text);
+    log_reply(&r, "reply", reply);
     log_cstr(&r, "backend", s->backend ? backend_name(s->backend) : NULL);
     log_str(&r, "helo", smtp_server_hello_name(&s->smtp));
     log_end(&r);
@@ -107,8 +108,10 @@ void session_log_message(const struct session *s, const char *outcome)
     log_u64(&r, "size", t->size);
     if (t->decided)
         session_log_verdict(&r, t);
-    if (t->reply_code)
-        log_reply(&r, "reply", t->reply_code, t->reply_enhanced, span_cstr(t->reply_text));
+    if (t->reply_code) {
+        struct smtp_reply reply = transaction_reply(t);
+        log_reply(&r, "reply", &reply);
+    }
     log_cstr(&r, "backend", t->backend_name[0] ? t->backend_name : NULL);
     log_cstr(&r, "backend_reply", t->backend_reply[0] ? t->backend_reply : NULL);
     if (t->replay)

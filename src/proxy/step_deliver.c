@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* STEP_DELIVER: the envelope is replayed where the backend had been let go; DATA, the overlay, the message's own octets, one last
- * look at the client, the final dot, the backend's reply. STEP_ANSWER: the client hears it, then the log. Before the dot every trouble
- * means that nothing was delivered (451 4.4.x); after it an unknown outcome is 451 too, never 250 (smtp.md A54–A61). */
+/* STEP_DELIVER: the envelope is replayed where the backend had been let go; DATA, the overlay, the message's own
+ * octets, one last look at the client, the final dot, the backend's reply. STEP_ANSWER: the client hears it, then the
+ * log. Before the dot every trouble means that nothing was delivered (451 4.4.x); after it an unknown outcome is 451
+ * too, never 250 (smtp.md A54–A61). */
 #include "proxy/session.h"
 
-static const unsigned char no_code[3] = {0};
-
 /* The delivery ends with REPLY to the client; the backend is given back, or closed where it stands inside a body. */
-static enum step_result deliver_end(struct session *s, int code, const unsigned char enhanced[3], struct span text, bool in_body)
+static enum step_result deliver_end(struct session *s, const struct smtp_reply *reply, bool in_body)
 {
     struct transaction *t = s->transaction;
-    transaction_set_reply(t, code, enhanced, text);
+    transaction_set_reply(t, reply);
+    if (t->reply_code == 421)
+        t->reply_code = 451; /* ending the session is not the backend's to say */
     t->times.relayed = loop_now_us(s->proxy->loop);
-    session_give_back(s, code / 100 != 2, in_body);
+    session_give_back(s, smtp_reply_class(reply) != 2, in_body);
     t->stage = DELIVER_DONE;
     s->step = STEP_ANSWER;
     return STEP_GO;
@@ -21,7 +22,7 @@ static enum step_result deliver_end(struct session *s, int code, const unsigned 
 static enum step_result deliver_end_say(struct session *s, enum smtp_say say, bool in_body)
 {
     struct smtp_reply reply = smtp_say(say);
-    return deliver_end(s, reply.code, reply.enhanced, reply.text, in_body);
+    return deliver_end(s, &reply, in_body);
 }
 
 static void deliver_note_reply(struct transaction *t, const struct smtp_reply *reply)
@@ -52,7 +53,7 @@ static enum step_result deliver_backend_failed(struct session *s)
     struct smtp_reply reply = failure.reply;
     if (smtp_reply_class(&reply) != 4) /* the client was told 250 to its envelope before: it shall try again */
         reply = smtp_say(SMTP_SAY_REPLAY_REFUSED);
-    return deliver_end(s, reply.code, reply.enhanced, reply.text, true);
+    return deliver_end(s, &reply, true);
 }
 
 /* A backend for an envelope whose first backend had to be let go. */
@@ -79,7 +80,8 @@ static enum step_result deliver_lease(struct session *s)
     return STEP_GO;
 }
 
-/* Queues what the window takes: MAIL, then each recipient that had been accepted. s->sent counts all of them, skipped or not. */
+/* Queues what the window takes: MAIL, then each recipient that had been accepted. s->sent counts all of them, skipped
+ * or not. */
 static void deliver_send_envelope(struct session *s)
 {
     struct transaction *t = s->transaction;
@@ -134,9 +136,7 @@ static enum step_result deliver_data(struct session *s)
         return STEP_GO;
     }
     deliver_note_reply(t, &reply);
-    if (reply.code == 421)
-        reply.code = 451;
-    return deliver_end(s, reply.code, reply.enhanced, reply.text, false);
+    return deliver_end(s, &reply, false);
 }
 
 /* Queues BYTES as far as the backend's buffer goes; how many were taken. */
@@ -162,7 +162,8 @@ static enum step_result deliver_body(struct session *s)
     enum smtp_client_verb verb;
     struct smtp_reply reply;
     if (backend_reply(s->backend, &verb, &reply) || backend_state(s->backend) == BACKEND_FAILED)
-        return deliver_backend_failed(s); /* a reply inside the body is a BAD of the engine, so it never comes here as one */
+        return deliver_backend_failed(
+            s); /* a reply inside the body is a BAD of the engine, so it never comes here as one */
     if (t->overlay_sent < t->overlay_len) {
         t->overlay_sent += deliver_queue(s, span_of(t->overlay + t->overlay_sent, t->overlay_len - t->overlay_sent));
         return t->overlay_sent < t->overlay_len ? STEP_WAIT : STEP_GO;
@@ -217,9 +218,7 @@ static enum step_result deliver_wait(struct session *s)
     if (!backend_reply(s->backend, &verb, &reply))
         return backend_state(s->backend) == BACKEND_FAILED ? deliver_backend_failed(s) : STEP_WAIT;
     deliver_note_reply(t, &reply);
-    if (reply.code == 421)
-        reply.code = 451;
-    return deliver_end(s, reply.code, reply.enhanced, reply.text, false);
+    return deliver_end(s, &reply, false);
 }
 
 enum step_result step_deliver(struct session *s)
@@ -246,7 +245,7 @@ enum step_result step_deliver(struct session *s)
     case DELIVER_DONE:
         break;
     }
-    return deliver_end(s, 451, no_code, SPAN("internal"), true); /* not reached: DONE leaves the step */
+    return deliver_end_say(s, SMTP_SAY_INTERNAL_ERROR, true); /* not reached: DONE leaves the step */
 }
 
 static const char *answer_outcome(const struct transaction *t)
@@ -261,8 +260,7 @@ static const char *answer_outcome(const struct transaction *t)
 enum step_result step_answer(struct session *s)
 {
     struct transaction *t = s->transaction;
-    struct smtp_reply reply = {.code = t->reply_code, .text = span_cstr(t->reply_text)};
-    memcpy(reply.enhanced, t->reply_enhanced, sizeof(reply.enhanced));
+    struct smtp_reply reply = transaction_reply(t);
     session_reply(s, &reply);
     session_flush(s);
     if (s->client.error)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* STEP_ENVELOPE: commands between messages. MAIL and RCPT go to the backend as they come, and its own replies come back, in
- * order; both protocol engines keep their own order, so the reply that arrives next belongs to the oldest unanswered command. */
+/* STEP_ENVELOPE: commands between messages. MAIL and RCPT go to the backend as they come, and its own replies come
+ * back, in order; both protocol engines keep their own order, so the reply that arrives next belongs to the oldest
+ * unanswered command. */
 #include "proxy/session.h"
 
 void session_give_back(struct session *s, bool in_transaction, bool in_body)
@@ -53,16 +54,19 @@ static void session_backend_failed(struct session *s)
 {
     struct transaction *t = s->transaction;
     if (backend_reused(s->backend) && t->answered == 0) {
-        /* An idle connection that its server closed just now; nothing of this transaction was answered, so nobody can tell. */
+        /* An idle connection that its server closed just now; nothing of this transaction was answered, so nobody can
+         * tell. */
         session_give_back(s, false, false);
         s->sent = 0;
         s->backend = backend_lease(s->proxy->backends, true, session_wake, s);
         if (s->backend)
             return;
     }
-    s->failure = s->backend ? backend_failure(s->backend) : (struct backend_failure){.reply = smtp_say(SMTP_SAY_INTERNAL_ERROR), .detail = "no memory for a connection"};
-    snprintf(s->failure_text, sizeof(s->failure_text), "%.*s", (int)(s->failure.reply.text.len < 399 ? s->failure.reply.text.len : 399),
-             s->failure.reply.text.ptr);
+    s->failure = s->backend ? backend_failure(s->backend)
+                            : (struct backend_failure){.reply = smtp_say(SMTP_SAY_INTERNAL_ERROR),
+                                                       .detail = "no memory for a connection"};
+    snprintf(s->failure_text, sizeof(s->failure_text), "%.*s",
+             (int)(s->failure.reply.text.len < 399 ? s->failure.reply.text.len : 399), s->failure.reply.text.ptr);
     s->failure.reply.text = span_cstr(s->failure_text);
     t->broken = true;
     session_log_reject(s, s->backend ? "backend" : "memory", span_cstr(s->failure.detail), &s->failure.reply);
@@ -168,7 +172,11 @@ static void session_on_data(struct session *s)
 {
     struct transaction *t = s->transaction;
     if (!t || t->broken) {
-        t ? session_reply(s, &s->failure.reply) : session_reply_say(s, SMTP_SAY_INTERNAL_ERROR);
+        if (t)
+            session_reply(s, &s->failure.reply);
+        else
+            session_reply_say(s, SMTP_SAY_INTERNAL_ERROR);
+        session_end_transaction(s); /* a refused DATA ends it (smtp/server.h) */
         return;
     }
     t->message = message_new(s->proxy->shared->spool, s->proxy->shared->iopool, s->proxy->mailbox, session_wake, s);
@@ -176,8 +184,12 @@ static void session_on_data(struct session *s)
     if (!t->message)
         session_log_text(s, LOG_SHORTAGE, "no memory file for a message");
     session_reply(s, &reply);
-    if (s->ended || !t->message)
+    if (s->ended)
         return;
+    if (!t->message) {
+        session_end_transaction(s);
+        return;
+    }
     t->times.data = loop_now_us(s->proxy->loop);
     deadline_set_ms(&s->hold, (uint64_t)s->proxy->shared->conf->backend_hold_ms);
     s->step = STEP_RECEIVE;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* STEP_RECEIVE, STEP_SCAN, STEP_DECIDE: the message comes in and is sealed, the engines look at it, the configuration decides. The
- * backend waits meanwhile, but not longer than backend_hold. */
+/* STEP_RECEIVE, STEP_SCAN, STEP_DECIDE: the message comes in and is sealed, the engines look at it, the configuration
+ * decides. The backend waits meanwhile, but not longer than backend_hold. */
 #include "proxy/session.h"
 #include <errno.h>
 
-/* The backend while it has nothing to do: it may be given back after a while, or leave by itself. Either way the envelope is
- * replayed later, which is safe: nothing was delivered yet. */
+/* The backend while it has nothing to do: it may be given back after a while, or leave by itself. Either way the
+ * envelope is replayed later, which is safe: nothing was delivered yet. */
 static void session_watch_backend(struct session *s)
 {
     enum smtp_client_verb verb;
@@ -24,7 +24,7 @@ static void session_watch_backend(struct session *s)
 static void session_refuse_message(struct session *s, enum smtp_say say)
 {
     struct smtp_reply reply = smtp_say(say);
-    transaction_set_reply(s->transaction, reply.code, reply.enhanced, reply.text);
+    transaction_set_reply(s->transaction, &reply);
     session_give_back(s, true, false);
     s->step = STEP_ANSWER;
 }
@@ -51,10 +51,11 @@ static enum step_result session_seal(struct session *s)
         return STEP_GO;
     }
     if (t->too_large || t->faults) {
-        session_log_text(s, LOG_PROTOCOL, t->too_large                          ? "message too large"
-                                          : t->faults & SMTP_FAULT_NUL          ? "NUL in the message"
-                                          : t->faults & SMTP_FAULT_BARE_LF      ? "bare LF in the message"
-                                                                                : "bare CR in the message");
+        session_log_text(s, LOG_PROTOCOL,
+                         t->too_large                     ? "message too large"
+                         : t->faults & SMTP_FAULT_NUL     ? "NUL in the message"
+                         : t->faults & SMTP_FAULT_BARE_LF ? "bare LF in the message"
+                                                          : "bare CR in the message");
         session_refuse_message(s, t->too_large ? SMTP_SAY_TOO_LARGE : SMTP_SAY_BAD_LINE_ENDS);
         return STEP_GO;
     }
@@ -134,7 +135,8 @@ enum step_result step_scan(struct session *s)
         return STEP_WAIT;
     }
     if (!t->run) {
-        t->run = scan_run_start(s->proxy->scans, message_fd(t->message), t->size, message_digest(t->message)->bytes, session_wake, s);
+        t->run = scan_run_start(s->proxy->scans, message_fd(t->message), t->size, message_digest(t->message)->bytes,
+                                session_wake, s);
         if (!t->run)
             verdict_set(&t->verdict, VERDICT_ERROR, VERDICT_REASON_MEMORY, "no memory for a scan");
     }
@@ -163,7 +165,10 @@ enum step_result step_decide(struct session *s)
         s->step = STEP_DELIVER;
         return STEP_GO;
     }
-    transaction_set_reply(t, t->decision.code, t->decision.enhanced, span_cstr(t->decision.text));
+    const unsigned char *e = t->decision.enhanced;
+    struct smtp_reply reply = {
+        .code = t->decision.code, .enhanced = {e[0], e[1], e[2]}, .text = span_cstr(t->decision.text)};
+    transaction_set_reply(t, &reply);
     session_give_back(s, true, false);
     s->step = STEP_ANSWER;
     return STEP_GO;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The header lines that postern puts in front of a message it delivers. Nothing is added to a clean message: it reaches the
- * backend octet by octet as the client sent it. */
+/* The header lines that postern puts in front of a message it delivers. Nothing is added to a clean message: it reaches
+ * the backend octet by octet as the client sent it. */
 #include "proxy/transaction.h"
 
 void transaction_set_overlay(struct transaction *t, const char *hostname)

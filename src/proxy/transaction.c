@@ -77,9 +77,19 @@ enum err transaction_send_rcpt(const struct transaction *t, size_t i, struct bac
     return smtp_client_command(backend_client(b), SMTP_CLIENT_RCPT, span_of(argument, (size_t)n));
 }
 
-void transaction_set_reply(struct transaction *t, int code, const unsigned char enhanced[3], struct span text)
+void transaction_set_reply(struct transaction *t, const struct smtp_reply *reply)
 {
-    t->reply_code = code;
-    memcpy(t->reply_enhanced, enhanced, sizeof(t->reply_enhanced));
-    snprintf(t->reply_text, sizeof(t->reply_text), "%.*s", (int)(text.len < 1000 ? text.len : 1000), text.ptr ? text.ptr : "");
+    struct span text = span_sub(reply->text, 0, sizeof(t->reply_text) - 1);
+    t->reply_code = reply->code;
+    memcpy(t->reply_enhanced, reply->enhanced, sizeof(t->reply_enhanced));
+    if (text.len)
+        memcpy(t->reply_text, text.ptr, text.len);
+    t->reply_text[text.len] = '\0';
+}
+
+struct smtp_reply transaction_reply(const struct transaction *t)
+{
+    struct smtp_reply reply = {.code = t->reply_code, .text = span_cstr(t->reply_text)};
+    memcpy(reply.enhanced, t->reply_enhanced, sizeof(reply.enhanced));
+    return reply;
 }

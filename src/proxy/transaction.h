@@ -38,7 +38,7 @@ struct transaction {
     enum smtp_body body;
     struct recipient *recipients;
     size_t recipient_count, recipient_room;
-    size_t answered;   /* backend replies to MAIL and RCPT seen: 0 allows a silent retry on a fresh connection */
+    size_t answered; /* backend replies to MAIL and RCPT seen: 0 allows a silent retry on a fresh connection */
     bool mail_accepted;
     unsigned accepted; /* recipients */
     bool broken;       /* the backend failed before DATA: every further command gets the failure */
@@ -55,17 +55,17 @@ struct transaction {
     bool decided;
     /* delivery */
     enum deliver_stage stage;
-    bool replay; /* the envelope must be given to a backend again */
-    size_t replayed; /* replies to the replay seen */
+    bool replay;        /* the envelope must be given to a backend again */
+    size_t replayed;    /* replies to the replay seen */
     char overlay[1024]; /* header lines in front of the message */
     size_t overlay_len, overlay_sent;
-    uint64_t offset; /* of the next slice of the message */
+    uint64_t offset;   /* of the next slice of the message */
     size_t slice_done; /* octets of the slice at OFFSET that are queued */
     bool data_sent, dot_sent, outcome_unknown;
     char backend_name[80];
     /* final reply to the client */
     int reply_code;
-    unsigned char reply_enhanced[3];
+    uint16_t reply_enhanced[3];
     char reply_text[1024];
     char backend_reply[256]; /* of the final dot, or of the command that ended the delivery, for the log */
     struct transaction_times times;
@@ -80,8 +80,9 @@ enum err transaction_add_recipient(struct transaction *t, struct span path) must
 enum err transaction_send_mail(const struct transaction *t, struct backend *b) must_use;
 enum err transaction_send_rcpt(const struct transaction *t, size_t i, struct backend *b) must_use;
 
-/* Notes the final reply to the client. TEXT is copied. */
-void transaction_set_reply(struct transaction *t, int code, const unsigned char enhanced[3], struct span text);
+/* Notes the final reply to the client; its text is copied. */
+void transaction_set_reply(struct transaction *t, const struct smtp_reply *reply);
+struct smtp_reply transaction_reply(const struct transaction *t);
 /* Header lines that go in front of the message as the decision says (trace.c). */
 void transaction_set_overlay(struct transaction *t, const char *hostname);
 
