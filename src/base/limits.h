@@ -21,6 +21,12 @@
 #define LIMIT_CONFIG_FILE  (4 * 1024 * 1024)
 #define LIMIT_CONFIG_ARENA (64 * 1024 * 1024)
 #define LIMIT_CONFIG_DEPTH 32
+/* Files of one configuration: includes that include each other must not multiply without end. */
+#define LIMIT_CONFIG_FILES 1000
+/* Entries of one scope, list or dictionary: duplicates are searched for one by one. */
+#define LIMIT_CONFIG_ENTRIES 10000
+/* All findings about one configuration: nobody reads more. */
+#define LIMIT_CONFIG_FINDINGS (1024 * 1024)
 /* One log line with all its escaped fields. */
 #define LIMIT_LOG_LINE 8192
 /* One hostile string inside a log line, before escaping. */

@@ -12,6 +12,9 @@ static const struct engine_conf no_engine_conf = {
     .error_code = 451,
     .infected_code = 550,
     .unscannable_code = 550,
+    .infected_text = STANZA_INFECTED_TEXT,
+    .unscannable_text = STANZA_UNSCANNABLE_TEXT,
+    .error_text = STANZA_ERROR_TEXT,
 };
 
 static const struct engine_conf *deciding_conf(const struct framework *fw, const struct verdict *v)
@@ -109,15 +112,14 @@ void framework_decide(const struct framework *fw, const struct verdict *v, const
     case VERDICT_INFECTED:
         what = v->name[0] ? v->name : "unknown";
         code = conf->infected_code;
-        format = conf->infected_text ? conf->infected_text : STANZA_INFECTED_TEXT;
+        format = conf->infected_text;
         break;
     case VERDICT_UNSCANNABLE:
         code = conf->unscannable_code;
-        format = conf->unscannable_text ? conf->unscannable_text : STANZA_UNSCANNABLE_TEXT;
+        format = conf->unscannable_text;
         break;
     case VERDICT_ERROR:
     case VERDICT_CLASS_COUNT:
-        format = conf->error_text ? conf->error_text : STANZA_ERROR_TEXT;
         break;
     }
     bool found = v->class == VERDICT_INFECTED || v->class == VERDICT_UNSCANNABLE;
@@ -126,5 +128,5 @@ void framework_decide(const struct framework *fw, const struct verdict *v, const
         return;
     }
     refuse(out, code);
-    reply_text(out, format ? format : STANZA_ERROR_TEXT, what, engine, message_id);
+    reply_text(out, format, what, engine, message_id);
 }

@@ -36,11 +36,11 @@ enum { TIMEOUT_MIN_MS = 1, TIMEOUT_MAX_MS = 3600 * 1000, CONCURRENCY_MAX = 1024 
         LIVE(conf.infected_code, "infected_code", INT, "550", 400, 599, "reply code for an infected message"),         \
         LIVE(conf.unscannable_code, "unscannable_code", INT, "550", 400, 599,                                          \
              "reply code for a message that the engine could not look at as a whole"),                                 \
-        LIVE(conf.infected_text, "infected_text", STRING, NULL, 1, 300,                                                \
+        LIVE(conf.infected_text, "infected_text", STRING, STANZA_INFECTED_TEXT, 1, 300,                                \
              "reply text for an infected message; %v virus, %e engine, %i message id"),                                \
-        LIVE(conf.unscannable_text, "unscannable_text", STRING, NULL, 1, 300,                                          \
+        LIVE(conf.unscannable_text, "unscannable_text", STRING, STANZA_UNSCANNABLE_TEXT, 1, 300,                       \
              "reply text for an unscannable message; %v reason, %e engine, %i message id"),                            \
-        LIVE(conf.error_text, "error_text", STRING, NULL, 1, 300,                                                      \
+        LIVE(conf.error_text, "error_text", STRING, STANZA_ERROR_TEXT, 1, 300,                                         \
              "reply text when scanning had trouble; %v reason, %e engine, %i message id"),                             \
         LIVE(conf.timeout_ms, "timeout", DURATION, "10", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS,                               \
              "how long to wait for the result of one message"),                                                        \

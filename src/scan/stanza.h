@@ -64,7 +64,7 @@ void stanza_check_pool(const struct conf_scope *scope, struct problems *problems
 void stanza_check_antivirus(const struct conf_scope *scope, struct problems *problems);
 void stanza_check_engine(const struct conf_scope *scope, struct problems *problems);
 
-/* The reply texts when none is configured. */
+/* Reply texts: defaults of the rows, and what verdicts without an engine use. */
 #define STANZA_INFECTED_TEXT    "Message refused: it contains the virus \"%v\" (%e, id %i)"
 #define STANZA_UNSCANNABLE_TEXT "Message refused: it cannot be checked for viruses: %v (%e, id %i)"
 #define STANZA_ERROR_TEXT       "Message not accepted now, the virus scan had trouble: %v (%e, id %i). Please try again later"
