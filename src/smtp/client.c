@@ -175,9 +175,9 @@ static void command_pop(struct smtp_client *c)
     c->count--;
 }
 
-static enum err client_hello(struct smtp_client *c, const char *word)
+static bool reply_refuses_ehlo(const struct smtp_client *c, enum smtp_client_verb verb, int class)
 {
-    return client_hold(c, SMTP_CLIENT_HELLO, word, c->hostname);
+    return verb == SMTP_CLIENT_HELLO && class == 5 && !c->hello_is_helo;
 }
 
 /* What the reply to VERB changes. True: it is the owner's to see, *event says how. */
@@ -185,29 +185,24 @@ static bool reply_effect(struct smtp_client *c, enum smtp_client_verb verb, cons
                          struct smtp_client_event *event)
 {
     int class = smtp_reply_class(reply);
+    bool greeted = verb == SMTP_CLIENT_GREETING && class == 2;
+    if (greeted || reply_refuses_ehlo(c, verb, class)) {
+        c->hello_is_helo = !greeted;
+        if (client_hold(c, SMTP_CLIENT_HELLO, greeted ? "EHLO" : "HELO", c->hostname) != ERR_OK)
+            c->bad = "no memory for EHLO";
+        return false;
+    }
     *event = (struct smtp_client_event){.kind = SMTP_CLIENT_REPLY, .verb = verb, .reply = *reply};
-    enum err e = ERR_OK;
-    if (verb == SMTP_CLIENT_GREETING && class == 2) {
-        e = client_hello(c, "EHLO");
-    } else if (verb == SMTP_CLIENT_HELLO && class == 2) {
+    if (verb == SMTP_CLIENT_HELLO && class == 2) {
         if (!c->hello_is_helo)
             c->offer = smtp_offer_parse(reply->text);
         c->ready = true;
         event->kind = SMTP_CLIENT_READY;
-        return true;
-    } else if (verb == SMTP_CLIENT_HELLO && class == 5 && !c->hello_is_helo) {
-        c->hello_is_helo = true;
-        e = client_hello(c, "HELO");
-    } else {
-        if (verb == SMTP_CLIENT_DATA && class == 3) {
-            c->in_body = true;
-            smtp_body_encoder_init(&c->body);
-        }
-        return true;
+    } else if (verb == SMTP_CLIENT_DATA && class == 3) {
+        c->in_body = true;
+        smtp_body_encoder_init(&c->body);
     }
-    if (e != ERR_OK)
-        c->bad = "no memory for EHLO";
-    return false;
+    return true;
 }
 
 /* Input has begun that is no part of an awaited reply. A 421 may be on its way; anything else is an error at once. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Plays input into a server engine and writes down what happens: events and replies, each as text, the same whatever the
- * cuts of the input. The owner that answers is scripted by the addresses: one that contains "550" is refused with it, and so on. */
+/* Plays input into a server engine and writes down what happens: events and replies, each as text, the same whatever
+ * the cuts of the input. The owner that answers is scripted by the addresses: one that contains "550" is refused with
+ * it, and so on. */
 #ifndef UNIT_SMTP_SERVER_PLAY_H
 #define UNIT_SMTP_SERVER_PLAY_H
 
@@ -16,10 +17,10 @@ struct play {
     struct buf in;
     struct buf events; /* "MAIL <a@b> size=0 body=0\n" …; body octets as they are, in one piece */
     struct buf out;
-    struct buf body; /* of the message that is being received */
-    bool late;       /* answer only when BLOCKED or NEED_INPUT */
-    int data_code;   /* answer to DATA; 0: 354 */
-    int end_code;    /* answer to BODY_END; 0: 250, or what faults and size call for */
+    struct buf body;       /* of the message that is being received */
+    bool late;             /* answer only when BLOCKED or NEED_INPUT */
+    int data_code;         /* answer to DATA; 0: 354 */
+    int end_code;          /* answer to BODY_END; 0: 250, or what faults and size call for */
     unsigned transactions; /* BODY_END events */
     enum smtp_server_event_kind waiting[LIMIT_PIPELINE];
     char waiting_path[LIMIT_PIPELINE][64];
