@@ -119,15 +119,15 @@ const struct scope_class daemon_class = {
 };
 
 /* Everything of FD from its beginning; the offset stays, because other processes may share it. */
-static enum err read_descriptor(int fd, const char *path, struct buf *out, struct errtext *why)
+static enum err read_descriptor(int fd, struct buf *out, struct errtext *why)
 {
     struct stat st;
     if (fstat(fd, &st) < 0) {
-        errtext_set(why, "%s: %s", path, strerror(errno));
+        errtext_set(why, "%s", strerror(errno));
         return ERR_IO;
     }
     if (!S_ISREG(st.st_mode)) {
-        errtext_set(why, "%s: must be a regular file", path);
+        errtext_set(why, "must be a regular file");
         return ERR_DENIED;
     }
     off_t offset = 0;
@@ -139,12 +139,12 @@ static enum err read_descriptor(int fd, const char *path, struct buf *out, struc
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            errtext_set(why, "%s: %s", path, strerror(errno));
+            errtext_set(why, "%s", strerror(errno));
             return ERR_IO;
         }
         enum err e = buf_append(out, span_of(slice, (size_t)n));
         if (e) {
-            errtext_set(why, "%s: %s", path, e == ERR_FULL ? "larger than a configuration file may be" : err_name(e));
+            errtext_set(why, "%s", e == ERR_FULL ? "larger than a configuration file may be" : err_name(e));
             return e;
         }
         offset += n;
@@ -157,10 +157,10 @@ static enum err read_file(void *arg, const char *path, struct buf *out, struct e
     /* O_NONBLOCK: a named pipe with no writer must not hold the program up before it is refused. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        errtext_set(why, "%s: %s", path, strerror(errno));
+        errtext_set(why, "%s", strerror(errno));
         return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
     }
-    enum err e = read_descriptor(fd, path, out, why);
+    enum err e = read_descriptor(fd, out, why);
     close(fd);
     return e;
 }
@@ -180,17 +180,17 @@ static enum err list_directory(void *arg, const char *path, struct buf *out, str
     (void)arg;
     struct stat st;
     if (stat(path, &st) < 0) {
-        errtext_set(why, "%s: %s", path, strerror(errno));
+        errtext_set(why, "%s", strerror(errno));
         return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
     }
     if (!S_ISDIR(st.st_mode)) {
-        errtext_set(why, "%s: no directory", path);
+        errtext_set(why, "no directory");
         return ERR_NOTFOUND;
     }
     struct dirent **entries = NULL;
     int count = scandir(path, &entries, is_visible, by_bytes);
     if (count < 0) {
-        errtext_set(why, "%s: %s", path, strerror(errno));
+        errtext_set(why, "%s", strerror(errno));
         return ERR_IO;
     }
     enum err e = count > DIRECTORY_ENTRIES_MAX ? ERR_FULL : ERR_OK;
@@ -201,7 +201,7 @@ static enum err list_directory(void *arg, const char *path, struct buf *out, str
     }
     free(entries);
     if (e)
-        errtext_set(why, "%s: %s", path, e == ERR_FULL ? "too many files" : err_name(e));
+        errtext_set(why, "%s", e == ERR_FULL ? "too many files" : err_name(e));
     return e;
 }
 
@@ -209,14 +209,16 @@ static enum err list_directory(void *arg, const char *path, struct buf *out, str
 static enum err read_given_fd(void *arg, const char *path, struct buf *out, struct errtext *why)
 {
     const int *fd = arg;
-    return read_descriptor(*fd, path, out, why);
+    (void)path;
+    return read_descriptor(*fd, out, why);
 }
 
 static enum err list_nothing(void *arg, const char *path, struct buf *out, struct errtext *why)
 {
     (void)arg;
+    (void)path;
     (void)out;
-    errtext_set(why, "%s: no directory", path);
+    errtext_set(why, "no directory");
     return ERR_NOTFOUND;
 }
 

@@ -243,7 +243,7 @@ static int run_edge(void)
     return status;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct command command;
     if (!parse_command(argc, argv, &command))
@@ -268,4 +268,14 @@ int main(int argc, char **argv)
         break;
     }
     return with_config(&command);
+}
+
+/* What was printed and never written is a failure too. */
+int main(int argc, char **argv)
+{
+    int status = run(argc, argv);
+    if (fflush(stdout) == 0 || status != 0)
+        return status;
+    fprintf(stderr, "postern: standard output: %s\n", strerror(errno));
+    return EX_OSERR;
 }
