@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -243,6 +244,18 @@ static enum err fill_in_hostname(struct conf *conf, struct problems *problems)
     }
     c->hostname = arena_strdup(&conf->arena, span_cstr(name));
     return c->hostname ? ERR_OK : ERR_NOMEM;
+}
+
+unsigned role_loop_count(const struct daemon_conf *c)
+{
+    if (c->event_loops > 0)
+        return (unsigned)c->event_loops;
+    cpu_set_t set;
+    int processors =
+        sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (processors < 1)
+        return 1;
+    return processors > ROLE_LOOPS_MAX ? ROLE_LOOPS_MAX : (unsigned)processors;
 }
 
 void config_pin(struct conf *conf)

@@ -3,24 +3,11 @@
 #include "daemon/role.h"
 #include "base/log.h"
 #include "proxy/proxy_conf.h"
-#include <sched.h>
 #include <unistd.h>
 
 const struct daemon_conf *role_daemon_conf(const struct conf *conf)
 {
     return conf_child(conf->global, &daemon_class, NULL)->values;
-}
-
-unsigned role_loop_count(const struct daemon_conf *c)
-{
-    if (c->event_loops > 0)
-        return (unsigned)c->event_loops;
-    cpu_set_t set;
-    int processors =
-        sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
-    if (processors < 1)
-        return 1;
-    return processors > ROLE_LOOPS_MAX ? ROLE_LOOPS_MAX : (unsigned)processors;
 }
 
 static bool listener_is_enabled(const struct conf_scope *listen)

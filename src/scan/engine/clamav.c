@@ -10,7 +10,11 @@
  * - without the separate library libclamunrar a RAR archive is "clean". The type of an inner file is known to a
  * callback, but a self-extracting archive is only "an executable" there, so the layer's own bytes are searched for
  * RAR's signature. */
+/* OpenSSL, which clamav.h includes whole, has a type of the name of one of our error codes. */
+#define ERR_STATE openssl_err_state
 #include <clamav.h>
+#undef ERR_STATE
+
 #include <errno.h>
 #include <link.h>
 #include <unistd.h>
