@@ -99,8 +99,8 @@ void framework_decide(const struct framework *fw, const struct verdict *v, const
                       struct scan_decision *out)
 {
     const struct engine_conf *conf = deciding_conf(fw, v);
-    const char *engine = v->engine[0] ? v->engine : "postern", *format = NULL,
-               *what = verdict_reason_meaning(v->reason);
+    const char *engine = v->engine[0] ? v->engine : "postern";
+    const char *what = verdict_reason_meaning(v->reason), *format = conf->error_text;
     int64_t code = conf->error_code;
     memset(out, 0, sizeof(*out));
     status_value(out, v);
