@@ -160,7 +160,7 @@ static void apply_row(struct apply *a, struct scope_node *n, const struct direct
     *where = o;
     enum err e = value_convert(a->arena, row, &o->value, field, &why);
     if (e == ERR_NOMEM) {
-        a->err = ERR_FULL;
+        a->err = e;
     } else if (e != ERR_OK) {
         apply_faulty(a, class, row, o, &why);
         apply_default(a, n, row, field);
@@ -205,7 +205,7 @@ static void apply_unused(struct apply *a, const struct scope_node *n, struct tre
         if (e == ERR_OK)
             return;
         if (e == ERR_NOMEM) {
-            a->err = ERR_FULL;
+            a->err = e;
             return;
         }
         if (!row) {
