@@ -85,7 +85,7 @@ static void apply_options(struct apply *a, struct scope_node *n)
         o->next = NULL;
         if (!known && !open) {
             apply_unknown(a, n, o);
-            n->failed = true;
+            n->failed = n->failed || !a->classes->partial;
             continue;
         }
         struct tree_option *first = option_find(known ? kept : extra, o->name);
