@@ -235,6 +235,24 @@ START_TEST(checks_of_the_classes_see_whole_values_and_name_the_place)
 }
 END_TEST
 
+START_TEST(a_program_that_knows_a_part_passes_over_the_rest)
+{
+    static const struct scope_class *const part[] = {&fixture_global_class, &fixture_antivirus_class,
+                                                     &fixture_clamav_class};
+    static const struct conf_classes classes = {.items = part, .count = ARRAY_SIZE(part), .partial = true};
+    static const char *const files[] = {"p.conf",
+                                        "max_recipients = 3 ESMTP_Listener { Listen a { poll = 1 } }\n"
+                                        "antivirus { x = 1 clamav { database = here } }",
+                                        NULL};
+    struct conf_source source = {fixture_read, fixture_list, (void *)(size_t)files};
+    struct fixture f;
+    problems_init(&f.problems);
+    f.result = conf_load(&f.conf, "p.conf", &source, &classes, &f.problems);
+    ck_assert_str_eq(fixture_findings(&f), "p.conf:2:28: clamav.database = here: must be an absolute path\n");
+    fixture_release(&f);
+}
+END_TEST
+
 START_TEST(findings_about_scopes_made_by_hand_do_not_need_their_places)
 {
     struct problems p;
@@ -267,5 +285,6 @@ END_TEST
     X(a_value_that_no_scope_takes_is_judged_too)                                                                       \
     X(every_error_is_reported_not_the_first_one_only)                                                                  \
     X(checks_of_the_classes_see_whole_values_and_name_the_place)                                                       \
+    X(a_program_that_knows_a_part_passes_over_the_rest)                                                                \
     X(findings_about_scopes_made_by_hand_do_not_need_their_places)
 #include "support/check_main.h"
