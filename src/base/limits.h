@@ -3,8 +3,8 @@
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
-/* SMTP, RFC 5321 4.5.3.1: a command line is 512 octets, and extensions add up to about 2 KiB (SIZE 26, BODY 17, AUTH 500,
- * DSN 107 + 500 …). 4 KiB leaves room for all of them at once. */
+/* SMTP, RFC 5321 4.5.3.1: a command line is 512 octets, and extensions add up to about 2 KiB (SIZE 26, BODY 17, AUTH
+ * 500, DSN 107 + 500 …). 4 KiB leaves room for all of them at once. */
 #define LIMIT_COMMAND_LINE 4096
 /* RFC 5321 4.5.3.1.3 sets 256 octets for a path; real ones with quoted local parts are longer. */
 #define LIMIT_PATH 1024

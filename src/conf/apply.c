@@ -44,6 +44,8 @@ static void apply_unknown(struct apply *a, const struct scope_node *n, const str
     const struct scope_class *owner = NULL;
     struct suggestion near;
     char shown[80];
+    if (a->classes->partial)
+        return;
     text_show(o->name, shown, sizeof(shown));
     if (class_row_within(a->classes, NULL, o->name, &owner)) {
         bool top = owner->naming == SCOPE_IMPLICIT;

@@ -43,6 +43,7 @@ struct conf_source {
 struct conf_classes {
     const struct scope_class *const *items;
     size_t count;
+    bool partial; /* a program that needs a part of what another one has checked: scopes and options unknown here are passed over */
 };
 
 struct conf {

@@ -250,6 +250,8 @@ static void shape_unknown(struct shape *s, const struct scope_node *parent, cons
     const struct scope_class *elsewhere = class_find_anywhere(s, name), *owner;
     struct suggestion near;
     char shown[80];
+    if (s->classes->partial && !elsewhere)
+        return;
     text_show(name, shown, sizeof(shown));
     if (elsewhere && elsewhere->parent) {
         shape_problem(s, tree, "scope \"%s\" does not belong here: it stands in %s { }", shown,

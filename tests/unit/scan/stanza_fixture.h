@@ -14,7 +14,7 @@ static const struct scope_class *const fixture_classes[] = {
 #undef SCAN_STANZA
 #undef SCAN_ENGINE
 };
-static const struct conf_classes fixture_table = {fixture_classes, ARRAY_SIZE(fixture_classes)};
+static const struct conf_classes fixture_table = {.items = fixture_classes, .count = ARRAY_SIZE(fixture_classes)};
 
 struct fixture {
     struct conf conf;
