@@ -454,7 +454,11 @@ static void release(struct supervisor *s)
     startup_release(&s->startup);
     loop_free(s->loop);
     if (s->log) {
-        log_text(s->log, LOG_STOP, "status", "%d", s->status);
+        struct log_record r;
+        log_begin(&r, s->log, LOG_STOP);
+        log_cstr(&r, "role", "supervisor");
+        log_u64(&r, "status", (uint64_t)s->status);
+        log_end(&r);
         log_sink_close(&s->sink);
     }
 }
