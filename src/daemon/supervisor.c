@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Who is started when, how edge and scan hosts are connected, and how the whole comes to its end:
  *
- *   RUNNING ── SIGTERM, SIGINT ──> DRAINING (the edge finishes) ── the edge ended ──> CLOSING (the hosts finish) ── all
- * ended ──> exit └────── the first edge refuses its configuration ─────────────────────────────────┘
+ *   RUNNING  -> DRAINING  SIGTERM or SIGINT: the edge finishes its transactions
+ *   RUNNING  -> CLOSING   the very first edge refused its configuration
+ *   DRAINING -> CLOSING   the edge has ended: the scan hosts finish
+ *   CLOSING  -> exit      they have ended too
  *
  * A second signal ends it at once from everywhere.
  */
