@@ -34,7 +34,9 @@ struct line {
 static void line_add(struct line *l, struct span s, bool inside_quotes)
 {
     for (size_t i = 0; i < s.len && l->len < l->max; i++) {
-        char c = char_is_print(s.ptr[i]) ? s.ptr[i] : '?';
+        char c = s.ptr[i];
+        if (!char_is_print(c))
+            c = '?';
         if (inside_quotes && (c == '"' || c == '\\'))
             c = '_';
         l->out[l->len++] = c;

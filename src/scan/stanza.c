@@ -213,7 +213,7 @@ const struct scope_class antivirus_class = {
 
 const struct scope_class *const engine_classes[] = {
 #define SCAN_STANZA(symbol)
-#define SCAN_ENGINE(symbol, pool, built) &symbol,
+#define SCAN_ENGINE(symbol, pool, built) &(symbol),
 #include "scan/stanza.def"
 #undef SCAN_STANZA
 #undef SCAN_ENGINE
@@ -224,7 +224,7 @@ const struct engine_kind *engine_kind_find(const struct scope_class *class)
 {
     static const struct engine_kind kinds[] = {
 #define SCAN_STANZA(symbol)
-#define SCAN_ENGINE(symbol, pool, built) {&symbol, pool, built},
+#define SCAN_ENGINE(symbol, pool, built) {&(symbol), pool, built},
 #include "scan/stanza.def"
 #undef SCAN_STANZA
 #undef SCAN_ENGINE

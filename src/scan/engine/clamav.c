@@ -6,6 +6,8 @@
  * What libclamav 1.4 leaves to its caller, each point measured:
  * - an engine that loaded nothing still compiles and finds everything clean: cl_load's result and count are checked;
  * - limits reached inside a container are "clean" unless EXCEEDS_MAX is set; then the name can be NULL;
+ * - of a zip member larger than max_filesize it scans the beginning and calls that clean, EXCEEDS_MAX or not: such
+ * layers are noticed by their size;
  * - the cache of clean files is keyed by MD5 and ignores options: off;
  * - without the separate library libclamunrar a RAR archive is "clean". The type of an inner file is known to a
  * callback, but a self-extracting archive is only "an executable" there, so the layer's own bytes are searched for
@@ -21,6 +23,9 @@
 
 #include "base/mem.h"
 #include "scan/engine/engine.h"
+
+/* libclamav's unzip works in blocks of this size (BUFSIZ) and drops the one that crosses max_filesize. */
+enum { UNZIP_BLOCK = 8192 };
 
 /* What libclamav said last. Its message callback is one per process and gets no argument of ours while a database
  * loads, so this cannot live in the engine's state; it is written and read by the one thread of a scan host's process
@@ -39,7 +44,8 @@ struct clamav {
 
 /* What the callbacks see of one message. */
 struct findings {
-    bool rar;
+    const struct clamav *engine;
+    bool rar, cut;
     char name[LIMIT_VERDICT_NAME + 1];
 };
 
@@ -78,8 +84,10 @@ static bool bytes_hold_rar(const char *bytes, size_t len)
 static cl_error_t on_layer(int fd, const char *type, const char **ancestors, size_t parent_size, const char *name,
                            size_t size, const char *bytes, uint32_t depth, uint32_t attributes, void *context)
 {
-    (void)fd, (void)ancestors, (void)parent_size, (void)name, (void)depth, (void)attributes;
+    (void)fd, (void)ancestors, (void)parent_size, (void)name, (void)attributes;
     struct findings *f = context;
+    if (f && depth > 0 && f->engine->max_filesize && size + UNZIP_BLOCK > f->engine->max_filesize)
+        f->cut = true;
     if (f && !f->rar)
         f->rar = (type && strncmp(type, "CL_TYPE_RAR", 11) == 0) || bytes_hold_rar(bytes, size);
     return CL_CLEAN;
@@ -141,8 +149,8 @@ static enum err load_database(struct cl_engine *engine, const char *path, struct
         return ERR_NOTFOUND;
     }
     cl_error_t rc = cl_load(path, engine, &signatures, CL_DB_STDOPT);
-    if (rc == CL_EOPEN && signatures == 0 && !last_words.text[0])
-        rc = CL_SUCCESS; /* a directory without one database file */
+    if (rc == CL_EOPEN && strstr(last_words.text, "No supported database files"))
+        rc = CL_SUCCESS; /* an empty directory */
     if (rc != CL_SUCCESS) {
         errtext_set(why, "database %s: %s%s%s", path, cl_strerror(rc), last_words.text[0] ? ": " : "", last_words.text);
         return ERR_SYNTAX;
@@ -275,7 +283,7 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
                       : limit_ms > INT32_MAX ? INT32_MAX
                                              : (long long)limit_ms);
     forget_messages();
-    struct findings f = {0};
+    struct findings f = {.engine = c};
     struct cl_scan_options options = c->options;
     const char *name = NULL;
     unsigned long blocks = 0;
@@ -284,6 +292,9 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
         map_name(name ? name : f.name[0] ? f.name : "unnamed", out);
     else if (rc != CL_CLEAN && rc != CL_VERIFIED)
         map_failure(rc, out);
+    else if (f.cut)
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT,
+                    "a file inside is as large as max_filesize or larger");
     else if (f.rar && !c->has_unrar)
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,
                     "RAR archive: libclamunrar is not installed (package libclamunrar)");
