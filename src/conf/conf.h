@@ -3,8 +3,8 @@
  *
  * Grammar (DESIGN section 5): scopes `Name ["instance"] { … }`, options `name = value`, the 2.x form
  * `Validate path/module instance [passive] { … }`; a newline is white space; lists `( a b )`, dictionaries `[ k = v ]`, comments
- * `#` and C style; `include "file"`, `readonly_include "file-or-directory"`. Quotes only where needed; inside them a backslash
- * quotes the next character. Lookups fall back from the most specific scope to the global one, then to the default. An option is valid
+ * `#` and C style; `include "file"`, `readonly_include "file-or-directory"` (of a directory every entry that does not begin with a
+ * full stop). Quotes only where needed; inside them a backslash quotes the next character, and a line end must be quoted so. Lookups fall back from the most specific scope to the global one, then to the default. An option is valid
  * in a scope when the scope's class or a class below it has a row of that name.
  */
 #ifndef CONF_CONF_H
@@ -20,11 +20,13 @@ struct problem {
     struct problem *next;
     enum problem_severity severity;
     const char *text; /* "postern.conf:41:3: clamav.timeout = 0: must be between 1 and 3600" */
+    unsigned rank, line, column; /* of the place: number of the file in the order of reading, line, column */
 };
 struct problems {
     struct arena arena;
     struct problem *first, **last;
     size_t errors, warnings;
+    enum err lost; /* ERR_NOMEM or ERR_FULL once a finding could not be kept */
 };
 void problems_init(struct problems *p);
 void problems_release(struct problems *p);
@@ -41,6 +43,7 @@ struct conf_source {
 struct conf_classes {
     const struct scope_class *const *items;
     size_t count;
+    bool partial; /* a program that needs a part of what another one has checked: scopes and options unknown here are passed over */
 };
 
 struct conf {
@@ -54,7 +57,8 @@ enum err conf_load(struct conf *conf, const char *path, const struct conf_source
                    const struct conf_classes *classes, struct problems *problems) must_use;
 void conf_release(struct conf *conf);
 
-/* The configuration in effect, every option of every scope with its value, defaults marked by a comment; it loads again. */
+/* The configuration in effect, every option of every scope with its value; it loads again into the same values and the same
+ * `given`. What was not written in the files therefore stands in comments: `# timeout = 10 # default`. */
 enum err conf_dump(const struct conf *conf, const struct conf_classes *classes, struct buf *out) must_use;
 /* The option reference as Markdown, and an example file, out of the tables alone. */
 enum err conf_dump_reference(const struct conf_classes *classes, struct buf *out) must_use;

@@ -71,6 +71,7 @@ enum scope_naming {
 };
 
 struct conf_scope;
+struct scope_node; /* private to src/conf */
 struct problems;
 
 struct scope_class {
@@ -98,13 +99,15 @@ struct conf_scope {
     const struct conf_scope *parent, *next, *first_child;
     const char *file;
     unsigned line, column;
+    const struct scope_node *node; /* private to src/conf: places of the options; NULL in a scope that was made by hand */
 };
 
 /* The scopes of CLASS below SCOPE in file order: pass NULL first, then the last result; NULL at the end. */
 const struct conf_scope *conf_child(const struct conf_scope *scope, const struct scope_class *class,
                                     const struct conf_scope *previous);
 
-/* A finding at a scope, or at one of its options where OPTION is not NULL (then file:line are the option's). */
+/* A finding at a scope, or at one of its options where OPTION is not NULL (then file:line are the option's). The text is put behind
+ * `file:line:column: Class "name": ` or `file:line:column: Class.option = value: `, so FORMAT begins with what is wrong. */
 void problem_error(struct problems *p, const struct conf_scope *at, const char *option, const char *format, ...)
     printf_like(4, 5);
 void problem_warning(struct problems *p, const struct conf_scope *at, const char *option, const char *format, ...)

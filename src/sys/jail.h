@@ -32,7 +32,7 @@ struct jail_call {
 /* Installs an allow-list: every other call kills the process (SIGSYS). ERR_IO: it could not be installed, nothing changed. */
 enum err jail_seccomp(const struct jail_call *calls, size_t count) must_use;
 
-/* setrlimit, soft and hard alike. */
+/* setrlimit, soft and hard alike; a lower hard limit that is already there stays. */
 enum err jail_rlimit(int resource, uint64_t value) must_use;
 /* Closes every descriptor but those in KEEP (ascending order). */
 void jail_close_other_fds(const int *keep, size_t count);
