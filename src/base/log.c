@@ -160,7 +160,7 @@ void log_ms(struct log_record *r, const char *key, uint64_t microseconds)
     log_field(r, key, span_of(digits, (size_t)n), false);
 }
 
-static void log_vfmt(struct log_record *r, const char *key, const char *format, va_list args)
+static void printf_like(3, 0) log_vfmt(struct log_record *r, const char *key, const char *format, va_list args)
 {
     char text[LIMIT_LOG_FIELD + 16];
     int n = vsnprintf(text, sizeof(text), format, args);

@@ -85,7 +85,7 @@ static void apply_options(struct apply *a, struct scope_node *n)
         o->next = NULL;
         if (!known && !open) {
             apply_unknown(a, n, o);
-            n->failed = true;
+            n->failed = n->failed || !a->classes->partial;
             continue;
         }
         struct tree_option *first = option_find(known ? kept : extra, o->name);
@@ -162,7 +162,7 @@ static void apply_row(struct apply *a, struct scope_node *n, const struct direct
     *where = o;
     enum err e = value_convert(a->arena, row, &o->value, field, &why);
     if (e == ERR_NOMEM) {
-        a->err = ERR_FULL;
+        a->err = e;
     } else if (e != ERR_OK) {
         apply_faulty(a, class, row, o, &why);
         apply_default(a, n, row, field);
@@ -207,7 +207,7 @@ static void apply_unused(struct apply *a, const struct scope_node *n, struct tre
         if (e == ERR_OK)
             return;
         if (e == ERR_NOMEM) {
-            a->err = ERR_FULL;
+            a->err = e;
             return;
         }
         if (!row) {

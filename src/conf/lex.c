@@ -97,18 +97,22 @@ static void lexer_keep(struct lexer *l, struct token *t, struct span text)
         l->err = text.len + 1 > l->arena->max - l->arena->used ? ERR_FULL : ERR_NOMEM;
 }
 
+/* "/" and "*" inside a word may begin a comment or be part of a path: never guess, but go on with what is likely. */
+static bool lexer_comment_in_word(struct lexer *l)
+{
+    struct tree_pos pos = lexer_pos(l);
+    struct span rest = span_sub(l->text, l->at, l->text.len);
+    problem_at(l->problems, PROBLEM_ERROR, &pos,
+               "\"/*\" inside a word: put white space before a comment, or quotes around the word");
+    return span_find_span(rest, SPAN("*/")) < span_find(rest, '\n');
+}
+
 static void lexer_bare(struct lexer *l, struct token *t)
 {
     size_t start = l->at;
-    while (!lexer_at_end(l) && is_word(lexer_char(l, 0))) {
-        if (lexer_char(l, 0) == '/' && lexer_char(l, 1) == '*') {
-            struct tree_pos pos = lexer_pos(l);
-            problem_at(l->problems, PROBLEM_ERROR, &pos,
-                       "\"/*\" inside a word: put white space before a comment, or quotes around the word");
-            l->at++;
-        }
-        l->at++;
-    }
+    for (; !lexer_at_end(l) && is_word(lexer_char(l, 0)); l->at++)
+        if (lexer_char(l, 0) == '/' && lexer_char(l, 1) == '*' && lexer_comment_in_word(l))
+            break;
     lexer_keep(l, t, span_of(l->text.ptr + start, l->at - start));
 }
 

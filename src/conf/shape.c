@@ -267,6 +267,10 @@ static void shape_unknown(struct shape *s, const struct scope_node *parent, cons
         shape_problem(s, tree, "\"%s\" is an option, not a scope: expected \"=\" after it", shown);
         return;
     }
+    if (tree->word_count >= 2 && strchr(tree->words[1].text, '/') && !parent->scope.class) {
+        shape_problem(s, tree, "unknown scope \"%s\": expected %s path/module instance { }", shown, shown);
+        return;
+    }
     suggestion_init(&near, name);
     for (size_t i = 0; i < s->classes->count; i++)
         if (s->classes->items[i]->parent == parent->scope.class && s->classes->items[i]->naming != SCOPE_IMPLICIT)

@@ -98,10 +98,9 @@ static void daemon_check(const struct conf_scope *scope, struct problems *proble
 {
     const struct daemon_conf *c = scope->values;
     if (c->hostname && !hostname_is_valid(c->hostname))
-        problem_error(problems, scope, "hostname", "must be a host name or an address literal, found \"%s\"",
-                      c->hostname);
+        problem_error(problems, scope, "hostname", "must be a host name or an address literal");
     if (strcmp(c->log, "stderr") != 0 && strcmp(c->log, "syslog") != 0 && c->log[0] != '/')
-        problem_error(problems, scope, "log", "must be stderr, syslog or an absolute path, found \"%s\"", c->log);
+        problem_error(problems, scope, "log", "must be stderr, syslog or an absolute path");
     if (strcmp(c->user, "root") == 0)
         problem_error(problems, scope, "user", "must not be root: postern never serves as root");
     if (strcmp(c->scan_user, "root") == 0)

@@ -16,6 +16,7 @@
 #include "scan/framework.h"
 #include "sys/priv.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <sysexits.h>
@@ -270,9 +271,23 @@ static int run(int argc, char **argv)
     return with_config(&command);
 }
 
+/* A caller that closed 0, 1 or 2 would have the first file that we open taken for it, and log lines written into it. */
+static bool keep_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 /* What was printed and never written is a failure too. */
 int main(int argc, char **argv)
 {
+    if (!keep_standard_descriptors())
+        return EX_OSERR;
     int status = run(argc, argv);
     if (fflush(stdout) == 0 || status != 0)
         return status;

@@ -16,7 +16,6 @@
 #include "daemon/privileges.h"
 #include "daemon/startup.h"
 #include "daemon/tempdir.h"
-#include "daemon/unrar.h"
 #include "scan/framework.h"
 #include "sys/fdpass.h"
 #include "sys/memfd.h"
@@ -375,8 +374,6 @@ static void log_warnings(const struct supervisor *s, const struct problems *prob
 {
     for (const struct problem *p = problems->first; p; p = p->next)
         log_text(s->log, LOG_CONFIG_WARNING, "reason", "%s", p->text);
-    if (unrar_matters(&s->framework) && !unrar_is_installed())
-        log_text(s->log, LOG_CONFIG_WARNING, "reason", "%s", unrar_missing_text);
 }
 
 static int open_log(struct supervisor *s)

@@ -2,14 +2,18 @@
 /* Temporary directories of the scan hosts. What lies in them was written by a process that has parsed hostile content,
  * so removal goes from descriptor to descriptor and follows nothing. */
 #include "daemon/tempdir.h"
+#include "base/span.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Deeper nesting than any engine makes; what is deeper stays. */
 enum { REMOVE_DEPTH_MAX = 64 };
+/* How left-overs are known. */
+#define TEMPDIR_PREFIX "postern-scan-"
 enum { DIR_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
 /* Whether everybody may pass through every directory of the absolute PATH. */
@@ -31,22 +35,76 @@ static bool everybody_may_pass(const char *path)
     return true;
 }
 
-enum err tempdir_make(struct tempdir *t, const struct priv_user *scan_user, struct errtext *why)
+/* Empties the directory FD, which is closed by it. */
+static void remove_content(int fd, unsigned depth)
 {
-    const char *base = getenv("TMPDIR");
-    t->fd = -1;
-    if (!base || base[0] != '/' || (scan_user && !everybody_may_pass(base)))
-        base = "/tmp";
-    int n = snprintf(t->path, sizeof(t->path), "%s/postern-XXXXXX", base);
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        close(fd);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (unlinkat(dirfd(dir), entry->d_name, 0) == 0 || (errno != EISDIR && errno != EPERM))
+            continue;
+        int child = depth < REMOVE_DEPTH_MAX ? openat(dirfd(dir), entry->d_name, DIR_FLAGS) : -1;
+        if (child >= 0)
+            remove_content(child, depth + 1);
+        unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+    }
+    closedir(dir);
+}
+
+/* A directory below BASE, locked: nobody takes it for a left-over while we live. */
+static enum err make_locked(struct tempdir *t, const char *base)
+{
+    int n = snprintf(t->path, sizeof(t->path), "%s/" TEMPDIR_PREFIX "XXXXXX", base);
     if (n < 0 || (size_t)n >= sizeof(t->path) - 32 || !mkdtemp(t->path)) {
-        errtext_set(why, "temporary directory in %s: %s", base, strerror(errno));
         t->path[0] = '\0';
         return ERR_IO;
     }
     t->fd = open(t->path, DIR_FLAGS);
+    return t->fd >= 0 && flock(t->fd, LOCK_EX | LOCK_NB) == 0 ? ERR_OK : ERR_IO;
+}
+
+/* Takes NAME away if it is a directory of ours that nobody holds. */
+static void remove_stale(int base, const char *name)
+{
+    struct stat st;
+    int fd = openat(base, name, DIR_FLAGS);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        close(fd);
+        return;
+    }
+    remove_content(fd, 0);
+    unlinkat(base, name, AT_REMOVEDIR);
+}
+
+static void remove_all_stale(const char *base)
+{
+    DIR *dir = opendir(base);
+    if (!dir)
+        return;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (span_starts(span_cstr(entry->d_name), SPAN(TEMPDIR_PREFIX)))
+            remove_stale(dirfd(dir), entry->d_name);
+    }
+    closedir(dir);
+}
+
+enum err tempdir_make(struct tempdir *t, const struct priv_user *scan_user, struct errtext *why)
+{
+    const char *base = getenv("TMPDIR");
+    *t = (struct tempdir){.fd = -1};
+    if (!base || base[0] != '/' || (scan_user && !everybody_may_pass(base)))
+        base = "/tmp";
+    remove_all_stale(base);
     /* Others may pass, not look: below are directories of another user. */
-    if (t->fd < 0 || (scan_user && fchmod(t->fd, 0711) < 0)) {
-        errtext_set(why, "%s: %s", t->path, strerror(errno));
+    if (make_locked(t, base) != ERR_OK || (scan_user && fchmod(t->fd, 0711) < 0)) {
+        errtext_set(why, "temporary directory in %s: %s", base, strerror(errno));
         tempdir_remove(t);
         return ERR_IO;
     }
@@ -95,33 +153,16 @@ enum err tempdir_make_pool(struct tempdir *t, size_t index, size_t slots, const 
     return e;
 }
 
-/* Empties the directory FD, which is closed by it. */
-static void remove_content(int fd, unsigned depth)
-{
-    DIR *dir = fdopendir(fd);
-    if (!dir) {
-        close(fd);
-        return;
-    }
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (unlinkat(dirfd(dir), entry->d_name, 0) == 0 || (errno != EISDIR && errno != EPERM))
-            continue;
-        int child = depth < REMOVE_DEPTH_MAX ? openat(dirfd(dir), entry->d_name, DIR_FLAGS) : -1;
-        if (child >= 0)
-            remove_content(child, depth + 1);
-        unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
-    }
-    closedir(dir);
-}
-
 void tempdir_remove(struct tempdir *t)
 {
+    /* A copy keeps the lock until the name is gone too. */
+    int fd = t->fd >= 0 ? fcntl(t->fd, F_DUPFD_CLOEXEC, 0) : -1;
     if (t->fd >= 0)
         remove_content(t->fd, 0);
     if (t->path[0])
         rmdir(t->path);
+    if (fd >= 0)
+        close(fd);
     t->fd = -1;
     t->path[0] = '\0';
 }

@@ -5,9 +5,8 @@
 #include <dlfcn.h>
 #include <stddef.h>
 
-const char unrar_missing_text[] =
-    "libclamunrar_iface is not installed: RAR archives are reported unscannable; Debian's package is libclamunrar12 or "
-    "libclamunrar11 (non-free), the one that matches the installed libclamav";
+const char unrar_missing_text[] = "libclamunrar is not installed: RAR archives cannot be opened and are unscannable "
+                                  "(package libclamunrar, in Debian's section non-free)";
 
 bool unrar_matters(const struct framework *fw)
 {

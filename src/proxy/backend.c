@@ -49,7 +49,7 @@ struct backend {
     enum connection_state state;
     bool counted; /* in server->connections */
     bool open;    /* stream is */
-    bool reused, probe;
+    bool connected, reused, probe;
     size_t tried; /* servers tried so far by this lease */
     struct stream stream;
     struct smtp_client client;
@@ -94,8 +94,7 @@ static unsigned backend_cap(const struct backend_pool *p, const struct backend_s
 /* A slot of SERVER became free: the oldest queued lease goes on. */
 static void backend_wake_queue(struct backend_pool *p)
 {
-    LIST_EACH_SAFE(node, &p->queue)
-    {
+    LIST_EACH_SAFE (node, &p->queue) {
         struct backend *b = container_of(node, struct backend, queue_node);
         b->tried = 0;
         backend_open_next(b);
@@ -179,7 +178,7 @@ static void backend_start_connect(struct backend *b, struct backend_server *serv
     const struct server_conf *conf = server->target->conf;
     b->server = server;
     b->state = CONNECTION_OPENING;
-    b->reused = false;
+    b->reused = b->connected = false;
     server->connections++;
     b->counted = true;
     smtp_client_init(&b->client, span_cstr(server->target->helo));
@@ -300,7 +299,7 @@ static void backend_arm(struct backend *b)
 
 static const char *backend_stage(const struct backend *b)
 {
-    if (b->state == CONNECTION_OPENING && b->stream.connecting)
+    if (b->state == CONNECTION_OPENING && !b->connected)
         return "connect";
     if (smtp_client_unanswered(&b->client) == 0)
         return "idle";
@@ -401,6 +400,7 @@ static void backend_on_stream(void *arg)
     switch (b->state) {
     case CONNECTION_OPENING:
         if (b->stream.error == 0) {
+            b->connected = true;
             backend_arm(b);
             backend_opening(b);
         }
@@ -520,8 +520,8 @@ void backend_pool_free(struct backend_pool *p)
     if (!p)
         return;
     list_init(&p->queue);
-    LIST_EACH_SAFE(node, &p->all)
-    backend_bury(container_of(node, struct backend, node));
+    LIST_EACH_SAFE (node, &p->all)
+        backend_bury(container_of(node, struct backend, node));
     loop_defer_cancel(&p->reaper);
     backend_reap(p);
     mem_free(p->servers);
@@ -549,8 +549,7 @@ struct smtp_offer backend_pool_offer(const struct backend_pool *p)
 /* An idle connection that still looks alive, or NULL. */
 static struct backend *backend_take_idle(struct backend_pool *p)
 {
-    LIST_EACH_SAFE(node, &p->all)
-    {
+    LIST_EACH_SAFE (node, &p->all) {
         struct backend *b = container_of(node, struct backend, node);
         if (b->state != CONNECTION_IDLE)
             continue;

@@ -86,10 +86,10 @@ void proxy_drain(struct proxy *p, void (*empty)(void *arg), void *arg)
     p->draining = true;
     p->empty = empty;
     p->empty_arg = arg;
-    LIST_EACH(node, &p->listeners)
-    listener_pause(container_of(node, struct proxy_listener, node)->listener, true);
-    LIST_EACH(node, &p->sessions)
-    session_drain(container_of(node, struct session, node));
+    LIST_EACH (node, &p->listeners)
+        listener_pause(container_of(node, struct proxy_listener, node)->listener, true);
+    LIST_EACH (node, &p->sessions)
+        session_drain(container_of(node, struct session, node));
     loop_defer(p->loop, &p->reaper); /* there may be no session at all */
 }
 
@@ -98,8 +98,8 @@ void proxy_free(struct proxy *p)
     if (!p)
         return;
     p->empty = NULL;
-    LIST_EACH_SAFE(node, &p->sessions)
-    session_end(container_of(node, struct session, node), "postern stops");
+    LIST_EACH_SAFE (node, &p->sessions)
+        session_end(container_of(node, struct session, node), "postern stops");
     loop_defer_cancel(&p->reaper);
     proxy_reap(p);
     struct list *node;

@@ -34,7 +34,9 @@ struct line {
 static void line_add(struct line *l, struct span s, bool inside_quotes)
 {
     for (size_t i = 0; i < s.len && l->len < l->max; i++) {
-        char c = char_is_print(s.ptr[i]) ? s.ptr[i] : '?';
+        char c = s.ptr[i];
+        if (!char_is_print(c))
+            c = '?';
         if (inside_quotes && (c == '"' || c == '\\'))
             c = '_';
         l->out[l->len++] = c;
@@ -99,8 +101,8 @@ void framework_decide(const struct framework *fw, const struct verdict *v, const
                       struct scan_decision *out)
 {
     const struct engine_conf *conf = deciding_conf(fw, v);
-    const char *engine = v->engine[0] ? v->engine : "postern", *format = NULL,
-               *what = verdict_reason_meaning(v->reason);
+    const char *engine = v->engine[0] ? v->engine : "postern";
+    const char *what = verdict_reason_meaning(v->reason), *format = conf->error_text;
     int64_t code = conf->error_code;
     memset(out, 0, sizeof(*out));
     status_value(out, v);

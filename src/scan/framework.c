@@ -49,7 +49,7 @@ void framework_init(struct framework *fw, const struct conf_scope *global)
     memset(fw, 0, sizeof(*fw));
     fw->scan_off = stanza_scan_off(global);
     while ((scope = stanza_next_engine(global, scope)) && fw->engine_count < LIMIT_ENGINES) {
-        if (!stanza_engine_enabled(global, scope))
+        if (!stanza_engine_enabled(scope))
             continue;
         const struct engine_stanza *values = scope->values;
         struct framework_engine *engine = &fw->engines[fw->engine_count++];

@@ -196,17 +196,24 @@ const struct scope_class pool_class = {
     .description = "workers for engines: CPU, IO, or a name of one's own; each pool is one scan host process",
 };
 
+static const struct directive antivirus_rows[] = {
+    ROW(antivirus_conf, enabled, "enabled", DIRECTIVE_BOOL, "true", 0, 0, RELOAD_LIVE,
+        "false (2.x: passive): what the engines in it inherit"),
+};
+
 const struct scope_class antivirus_class = {
     .name = "antivirus",
     .naming = SCOPE_OPTIONAL,
     .module = "validate/antivirus",
-    .check = stanza_check_antivirus,
+    .rows = antivirus_rows,
+    .row_count = ARRAY_SIZE(antivirus_rows),
+    .struct_size = sizeof(struct antivirus_conf),
     .description = "the engines, in the order in which they scan; options written here hold for all of them",
 };
 
 const struct scope_class *const engine_classes[] = {
 #define SCAN_STANZA(symbol)
-#define SCAN_ENGINE(symbol, pool, built) &symbol,
+#define SCAN_ENGINE(symbol, pool, built) &(symbol),
 #include "scan/stanza.def"
 #undef SCAN_STANZA
 #undef SCAN_ENGINE
@@ -217,7 +224,7 @@ const struct engine_kind *engine_kind_find(const struct scope_class *class)
 {
     static const struct engine_kind kinds[] = {
 #define SCAN_STANZA(symbol)
-#define SCAN_ENGINE(symbol, pool, built) {&symbol, pool, built},
+#define SCAN_ENGINE(symbol, pool, built) {&(symbol), pool, built},
 #include "scan/stanza.def"
 #undef SCAN_STANZA
 #undef SCAN_ENGINE

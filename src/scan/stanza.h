@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the stanzas of this folder fill, for the files that declare (stanza.c, stanza_other.c), check (stanza_check.c) and use
- * them (framework.c). Not for other folders. */
+/* What the stanzas of this folder fill, for the files that declare (stanza.c, stanza_other.c), check (stanza_check.c)
+ * and use them (framework.c). Not for other folders. */
 #ifndef SCAN_STANZA_H
 #define SCAN_STANZA_H
 
@@ -31,10 +31,8 @@ struct engine_stanza {
     struct engine_idle_conf idle;
 };
 
-/* `clamav { }` at top level, beside the instances inside antivirus. */
-struct engine_module_conf {
+struct antivirus_conf {
     bool enabled;
-    const char *debug_level;
 };
 
 struct engine_kind {
@@ -45,12 +43,13 @@ struct engine_kind {
 /* The row of CLASS, or NULL when it is not an engine's. */
 const struct engine_kind *engine_kind_find(const struct scope_class *class);
 
-/* The engines' scopes below GLOBAL in file order, inside antivirus scopes and (2.x form) at top level. Pass NULL first. */
+/* The engines' scopes in the antivirus scopes of GLOBAL, in file order (those in 2.x form after the nested ones). Pass
+ * NULL first. */
 const struct conf_scope *stanza_next_engine(const struct conf_scope *global, const struct conf_scope *previous);
 /* Instance name: that of the scope, or the class's where it has none. */
 const char *stanza_engine_name(const struct conf_scope *engine);
-/* Takes part in scanning: not switched off (or passive), here or by its module's scope at top level. */
-bool stanza_engine_enabled(const struct conf_scope *global, const struct conf_scope *engine);
+/* Takes part in scanning: not switched off (2.x: passive). */
+bool stanza_engine_enabled(const struct conf_scope *engine);
 bool stanza_engine_built(const struct conf_scope *engine);
 /* The scope of ThreadPool NAME (any case), or NULL. */
 const struct conf_scope *stanza_pool(const struct conf_scope *global, const char *name);
@@ -61,7 +60,6 @@ bool stanza_scan_off(const struct conf_scope *global);
 
 void stanza_check_scan(const struct conf_scope *scope, struct problems *problems);
 void stanza_check_pool(const struct conf_scope *scope, struct problems *problems);
-void stanza_check_antivirus(const struct conf_scope *scope, struct problems *problems);
 void stanza_check_engine(const struct conf_scope *scope, struct problems *problems);
 
 /* Reply texts: defaults of the rows, and what verdicts without an engine use. */

@@ -31,8 +31,8 @@ static bool name_is_plain(const char *name)
 static void check_name(const struct conf_scope *scope, struct problems *problems, const char *what, const char *name)
 {
     if (!name_is_plain(name))
-        problem_error(problems, scope, NULL, "%s name \"%s\": must be 1 to %d letters, digits, '_', '.' or '-'", what,
-                      name, LIMIT_ENGINE_NAME);
+        problem_error(problems, scope, NULL, "the name of %s must be 1 to %d letters, digits, '_', '.' or '-'", what,
+                      LIMIT_ENGINE_NAME);
 }
 
 static void check_codes(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
@@ -42,34 +42,29 @@ static void check_codes(const struct conf_scope *scope, const struct engine_conf
         int64_t code;
     } refusals[] = {{"infected_code", conf->infected_code}, {"unscannable_code", conf->unscannable_code}};
     if (conf->error_code >= 500)
-        problem_warning(
-            problems, scope, "error_code",
-            "error_code = %lld: senders give up at 5xx, so trouble of the scanner costs mail; 4xx lets them try again",
-            (long long)conf->error_code);
+        problem_warning(problems, scope, "error_code",
+                        "senders give up at 5xx, so trouble of the scanner costs mail; 4xx lets them try again");
     for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
         if (refusals[i].code < 500)
-            problem_warning(
-                problems, scope, refusals[i].option,
-                "%s = %lld: 4xx makes senders offer the same message again and again; 5xx refuses it for good",
-                refusals[i].option, (long long)refusals[i].code);
+            problem_warning(problems, scope, refusals[i].option,
+                            "4xx makes senders offer the same message again and again; 5xx refuses it for good");
 }
 
 static void check_text(const struct conf_scope *scope, struct problems *problems, const char *option, const char *text)
 {
     for (const char *c = text; c && *c; c++) {
         if (!char_is_print(*c)) {
-            problem_error(problems, scope, option, "%s: must be one line of printable ASCII", option);
+            problem_error(problems, scope, option, "must be one line of printable ASCII");
             return;
         }
         if (*c != '%')
             continue;
         c++;
         if (*c == '\0' || !strchr("vei%", *c)) {
-            problem_error(
-                problems, scope, option,
-                "%s: unknown placeholder %%%c: %%v is the virus or reason, %%e the engine, %%i the message id, %%%% a "
-                "per cent sign",
-                option, char_is_print(*c) ? *c : ' ');
+            problem_error(problems, scope, option,
+                          "unknown placeholder %%%c: %%v is the virus or reason, %%e the engine, %%i the message id, "
+                          "%%%% a per cent sign",
+                          char_is_print(*c) ? *c : ' ');
             return;
         }
     }
@@ -85,7 +80,7 @@ static void check_engine_pool(const struct conf_scope *scope, const char *name, 
     while ((pool = conf_child(global, &pool_class, pool)) && len < sizeof(known))
         if (pool->name && !same_name(pool->name, "CPU") && !same_name(pool->name, "IO"))
             len += (size_t)snprintf(known + len, sizeof(known) - len, ", %s", pool->name);
-    problem_error(problems, scope, "pool", "pool = %s: there is no such ThreadPool; known are %s", name, known);
+    problem_error(problems, scope, "pool", "there is no such ThreadPool; known are %s", known);
 }
 
 /* Options that a reader of the file would expect to do something. */
@@ -109,33 +104,29 @@ static void warn_idle(const struct conf_scope *scope, const struct engine_idle_c
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (rows[i].expected)
-            problem_warning(problems, scope, rows[i].option, "%s has no effect in this version: %s", rows[i].option,
-                            rows[i].instead);
+            problem_warning(problems, scope, rows[i].option, "has no effect in this version: %s", rows[i].instead);
 }
 
 void stanza_check_engine(const struct conf_scope *scope, struct problems *problems)
 {
     const struct engine_stanza *values = scope->values;
     const struct engine_conf *conf = &values->conf;
-    const char *name = stanza_engine_name(scope);
-    check_name(scope, problems, "engine", name);
+    check_name(scope, problems, "an engine", stanza_engine_name(scope));
     check_codes(scope, conf, problems);
     check_text(scope, problems, "infected_text", conf->infected_text);
     check_text(scope, problems, "unscannable_text", conf->unscannable_text);
     check_text(scope, problems, "error_text", conf->error_text);
     check_engine_pool(scope, conf->pool, problems);
     if (conf->action == STANZA_ACTION_QUARANTINE)
-        problem_error(problems, scope, "action",
-                      "action = quarantine: not built yet in this version; use reject or pass");
-    if (!stanza_engine_enabled(global_of(scope), scope))
+        problem_error(problems, scope, "action", "quarantine is not built yet in this version; use reject or pass");
+    if (!stanza_engine_enabled(scope))
         return;
     if (stanza_engine_built(scope))
         warn_idle(scope, &values->idle, problems);
     else
         problem_warning(problems, scope, NULL,
-                        "engine \"%s\" (%s%s) cannot scan in this version: every message gets its error code %lld",
-                        name, scope->class->name, engine_kind_find(scope->class)->built ? " with daemon" : "",
-                        (long long)conf->error_code);
+                        "this engine%s cannot scan in this version: every message gets its error_code %lld",
+                        engine_kind_find(scope->class)->built ? " with a daemon" : "", (long long)conf->error_code);
 }
 
 /* NAME was used by an engine before SCOPE. */
@@ -155,19 +146,17 @@ void stanza_check_scan(const struct conf_scope *scope, struct problems *problems
     while ((engine = stanza_next_engine(global, engine))) {
         const struct conf_scope *twin = earlier_engine(global, engine);
         if (twin)
-            problem_error(problems, engine, NULL, "engine name \"%s\" is taken already, at %s:%u: names must differ",
-                          stanza_engine_name(engine), twin->file ? twin->file : "", twin->line);
+            problem_error(problems, engine, NULL, "its name is taken by the engine at %s:%u: names must differ",
+                          twin->file ? twin->file : "", twin->line);
         all++;
-        if (!stanza_engine_enabled(global, engine))
+        if (!stanza_engine_enabled(engine))
             continue;
         if (++enabled == LIMIT_ENGINES + 1)
-            problem_error(problems, engine, NULL, "engine \"%s\": at most %d engines can take part",
-                          stanza_engine_name(engine), LIMIT_ENGINES);
+            problem_error(problems, engine, NULL, "at most %d engines can take part", LIMIT_ENGINES);
     }
     if (stanza_scan_off(global)) {
         if (enabled > 0)
-            problem_warning(problems, scope, "scan",
-                            "scan = off: messages are relayed unscanned, whatever engines there are");
+            problem_warning(problems, scope, "scan", "messages are relayed unscanned, whatever engines there are");
     } else if (enabled == 0) {
         problem_warning(
             problems, scope, NULL,
@@ -181,20 +170,9 @@ void stanza_check_pool(const struct conf_scope *scope, struct problems *problems
 {
     if (!scope->name)
         return;
-    check_name(scope, problems, "ThreadPool", scope->name);
+    check_name(scope, problems, "a ThreadPool", scope->name);
     const struct conf_scope *first = stanza_pool(global_of(scope), scope->name);
     if (first != scope)
-        problem_error(problems, scope, NULL, "ThreadPool \"%s\" is there already, at %s:%u", scope->name,
-                      first && first->file ? first->file : "", first ? first->line : 0);
-}
-
-void stanza_check_antivirus(const struct conf_scope *scope, struct problems *problems)
-{
-    /* The original's manual also shows `Validate validate/antivirus clamav passive { }`; it names no engine here. */
-    for (size_t i = 0; scope->name && !scope->first_child && engine_classes[i]; i++)
-        if (same_name(scope->name, engine_classes[i]->name))
-            problem_warning(
-                problems, scope, NULL,
-                "antivirus \"%s\" holds no engine: write %s { } inside it, or the module form of that engine",
-                scope->name, engine_classes[i]->name);
+        problem_error(problems, scope, NULL, "it is there already, at %s:%u", first && first->file ? first->file : "",
+                      first ? first->line : 0);
 }

@@ -3,32 +3,21 @@
 #include "base/span.h"
 #include "scan/stanza.h"
 
-/* The first engine among SCOPE, a child of the global scope, its later siblings, and what stands in antivirus scopes.
- */
-static const struct conf_scope *first_engine_from(const struct conf_scope *scope)
+/* SCOPE or the first of its later siblings that is an engine's. */
+static const struct conf_scope *engine_from(const struct conf_scope *scope)
 {
-    for (; scope; scope = scope->next) {
-        if (engine_kind_find(scope->class))
-            return scope;
-        if (scope->class != &antivirus_class)
-            continue;
-        for (const struct conf_scope *inner = scope->first_child; inner; inner = inner->next)
-            if (engine_kind_find(inner->class))
-                return inner;
-    }
-    return NULL;
+    while (scope && !engine_kind_find(scope->class))
+        scope = scope->next;
+    return scope;
 }
 
 const struct conf_scope *stanza_next_engine(const struct conf_scope *global, const struct conf_scope *previous)
 {
-    if (!previous)
-        return first_engine_from(global->first_child);
-    if (previous->parent == global)
-        return first_engine_from(previous->next);
-    for (const struct conf_scope *inner = previous->next; inner; inner = inner->next)
-        if (engine_kind_find(inner->class))
-            return inner;
-    return first_engine_from(previous->parent->next);
+    const struct conf_scope *engine = previous ? engine_from(previous->next) : NULL;
+    const struct conf_scope *antivirus = previous ? previous->parent : NULL;
+    while (!engine && (antivirus = conf_child(global, &antivirus_class, antivirus)))
+        engine = engine_from(antivirus->first_child);
+    return engine;
 }
 
 const char *stanza_engine_name(const struct conf_scope *engine)
@@ -36,23 +25,10 @@ const char *stanza_engine_name(const struct conf_scope *engine)
     return engine->name ? engine->name : engine->class->name;
 }
 
-/* The scope at top level that stands for all engines of CLASS, or NULL. */
-static const struct conf_scope *engine_module(const struct conf_scope *global, const struct scope_class *class)
-{
-    static const struct scope_class *const modules[] = {&clamav_module_class, &kaspersky_module_class,
-                                                        &fsecure_module_class, &csapi_module_class};
-    for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
-        if (span_eq(span_cstr(modules[i]->name), span_cstr(class->name)))
-            return conf_child(global, modules[i], NULL);
-    return NULL;
-}
-
-bool stanza_engine_enabled(const struct conf_scope *global, const struct conf_scope *engine)
+bool stanza_engine_enabled(const struct conf_scope *engine)
 {
     const struct engine_stanza *values = engine->values;
-    const struct conf_scope *module = engine_module(global, engine->class);
-    const struct engine_module_conf *all = module ? module->values : NULL;
-    return values->conf.enabled && (!all || all->enabled);
+    return values->conf.enabled;
 }
 
 bool stanza_engine_built(const struct conf_scope *engine)

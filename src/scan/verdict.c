@@ -46,8 +46,11 @@ void verdict_copy_text(char *out, size_t size, struct span s)
     size_t n = 0;
     if (size == 0)
         return;
-    for (; n < s.len && n < size - 1; n++)
-        out[n] = char_is_print(s.ptr[n]) ? s.ptr[n] : '?';
+    for (; n < s.len && n < size - 1; n++) {
+        out[n] = s.ptr[n];
+        if (!char_is_print(out[n]))
+            out[n] = '?';
+    }
     out[n] = '\0';
 }
 

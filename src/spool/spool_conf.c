@@ -26,7 +26,7 @@ static void spool_check(const struct conf_scope *scope, struct problems *problem
 {
     const struct spool_conf *c = scope->values;
     if (c->spoolbase[0] != '/')
-        problem_error(problems, scope, "spoolbase", "must be an absolute path, found \"%s\"", c->spoolbase);
+        problem_error(problems, scope, "spoolbase", "must be an absolute path");
 }
 
 const struct scope_class spool_class = {

@@ -106,9 +106,33 @@ START_TEST(removal_takes_all_that_is_inside_and_follows_no_link)
 }
 END_TEST
 
+START_TEST(what_a_killed_supervisor_left_is_removed_and_what_is_in_use_is_not)
+{
+    struct tempdir used, next;
+    struct errtext why;
+    char pool[TEMPDIR_PATH], stale[128], other[128];
+    begin(0755);
+    snprintf(stale, sizeof(stale), "%s/postern-scan-abcdef", base);
+    snprintf(other, sizeof(other), "%s/somebody-else", base);
+    ck_assert_int_eq(mkdir(stale, 0700), 0);
+    write_file(stale, "left");
+    ck_assert_int_eq(mkdir(other, 0700), 0);
+    ck_assert_int_eq(tempdir_make(&used, NULL, &why), ERR_OK);
+    ck_assert_int_eq(access(stale, F_OK), -1);
+    ck_assert_int_eq(tempdir_make_pool(&used, 0, 1, NULL, pool, &why), ERR_OK);
+    ck_assert_int_eq(tempdir_make(&next, NULL, &why), ERR_OK);
+    stat_of(pool, "0");
+    tempdir_remove(&next);
+    tempdir_remove(&used);
+    ck_assert_int_eq(rmdir(other), 0);
+    ck_assert_int_eq(rmdir(base), 0);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(each_pool_gets_its_slots_for_one_user_only)                                                                      \
     X(as_root_the_scan_user_owns_pool_and_slots_but_not_what_they_stand_in)                                            \
     X(a_tmpdir_that_the_scan_user_cannot_reach_is_not_used)                                                            \
+    X(what_a_killed_supervisor_left_is_removed_and_what_is_in_use_is_not)                                              \
     X(removal_takes_all_that_is_inside_and_follows_no_link)
 #include "support/check_main.h"

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The client engine against a scripted server. Every dialogue is played with the server's bytes whole, byte by byte,
  * and cut at every position. */
+#include "must.h"
 #include "smtp/client.h"
-#include <check.h>
-
-#define MUST(what) ck_assert_msg((what), "play: %s", #what)
 
 enum { BLOCK = 4096 };
 

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: a backend, a postern in front of it, a Postfix. A postern that a passing test leaves running is stopped and must end cleanly."""
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from harness import client, places, postern as program, processes  # noqa: E402
+from harness.backend import Backend  # noqa: E402
+from harness.peers import PeerMissing  # noqa: E402
+from harness.postfix import Postfix  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "root: needs root (users, namespaces)")
+    config.addinivalue_line("markers", "release: needs the build release-test, as sanitizers change memory")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("root") and not places.is_root():
+            item.add_marker(pytest.mark.skip(reason="needs root"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if call.when == "call":
+        item.stash_failed = outcome.get_result().failed
+
+
+def failed(request):
+    """Whether any test that this fixture served has failed."""
+    return request.session.testsfailed > 0 if request.scope != "function" else getattr(request.node, "stash_failed", True)
+
+
+@pytest.fixture
+def directory(request):
+    path = places.make_directory()
+    yield path
+    if failed(request):
+        print(f"kept for a look: {path}")
+    else:
+        places.remove_directory(path)
+
+
+@pytest.fixture
+def backend():
+    server = Backend()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start_postern(request, directory, backend):
+    """Starts posterns: start_postern(engines=…, top={…}, …). Each must end cleanly when the test passed."""
+    started = []
+
+    def start(wait_ready=True, backend_port=None, **options):
+        home = directory / f"postern{len(started)}"
+        home.mkdir()
+        instance = program.Postern(home, backend_port=backend_port or backend.port, **options)
+        started.append(instance)
+        return instance.start(wait_ready)
+
+    yield start
+    finish(started, failed(request))
+
+
+@pytest.fixture
+def make_postern(directory, backend):
+    """A postern that is not started, for tests of the command line."""
+    count = iter(range(100))
+
+    def make(backend_port=None, **options):
+        home = directory / f"unstarted{next(count)}"
+        home.mkdir()
+        return program.Postern(home, backend_port=backend_port or backend.port, **options)
+    return make
+
+
+def finish(started, test_failed):
+    try:
+        for instance in started:
+            if test_failed:
+                print("the log of postern:\n" + instance.log.tail(200) if instance.log else "")
+            elif instance.process.returncode is None:
+                instance.stop()
+    finally:
+        for instance in started:
+            instance.kill()
+
+
+@pytest.fixture
+def database(directory):
+    """The bundled test signatures, where every user may read them."""
+    return program.copy_test_database(directory / "signatures", places.ROOT)
+
+
+class Pair:
+    """A postern with its backend."""
+
+    def __init__(self, instance, backend):
+        self.postern, self.backend = instance, backend
+        self.port, self.log = instance.port, instance.log
+
+    def deliver(self, content, **envelope):
+        return client.deliver(self.port, content, **envelope)
+
+    def client(self, **options):
+        return client.Client(self.port, **options)
+
+    def forget(self):
+        self.backend.forget()
+        with self.backend.condition:
+            self.backend.mails.clear()
+            self.backend.sessions = [s for s in self.backend.sessions if not s.over.is_set()]
+            for session in self.backend.sessions:
+                session.commands.clear()
+
+
+@pytest.fixture(scope="module")
+def shared_pair(request):
+    """One postern with libclamav and the test signatures for all tests of a file that leave it as it was."""
+    home = places.make_directory()
+    server = Backend()
+    signatures = program.copy_test_database(home / "signatures", places.ROOT)
+    instance = program.Postern(home, backend_port=server.port, engines=program.clamav_stanza(signatures))
+    try:
+        instance.start()
+        yield Pair(instance, server)
+        finish([instance], failed(request))
+    finally:
+        instance.kill()
+        server.stop()
+        places.remove_directory(home)
+
+
+@pytest.fixture
+def pair(shared_pair):
+    shared_pair.forget()
+    return shared_pair
+
+
+@pytest.fixture
+def start_pair(start_postern, backend):
+    """A pair of this test's own, with options."""
+    return lambda **options: Pair(start_postern(**options), backend)
+
+
+@pytest.fixture(scope="module")
+def postfix_factory():
+    if not places.is_root():
+        pytest.skip("a private Postfix needs root")
+    started = []
+
+    def start(**settings):
+        home = places.make_directory()
+        try:
+            instance = Postfix(home, **settings)
+        except PeerMissing as missing:
+            places.remove_directory(home)
+            pytest.fail(str(missing))
+        started.append((instance, home))
+        return instance.start()
+
+    yield start
+    for instance, home in started:
+        instance.stop()
+        places.remove_directory(home)
+
+
+@pytest.fixture(scope="module")
+def postfix(postfix_factory):
+    return postfix_factory()
+
+
+@pytest.fixture
+def descriptors():
+    return processes.descriptor_count

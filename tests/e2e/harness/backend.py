@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: MIT
+"""A scripted backend: a small SMTP server that answers as a script says, misbehaves where it says, and keeps every byte it received.
+
+    backend.on("mail", Reply(450, "later"), times=1)     the first MAIL gets 450, later ones the default
+    backend.on("dot", Drop())                            closes when the final dot has come, without an answer
+
+Stages: connect, greeting, ehlo, helo, mail, rcpt, data, body (after the first bytes of content), dot, rset, noop, quit.
+It is strict: only CRLF ends a line and only CRLF.CRLF ends a message.
+"""
+import hashlib
+import re
+import socket
+import struct
+import threading
+import time
+
+from .places import SOON, Timeout
+
+END_OF_DATA = b"\r\n.\r\n"
+EHLO_KEYWORDS = ("PIPELINING", "SIZE 209715200", "ENHANCEDSTATUSCODES", "8BITMIME")
+
+
+class Action:
+    """What the backend does at a stage. True: go on with the session; False: the connection is over."""
+
+    def act(self, session):
+        raise NotImplementedError
+
+
+class Raw(Action):
+    """Exactly these bytes, whatever they are."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def act(self, session):
+        session.send(self.data)
+        return True
+
+
+class Reply(Raw):
+    def __init__(self, code, *lines):
+        self.code = code
+        lines = lines or ("ok",)
+        marks = ["-"] * (len(lines) - 1) + [" "]
+        super().__init__("".join(f"{code}{mark}{line}\r\n" for mark, line in zip(marks, lines)).encode("latin-1"))
+
+
+class Drop(Action):
+    """Closes the connection, after SAYING something or nothing; RESET sends RST."""
+
+    def __init__(self, saying=b"", reset=False):
+        self.saying, self.reset = saying, reset
+
+    def act(self, session):
+        if self.saying:
+            session.send(self.saying)
+        if self.reset:
+            session.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return False
+
+
+class Silence(Action):
+    """Never answers and never reads; over when the other side closes, or the backend stops."""
+
+    def act(self, session):
+        session.wait_closed()
+        return False
+
+
+class Wait(Action):
+    """Does nothing until the test sets RELEASE (a threading.Event), then goes on with THEN. ENTERED tells the test that it waits."""
+
+    def __init__(self, then=None):
+        self.entered, self.release = threading.Event(), threading.Event()
+        self.then = then
+
+    def act(self, session):
+        self.entered.set()
+        while not self.release.wait(0.05):
+            if session.backend.stopping:
+                return False
+        return self.then.act(session) if self.then else session.default(session.stage).act(session)
+
+
+class Trickle(Action):
+    """DATA one octet at a time with PAUSE seconds between them."""
+
+    def __init__(self, data, pause):
+        self.data, self.pause = data, pause
+
+    def act(self, session):
+        for octet in self.data:
+            if session.backend.stopping:
+                return False
+            session.send(bytes([octet]))
+            time.sleep(self.pause)
+        return True
+
+
+class Mail:
+    """One message whose final dot came. WIRE as received, without the line of the final dot; CONTENT without dot-stuffing. LENGTH and
+    DIGEST (SHA-256, with the CRLF before the first line) are of the wire, also where the backend does not keep the bytes."""
+
+    def __init__(self, session, sender, recipients, wire, length, digest):
+        self.session, self.sender, self.recipients, self.wire = session, sender, list(recipients), wire
+        self.length, self.digest = length, digest
+        self.content = re.sub(rb"(^|\r\n)\.", rb"\1", wire)
+        self.code = None  # of the answer; None: none was given
+
+    @property
+    def accepted(self):
+        return self.code is not None and 200 <= self.code < 300
+
+
+class Session(threading.Thread):
+    def __init__(self, backend, connection):
+        super().__init__(daemon=True)
+        self.backend, self.socket = backend, connection
+        self.received = bytearray()  # everything the other side sent
+        self.commands = []           # command lines, without CRLF
+        self.pending = bytearray()
+        self.sender, self.recipients = None, []
+        self.stage, self.in_body = None, False
+        self.closed_by_peer = False
+        self.over = threading.Event()
+
+    # --- transport ---
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def fill(self):
+        """More input; False at its end."""
+        data = self.socket.recv(65536)
+        if not data:
+            self.closed_by_peer = True
+            return False
+        if self.backend.keep or not self.in_body:
+            self.backend.note(lambda: self.received.extend(data))
+        self.pending += data
+        return True
+
+    def wait_closed(self):
+        self.socket.settimeout(0.1)
+        while not self.backend.stopping:
+            try:
+                if not self.fill():
+                    return
+            except TimeoutError:
+                continue
+
+    # --- SMTP ---
+
+    def default(self, stage):
+        if stage == "ehlo":
+            return Reply(250, "backend.test", *self.backend.keywords)
+        return {"greeting": Reply(220, "backend.test ESMTP"), "helo": Reply(250, "backend.test"), "mail": Reply(250, "2.1.0 sender ok"),
+                "rcpt": Reply(250, "2.1.5 recipient ok"), "data": Reply(354, "go ahead"), "dot": Reply(250, "2.0.0 queued as 4711"),
+                "rset": Reply(250, "2.0.0 flushed"), "noop": Reply(250, "2.0.0 ok"), "quit": Reply(221, "2.0.0 bye")}.get(stage)
+
+    def at(self, stage):
+        """Acts as the script says at STAGE; the action, or None when the connection is over."""
+        self.stage = stage
+        action = self.backend.take(stage) or self.default(stage)
+        if action is None:
+            return Raw(b"")
+        return action if action.act(self) else None
+
+    @staticmethod
+    def code_of(action, default):
+        """The code that ACTION answered; DEFAULT where it went on to the default; None for bytes without a meaning of ours."""
+        if isinstance(action, Wait):
+            return Session.code_of(action.then, default) if action.then else default
+        return getattr(action, "code", None)
+
+    @classmethod
+    def positive(cls, action, expected_class):
+        code = cls.code_of(action, expected_class * 100)
+        return code is not None and code // 100 == expected_class
+
+    def run(self):
+        try:
+            self.serve()
+        except OSError:
+            pass
+        finally:
+            self.socket.close()
+            self.backend.note(self.over.set)
+
+    def serve(self):
+        if not self.at("connect") or not self.at("greeting"):
+            return
+        while True:
+            end = self.pending.find(b"\r\n")
+            if end < 0:
+                if not self.fill():
+                    return
+                continue
+            line = bytes(self.pending[:end])
+            del self.pending[:end + 2]
+            self.backend.note(lambda line=line: self.commands.append(line))
+            if not self.command(line):
+                return
+
+    def command(self, line):
+        verb = line.split(b" ")[0].upper().decode("latin-1").lower()
+        if verb not in ("ehlo", "helo", "mail", "rcpt", "data", "rset", "noop", "quit"):
+            self.send(b"500 5.5.2 what?\r\n")
+            return True
+        if verb == "data" and not self.recipients and self.backend.take_peek("data") is None:
+            self.send(b"554 5.5.1 no valid recipients\r\n")
+            return True
+        action = self.at(verb)
+        if action is None:
+            return False
+        if verb in ("ehlo", "helo", "rset"):
+            self.sender, self.recipients = None, []
+        elif verb == "mail" and self.positive(action, 2):
+            self.sender, self.recipients = line[5:], []
+        elif verb == "rcpt" and self.positive(action, 2):
+            self.recipients.append(line[5:])
+        elif verb == "data" and self.positive(action, 3):
+            return self.body()
+        return verb != "quit"
+
+    def body(self):
+        wire, digest, length = bytearray(), hashlib.sha256(), 0
+        self.in_body = True
+        if not self.pending and not self.fill():
+            return False
+        if self.at("body") is None:
+            return False
+        window = b"\r\n"  # the line end before the first line, so that an empty message ends too
+        while True:
+            window += self.pending
+            self.pending.clear()
+            end = window.find(END_OF_DATA)
+            taken = window[:end + 2] if end >= 0 else window[:-4]
+            length += len(taken)
+            digest.update(taken)
+            if self.backend.keep:
+                wire += taken
+            if end >= 0:
+                self.pending += window[end + len(END_OF_DATA):]
+                break
+            window = window[-4:] if len(window) >= 4 else window
+            if not self.fill():
+                return False
+        self.in_body = False
+        mail = Mail(self, self.sender, self.recipients, bytes(wire[2:]), length - 2, digest.hexdigest())
+        self.backend.note(lambda: self.backend.mails.append(mail))
+        self.sender, self.recipients = None, []
+        action = self.at("dot")
+        if action is None:
+            return False
+        self.backend.note(lambda: setattr(mail, "code", self.code_of(action, 250)))
+        return True
+
+
+class Backend:
+    """KEEP: whether bodies are kept, or only their lengths and digests."""
+
+    def __init__(self, port=0, keywords=EHLO_KEYWORDS, keep=True):
+        self.keywords, self.keep = keywords, keep
+        self.condition = threading.Condition()
+        self.script = {}    # stage → list of [action, times or None]
+        self.sessions, self.mails = [], []
+        self.stopping = False
+        self.listener = self.thread = None
+        self.port = port
+        self.start()
+
+    def start(self):
+        """Listens; again after stop() on the same port."""
+        self.stopping = False
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", self.port))
+        self.port = self.listener.getsockname()[1]
+        self.listener.listen(64)
+        self.thread = threading.Thread(target=self._accept, args=(self.listener,), daemon=True)
+        self.thread.start()
+
+    def _accept(self, listener):
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            session = Session(self, connection)
+            self.note(lambda session=session: self.sessions.append(session))
+            session.start()
+
+    def stop(self):
+        """Refuses connections from now on and breaks those that are open."""
+        self.stopping = True
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(5)
+        for session in list(self.sessions):
+            try:
+                session.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        for session in list(self.sessions):
+            session.join(5)
+
+    # --- script ---
+
+    def on(self, stage, *actions, times=None):
+        """Each of ACTIONS is taken TIMES times (None: for ever), one after the other, before the default."""
+        with self.condition:
+            self.script.setdefault(stage, []).extend([action, times] for action in actions)
+        return actions[0]
+
+    def forget(self, stage=None):
+        with self.condition:
+            if stage:
+                self.script.pop(stage, None)
+            else:
+                self.script.clear()
+
+    def take_peek(self, stage):
+        with self.condition:
+            return self.script[stage][0][0] if self.script.get(stage) else None
+
+    def take(self, stage):
+        with self.condition:
+            steps = self.script.get(stage)
+            if not steps:
+                return None
+            step = steps[0]
+            if step[1] is not None:
+                step[1] -= 1
+                if step[1] == 0:
+                    steps.pop(0)
+            return step[0]
+
+    # --- what happened ---
+
+    def note(self, change):
+        with self.condition:
+            change()
+            self.condition.notify_all()
+
+    def wait_until(self, predicate, what, timeout=SOON):
+        with self.condition:
+            if not self.condition.wait_for(predicate, timeout):
+                raise Timeout(f"backend: not after {timeout} s: {what}; commands: {self.commands()}")
+            return predicate()
+
+    def wait_command(self, verb, count=1, timeout=SOON):
+        return self.wait_until(lambda: len(self.commands(verb)) >= count, f"{count} × {verb}", timeout)
+
+    def wait_mails(self, count=1, timeout=SOON):
+        self.wait_until(lambda: len(self.mails) >= count, f"{count} mails", timeout)
+        return self.mails[:count]
+
+    def wait_idle(self, timeout=SOON):
+        """Every session is over."""
+        self.wait_until(lambda: all(s.over.is_set() for s in self.sessions), "every session closed", timeout)
+
+    def commands(self, verb=None):
+        found = [line for session in self.sessions for line in session.commands]
+        return [c for c in found if c.upper().startswith(verb.upper().encode())] if verb else found
+
+    def transactions(self):
+        """MAIL commands seen: sessions that only probe for keywords are not transactions."""
+        return self.commands("MAIL")

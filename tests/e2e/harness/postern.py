@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: MIT
+"""One running postern: a generated configuration, its log as events, its processes, and the checks of a clean end."""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from . import processes
+from .places import BUILD, SOON, Timeout, free_port, until
+
+HOSTNAME = "gw.example.org"
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL")
+# Loading the small test database and starting the workers, with sanitizers on two busy processors.
+READY = 60.0
+
+
+def clamav_stanza(database, **options):
+    values = {"database": f'"{database}"', "action": "reject", "error_code": 451, "timeout": "20s", **options}
+    inner = "\n".join(f"    {key} = {value}" for key, value in values.items())
+    return f'antivirus "antivirus1" {{\n  clamav "clamav1" {{\n{inner}\n  }}\n}}\n'
+
+
+def fake_stanza(**options):
+    """The test engine, which does what a line of the message says: mail.fake_order."""
+    values = {"action": "reject", "error_code": 451, "timeout": "20s", **options}
+    inner = "\n".join(f"    {key} = {value}" for key, value in values.items())
+    return f'antivirus "antivirus1" {{\n  fake "fake1" {{\n{inner}\n  }}\n}}\n'
+
+
+class Configuration:
+    """Text of a configuration. Options of every level are keyword dictionaries, so that a test states only what it is about."""
+
+    def __init__(self, *, backend_port, listen_port, spool, engines, top=None, listener=None, backend=None, pool=None):
+        self.top = {"hostname": f'"{HOSTNAME}"', "spoolbase": f'"{spool}"', "log": '"stderr"', "log_format": "json",
+                    "log_level": "debug", "event_loops": 1, "drain_timeout": "10s", **(top or {})}
+        self.listener = {"client_timeout": "30s", "data_timeout": "30s", **(listener or {})}
+        self.backend = {"connect_timeout": "5s", "greeting_timeout": "5s", "command_timeout": "5s", "data_init_timeout": "5s",
+                        "data_block_timeout": "5s", "data_done_timeout": "10s", **(backend or {})}
+        self.pool = {"Concurrency": 2, **(pool or {})}
+        self.backend_port, self.listen_port, self.engines = backend_port, listen_port, engines
+
+    def text(self):
+        def lines(options):
+            return "".join(f"  {key} = {value}\n" for key, value in options.items())
+        return (lines(self.top)
+                + f'ESMTP_Listener {{\n{lines(self.listener)}  Listen "127.0.0.1:{self.listen_port}" {{ }}\n}}\n'
+                + f'Backend {{\n{lines(self.backend)}  Server "127.0.0.1:{self.backend_port}" {{ }}\n}}\n'
+                + f'ThreadPool "CPU" {{\n{lines(self.pool)}}}\n' + self.engines)
+
+
+class Log:
+    """postern's stderr: JSON lines become events, everything else is kept as noise (where sanitizers report)."""
+
+    def __init__(self, stream):
+        self.condition = threading.Condition()
+        self.events, self.noise, self.lines = [], [], []
+        self.ended = False
+        self.thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self.thread.start()
+
+    def _read(self, stream):
+        for raw in stream:
+            line = raw.decode("utf-8", "backslashreplace").rstrip("\n")
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = None
+            with self.condition:
+                self.lines.append(line)
+                if isinstance(event, dict) and "event" in event:
+                    self.events.append(event)
+                else:
+                    self.noise.append(line)
+                self.condition.notify_all()
+        with self.condition:
+            self.ended = True
+            self.condition.notify_all()
+
+    @staticmethod
+    def _matches(event, name, fields):
+        return event["event"] == name and all(event.get(key) == value for key, value in fields.items())
+
+    def find(self, name, **fields):
+        with self.condition:
+            return [e for e in self.events if self._matches(e, name, fields)]
+
+    def mark(self):
+        """A place in the log; wait_for(…, since=mark) looks only behind it."""
+        with self.condition:
+            return len(self.events)
+
+    def wait_for(self, name, timeout=SOON, count=1, since=0, **fields):
+        """The COUNT-th event NAME with these FIELDS, now or within TIMEOUT."""
+        deadline = time.monotonic() + timeout
+        with self.condition:
+            while True:
+                found = [e for e in self.events[since:] if self._matches(e, name, fields)]
+                if len(found) >= count:
+                    return found[count - 1]
+                left = deadline - time.monotonic()
+                if left <= 0 or self.ended:
+                    why = "the log ended" if self.ended else f"not after {timeout} s"
+                    raise Timeout(f"{why}: event {name} {fields or ''} number {count}; the log:\n" + self.tail())
+                self.condition.wait(left)
+
+    def tail(self, count=60):
+        return "\n".join(self.lines[-count:])
+
+
+class Postern:
+    def __init__(self, directory, *, backend_port, engines, build=BUILD, spool=None, limits=None, **options):
+        self.directory = Path(directory)
+        self.build = Path(build)
+        self.program = self.build / "bin/postern"
+        self.port = free_port()
+        if spool is None:
+            spool = self.directory / "spool"
+            spool.mkdir(exist_ok=True)
+            spool.chmod(0o1777)
+        self.spool = Path(spool)
+        self.configuration = Configuration(backend_port=backend_port, listen_port=self.port, spool=self.spool, engines=engines, **options)
+        self.path = self.directory / "postern.conf"
+        self.process = self.log = None
+        self.limits = limits
+
+    # --- life ---
+
+    def start(self, wait_ready=True):
+        self.path.write_text(self.configuration.text())
+        self.process = subprocess.Popen([self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.limits, cwd="/")
+        self.log = Log(self.process.stderr)
+        if wait_ready:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self):
+        self.log.wait_for("ready", timeout=READY)
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self, timeout=SOON):
+        """SIGTERM, then everything a clean end consists of: status 0, nobody left, no sanitizer report, empty spool."""
+        family = [processes.Watched(pid) for pid in processes.descendants(self.process.pid)]
+        if self.process.poll() is None:
+            self.terminate()
+        try:
+            status = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise Timeout(f"postern still runs {timeout} s after SIGTERM; the log:\n" + self.log.tail()) from None
+        for member in family:
+            member.wait_gone(5)
+        self.log.thread.join(5)
+        assert status == 0, f"postern ended with status {status}, expected 0; the log:\n{self.log.tail()}"
+        self.check_no_sanitizer_report()
+        self.check_nothing_in_spool()
+
+    def kill(self):
+        """For fixtures: whatever happened before, nothing is left running."""
+        if self.process is None:
+            return
+        family = processes.descendants(self.process.pid)
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for pid in family:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.log.thread.join(5)
+        self.process.stderr.close()
+
+    def check_no_sanitizer_report(self):
+        reports = [line for line in self.log.noise if SANITIZER.search(line)]
+        assert not reports, "sanitizer report:\n" + "\n".join(self.log.noise[-80:])
+
+    def spool_files(self):
+        return [path for path in self.spool.rglob("*") if not path.is_dir()]
+
+    def check_nothing_in_spool(self):
+        assert self.spool_files() == [], "files are left in the spool"
+
+    # --- processes ---
+
+    def supervisor_pid(self):
+        return self.process.pid
+
+    def edge_pid(self):
+        """The process with the sockets; fails when there is not exactly one."""
+        found = [pid for pid in processes.children(self.process.pid) if "--role" in processes.command_line(pid)]
+        assert len(found) == 1, f"{len(found)} edge processes, expected 1"
+        return found[0]
+
+    def scan_host_pid(self, pool="CPU"):
+        for pid in processes.children(self.process.pid):
+            arguments = processes.command_line(pid)
+            if "--pool" in arguments and arguments[arguments.index("--pool") + 1] == pool:
+                return pid
+        raise AssertionError(f"no scan host of pool {pool}")
+
+    def worker_pids(self, pool="CPU"):
+        return processes.children(self.scan_host_pid(pool))
+
+    def wait_workers(self, count, pool="CPU"):
+        return until(lambda: len(self.worker_pids(pool)) >= count and self.worker_pids(pool), f"{count} workers in pool {pool}")
+
+    # --- one-shot commands ---
+
+    def run(self, *arguments, timeout=SOON):
+        """The program with ARGUMENTS, to its end."""
+        return subprocess.run([self.program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
+
+    def check(self):
+        self.path.write_text(self.configuration.text())
+        return self.run("--check", "--config", self.path)
+
+
+def message_event(postern, **fields):
+    """The one log line of a message."""
+    return postern.log.wait_for("message", **fields)
+
+
+def make_database(directory, signatures):
+    """A signature directory that every user can read; SIGNATURES: file name → text."""
+    path = Path(directory)
+    path.mkdir(exist_ok=True)
+    path.chmod(0o755)
+    for name, text in signatures.items():
+        (path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        (path / name).chmod(0o644)
+    return path
+
+
+def copy_test_database(directory, root):
+    path = Path(directory)
+    shutil.copytree(root / "deploy/demo-signatures", path)
+    path.chmod(0o755)
+    for entry in path.iterdir():
+        entry.chmod(0o644)
+    return path

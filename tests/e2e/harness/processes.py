@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""What /proc says about processes: families, state, memory, descriptors, users."""
+import os
+import select
+from pathlib import Path
+
+from .places import Timeout
+
+
+def children(pid):
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                # pid (comm) state ppid …; comm may contain blanks and brackets
+                stat = Path(f"/proc/{entry}/stat").read_text(errors="replace")
+            except OSError:
+                continue
+            fields = stat[stat.rindex(")") + 2:].split()
+            if int(fields[1]) == pid and fields[0] != "Z":
+                found.append(int(entry))
+    return sorted(found)
+
+
+def descendants(pid):
+    found = []
+    for child in children(pid):
+        found += [child, *descendants(child)]
+    return found
+
+
+def command_line(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
+    except OSError:
+        return []
+
+
+def status(pid):
+    """/proc/PID/status as a dictionary of strings."""
+    lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def resident_kib(pid):
+    return int(status(pid)["VmRSS"].split()[0])
+
+
+def peak_resident_kib(pid):
+    """The largest resident size so far; reset_peak starts it anew."""
+    return int(status(pid)["VmHWM"].split()[0])
+
+
+def reset_peak(pid):
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def descriptor_count(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def system_call(pid):
+    """Number of the system call that the process sits in, as text; 'running' when it is in none."""
+    try:
+        return Path(f"/proc/{pid}/syscall").read_text().split()[0]
+    except OSError:
+        return "gone"
+
+
+def state(pid):
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return "gone"
+    return stat[stat.rindex(")") + 2]
+
+
+class Watched:
+    """A process that is not our child, held by a pidfd: waiting for its end needs no polling, and its number cannot be reused meanwhile."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.fd = os.pidfd_open(pid)
+
+    def wait_gone(self, timeout):
+        ready, _, _ = select.select([self.fd], [], [], timeout)
+        os.close(self.fd)
+        if not ready:
+            raise Timeout(f"process {self.pid} ({' '.join(command_line(self.pid))}) still lives after {timeout} s")

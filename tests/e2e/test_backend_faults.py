@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: MIT
+"""A backend that is down, slow, rude or mad: the client is told to try again, nothing is lost, nothing is doubled (threats C1–C11)."""
+import threading
+import time
+
+import pytest
+from harness import mail
+from harness.backend import Backend, Drop, Raw, Reply, Silence, Trickle, Wait
+from harness.client import Client, dot_stuffed
+from harness.ledger import CLEAN, Ledger
+from harness.places import free_port
+from harness.postern import clamav_stanza
+
+# What the client is told where the backend breaks; "mail" stands for the reply to MAIL, "dot" for the one to the final dot.
+SHORT = {"connect_timeout": "800ms", "greeting_timeout": "800ms", "command_timeout": "800ms", "data_init_timeout": "800ms",
+         "data_block_timeout": "800ms", "data_done_timeout": "800ms"}
+BEFORE_MAIL = ["connect", "greeting", "ehlo", "mail"]
+
+
+@pytest.fixture
+def fast_pair(start_pair, database):
+    """A pair whose postern has no patience with its backend."""
+    return start_pair(engines=clamav_stanza(database), backend=SHORT)
+
+
+def converse(port, ledger, content):
+    """A whole conversation that goes on as far as it is let; (stage, reply) where it ended."""
+    entry = ledger.attempt(content, CLEAN)
+    with Client(port) as client:
+        if client.greeting.code != 220:
+            return "greeting", client.greeting
+        client.ehlo()
+        for stage, line, expected in (("mail", "MAIL FROM:<a@client.test>", 250), ("rcpt", "RCPT TO:<b@y.test>", 250),
+                                      ("data", "DATA", 354)):
+            reply = client.command(line)
+            if reply.code != expected:
+                return stage, reply
+        client.send(dot_stuffed(content))
+        reply = client.reply()
+        entry.code = reply.code
+        return "dot", reply
+
+
+def assert_mail_flows(pair, ledger):
+    """The fault is over: the next mail passes without a restart."""
+    pair.backend.forget()
+    stage, reply = converse(pair.port, ledger, mail.plain())
+    assert (stage, reply.code) == ("dot", 250), (stage, reply)
+    ledger.check(pair.backend, pair.log)
+
+
+def test_backend_down_greets_and_answers_mail_451(start_postern, database, backend):
+    backend.stop()
+    postern = start_postern(engines=clamav_stanza(database), backend=SHORT)
+    with Client(postern.port) as client:
+        assert client.greeting.code == 220
+        client.ehlo()
+        client.command("MAIL FROM:<a@client.test>", 451, "4.4.1")
+        client.command("RSET", 250)
+        client.command("MAIL FROM:<a@client.test>", 451, "4.4.1")
+        client.quit()
+    assert postern.log.find("backend-down")
+
+
+def test_backend_that_comes_up_later_is_used(start_postern, database, backend):
+    backend.stop()
+    postern = start_postern(engines=clamav_stanza(database), backend=SHORT)
+    with Client(postern.port) as client:
+        client.ehlo()
+        client.command("MAIL FROM:<a@client.test>", 451, "4.4.1")
+        backend.start()
+        assert client.message(mail.plain()).code == 250
+        client.quit()
+    assert len(backend.mails) == 1
+
+
+@pytest.mark.parametrize("stage", BEFORE_MAIL + ["rcpt", "data", "body", "dot"])
+@pytest.mark.parametrize("reset", [False, True], ids=["close", "reset"])
+def test_backend_dropping_is_451_and_the_next_mail_passes(fast_pair, stage, reset):
+    ledger = Ledger()
+    fast_pair.backend.on(stage, Drop(reset=reset))
+
+    where, reply = converse(fast_pair.port, ledger, mail.of_size(300_000))
+
+    assert (reply.code, reply.enhanced[:4]) == (451, "4.4."), (where, reply)
+    assert where == ("mail" if stage in BEFORE_MAIL else "rcpt" if stage == "rcpt" else "dot")
+    if stage == "dot":
+        # The backend may have it: nobody knows, and the log says so.
+        assert fast_pair.log.wait_for("outcome-unknown")
+    else:
+        assert not fast_pair.log.find("outcome-unknown")
+        assert fast_pair.backend.mails == []
+    assert_mail_flows(fast_pair, ledger)
+
+
+@pytest.mark.parametrize("stage", ["connect", "ehlo", "mail", "rcpt", "data", "dot"])
+def test_silent_backend_is_451_at_the_deadline(fast_pair, stage):
+    ledger = Ledger()
+    fast_pair.backend.on(stage, Silence())
+    begin = time.monotonic()
+
+    where, reply = converse(fast_pair.port, ledger, mail.plain())
+
+    assert reply.code == 451, (where, reply)
+    assert reply.enhanced.startswith("4.4."), reply
+    assert 0.7 < time.monotonic() - begin < 10
+    assert bool(fast_pair.log.find("outcome-unknown")) == (stage == "dot")
+    assert_mail_flows(fast_pair, ledger)
+
+
+def test_backend_that_does_not_read_the_body_is_451(fast_pair):
+    ledger = Ledger()
+    fast_pair.backend.on("body", Silence())
+    fast_pair.backend.keep = False
+    where, reply = converse(fast_pair.port, ledger, mail.of_size(200_000))
+    assert where == "dot"
+    # Silence reads on and never answers: either the body or the reply to the dot meets its deadline.
+    assert reply.code == 451
+    fast_pair.backend.keep = True
+
+
+def test_slow_replies_are_waited_for(start_pair, database):
+    ledger = Ledger()
+    pair = start_pair(engines=clamav_stanza(database))
+    for stage, reply in (("greeting", b"220 slow\r\n"), ("mail", b"250 ok\r\n"), ("dot", b"250 2.0.0 done at last\r\n")):
+        pair.backend.on(stage, Trickle(reply, 0.02))
+    # Trickled bytes are a Raw behaviour without a code; the ledger needs what was meant.
+    where, reply = converse(pair.port, ledger, mail.plain())
+    assert (where, reply.code) == ("dot", 250), (where, reply)
+    assert "done at last" in reply.text
+    assert len(pair.backend.wait_mails()) == 1
+
+
+CODES = [
+    # stage, backend's reply, where the client learns of it, class and enhanced class that the client sees
+    ("greeting", Reply(421, "4.3.2 not now"), "mail", "4"),
+    ("greeting", Reply(554, "5.3.2 go away"), "mail", "4"),
+    ("ehlo", Reply(421, "4.3.2 not now"), "mail", "4"),
+    ("mail", Reply(421, "4.3.2 not now"), "mail", "4"),
+    ("mail", Reply(452, "4.3.1 full"), "mail", "4"),
+    ("mail", Reply(553, "5.1.7 bad"), "mail", "5"),
+    ("rcpt", Reply(421, "4.3.2 not now"), "rcpt", "4"),
+    ("rcpt", Reply(450, "4.2.1 later"), "rcpt", "4"),
+    ("rcpt", Reply(551, "5.1.6 moved"), "rcpt", "5"),
+    ("data", Reply(421, "4.3.2 not now"), "dot", "4"),
+    ("data", Reply(451, "4.3.0 later"), "dot", "4"),
+    ("data", Reply(554, "5.7.1 never"), "dot", "5"),
+    ("dot", Reply(421, "4.3.2 not now"), "dot", "4"),
+    ("dot", Reply(452, "4.3.1 full"), "dot", "4"),
+    ("dot", Reply(550, "5.7.1 spam"), "dot", "5"),
+]
+
+
+@pytest.mark.parametrize("stage,answer,where,class_", CODES, ids=[f"{s}-{a.code}" for s, a, _, _ in CODES])
+def test_class_of_the_backends_reply_is_the_clients(fast_pair, stage, answer, where, class_):
+    ledger = Ledger()
+    fast_pair.backend.on(stage, answer)
+    ended, reply = converse(fast_pair.port, ledger, mail.plain())
+    assert (ended, str(reply.code)[0]) == (where, class_), reply
+    assert reply.enhanced and reply.enhanced[0] == class_
+    assert_mail_flows(fast_pair, ledger)
+
+
+GARBAGE = [
+    ("greeting", Raw(b"\xff\xfe\x00 what\r\n"), "mail"),
+    ("greeting", Raw(b"220 " + b"x" * 1_000_000 + b"\r\n"), "mail"),
+    ("ehlo", Raw(b"250-one\r\n" * 20_000), "mail"),
+    ("mail", Raw(b"hello\r\n"), "mail"),
+    ("mail", Raw(b"354 go ahead\r\n"), "mail"),
+    ("mail", Raw(b"250-ok\r\n550 not ok\r\n"), "mail"),
+    ("mail", Raw(b"999 ok\r\n"), "mail"),
+    ("mail", Raw(b"25\r\n"), "mail"),
+    ("rcpt", Raw(b"\r\n\r\n"), "rcpt"),
+    ("rcpt", Raw(b"354 go ahead\r\n"), "rcpt"),
+    ("data", Raw(b"250 ok\r\n"), "dot"),
+    ("data", Raw(b"garbage\r\n"), "dot"),
+    ("dot", Raw(b"354 go ahead\r\n"), "dot"),
+    ("dot", Raw(b"\x00\x01\x02\r\n"), "dot"),
+]
+
+
+@pytest.mark.parametrize("stage,answer,where", GARBAGE, ids=[f"{s}-{a.data[:8]!r}" for s, a, _ in GARBAGE])
+def test_garbage_of_the_backend_is_451_and_ends_its_connection(fast_pair, stage, answer, where):
+    ledger = Ledger()
+    fast_pair.backend.on(stage, answer)
+    ended, reply = converse(fast_pair.port, ledger, mail.plain())
+    assert (ended, reply.code) == (where, 451), reply
+    if stage != "dot":
+        assert fast_pair.backend.mails == []
+    fast_pair.backend.wait_idle()
+    assert_mail_flows(fast_pair, ledger)
+
+
+def test_replies_ahead_of_time_are_not_taken_for_answers(fast_pair):
+    # A backend that answers RCPT before it was asked would let the wrong reply reach the client.
+    ledger = Ledger()
+    fast_pair.backend.on("mail", Raw(b"250 ok\r\n250 unasked\r\n250 unasked\r\n"), times=1)
+    ended, reply = converse(fast_pair.port, ledger, mail.plain())
+    assert ended in ("mail", "rcpt") and reply.code == 451, (ended, reply)
+    assert_mail_flows(fast_pair, ledger)
+
+
+def test_reply_text_of_the_backend_cannot_inject_a_reply(fast_pair):
+    fast_pair.backend.on("rcpt", Raw(b"550 5.1.1 bad\r250 2.0.0 injected \x1b[31m \xff\r\n"), times=1)
+    with Client(fast_pair.port) as client:
+        client.ehlo()
+        client.command("MAIL FROM:<a@client.test>", 250)
+        reply = client.command("RCPT TO:<b@y.test>")  # the client's own grammar check refuses CR, LF and NUL inside a line
+        assert reply.code in (451, 550), reply
+        assert all(0x20 <= octet < 0x7F for line in reply.lines for octet in line.encode("latin-1")), reply
+        assert client.command("NOOP").code in (250, 421)
+
+
+def test_connection_to_the_backend_is_kept_for_the_next_mail(start_pair, database):
+    ledger = Ledger()
+    pair = start_pair(engines=clamav_stanza(database))
+    for _ in range(3):
+        assert ledger.send(pair.deliver, mail.plain()).code == 250
+    used = [s for s in pair.backend.sessions if any(c.upper().startswith(b"MAIL") for c in s.commands)]
+    assert len(used) == 1, "three mails, one connection"
+    ledger.check(pair.backend, pair.log)
+
+
+def test_idle_connection_that_the_backend_closed_costs_nothing(start_pair, database):
+    ledger = Ledger()
+    pair = start_pair(engines=clamav_stanza(database))
+    assert ledger.send(pair.deliver, mail.plain()).code == 250
+    for session in pair.backend.sessions:
+        session.socket.shutdown(2)
+    pair.backend.wait_idle()
+    assert ledger.send(pair.deliver, mail.plain()).code == 250
+    ledger.check(pair.backend, pair.log)
+
+
+def test_backend_that_vanishes_between_mail_and_dot_is_451(start_pair, database):
+    ledger = Ledger()
+    pair = start_pair(engines=clamav_stanza(database), backend=SHORT)
+    content = mail.plain()
+    entry = ledger.attempt(content)
+    with Client(pair.port) as client:
+        client.ehlo()
+        client.start_data()
+        client.send(dot_stuffed(content)[:20])
+        pair.backend.stop()
+        client.send(dot_stuffed(content)[20:])
+        reply = client.reply()
+        entry.code = reply.code
+        assert (reply.code, reply.enhanced[:4]) == (451, "4.4."), reply
+    pair.backend.start()
+    assert_mail_flows(pair, ledger)
+
+
+class TestHold:
+    """The backend is not held hostage by a slow client: RSET, and the envelope again after the verdict."""
+
+    HOLD = {"backend_hold": "200ms"}
+
+    def slow_client(self, pair, content, before_the_end=lambda: None, recipients=("b@y.test",)):
+        """Stops in the middle of the body until the backend was given back, then ends the message; the final reply."""
+        with Client(pair.port) as client:
+            client.ehlo()
+            client.start_data(recipients=recipients)
+            wire = dot_stuffed(content)
+            client.send(wire[:-3])
+            pair.log.wait_for("backend-hold")
+            before_the_end()
+            client.send(wire[-3:])
+            return client.reply()
+
+    def test_envelope_is_replayed_after_the_verdict(self, start_pair, database):
+        ledger = Ledger()
+        pair = start_pair(engines=clamav_stanza(database), top=self.HOLD)
+        reply = ledger.send(lambda content: self.slow_client(pair, content, recipients=("b@y.test", "c@y.test")), mail.plain())
+        assert reply.code == 250, reply
+        assert len(pair.backend.transactions()) == 2
+        assert pair.backend.commands("RSET") or len([s for s in pair.backend.sessions if s.commands]) > 1
+        assert pair.backend.mails[0].recipients == [b"TO:<b@y.test>", b"TO:<c@y.test>"]
+        ledger.check(pair.backend, pair.log)
+
+    @pytest.mark.parametrize("stage,answer", [("mail", Reply(450, "4.7.1 no")), ("mail", Reply(550, "5.7.1 no")),
+                                              ("rcpt", Reply(450, "4.2.0 no")), ("rcpt", Reply(550, "5.1.1 no"))])
+    def test_other_class_of_reply_at_the_replay_is_451_and_nothing_is_delivered(self, start_pair, database, stage, answer):
+        ledger = Ledger()
+        pair = start_pair(engines=clamav_stanza(database), top=self.HOLD)
+        reply = ledger.send(lambda content: self.slow_client(
+            pair, content, before_the_end=lambda: pair.backend.on(stage, answer, times=1)), mail.plain())
+        assert reply.code == 451, reply
+        assert pair.backend.mails == []
+        ledger.check(pair.backend, pair.log)
+
+    def test_refused_recipient_stays_refused_at_the_replay(self, start_pair, database):
+        pair = start_pair(engines=clamav_stanza(database), top=self.HOLD)
+        pair.backend.on("rcpt", Reply(550, "5.1.1 no"), times=1)
+        content = mail.plain()
+        with Client(pair.port) as client:
+            client.ehlo()
+            client.command("MAIL FROM:<a@client.test>", 250)
+            client.command("RCPT TO:<no@y.test>", 550)
+            client.command("RCPT TO:<b@y.test>", 250)
+            client.command("DATA", 354)
+            client.send(dot_stuffed(content)[:-3])
+            pair.log.wait_for("backend-hold")
+            client.send(dot_stuffed(content)[-3:])
+            client.expect(250)
+        assert pair.backend.mails[0].recipients == [b"TO:<b@y.test>"]
+
+    def test_infected_mail_after_the_hold_never_reaches_the_backend(self, start_pair, database):
+        pair = start_pair(engines=clamav_stanza(database), top=self.HOLD)
+        reply = self.slow_client(pair, mail.with_attachment(mail.test_virus()))
+        assert reply.code == 550, reply
+        assert len(pair.backend.transactions()) == 1, "no replay for what is not delivered"
+        assert pair.backend.mails == []
+
+
+def test_sessions_of_others_go_on_while_the_backend_is_silent_to_one(start_pair, database):
+    ledger = Ledger()
+    pair = start_pair(engines=clamav_stanza(database))
+    waiting = pair.backend.on("dot", Wait(), times=1)
+    first = threading.Thread(target=lambda: ledger.send(pair.deliver, mail.plain()))
+    first.start()
+    assert waiting.entered.wait(30)
+    for _ in range(3):
+        assert ledger.send(pair.deliver, mail.plain()).code == 250
+    waiting.release.set()
+    first.join(30)
+    ledger.check(pair.backend, pair.log)
+
+
+def test_two_backends_on_different_ports_do_not_mix(start_postern, database):
+    # The harness itself: each postern of a test speaks to its own backend.
+    other = Backend()
+    postern = start_postern(engines=clamav_stanza(database), backend_port=other.port)
+    with Client(postern.port) as client:
+        client.ehlo()
+        assert client.message(mail.plain()).code == 250
+    assert len(other.mails) == 1
+    other.stop()
+    assert free_port() != other.port

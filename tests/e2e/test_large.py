@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""A large message passes with the edge's memory constant. Release build: sanitizers keep freed memory."""
+import os
+
+import pytest
+from harness import mail, processes
+from harness.backend import Backend
+from harness.client import Client
+from harness.places import RELEASE_BUILD
+from harness.postern import Postern, clamav_stanza
+
+LARGE = int(os.environ.get("POSTERN_E2E_LARGE_MB", "200")) * 1_000_000
+# What the edge may grow by, whatever the size: buffers of one session and two slices of the spool.
+GROWTH_KIB = 4096
+
+
+def send(port, octets):
+    """A clean message of OCTETS octets, made while it is sent; its length and the reply."""
+    length = 0
+    with Client(port, timeout=300) as client:
+        client.ehlo()
+        client.start_data()
+        for piece in mail.chunks_of_size(octets):
+            client.send(piece)
+            length += len(piece)
+        client.send(b".\r\n")
+        return length, client.reply()
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("engine", ["clamav", "off"])
+def test_large_message_passes_with_the_memory_of_the_edge_constant(directory, database, engine):
+    backend = Backend(keywords=("PIPELINING", "SIZE 0", "8BITMIME"), keep=False)
+    stanza = clamav_stanza(database, timeout="200s", max_scansize="1G", max_filesize="1G") if engine == "clamav" else "scan = off\n"
+    postern = Postern(directory, build=RELEASE_BUILD, backend_port=backend.port, engines=stanza, listener={"max_message_size": "400M"},
+                      backend={"data_block_timeout": "60s", "data_done_timeout": "60s"}, top={"backend_hold": "120s"})
+    try:
+        postern.start()
+        edge = postern.edge_pid()
+        length, reply = send(postern.port, 1_000_000)
+        assert reply.code == 250, reply
+        before = processes.peak_resident_kib(edge)
+
+        length, reply = send(postern.port, LARGE)
+
+        assert reply.code == 250, reply
+        after = processes.peak_resident_kib(edge)
+        assert after - before < GROWTH_KIB, f"the edge grew from {before} to {after} KiB"
+        assert [m.length for m in backend.mails][-1] == length
+        postern.stop(120)
+    finally:
+        postern.kill()
+        backend.stop()
+
+
+@pytest.mark.release
+def test_slow_backend_holds_the_large_message_back_and_not_in_memory(directory):
+    # The client sends as fast as it can, the backend reads nothing for a while: the bytes must wait in the spool.
+    from harness.backend import Wait
+    backend = Backend(keep=False)
+    gate = backend.on("body", Wait())
+    postern = Postern(directory, build=RELEASE_BUILD, backend_port=backend.port, engines="scan = off\n",
+                      backend={"data_block_timeout": "60s", "data_done_timeout": "60s"})
+    try:
+        postern.start()
+        edge = postern.edge_pid()
+        before = processes.peak_resident_kib(edge)
+        with Client(postern.port, timeout=120) as client:
+            client.ehlo()
+            client.start_data()
+            for piece in mail.chunks_of_size(50_000_000):
+                client.send(piece)
+            client.send(b".\r\n")
+            assert gate.entered.wait(60)
+            assert processes.peak_resident_kib(edge) - before < GROWTH_KIB
+            gate.release.set()
+            client.expect(250)
+        postern.stop(60)
+    finally:
+        postern.kill()
+        backend.stop()
+
+
+@pytest.mark.release
+def test_message_over_the_limit_is_refused_and_not_kept(directory):
+    backend = Backend(keep=False)
+    postern = Postern(directory, build=RELEASE_BUILD, backend_port=backend.port, engines="scan = off\n",
+                      listener={"max_message_size": "1M"})
+    try:
+        postern.start()
+        _, reply = send(postern.port, 20_000_000)
+        assert (reply.code, reply.enhanced) == (552, "5.3.4"), reply
+        assert backend.mails == []
+        postern.stop()
+    finally:
+        postern.kill()
+        backend.stop()
