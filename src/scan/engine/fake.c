@@ -84,7 +84,7 @@ static bool order_reason(const struct order *o)
 __attribute__((no_sanitize("undefined"))) static bool order_crash(const struct order *o)
 {
     (void)o;
-    int *volatile nowhere = NULL;
+    volatile int *volatile nowhere = NULL;
     *nowhere = 1;
     return false;
 }
