@@ -127,6 +127,7 @@ class Postern:
         self.path = self.directory / "postern.conf"
         self.process = self.log = None
         self.limits = limits
+        self.reports_expected = False  # True: workers crash on purpose, and their sanitizer says so
 
     # --- life ---
 
@@ -158,7 +159,8 @@ class Postern:
             member.wait_gone(5)
         self.log.thread.join(5)
         assert status == 0, f"postern ended with status {status}, expected 0; the log:\n{self.log.tail()}"
-        self.check_no_sanitizer_report()
+        if not self.reports_expected:
+            self.check_no_sanitizer_report()
         self.check_nothing_in_spool()
 
     def kill(self):
