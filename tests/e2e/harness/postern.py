@@ -123,6 +123,9 @@ class Postern:
             spool.mkdir(exist_ok=True)
             spool.chmod(0o1777)
         self.spool = Path(spool)
+        self.temporary = self.directory / "tmp"  # as TMPDIR, so that a killed postern leaves nothing behind in /tmp
+        self.temporary.mkdir(exist_ok=True)
+        self.temporary.chmod(0o1777)
         self.configuration = Configuration(backend_port=backend_port, listen_port=self.port, spool=self.spool, engines=engines, **options)
         self.path = self.directory / "postern.conf"
         self.process = self.log = None
@@ -134,7 +137,8 @@ class Postern:
     def start(self, wait_ready=True):
         self.path.write_text(self.configuration.text())
         self.process = subprocess.Popen([self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.limits, cwd="/")
+                                        stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.limits, cwd="/",
+                                        env={**os.environ, "TMPDIR": str(self.temporary)})
         self.log = Log(self.process.stderr)
         if wait_ready:
             self.wait_ready()
@@ -147,7 +151,7 @@ class Postern:
         self.process.send_signal(signal.SIGTERM)
 
     def stop(self, timeout=SOON):
-        """SIGTERM, then everything a clean end consists of: status 0, nobody left, no sanitizer report, empty spool."""
+        """SIGTERM, then everything a clean end consists of: status 0, nobody left, no sanitizer report, empty spool, no temporary files."""
         family = [processes.Watched(pid) for pid in processes.descendants(self.process.pid)]
         if self.process.poll() is None:
             self.terminate()
@@ -162,6 +166,7 @@ class Postern:
         if not self.reports_expected:
             self.check_no_sanitizer_report()
         self.check_nothing_in_spool()
+        assert list(self.temporary.iterdir()) == [], "a temporary directory is left"
 
     def kill(self):
         """For fixtures: whatever happened before, nothing is left running."""
