@@ -200,6 +200,7 @@ def message_in_the_engine(pair, ledger):
     return worker, reply
 
 
+@pytest.mark.root  # to look into processes that nobody else may look into
 @pytest.mark.parametrize("fault", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
 def test_worker_killed_in_the_middle_of_a_scan_is_451_and_the_next_passes(start_pair, fault):
     ledger = Ledger()
@@ -321,6 +322,7 @@ def test_killed_scan_host_is_started_again_and_mail_flows(start_pair, database):
     ledger.check(pair.backend, pair.log)
 
 
+@pytest.mark.root
 def test_message_on_a_killed_scan_host_is_451(start_pair):
     ledger = Ledger()
     pair = start_pair(engines=fake_stanza(timeout="60s"), pool={"Concurrency": 1})

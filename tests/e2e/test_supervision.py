@@ -124,6 +124,7 @@ def test_killed_supervisor_takes_everybody_with_it(start_postern, database):
         member.wait_gone(10)
 
 
+@pytest.mark.root
 def test_descriptors_and_processes_stay_the_same_over_many_sessions(start_pair, database):
     pair = start_pair(engines=clamav_stanza(database))
 
@@ -179,6 +180,7 @@ def test_workers_are_under_seccomp(running):
     assert running.log.find("sandbox")
 
 
+@pytest.mark.root
 def test_workers_keep_only_their_channel_and_their_temporary_directory(running):
     for pid in running.worker_pids():
         targets = sorted(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2)
@@ -258,6 +260,7 @@ def test_link_in_the_place_of_the_private_directory_is_not_followed(start_pair, 
     postern.kill()
 
 
+@pytest.mark.root
 def test_spool_is_empty_after_the_edge_was_killed_in_a_large_message(start_pair, database):
     pair = start_pair(engines=clamav_stanza(database))
     with Client(pair.port) as client:
