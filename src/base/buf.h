@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Owned bytes that grow up to a maximum stated at birth. Bytes are added at the end and consumed from the front. An idle
- * buffer can give its memory back (buf_trim). A buffer with buf_init only holds no memory yet. */
+/* Owned bytes that grow up to a maximum stated at birth. Bytes are added at the end and consumed from the front. An
+ * idle buffer can give its memory back (buf_trim). A buffer with buf_init only holds no memory yet. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Error codes that functions return, and texts that reach a person. A function that returns enum err must be checked. */
+/* Error codes that functions return, and texts that reach a person. A function that returns enum err must be checked.
+ */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
@@ -23,7 +24,8 @@ enum err {
 /* The word for an error, for logs. Static storage. */
 const char *err_name(enum err e);
 
-/* One text for a person: what was being done, for whom, what was found, what was expected. Cut at its size, never overrun. */
+/* One text for a person: what was being done, for whom, what was found, what was expected. Cut at its size, never
+ * overrun. */
 #define ERRTEXT_SIZE 512
 struct errtext {
     char text[ERRTEXT_SIZE];

@@ -87,9 +87,8 @@ static void log_field(struct log_record *r, const char *key, struct span value, 
     size_t before = r->len, limit = sizeof(r->line) - LOG_TAIL;
     bool json = r->log->format == LOG_FORMAT_JSON;
     bool fits = log_raw(r, json ? SPAN(",\"") : SPAN(" "), limit) && log_raw(r, span_cstr(key), limit) &&
-                log_raw(r, json ? SPAN("\":") : SPAN("="), limit) &&
-                (!quoted || log_raw(r, SPAN("\""), limit)) && log_escaped(r, value, limit) &&
-                (!quoted || log_raw(r, SPAN("\""), limit));
+                log_raw(r, json ? SPAN("\":") : SPAN("="), limit) && (!quoted || log_raw(r, SPAN("\""), limit)) &&
+                log_escaped(r, value, limit) && (!quoted || log_raw(r, SPAN("\""), limit));
     if (!fits) {
         r->len = before;
         r->truncated = true;
@@ -114,9 +113,10 @@ void log_begin(struct log_record *r, const struct log *log, enum log_event event
     snprintf(stamp + n, sizeof(stamp) - n, ".%03uZ", (unsigned)(now % 1000));
     const char *level = log_level_word(r->level), *word = log_event_word(event);
     char head[160];
-    int len = log->format == LOG_FORMAT_JSON
-                  ? snprintf(head, sizeof(head), "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", stamp, level, word)
-                  : snprintf(head, sizeof(head), "%s %s %s", stamp, level, word);
+    int len =
+        log->format == LOG_FORMAT_JSON
+            ? snprintf(head, sizeof(head), "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", stamp, level, word)
+            : snprintf(head, sizeof(head), "%s %s %s", stamp, level, word);
     log_raw(r, span_of(head, (size_t)len), sizeof(r->line) - LOG_TAIL);
 }
 
@@ -160,7 +160,7 @@ void log_ms(struct log_record *r, const char *key, uint64_t microseconds)
     log_field(r, key, span_of(digits, (size_t)n), false);
 }
 
-static void log_vfmt(struct log_record *r, const char *key, const char *format, va_list args)
+static void printf_like(3, 0) log_vfmt(struct log_record *r, const char *key, const char *format, va_list args)
 {
     char text[LIMIT_LOG_FIELD + 16];
     int n = vsnprintf(text, sizeof(text), format, args);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Structured log records: one event is one line, text or JSON. This file only forms lines; where they go is the sink's
- * business (daemon). Hostile bytes never leave a field: everything but printable ASCII is written as \xNN, a quote and a
- * backslash are escaped, and a field is cut at LIMIT_LOG_FIELD with a mark.
+ * business (daemon). Hostile bytes never leave a field: everything but printable ASCII is written as \xNN, a quote and
+ * a backslash are escaped, and a field is cut at LIMIT_LOG_FIELD with a mark.
  *
  * Text:  2026-11-21T20:11:12.123Z notice connect session=1f-3 client="192.0.2.1:4711" listener="0.0.0.0:25"
  * JSON:  {"time":"2026-11-21T20:11:12.123Z","level":"notice","event":"connect","session":"1f-3",…}
@@ -51,10 +51,11 @@ struct log_record {
 };
 
 void log_begin(struct log_record *r, const struct log *log, enum log_event event);
-void log_str(struct log_record *r, const char *key, struct span value); /* hostile bytes welcome */
-void log_cstr(struct log_record *r, const char *key, const char *value);  /* NULL: the field is left out */
+void log_str(struct log_record *r, const char *key, struct span value);  /* hostile bytes welcome */
+void log_cstr(struct log_record *r, const char *key, const char *value); /* NULL: the field is left out */
 void log_u64(struct log_record *r, const char *key, uint64_t value);
-void log_ms(struct log_record *r, const char *key, uint64_t microseconds); /* written as milliseconds with three decimals */
+void log_ms(struct log_record *r, const char *key,
+            uint64_t microseconds); /* written as milliseconds with three decimals */
 void log_fmt(struct log_record *r, const char *key, const char *format, ...) printf_like(3, 4);
 void log_end(struct log_record *r); /* writes the line */
 

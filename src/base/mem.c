@@ -4,7 +4,10 @@
 
 void *mem_new(size_t count, size_t size)
 {
-    return calloc(count ? count : 1, size ? size : 1);
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) /* calloc checks too, but a sanitizer's ends the process */
+        return NULL;
+    return calloc(1, bytes ? bytes : 1);
 }
 
 void *mem_resize(void *old, size_t count, size_t size)

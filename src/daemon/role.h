@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* src/daemon: where the parts become programs. role.h (this) what the supervisor hands to the processes it starts; main.c the command line of
- * postern; modules.c the one explicit list of scope classes; config.c files → struct conf, and the global options; log_sink.c where log lines
- * go; supervisor.c spawning, watching, signals; edge.c the process that holds sockets; scan_main.c the program postern-scan.
+/* src/daemon: where the parts become programs. role.h (this) what the supervisor hands to the processes it starts;
+ * main.c the command line of postern; modules.c the one explicit list of scope classes; config.c files → struct conf,
+ * and the global options; log_sink.c where log lines go; supervisor.c who is started when, signals, the end; child.c
+ * one supervised process; startup.c what must be there before: programs, log file, users, listeners, spool; tempdir.c
+ * directories of the scan workers; environment.c and privileges.c what children get and what root gives up; notify.c
+ * word to the service manager; unrar.c a look for a missing package; edge.c the process that holds sockets; scan_main.c
+ * the program postern-scan.
  *
  * Descriptors of a child: 0 /dev/null, 1 and 2 as the supervisor's (the log file when `log` names one), then
  *   3  the effective configuration as text (conf_dump) in a sealed memory file
@@ -15,17 +19,18 @@
 #include "conf/conf.h"
 
 enum { ROLE_FD_CONFIG = 3, ROLE_FD_CONTROL = 4, ROLE_FD_LISTENERS = 5 };
+enum { ROLE_LOOPS_MAX = 64 };
 
 /* Datagrams on control: three bytes, type, pool, loop.
- * Supervisor → edge: CHANNEL with a descriptor, the channel of loop LOOP to the host of pool POOL (a new one after a restart of the
- *   host); DRAIN: stop accepting, 421 4.3.2 to idle sessions, let open transactions finish, exit 0.
+ * Supervisor → edge: CHANNEL with a descriptor, the channel of loop LOOP to the host of pool POOL (a new one after a
+ * restart of the host); DRAIN: stop accepting, 421 4.3.2 to idle sessions, let open transactions finish, exit 0.
  * Supervisor → scan host: CHANNEL with a descriptor (pool and loop are informative). End of file: finish and exit 0.
  * Edge → supervisor: READY, once, when the loops run and every engine has reported. */
 enum role_message { ROLE_CHANNEL = 'C', ROLE_DRAIN = 'D', ROLE_READY = 'R' };
 
 /* Options that belong to no other module; implicit class, top level. */
 struct daemon_conf {
-    const char *hostname;     /* in greeting, EHLO, headers; default: the machine's host name, filled in by config.c */
+    const char *hostname; /* in greeting, EHLO, headers; default: the machine's host name, filled in by config.c */
     const char *user, *scan_user;
     int64_t event_loops;      /* 0: one per processor */
     int64_t drain_timeout_ms; /* SIGTERM: how long open transactions may take */
@@ -37,10 +42,17 @@ extern const struct scope_class daemon_class;
 
 /* How many event loops the edge runs with this configuration, the same answer in supervisor and edge. */
 unsigned role_loop_count(const struct daemon_conf *c);
-/* Number of Listen scopes. */
+/* The enabled Listen scopes in file order: pass NULL first, then the last result; NULL at the end. Their descriptors
+ * are ROLE_FD_LISTENERS and following. */
+const struct conf_scope *role_listener_next(const struct conf *conf, const struct conf_scope *previous);
+/* How many there are. */
 unsigned role_listener_count(const struct conf *conf);
+/* The values of daemon_class. */
+const struct daemon_conf *role_daemon_conf(const struct conf *conf);
 
 struct log;
+/* Logs the start of this process: version, role, pid, user id. */
+void role_log_start(const struct log *log, const char *role);
 /* The edge process, after the configuration was loaded from ROLE_FD_CONFIG. Returns its exit status. */
 int edge_run(const struct conf *conf, const struct log *log);
 

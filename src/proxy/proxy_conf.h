@@ -14,7 +14,6 @@ struct listen_conf {
     int64_t max_message_size;
     int64_t max_recipients;
     int64_t max_errors, max_junk;
-    int64_t max_connections, max_connections_per_host;
     int64_t client_timeout_ms; /* idle between commands */
     int64_t data_timeout_ms;   /* no progress inside a body */
 };
@@ -25,10 +24,16 @@ struct server_conf {
         data_done_timeout_ms;
     int64_t idle_timeout_ms;
     int64_t max_outbound_connections;
-    int64_t backend_hold_ms;
     const char *backend_helo; /* EHLO name towards the backend; NULL: hostname */
 };
 
+/* Options of the proxy as a whole; implicit class, top level. */
+struct proxy_conf {
+    int64_t max_connections, max_connections_per_host;
+    int64_t backend_hold_ms;
+};
+
+extern const struct scope_class proxy_class;          /* implicit */
 extern const struct scope_class esmtp_listener_class; /* ESMTP_Listener { } */
 extern const struct scope_class listen_class;         /* Listen "address:port" { } in it */
 extern const struct scope_class backend_class;        /* Backend { } */

@@ -39,10 +39,14 @@ struct pool_conf {
     int64_t jobs_per_worker;
 };
 
-extern const struct scope_class scan_class;       /* implicit: scan = on | off */
-extern const struct scope_class pool_class;       /* ThreadPool */
-extern const struct scope_class antivirus_class;  /* antivirus */
-extern const struct scope_class *const engine_classes[]; /* clamav, kaspersky, …; NULL-terminated; each may be not_built */
+/* Every scope class of this folder by name, out of stanza.def: scan_class (implicit: scan = on | off), pool_class (ThreadPool),
+ * antivirus_class, clamav_class, … A list of them all: include the same table with macros that give `&symbol,`. */
+#define SCAN_STANZA(symbol)              extern const struct scope_class symbol;
+#define SCAN_ENGINE(symbol, pool, built) extern const struct scope_class symbol;
+#include "scan/stanza.def"
+#undef SCAN_STANZA
+#undef SCAN_ENGINE
+extern const struct scope_class *const engine_classes[]; /* clamav, kaspersky, …; NULL-terminated; not all of them are built */
 
 struct framework_engine {
     const char *name;  /* of the instance: "clamav1" */
@@ -80,7 +84,8 @@ struct scan_decision {
     char text[512];  /* one line of reply text */
     char status[256]; /* value of the X-Virus-Status header, without the host name */
 };
-/* V is the final verdict; MESSAGE_ID goes into the text. */
+/* V is the final verdict; MESSAGE_ID goes into the text. Clean and skipped are delivered; infected and unscannable follow the action of
+ * the engine that decided (v->engine); error is never delivered, whatever the action. */
 void framework_decide(const struct framework *fw, const struct verdict *v, const char *message_id, struct scan_decision *out);
 
 #endif

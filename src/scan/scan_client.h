@@ -16,11 +16,14 @@
 struct scan_client;
 struct scan_client *scan_client_new(struct loop *l, const struct framework *fw, const struct log *log, bool log_status);
 void scan_client_free(struct scan_client *c); /* no runs left */
-/* A channel (SEQPACKET, non-blocking) to the host of pool INDEX; replaces an earlier one, whose jobs become ERROR down. */
+/* A channel (SEQPACKET, non-blocking) to the host of pool INDEX, which C owns from here on; replaces an earlier one, whose jobs become
+ * ERROR down. The states of that pool's engines are LOADING again until the host reports them. */
 void scan_client_attach(struct scan_client *c, int pool_index, int fd);
 /* Every engine has reported READY or FAILED at least once. ON_CHANGE (may be NULL) is called from the loop when that may have changed. */
 bool scan_client_settled(const struct scan_client *c);
 void scan_client_on_change(struct scan_client *c, void (*changed)(void *arg), void *arg);
+/* Answers that came for nobody: their run had timed out or was given up, or there never was such a job. */
+uint64_t scan_client_late_answers(const struct scan_client *c);
 
 struct scan_run;
 /* Starts on the sealed message behind FD (borrowed until done or cancelled). WAKE is called from the loop, once, when done; never

@@ -3,7 +3,8 @@
  *
  * src/scan is the edge's side of scanning: verdict.h (this) and verdict.def, the one table of classes and reasons; scan_ipc.h the records
  * between edge, scan host and worker (pure, fuzzed: both directions are decoded as hostile input); scan_client.h the channels of
- * one loop to the scan hosts; framework.h engines, stanzas and decisions. host/ and engine/ belong to the program postern-scan.
+ * one loop to the scan hosts; framework.h engines, stanzas (stanza.def lists their classes) and decisions. host/ and engine/ belong to
+ * the program postern-scan.
  */
 #ifndef SCAN_VERDICT_H
 #define SCAN_VERDICT_H
@@ -35,6 +36,7 @@ enum verdict_reason {
 
 const char *verdict_class_word(enum verdict_class c);
 const char *verdict_reason_word(enum verdict_reason r);
+const char *verdict_reason_meaning(enum verdict_reason r); /* a sentence's part for people: "content locked by a password" */
 enum verdict_class verdict_reason_class(enum verdict_reason r);
 
 struct verdict {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The client side of one SMTP session, sans-I/O, with two cursors: commands are queued by the owner, sent as far as the
- * server's PIPELINING allows (else one at a time), and answered in order. EHLO (HELO if refused) is sent by the engine after the
- * greeting. Thread: the owner's.
+ * server's PIPELINING allows (else one at a time), and answered in order. EHLO (HELO if refused) is sent by the engine
+ * after the greeting. Thread: the owner's.
  *
- * A reply that breaks the grammar, comes unasked, or is too long is SMTP_CLIENT_BAD: the connection must be closed (threats.md C7).
+ * A reply that breaks the grammar, comes unasked, or is too long is SMTP_CLIENT_BAD: the connection must be closed
+ * (threats.md C7).
  */
 #ifndef SMTP_CLIENT_H
 #define SMTP_CLIENT_H
@@ -46,10 +47,12 @@ void smtp_client_release(struct smtp_client *c);
 
 void smtp_client_next(struct smtp_client *c, struct buf *in, struct smtp_client_event *event);
 
-/* Queue one command. ARGUMENT is what follows the verb: "FROM:<a@b> SIZE=12". ERR_FULL: LIMIT_PIPELINE commands are queued. ERR_DENIED: the
- * argument has CR, LF or NUL (a bug or an attack: nothing was sent). DATA is legal only with nothing else queued after it. */
+/* Queue one command. ARGUMENT is what follows the verb: "FROM:<a@b> SIZE=12". ERR_FULL: LIMIT_PIPELINE commands are
+ * queued. ERR_DENIED: the argument has CR, LF or NUL (a bug or an attack: nothing was sent). DATA is legal only with
+ * nothing else queued after it. */
 enum err smtp_client_command(struct smtp_client *c, enum smtp_client_verb verb, struct span argument) must_use;
-/* After 354: body bytes, dot-stuffed into out (out is bounded: ERR_FULL means wait until it drained; nothing was taken). */
+/* After 354: body bytes, dot-stuffed into out (out is bounded: ERR_FULL means wait until it drained; nothing was
+ * taken). */
 enum err smtp_client_body(struct smtp_client *c, struct span bytes) must_use;
 /* The final CRLF . CRLF; adds the CRLF when the body did not end with one (DATA bodies do). */
 enum err smtp_client_body_end(struct smtp_client *c) must_use;
@@ -60,7 +63,8 @@ struct buf *smtp_client_out(struct smtp_client *c);
 bool smtp_client_ready(const struct smtp_client *c);
 const struct smtp_offer *smtp_client_offer(const struct smtp_client *c);
 unsigned smtp_client_unanswered(const struct smtp_client *c); /* queued or sent, no reply yet */
-enum smtp_client_verb smtp_client_awaited(const struct smtp_client *c); /* verb of the oldest unanswered, for timeouts and logs */
+enum smtp_client_verb
+smtp_client_awaited(const struct smtp_client *c); /* verb of the oldest unanswered, for timeouts and logs */
 
 #include "smtp/client_state.h"
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* src/smtp: SMTP without I/O (RFC 5321 and its extensions). Bytes in, one event out, bytes out; no sockets, no clock, no logs.
+/* src/smtp: SMTP without I/O (RFC 5321 and its extensions). Bytes in, one event out, bytes out; no sockets, no clock,
+ * no logs.
  *
- * smtp.h (this) the shared words; command(.def) one row per verb: name, handler, legal states, the table is the dispatcher;
- * path (reverse- and forward-paths); param (ESMTP parameters of MAIL and RCPT); ext(.def) EHLO keywords, each hop or end-to-end;
- * reply(.def) replies: our own texts in one table, forming, parsing; line (CRLF lines with a maximum); body (dot-stuffing both ways,
- * end of data, line-end faults); header (top-level header lines of a message); server.h and client.h the two engines.
+ * smtp.h (this) the shared words; command(.def) one row per verb: name, handler, legal states, the table is the
+ * dispatcher; path (reverse- and forward-paths); param (ESMTP parameters of MAIL and RCPT); ext(.def) EHLO keywords,
+ * each hop or end-to-end; reply(.def) replies: our own texts in one table, forming, parsing; line (CRLF lines with a
+ * maximum); body (dot-stuffing both ways, end of data, line-end faults); header (top-level header lines of a message);
+ * server.h and client.h the two engines.
  */
 #ifndef SMTP_SMTP_H
 #define SMTP_SMTP_H
@@ -25,7 +27,8 @@ enum smtp_ext {
 typedef uint32_t smtp_ext_set;
 #define SMTP_EXT_BIT(symbol) ((smtp_ext_set)1 << SMTP_EXT_##symbol)
 
-/* Hop keywords are ours whatever the backend has; end-to-end ones are offered only where the backend has them (DESIGN 4). */
+/* Hop keywords are ours whatever the backend has; end-to-end ones are offered only where the backend has them (DESIGN
+ * 4). */
 enum smtp_ext_kind { SMTP_EXT_HOP, SMTP_EXT_END_TO_END };
 const char *smtp_ext_keyword(enum smtp_ext e);
 enum smtp_ext_kind smtp_ext_kind(enum smtp_ext e);
@@ -40,9 +43,9 @@ struct smtp_offer {
 
 /* A reply: code, enhanced status code, text. */
 struct smtp_reply {
-    int code;                          /* 200…599 */
-    unsigned char enhanced[3];         /* class.subject.detail; {0} none. (detail and subject ≤ 255 here; larger ones stay in the text) */
-    struct span text;                  /* lines separated by '\n', without code and enhanced code; borrowed */
+    int code;             /* 200…599 */
+    uint16_t enhanced[3]; /* class.subject.detail, the last two 0…999 (RFC 3463); {0} none */
+    struct span text;     /* lines separated by '\n', without code and enhanced code; borrowed */
 };
 static inline int smtp_reply_class(const struct smtp_reply *r)
 {
@@ -58,8 +61,9 @@ enum smtp_say {
 };
 struct smtp_reply smtp_say(enum smtp_say s);
 
-/* Writes R as reply lines. Text is sanitised: printable ASCII (8-bit only if UTF8), lines cut at 512 octets, at least one line.
- * WITH_ENHANCED puts the enhanced code in front of each line for 2xx, 4xx, 5xx. ERR_FULL: OUT has no room, nothing written. */
+/* Writes R as reply lines. Text is sanitised: printable ASCII (8-bit only if UTF8), lines cut at 512 octets, at least
+ * one line. WITH_ENHANCED puts the enhanced code in front of each line for 2xx, 4xx, 5xx. ERR_FULL: OUT has no room,
+ * nothing written. */
 enum err smtp_reply_write(struct buf *out, const struct smtp_reply *r, bool with_enhanced, bool utf8) must_use;
 
 /* Body= parameter of MAIL (RFC 6152, 3030). */

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* The edge process: N threads with one event loop and one struct proxy each. The first loop also listens to the
+ * supervisor and hands the channels of the scan hosts on to the loops they are for. */
+#include "base/mem.h"
+#include "daemon/role.h"
+#include "io/mailbox.h"
+#include "proxy/proxy.h"
+#include "spool/spool_conf.h"
+#include "sys/fdpass.h"
+#include "sys/rng.h"
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { EDGE_IO_THREADS = 4, EDGE_LOOPS_MAX = 64, EDGE_TARGETS_MAX = 64 };
+
+struct edge;
+
+struct edge_loop {
+    struct edge *edge;
+    unsigned index;
+    pthread_t thread;
+    struct loop *loop;
+    struct mailbox *mailbox;
+    struct proxy *proxy;
+    bool settled, empty;
+};
+
+struct edge {
+    const struct conf *conf;
+    const struct log *log;
+    struct framework framework;
+    struct proxy_shared shared;
+    struct backend_target targets[EDGE_TARGETS_MAX];
+    struct edge_loop loops[EDGE_LOOPS_MAX];
+    unsigned loop_count, settled, empty;
+    bool ready_sent, draining;
+    struct loop_watch control;
+};
+
+/* A message from one loop to another. */
+struct edge_mail {
+    struct mail mail;
+    struct edge_loop *to;
+    enum { EDGE_CHANNEL, EDGE_DRAIN, EDGE_STOP, EDGE_SETTLED, EDGE_EMPTY } what;
+    int pool, fd;
+};
+
+static void edge_deliver(struct mail *m);
+
+/* The program cannot go on without its own messages, so a failed allocation ends it: the supervisor starts it again. */
+static void edge_post(struct edge_loop *to, int what, int pool, int fd)
+{
+    struct edge_mail *m = MEM_NEW(struct edge_mail);
+    if (!m)
+        abort();
+    m->mail.deliver = edge_deliver;
+    m->to = to;
+    m->what = what;
+    m->pool = pool;
+    m->fd = fd;
+    mailbox_post(to->mailbox, &m->mail);
+}
+
+static void edge_on_settled(void *arg)
+{
+    struct edge_loop *l = arg;
+    if (l->settled || !scan_client_settled(proxy_scan_client(l->proxy)))
+        return;
+    l->settled = true;
+    edge_post(&l->edge->loops[0], EDGE_SETTLED, 0, -1);
+}
+
+static void edge_on_empty(void *arg)
+{
+    struct edge_loop *l = arg;
+    edge_post(&l->edge->loops[0], EDGE_EMPTY, 0, -1);
+}
+
+/* On loop 0: every engine has reported on every loop. */
+static void edge_count_settled(struct edge *e)
+{
+    static const char ready[3] = {ROLE_READY, 0, 0};
+    if (++e->settled < e->loop_count || e->ready_sent)
+        return;
+    e->ready_sent = true;
+    if (fdpass_send(ROLE_FD_CONTROL, span_of(ready, sizeof(ready)), -1) != ERR_OK)
+        log_text(e->log, LOG_SHORTAGE, "detail", "the supervisor could not be told that the edge is ready");
+}
+
+static void edge_count_empty(struct edge *e)
+{
+    if (++e->empty < e->loop_count)
+        return;
+    for (unsigned i = 0; i < e->loop_count; i++)
+        edge_post(&e->loops[i], EDGE_STOP, 0, -1);
+}
+
+static void edge_deliver(struct mail *mail)
+{
+    struct edge_mail *m = container_of(mail, struct edge_mail, mail);
+    struct edge_loop *l = m->to;
+    switch (m->what) {
+    case EDGE_CHANNEL:
+        scan_client_attach(proxy_scan_client(l->proxy), m->pool, m->fd);
+        break;
+    case EDGE_DRAIN:
+        proxy_drain(l->proxy, edge_on_empty, l);
+        break;
+    case EDGE_STOP:
+        loop_stop(l->loop);
+        break;
+    case EDGE_SETTLED:
+        edge_count_settled(l->edge);
+        break;
+    case EDGE_EMPTY:
+        edge_count_empty(l->edge);
+        break;
+    }
+    mem_free(m);
+}
+
+static void edge_drain(struct edge *e)
+{
+    if (e->draining)
+        return;
+    e->draining = true;
+    for (unsigned i = 0; i < e->loop_count; i++)
+        edge_post(&e->loops[i], EDGE_DRAIN, 0, -1);
+}
+
+/* Messages of the supervisor. Its end of file means that it is gone: then we go too, as after a drain. */
+static void edge_on_control(void *arg, int events)
+{
+    struct edge *e = arg;
+    unsigned char m[3];
+    size_t len;
+    int fd;
+    (void)events;
+    for (;;) {
+        enum err got = fdpass_recv(ROLE_FD_CONTROL, m, sizeof(m), &len, &fd);
+        if (got == ERR_AGAIN)
+            return;
+        if (got == ERR_CLOSED || got == ERR_IO) {
+            loop_watch_stop(&e->control);
+            edge_drain(e);
+            return;
+        }
+        if (got == ERR_OK && len == 3 && m[0] == ROLE_CHANNEL && fd >= 0 && m[1] < e->framework.pool_count &&
+            m[2] < e->loop_count) {
+            edge_post(&e->loops[m[2]], EDGE_CHANNEL, m[1], fd);
+            continue;
+        }
+        if (got == ERR_OK && len == 3 && m[0] == ROLE_DRAIN)
+            edge_drain(e);
+        if (got == ERR_OK && fd >= 0)
+            close(fd);
+    }
+}
+
+/* Host names of servers are resolved once, here, before any loop runs. */
+static int edge_resolve(struct edge *e, const char *name, struct backend_target *target)
+{
+    struct span host;
+    unsigned port;
+    struct errtext why;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found = NULL;
+    char host_text[256], port_text[8];
+    if (addr_parse(span_cstr(name), 25, &target->addr, &why) == ERR_OK)
+        return EX_OK;
+    if (!addr_split(span_cstr(name), 25, &host, &port))
+        return EX_CONFIG; /* the check has reported it */
+    snprintf(host_text, sizeof(host_text), "%.*s", SPAN_ARG(host));
+    snprintf(port_text, sizeof(port_text), "%u", port);
+    int error = getaddrinfo(host_text, port_text, &hints, &found);
+    if (error != 0 || !found) {
+        log_text(e->log, LOG_STOP, "reason", "backend \"%s\" cannot be resolved: %s", name, gai_strerror(error));
+        return EX_TEMPFAIL;
+    }
+    memcpy(&target->addr.storage, found->ai_addr, found->ai_addrlen);
+    target->addr.len = found->ai_addrlen;
+    freeaddrinfo(found);
+    return EX_OK;
+}
+
+static int edge_find_targets(struct edge *e)
+{
+    const struct conf_scope *backend = NULL, *server = NULL;
+    while ((backend = conf_child(e->conf->global, &backend_class, backend))) {
+        while ((server = conf_child(backend, &server_class, server))) {
+            if (e->shared.target_count == EDGE_TARGETS_MAX)
+                break;
+            struct backend_target *target = &e->targets[e->shared.target_count];
+            const struct server_conf *conf = server->values;
+            int status = edge_resolve(e, server->name, target);
+            if (status != EX_OK)
+                return status;
+            target->name = server->name;
+            target->conf = conf;
+            target->helo = conf->backend_helo ? conf->backend_helo : e->shared.hostname;
+            e->shared.target_count++;
+        }
+    }
+    e->shared.targets = e->targets;
+    return EX_OK;
+}
+
+static void edge_raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Everything that the loops share. */
+static int edge_prepare(struct edge *e)
+{
+    const struct conf_scope *global = e->conf->global;
+    const struct daemon_conf *daemon = conf_child(global, &daemon_class, NULL)->values;
+    const struct spool_conf *spool = conf_child(global, &spool_class, NULL)->values;
+    const struct proxy_conf *limits = conf_child(global, &proxy_class, NULL)->values;
+    struct errtext why;
+    uint64_t key[2];
+    framework_init(&e->framework, global);
+    rng_bytes(key, sizeof(key));
+    e->loop_count = role_loop_count(daemon);
+    if (e->loop_count > EDGE_LOOPS_MAX)
+        e->loop_count = EDGE_LOOPS_MAX;
+    e->shared = (struct proxy_shared){
+        .framework = &e->framework,
+        .conf = limits,
+        .log = e->log,
+        .hostname = daemon->hostname,
+        .spool = spool_open(spool->spoolbase, (uint64_t)spool->large_message_threshold, &why),
+        .iopool = iopool_new(EDGE_IO_THREADS),
+        .admission = admission_new((unsigned)limits->max_connections, (unsigned)limits->max_connections_per_host, key),
+        .loops = e->loop_count,
+        .boot_id = (uint32_t)rng_u64(),
+    };
+    if (!e->shared.spool) {
+        log_text(e->log, LOG_STOP, "reason", "spoolbase: %s", why.text);
+        return EX_CONFIG;
+    }
+    if (!e->shared.iopool || !e->shared.admission) {
+        log_text(e->log, LOG_STOP, "reason", "not enough memory to start");
+        return EX_OSERR;
+    }
+    return edge_find_targets(e);
+}
+
+static int edge_make_loop(struct edge *e, unsigned index)
+{
+    struct edge_loop *l = &e->loops[index];
+    l->edge = e;
+    l->index = index;
+    l->loop = loop_new();
+    l->mailbox = l->loop ? mailbox_new(l->loop) : NULL;
+    l->proxy = l->mailbox ? proxy_new(&e->shared, l->loop, l->mailbox, index) : NULL;
+    if (!l->proxy)
+        return EX_OSERR;
+    scan_client_on_change(proxy_scan_client(l->proxy), edge_on_settled, l);
+    const struct conf_scope *outer = NULL, *inner = NULL;
+    int fd = ROLE_FD_LISTENERS;
+    while ((outer = conf_child(e->conf->global, &esmtp_listener_class, outer))) {
+        while ((inner = conf_child(outer, &listen_class, inner))) {
+            const struct listen_conf *conf = inner->values;
+            if (!conf->enable)
+                continue;
+            if (proxy_listen(l->proxy, fd++, conf, inner->name) != ERR_OK)
+                return EX_OSERR;
+        }
+    }
+    return EX_OK;
+}
+
+static void *edge_thread(void *arg)
+{
+    struct edge_loop *l = arg;
+    edge_on_settled(l); /* with no engine there is nothing to wait for */
+    loop_run(l->loop);
+    return NULL;
+}
+
+static void edge_release(struct edge *e)
+{
+    for (unsigned i = 0; i < e->loop_count; i++) {
+        struct edge_loop *l = &e->loops[i];
+        proxy_free(l->proxy);
+    }
+    if (e->shared.iopool)
+        iopool_free(e->shared.iopool);
+    for (unsigned i = 0; i < e->loop_count; i++) {
+        struct edge_loop *l = &e->loops[i];
+        if (l->mailbox)
+            mailbox_free(l->mailbox);
+        if (l->loop)
+            loop_free(l->loop);
+    }
+    admission_free(e->shared.admission);
+    if (e->shared.spool)
+        spool_close(e->shared.spool);
+    mem_free(e);
+}
+
+int edge_run(const struct conf *conf, const struct log *log)
+{
+    struct edge *e = MEM_NEW(struct edge);
+    if (!e)
+        return EX_OSERR;
+    e->conf = conf;
+    e->log = log;
+    edge_raise_descriptors();
+    int status = edge_prepare(e);
+    for (unsigned i = 0; i < e->loop_count && status == EX_OK; i++)
+        status = edge_make_loop(e, i);
+    if (status == EX_OK) {
+        unsigned started = 1;
+        loop_watch_init(&e->control, e->loops[0].loop, ROLE_FD_CONTROL, edge_on_control, e);
+        loop_watch_set(&e->control, LOOP_READ);
+        while (started < e->loop_count &&
+               pthread_create(&e->loops[started].thread, NULL, edge_thread, &e->loops[started]) == 0)
+            started++;
+        if (started < e->loop_count) {
+            log_text(log, LOG_STOP, "reason", "threads cannot be started: %s", strerror(errno));
+            _exit(EX_OSERR);
+        }
+        edge_thread(&e->loops[0]);
+        for (unsigned i = 1; i < e->loop_count; i++)
+            pthread_join(e->loops[i].thread, NULL);
+        loop_watch_stop(&e->control);
+    }
+    edge_release(e);
+    return status;
+}

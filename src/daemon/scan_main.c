@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* The program postern-scan: one pool's scan host, started by the supervisor with the descriptors of role.h. It loads
+ * its part of the configuration and hands over to scan/host. It links neither the proxy nor anything that speaks to a
+ * network. */
+#include "base/mem.h"
+#include "daemon/config.h"
+#include "daemon/log_sink.h"
+#include "scan/host/host.h"
+#include "sys/priv.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* This program's classes. The supervisor has checked the whole configuration; what belongs to others is passed over. */
+static const struct scope_class *const classes[] = {
+    &daemon_class,
+#define SCAN_STANZA(symbol)              &symbol,
+#define SCAN_ENGINE(symbol, pool, built) &symbol,
+#include "scan/stanza.def"
+#undef SCAN_STANZA
+#undef SCAN_ENGINE
+};
+const struct conf_classes daemon_classes = {.items = classes, .count = ARRAY_SIZE(classes), .partial = true};
+
+static const char usage[] = "postern-scan: the scan host of one thread pool. It is started by postern, not by hand.\n"
+                            "usage: postern-scan --pool NAME --temp DIRECTORY [--tmpfs]\n"
+                            "       postern-scan --version\n"
+                            "Descriptors: 3 the effective configuration, 4 the control socket of the supervisor.\n";
+
+struct arguments {
+    const char *pool, *temp;
+    bool tmpfs, version;
+};
+
+static bool parse_arguments(int argc, char **argv, struct arguments *out)
+{
+    static const struct option options[] = {{"pool", required_argument, NULL, 'p'},
+                                            {"temp", required_argument, NULL, 't'},
+                                            {"tmpfs", no_argument, NULL, 'm'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {0}};
+    *out = (struct arguments){0};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (c) {
+        case 'p':
+            out->pool = optarg;
+            break;
+        case 't':
+            out->temp = optarg;
+            break;
+        case 'm':
+            out->tmpfs = true;
+            break;
+        case 'v':
+            out->version = true;
+            break;
+        default:
+            return false;
+        }
+    }
+    return optind == argc && (out->version || (out->pool && out->temp));
+}
+
+static void print_problems(const struct problems *problems)
+{
+    for (const struct problem *p = problems->first; p; p = p->next)
+        if (p->severity == PROBLEM_ERROR)
+            fprintf(stderr, "postern-scan: %s\n", p->text);
+}
+
+static int run_pool(const struct arguments *a, const struct conf *conf, const struct log *log)
+{
+    struct framework *fw = MEM_NEW(struct framework);
+    if (!fw) {
+        log_text(log, LOG_SHORTAGE, "reason", "postern-scan: no memory for the list of engines");
+        return EXIT_FAILURE;
+    }
+    framework_init(fw, conf->global);
+    int pool = framework_pool_index(fw, a->pool);
+    int status = EXIT_FAILURE;
+    if (pool < 0) {
+        log_text(log, LOG_CONFIG, "reason", "postern-scan: no engine uses a pool \"%s\"", a->pool);
+    } else {
+        struct scan_host_options o = {.framework = fw,
+                                      .pool_index = (size_t)pool,
+                                      .control_fd = ROLE_FD_CONTROL,
+                                      .temp_base = a->temp,
+                                      .temp_is_tmpfs = a->tmpfs,
+                                      .log = log};
+        status = scan_host_run(&o);
+        log_text(log, LOG_STOP, "reason", "the scan host of pool %s ends", a->pool);
+    }
+    mem_free(fw);
+    return status;
+}
+
+static int run(const struct arguments *a)
+{
+    struct conf conf;
+    struct problems problems;
+    struct log_sink sink;
+    problems_init(&problems);
+    enum err e = config_load_fd(&conf, ROLE_FD_CONFIG, &problems);
+    close(ROLE_FD_CONFIG);
+    int status = EXIT_FAILURE;
+    if (e != ERR_OK || problems.errors > 0) {
+        print_problems(&problems);
+        fprintf(stderr, "postern-scan: the configuration at descriptor %d cannot be used (%s, %zu errors)\n",
+                ROLE_FD_CONFIG, err_name(e), problems.errors);
+    } else {
+        const struct daemon_conf *d = conf_child(conf.global, &daemon_class, NULL)->values;
+        struct log_sink_options o = {.target = d->log,
+                                     .fd = STDERR_FILENO,
+                                     .tag = "postern-scan",
+                                     .format = (enum log_format)d->log_format,
+                                     .min_level = (enum log_level)d->log_level};
+        if (log_sink_open(&sink, &o) == ERR_OK) {
+            struct log_record r;
+            log_begin(&r, &sink.log, LOG_START);
+            log_cstr(&r, "version", POSTERN_VERSION);
+            log_cstr(&r, "role", "scan");
+            log_cstr(&r, "pool", a->pool);
+            log_u64(&r, "pid", (uint64_t)getpid());
+            log_u64(&r, "uid", geteuid());
+            log_end(&r);
+            status = run_pool(a, &conf, &sink.log);
+            log_sink_close(&sink);
+        } else {
+            fprintf(stderr, "postern-scan: the log cannot be opened: %s\n", strerror(errno));
+        }
+    }
+    conf_release(&conf);
+    problems_release(&problems);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a;
+    struct stat st;
+    if (!parse_arguments(argc, argv, &a)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    if (a.version) {
+        puts("postern-scan " POSTERN_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (fstat(ROLE_FD_CONTROL, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+        fprintf(stderr, "postern-scan: descriptor %d is not a control socket\n%s", ROLE_FD_CONTROL, usage);
+        return 2;
+    }
+    priv_harden_self();
+    return run(&a);
+}

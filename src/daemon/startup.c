@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* What must be there before the first process is started. All of it is done once, by the supervisor, before it has
+ * children. */
+#include "daemon/startup.h"
+#include "io/addr.h"
+#include "io/listener.h"
+#include "proxy/proxy_conf.h"
+#include "spool/spool_conf.h"
+#include "sys/memfd.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* RFC 5321 section 4.5.4.2 names no other. */
+enum { SMTP_PORT = 25 };
+static const char scan_program_name[] = "postern-scan";
+
+void startup_init(struct startup *s, const struct conf *conf)
+{
+    *s = (struct startup){.conf = conf,
+                          .options = role_daemon_conf(conf),
+                          .edge_program = -1,
+                          .scan_program = -1,
+                          .root = geteuid() == 0,
+                          .config_fd = -1};
+}
+
+int startup_open_programs(struct startup *s)
+{
+    static const char self[] = "/proc/self/exe";
+    char path[PATH_MAX];
+    s->edge_program = open(self, O_PATH | O_CLOEXEC);
+    ssize_t len = readlink(self, path, sizeof(path) - sizeof(scan_program_name));
+    if (s->edge_program < 0 || len <= 0) {
+        fprintf(stderr, "postern: %s: %s\n", self, strerror(errno));
+        return EX_OSERR;
+    }
+    path[len] = '\0';
+    char *name = strrchr(path, '/') + 1; /* the kernel gives an absolute path */
+    memcpy(name, scan_program_name, sizeof(scan_program_name));
+    s->scan_program = open(path, O_PATH | O_CLOEXEC);
+    if (s->scan_program < 0) {
+        fprintf(stderr, "postern: %s: %s; it must lie beside postern\n", path, strerror(errno));
+        return EX_OSERR;
+    }
+    return 0;
+}
+
+int startup_open_log(const struct startup *s)
+{
+    const char *path = s->options->log;
+    struct stat st;
+    if (path[0] != '/')
+        return 0;
+    mode_t old = umask(027);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    umask(old);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        fprintf(stderr, "postern: log file %s: %s\n", path, strerror(errno));
+        return EX_OSERR;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        fprintf(stderr, "postern: log file %s: must be a regular file\n", path);
+        close(fd);
+        return EX_CONFIG;
+    }
+    bool ok = dup2(fd, STDOUT_FILENO) >= 0 && dup2(fd, STDERR_FILENO) >= 0;
+    if (!ok)
+        fprintf(stderr, "postern: log file %s: %s\n", path, strerror(errno));
+    if (fd > STDERR_FILENO)
+        close(fd);
+    return ok ? 0 : EX_OSERR;
+}
+
+/* The account NAME of OPTION, or nobody where it does not exist. */
+static int resolve_user(const struct startup *s, const char *option, const char *name, struct priv_user *out)
+{
+    enum err e = priv_lookup(name, out);
+    if (e == ERR_NOTFOUND) {
+        log_text(s->log, LOG_PRIVILEGE, "reason", "there is no account \"%s\" (option %s): nobody is used", name,
+                 option);
+        e = priv_lookup("nobody", out);
+    }
+    if (e) {
+        log_text(s->log, LOG_CONFIG, "reason", "%s: account \"%s\": %s", option, name, err_name(e));
+        return e == ERR_NOTFOUND ? EX_CONFIG : EX_OSERR;
+    }
+    if (out->uid == 0) {
+        log_text(s->log, LOG_CONFIG, "reason", "%s: account \"%s\" has user id 0: postern never serves as root", option,
+                 name);
+        return EX_CONFIG;
+    }
+    return 0;
+}
+
+int startup_resolve_users(struct startup *s)
+{
+    struct log_record r;
+    if (!s->root) {
+        log_begin(&r, s->log, LOG_PRIVILEGE);
+        log_fmt(&r, "reason", "not started as root: all processes run as the user with id %ld", (long)geteuid());
+        log_end(&r);
+        return 0;
+    }
+    int status = resolve_user(s, "user", s->options->user, &s->user);
+    if (!status)
+        status = resolve_user(s, "scan_user", s->options->scan_user, &s->scan_user);
+    if (status)
+        return status;
+    log_begin(&r, s->log, LOG_PRIVILEGE);
+    log_cstr(&r, "user", s->user.name);
+    log_cstr(&r, "scan_user", s->scan_user.name);
+    if (s->user.uid == s->scan_user.uid)
+        log_cstr(&r, "reason", "scan workers share their user with the process that holds the connections");
+    log_end(&r);
+    return 0;
+}
+
+static int open_listener(struct startup *s, const struct conf_scope *scope)
+{
+    const struct listen_conf *c = scope->values;
+    struct addr address;
+    struct errtext why = {""};
+    enum err e = addr_parse(span_cstr(scope->name), SMTP_PORT, &address, &why);
+    errno = 0;
+    int fd = e ? -1 : listener_open(&address, (int)c->listen_backlog, &why);
+    if (fd < 0) {
+        log_text(s->log, LOG_CONFIG, "reason", "%s:%u: Listen \"%s\": %s", scope->file, scope->line, scope->name,
+                 why.text);
+        /* A port in use or forbidden is the machine's state, anything else what the file says. */
+        return !e && (errno == EADDRINUSE || errno == EACCES || errno == EMFILE || errno == ENFILE) ? EX_OSERR
+                                                                                                    : EX_CONFIG;
+    }
+    s->listeners[s->listener_count++] = fd;
+    struct log_record r;
+    log_begin(&r, s->log, LOG_LISTEN);
+    log_cstr(&r, "listener", scope->name);
+    log_end(&r);
+    return 0;
+}
+
+int startup_open_listeners(struct startup *s)
+{
+    for (const struct conf_scope *scope = NULL; (scope = role_listener_next(s->conf, scope));) {
+        if (s->listener_count == STARTUP_LISTENERS_MAX) {
+            log_text(s->log, LOG_CONFIG, "reason", "%s:%u: more than %d Listen scopes", scope->file, scope->line,
+                     STARTUP_LISTENERS_MAX);
+            return EX_CONFIG;
+        }
+        int status = open_listener(s, scope);
+        if (status)
+            return status;
+    }
+    if (s->listener_count > 0)
+        return 0;
+    log_text(s->log, LOG_CONFIG, "reason", "no Listen scope is enabled: there is nothing to do");
+    return EX_CONFIG;
+}
+
+int startup_make_spool(const struct startup *s)
+{
+    const struct spool_conf *c = conf_child(s->conf->global, &spool_class, NULL)->values;
+    if (!s->root)
+        return 0;
+    if (mkdir(c->spoolbase, 0700) < 0) {
+        if (errno == EEXIST) /* whose it is and what it is, the edge checks when it opens it */
+            return 0;
+        log_text(s->log, LOG_SPOOL, "reason", "spoolbase %s: %s", c->spoolbase, strerror(errno));
+        return EX_OSERR;
+    }
+    int fd = open(c->spoolbase, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool ok = fd >= 0 && fchown(fd, s->user.uid, s->user.gid) == 0;
+    if (!ok)
+        log_text(s->log, LOG_SPOOL, "reason", "spoolbase %s: %s", c->spoolbase, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return ok ? 0 : EX_OSERR;
+}
+
+static enum err write_all(int fd, struct span bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t n = write(fd, bytes.ptr, bytes.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return ERR_IO;
+        bytes = span_sub(bytes, (size_t)n, bytes.len);
+    }
+    return ERR_OK;
+}
+
+int startup_seal_config(struct startup *s)
+{
+    struct buf text;
+    buf_init(&text, LIMIT_CONFIG_FILE);
+    enum err e = conf_dump(s->conf, &daemon_classes, &text);
+    if (!e) {
+        s->config_fd = memfd_new("postern-config");
+        e = s->config_fd < 0 ? ERR_IO : write_all(s->config_fd, buf_span(&text));
+    }
+    if (!e)
+        e = memfd_seal(s->config_fd);
+    if (e)
+        log_text(s->log, LOG_SHORTAGE, "reason", "effective configuration: %s",
+                 e == ERR_IO ? strerror(errno) : err_name(e));
+    buf_release(&text);
+    return e ? EX_OSERR : 0;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+void startup_close_listeners(struct startup *s)
+{
+    while (s->listener_count > 0)
+        close(s->listeners[--s->listener_count]);
+}
+
+void startup_release(struct startup *s)
+{
+    startup_close_listeners(s);
+    close_fd(&s->edge_program);
+    close_fd(&s->scan_program);
+    close_fd(&s->config_fd);
+}

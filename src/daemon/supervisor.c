@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is started when, how edge and scan hosts are connected, and how the whole comes to its end:
+ *
+ *   RUNNING  -> DRAINING  SIGTERM or SIGINT: the edge finishes its transactions
+ *   RUNNING  -> CLOSING   the very first edge refused its configuration
+ *   DRAINING -> CLOSING   the edge has ended: the scan hosts finish
+ *   CLOSING  -> exit      they have ended too
+ *
+ * A second signal ends it at once from everywhere.
+ */
+#include "daemon/supervisor.h"
+#include "base/mem.h"
+#include "daemon/child.h"
+#include "daemon/config.h"
+#include "daemon/environment.h"
+#include "daemon/log_sink.h"
+#include "daemon/notify.h"
+#include "daemon/privileges.h"
+#include "daemon/startup.h"
+#include "daemon/tempdir.h"
+#include "scan/framework.h"
+#include "sys/fdpass.h"
+#include "sys/memfd.h"
+#include "sys/spawn.h"
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* What the edge may need beyond drain_timeout to say good-bye, and the scan hosts to end their workers. */
+enum { DRAIN_MARGIN_MS = 2000, CLOSE_TIMEOUT_MS = 5000 };
+/* Inodes of a worker's tmpfs: more files than any engine's own limits let it unpack at once. */
+enum { TMPFS_INODES = 16384 };
+enum { SLOT_PATH = TEMPDIR_PATH + 24 };
+
+enum phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_CLOSING };
+
+struct supervisor;
+struct host {
+    struct supervisor *owner;
+    struct child child;
+    size_t index; /* of its pool */
+    char name[64];
+    char temp[TEMPDIR_PATH];
+    bool tmpfs; /* every slot is a tmpfs of its own */
+    struct spawn_tmpfs *mounts;
+    char (*slots)[SLOT_PATH];
+    size_t slot_count;
+};
+
+struct supervisor {
+    struct startup startup;
+    struct log_sink sink;
+    const struct log *log;
+    struct loop *loop;
+    struct framework framework;
+    struct environment environment;
+    struct tempdir temp;
+    struct child edge;
+    struct host hosts[LIMIT_ENGINES];
+    size_t host_count, loops;
+    struct loop_signal sigterm, sigint, sighup;
+    struct deadline patience; /* of the phases after RUNNING */
+    enum phase phase;
+    int status;
+};
+
+/* The channels between one scan host and the edge, if both run: whichever was started last calls this. */
+static void connect_host(struct supervisor *s, struct host *h)
+{
+    if (!child_is_running(&s->edge) || !child_is_running(&h->child))
+        return;
+    for (size_t i = 0; i < s->loops; i++) {
+        int pair[2];
+        if (fdpass_pair(pair) != ERR_OK) {
+            /* An edge without this channel could not scan for good: a new start of the host is a new try. */
+            log_text(s->log, LOG_SHORTAGE, "reason", "channel to %s: %s; the process is replaced", h->name,
+                     strerror(errno));
+            child_kill(&h->child);
+            return;
+        }
+        child_send_channel(&h->child, h->index, i, pair[0]);
+        child_send_channel(&s->edge, h->index, i, pair[1]);
+    }
+}
+
+/* ---- the edge ---- */
+
+static enum err edge_spawn(void *arg, int control, pid_t *pid, int *pidfd, struct errtext *why)
+{
+    static const char *const argv[] = {"postern", "--role", "edge", NULL};
+    struct supervisor *s = arg;
+    int fds[ROLE_FD_LISTENERS - ROLE_FD_CONFIG + STARTUP_LISTENERS_MAX];
+    size_t count = 0;
+    /* Opened anew for each child, because a shared descriptor would share its position. */
+    int config = fd_reopen_readonly(s->startup.config_fd);
+    if (config < 0) {
+        errtext_set(why, "effective configuration: %s", strerror(errno));
+        return ERR_IO;
+    }
+    fds[count++] = config;
+    fds[count++] = control;
+    for (unsigned i = 0; i < s->startup.listener_count; i++)
+        fds[count++] = s->startup.listeners[i];
+    const struct spawn spawn = {.program_fd = s->startup.edge_program,
+                                .argv = argv,
+                                .envp = (const char *const *)s->environment.items,
+                                .fds = fds,
+                                .fd_count = count,
+                                .user = s->startup.root ? &s->startup.user : NULL};
+    enum err e = spawn_child(&spawn, pid, pidfd, why);
+    close(config);
+    return e;
+}
+
+static void edge_started(void *arg)
+{
+    struct supervisor *s = arg;
+    for (size_t i = 0; i < s->host_count; i++)
+        connect_host(s, &s->hosts[i]);
+}
+
+static void log_ready(struct supervisor *s)
+{
+    char listeners[LIMIT_LOG_FIELD] = "";
+    size_t len = 0;
+    for (const struct conf_scope *scope = NULL; (scope = role_listener_next(s->startup.conf, scope));) {
+        int n = snprintf(listeners + len, sizeof(listeners) - len, "%s%s", len ? " " : "", scope->name);
+        if (n < 0 || (size_t)n >= sizeof(listeners) - len)
+            break;
+        len += (size_t)n;
+    }
+    struct log_record r;
+    log_begin(&r, s->log, LOG_READY);
+    log_cstr(&r, "role", "supervisor");
+    log_cstr(&r, "listeners", listeners);
+    log_end(&r);
+}
+
+static void edge_message(void *arg, struct span bytes)
+{
+    struct supervisor *s = arg;
+    if (bytes.len == 3 && bytes.ptr[0] == ROLE_READY && s->phase == PHASE_RUNNING) {
+        log_ready(s);
+        notify_send("READY=1");
+    }
+}
+
+/* ---- scan hosts ---- */
+
+static enum err host_try(struct host *h, int control, pid_t *pid, int *pidfd, struct errtext *why)
+{
+    struct supervisor *s = h->owner;
+    const char *const argv[] = {"postern-scan",
+                                "--pool",
+                                s->framework.pools[h->index].name,
+                                "--temp",
+                                h->temp,
+                                h->tmpfs ? "--tmpfs" : NULL,
+                                NULL};
+    int config = fd_reopen_readonly(s->startup.config_fd);
+    if (config < 0) {
+        errtext_set(why, "effective configuration: %s", strerror(errno));
+        return ERR_IO;
+    }
+    const int fds[] = {config, control};
+    const struct spawn spawn = {.program_fd = s->startup.scan_program,
+                                .argv = argv,
+                                .envp = (const char *const *)s->environment.items,
+                                .fds = fds,
+                                .fd_count = ARRAY_SIZE(fds),
+                                .user = s->startup.root ? &s->startup.scan_user : NULL,
+                                .tmpfs = h->mounts,
+                                .tmpfs_count = h->tmpfs ? h->slot_count : 0};
+    enum err e = spawn_child(&spawn, pid, pidfd, why);
+    close(config);
+    return e;
+}
+
+static enum err host_spawn(void *arg, int control, pid_t *pid, int *pidfd, struct errtext *why)
+{
+    struct host *h = arg;
+    enum err e = host_try(h, control, pid, pidfd, why);
+    if (!e || !h->tmpfs)
+        return e;
+    /* Containers and hardened units often forbid mounts. Plain directories do as well, but for the kernel's hold on
+     * their size. */
+    h->tmpfs = false;
+    log_text(h->owner->log, LOG_PRIVILEGE, "reason",
+             "%s: no memory file systems for the workers' temporary files (%s): plain directories are used", h->name,
+             why->text);
+    return host_try(h, control, pid, pidfd, why);
+}
+
+static void host_started(void *arg)
+{
+    struct host *h = arg;
+    connect_host(h->owner, h);
+}
+
+/* ---- the end ---- */
+
+static void finish_if_all_ended(struct supervisor *s)
+{
+    if (s->phase != PHASE_CLOSING || child_is_running(&s->edge))
+        return;
+    for (size_t i = 0; i < s->host_count; i++) {
+        if (child_is_running(&s->hosts[i].child))
+            return;
+    }
+    loop_stop(s->loop);
+}
+
+static void close_hosts(struct supervisor *s)
+{
+    s->phase = PHASE_CLOSING;
+    child_give_up(&s->edge);
+    for (size_t i = 0; i < s->host_count; i++) {
+        child_give_up(&s->hosts[i].child);
+        child_close_control(&s->hosts[i].child);
+    }
+    deadline_set_ms(&s->patience, CLOSE_TIMEOUT_MS);
+    finish_if_all_ended(s);
+}
+
+static void begin_drain(struct supervisor *s, int number)
+{
+    log_text(s->log, LOG_STOP, "reason", "signal %s: open transactions may finish", sigabbrev_np(number));
+    notify_send("STOPPING=1");
+    s->phase = PHASE_DRAINING;
+    /* Ours too: as long as one process holds them, the kernel takes connections that nobody will serve. */
+    startup_close_listeners(&s->startup);
+    child_give_up(&s->edge);
+    if (!child_is_running(&s->edge)) {
+        close_hosts(s);
+        return;
+    }
+    child_send_drain(&s->edge);
+    deadline_set_ms(&s->patience, (uint64_t)s->startup.options->drain_timeout_ms + DRAIN_MARGIN_MS);
+}
+
+static void patience_expired(void *arg)
+{
+    struct supervisor *s = arg;
+    if (s->phase == PHASE_DRAINING) {
+        log_text(s->log, LOG_STOP, "reason", "drain_timeout has passed: the edge is killed");
+        child_kill(&s->edge);
+        return;
+    }
+    log_text(s->log, LOG_STOP, "reason", "scan hosts did not end in time: they are killed");
+    for (size_t i = 0; i < s->host_count; i++)
+        child_kill(&s->hosts[i].child);
+}
+
+static bool edge_ended(void *arg, const struct child_end *end)
+{
+    struct supervisor *s = arg;
+    if (s->phase == PHASE_RUNNING && s->edge.starts == 1 && end->exit_code == EX_CONFIG) {
+        s->status = EX_CONFIG;
+        close_hosts(s);
+        return false;
+    }
+    if (s->phase == PHASE_DRAINING)
+        close_hosts(s);
+    else
+        finish_if_all_ended(s);
+    return s->phase == PHASE_RUNNING;
+}
+
+static bool host_ended(void *arg, const struct child_end *end)
+{
+    struct host *h = arg;
+    (void)end;
+    finish_if_all_ended(h->owner);
+    return h->owner->phase != PHASE_CLOSING;
+}
+
+static void stop_signal(void *arg, int number)
+{
+    struct supervisor *s = arg;
+    if (s->phase == PHASE_RUNNING) {
+        begin_drain(s, number);
+        return;
+    }
+    log_text(s->log, LOG_STOP, "reason", "signal %s again: everything ends at once", sigabbrev_np(number));
+    loop_stop(s->loop);
+}
+
+static void hangup_signal(void *arg, int number)
+{
+    struct supervisor *s = arg;
+    (void)number;
+    log_text(s->log, LOG_CONFIG_WARNING, "reason",
+             "signal HUP: a changed configuration needs a restart in this version");
+}
+
+/* ---- the beginning ---- */
+
+static const struct child_hooks edge_hooks = {
+    .spawn = edge_spawn, .started = edge_started, .message = edge_message, .ended = edge_ended};
+static const struct child_hooks host_hooks = {.spawn = host_spawn, .started = host_started, .ended = host_ended};
+
+/* As root every slot gets a tmpfs of the pool's temp_size. */
+static enum err prepare_mounts(struct supervisor *s, struct host *h)
+{
+    const struct pool_conf *pool = &s->framework.pools[h->index].conf;
+    if (!s->startup.root)
+        return ERR_OK;
+    h->mounts = mem_new(h->slot_count, sizeof(*h->mounts));
+    h->slots = mem_new(h->slot_count, sizeof(*h->slots));
+    if (!h->mounts || !h->slots)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < h->slot_count; i++) {
+        snprintf(h->slots[i], SLOT_PATH, "%s/%zu", h->temp, i);
+        h->mounts[i] = (struct spawn_tmpfs){.path = h->slots[i],
+                                            .bytes = (uint64_t)pool->temp_size,
+                                            .inodes = TMPFS_INODES,
+                                            .uid = s->startup.scan_user.uid,
+                                            .gid = s->startup.scan_user.gid};
+    }
+    h->tmpfs = true;
+    return ERR_OK;
+}
+
+static enum err prepare_host(struct supervisor *s, size_t index)
+{
+    struct host *h = &s->hosts[index];
+    struct errtext why = {""};
+    const struct framework_pool *pool = &s->framework.pools[index];
+    h->owner = s;
+    h->index = index;
+    h->slot_count = (size_t)pool->conf.concurrency;
+    snprintf(h->name, sizeof(h->name), "scan %s", pool->name);
+    enum err e = child_init(&h->child, h->name, &host_hooks, h, s->loop, s->log, s->framework.pool_count, s->loops);
+    if (e)
+        return e;
+    s->host_count++; /* from here on child_release is due */
+    e = tempdir_make_pool(&s->temp, index, h->slot_count, s->startup.root ? &s->startup.scan_user : NULL, h->temp,
+                          &why);
+    if (e) {
+        log_text(s->log, LOG_SHORTAGE, "reason", "%s", why.text);
+        return e;
+    }
+    return prepare_mounts(s, h);
+}
+
+static int prepare_children(struct supervisor *s)
+{
+    struct errtext why = {""};
+    enum err e = child_init(&s->edge, "edge", &edge_hooks, s, s->loop, s->log, s->framework.pool_count, s->loops);
+    if (!e && s->framework.pool_count > 0) {
+        e = tempdir_make(&s->temp, s->startup.root ? &s->startup.scan_user : NULL, &why);
+        if (e)
+            log_text(s->log, LOG_SHORTAGE, "reason", "%s", why.text);
+    }
+    for (size_t i = 0; !e && i < s->framework.pool_count; i++)
+        e = prepare_host(s, i);
+    if (!e)
+        e = environment_init(&s->environment);
+    if (e == ERR_NOMEM)
+        log_text(s->log, LOG_SHORTAGE, "reason", "no memory for the table of processes");
+    return e ? EX_OSERR : 0;
+}
+
+/* Descriptors: two per channel while they are handed over, and the children inherit the limit. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* better or as before */
+    }
+}
+
+static void log_warnings(const struct supervisor *s, const struct problems *problems)
+{
+    for (const struct problem *p = problems->first; p; p = p->next)
+        log_text(s->log, LOG_CONFIG_WARNING, "reason", "%s", p->text);
+}
+
+static int open_log(struct supervisor *s)
+{
+    const struct daemon_conf *c = s->startup.options;
+    int status = startup_open_log(&s->startup);
+    if (status)
+        return status;
+    const struct log_sink_options options = {.target = c->log,
+                                             .fd = STDERR_FILENO,
+                                             .tag = "postern",
+                                             .format = (enum log_format)c->log_format,
+                                             .min_level = (enum log_level)c->log_level};
+    if (log_sink_open(&s->sink, &options) != ERR_OK) {
+        fprintf(stderr, "postern: syslog: %s\n", strerror(errno));
+        return EX_OSERR;
+    }
+    s->log = s->startup.log = &s->sink.log;
+    return 0;
+}
+
+/* Everything that can fail before the first process is started. */
+static int prepare(struct supervisor *s, const struct problems *problems)
+{
+    int status = startup_open_programs(&s->startup);
+    if (!status)
+        status = open_log(s);
+    if (status)
+        return status;
+    role_log_start(s->log, "supervisor");
+    log_warnings(s, problems);
+    raise_descriptor_limit();
+    if ((status = startup_resolve_users(&s->startup)) || (status = startup_open_listeners(&s->startup)) ||
+        (status = startup_make_spool(&s->startup)) || (status = startup_seal_config(&s->startup)))
+        return status;
+    s->loop = loop_new();
+    if (!s->loop) {
+        log_text(s->log, LOG_SHORTAGE, "reason", "event loop: %s", strerror(errno));
+        return EX_OSERR;
+    }
+    deadline_init(&s->patience, s->loop, patience_expired, s);
+    if ((status = prepare_children(s)))
+        return status;
+    priv_harden_self();
+    if (privileges_limit() != ERR_OK) {
+        log_text(s->log, LOG_PRIVILEGE, "reason", "capabilities could not be given up: %s", strerror(errno));
+        return EX_OSERR;
+    }
+    return 0;
+}
+
+static void run(struct supervisor *s)
+{
+    signal(SIGPIPE, SIG_IGN);
+    loop_signal_init(&s->sigterm, s->loop, SIGTERM, stop_signal, s);
+    loop_signal_init(&s->sigint, s->loop, SIGINT, stop_signal, s);
+    loop_signal_init(&s->sighup, s->loop, SIGHUP, hangup_signal, s);
+    for (size_t i = 0; i < s->host_count; i++)
+        child_start(&s->hosts[i].child);
+    child_start(&s->edge);
+    loop_run(s->loop);
+    deadline_clear(&s->patience);
+    loop_signal_stop(&s->sigterm);
+    loop_signal_stop(&s->sigint);
+    loop_signal_stop(&s->sighup);
+}
+
+static void release(struct supervisor *s)
+{
+    child_release(&s->edge);
+    for (size_t i = 0; i < s->host_count; i++) {
+        child_release(&s->hosts[i].child);
+        mem_free(s->hosts[i].mounts);
+        mem_free(s->hosts[i].slots);
+    }
+    tempdir_remove(&s->temp);
+    environment_release(&s->environment);
+    startup_release(&s->startup);
+    loop_free(s->loop);
+    if (s->log) {
+        struct log_record r;
+        log_begin(&r, s->log, LOG_STOP);
+        log_cstr(&r, "role", "supervisor");
+        log_u64(&r, "status", (uint64_t)s->status);
+        log_end(&r);
+        log_sink_close(&s->sink);
+    }
+}
+
+int supervisor_run(struct conf *conf, const struct problems *problems)
+{
+    struct supervisor *s = MEM_NEW(struct supervisor);
+    if (!s) {
+        fprintf(stderr, "postern: no memory\n");
+        return EX_OSERR;
+    }
+    config_pin(conf);
+    startup_init(&s->startup, conf);
+    s->temp.fd = -1;
+    s->loops = role_loop_count(s->startup.options);
+    framework_init(&s->framework, conf->global);
+    s->status = prepare(s, problems);
+    if (s->status == 0)
+        run(s);
+    release(s);
+    int status = s->status;
+    mem_free(s);
+    return status;
+}

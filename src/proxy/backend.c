@@ -1,0 +1,688 @@
+/* SPDX-License-Identifier: MIT */
+/* The pool of backend connections of one loop. A connection belongs to exactly one of the pool's lists; its state says
+ * which. */
+#include "proxy/backend.h"
+#include "base/mem.h"
+#include "base/obj.h"
+#include "io/deadline.h"
+#include "io/stream.h"
+
+enum { BACKEND_MAGIC = 0x6261636b };
+
+/* States beyond the public ones: connections that no session holds. */
+enum connection_state {
+    CONNECTION_QUEUED = BACKEND_QUEUED,
+    CONNECTION_OPENING = BACKEND_OPENING,
+    CONNECTION_READY = BACKEND_READY,
+    CONNECTION_FAILED = BACKEND_FAILED,
+    CONNECTION_RESETTING, /* given back: outstanding replies are awaited */
+    CONNECTION_IDLE,
+    CONNECTION_QUITTING,
+    CONNECTION_DEAD, /* waits for the reaper */
+};
+
+struct backend_server {
+    const struct backend_target *target;
+    struct smtp_offer offer;
+    bool known; /* offer is */
+    bool down;  /* the last attempt failed */
+    unsigned connections;
+};
+
+struct backend_pool {
+    struct loop *loop;
+    const struct log *log;
+    struct backend_server *servers;
+    size_t count;
+    unsigned loops;
+    struct list all;   /* every connection but the dead ones */
+    struct list queue; /* of leases that wait for a slot, by queue_node */
+    struct list dead;
+    struct loop_deferred reaper;
+};
+
+struct backend {
+    unsigned magic;
+    struct list node, queue_node;
+    struct backend_pool *pool;
+    struct backend_server *server;
+    enum connection_state state;
+    bool counted; /* in server->connections */
+    bool open;    /* stream is */
+    bool connected, reused, probe;
+    size_t tried; /* servers tried so far by this lease */
+    struct stream stream;
+    struct smtp_client client;
+    struct deadline deadline;
+    struct loop_deferred kick; /* tells the lessee */
+    void (*wake)(void *arg);
+    void *arg;
+    struct smtp_reply failure_reply;
+    char failure_text[320]; /* of a refusal in the server's own words */
+    struct errtext failure;
+};
+
+static void backend_on_stream(void *arg);
+static void backend_on_deadline(void *arg);
+static void backend_open_next(struct backend *b);
+
+static void backend_kick(void *arg)
+{
+    struct backend *b = arg;
+    OBJ_CHECK(b, BACKEND_MAGIC);
+    if (b->wake)
+        b->wake(b->arg);
+}
+
+static void backend_reap(void *arg)
+{
+    struct backend_pool *p = arg;
+    struct list *node;
+    while ((node = list_take(&p->dead))) {
+        struct backend *b = container_of(node, struct backend, node);
+        OBJ_FINI(b);
+        mem_free(b);
+    }
+}
+
+static unsigned backend_cap(const struct backend_pool *p, const struct backend_server *server)
+{
+    unsigned cap = (unsigned)server->target->conf->max_outbound_connections / p->loops;
+    return cap ? cap : 1;
+}
+
+/* A slot of SERVER became free: the oldest queued lease goes on. */
+static void backend_wake_queue(struct backend_pool *p)
+{
+    LIST_EACH_SAFE (node, &p->queue) {
+        struct backend *b = container_of(node, struct backend, queue_node);
+        b->tried = 0;
+        backend_open_next(b);
+        if (b->state == CONNECTION_QUEUED)
+            return;
+    }
+}
+
+static void backend_disconnect(struct backend *b)
+{
+    deadline_clear(&b->deadline);
+    if (b->open) {
+        stream_close(&b->stream);
+        smtp_client_release(&b->client);
+        b->open = false;
+    }
+    if (b->counted) {
+        b->counted = false;
+        b->server->connections--;
+    }
+}
+
+static void backend_bury(struct backend *b)
+{
+    struct backend_pool *p = b->pool;
+    bool freed_slot = b->counted;
+    backend_disconnect(b);
+    loop_defer_cancel(&b->kick);
+    list_remove(&b->queue_node);
+    list_remove(&b->node);
+    b->state = CONNECTION_DEAD;
+    b->wake = NULL;
+    list_append(&p->dead, &b->node);
+    loop_defer(p->loop, &p->reaper);
+    if (freed_slot)
+        backend_wake_queue(p);
+}
+
+/* The reply that a client gets when the connection cannot be used. */
+static void backend_say_failure(struct backend *b, enum smtp_say say)
+{
+    b->failure_reply = smtp_say(say);
+}
+
+static void backend_log_down(struct backend *b)
+{
+    struct log_record r;
+    log_begin(&r, b->pool->log, LOG_BACKEND_DOWN);
+    log_cstr(&r, "backend", b->server ? b->server->target->name : "-");
+    log_cstr(&r, "detail", b->failure.text);
+    log_end(&r);
+}
+
+/* The connection is of no use any more. While opening, the next server is tried; a lessee is told. */
+static void backend_fail(struct backend *b)
+{
+    enum connection_state before = b->state;
+    if (before == CONNECTION_IDLE || before == CONNECTION_QUITTING) {
+        backend_bury(b); /* a backend may end an idle connection at any time: nothing to report */
+        return;
+    }
+    backend_log_down(b);
+    backend_disconnect(b);
+    if (before == CONNECTION_OPENING && b->server)
+        b->server->down = true;
+    if (before == CONNECTION_RESETTING || b->probe) {
+        backend_bury(b);
+        return;
+    }
+    if (before == CONNECTION_OPENING) {
+        backend_open_next(b);
+        return;
+    }
+    b->state = CONNECTION_FAILED;
+    loop_defer(b->pool->loop, &b->kick);
+    backend_wake_queue(b->pool);
+}
+
+static void backend_start_connect(struct backend *b, struct backend_server *server)
+{
+    const struct server_conf *conf = server->target->conf;
+    b->server = server;
+    b->state = CONNECTION_OPENING;
+    b->reused = b->connected = false;
+    server->connections++;
+    b->counted = true;
+    smtp_client_init(&b->client, span_cstr(server->target->helo));
+    enum err e = stream_connect(&b->stream, b->pool->loop, &server->target->addr, NULL, LIMIT_STREAM_IN,
+                                LIMIT_STREAM_OUT, backend_on_stream, b);
+    if (e != ERR_OK) {
+        smtp_client_release(&b->client);
+        errtext_set(&b->failure, "connect: %s", err_name(e));
+        backend_say_failure(b, SMTP_SAY_BACKEND_DOWN);
+        backend_fail(b);
+        return;
+    }
+    b->open = true;
+    deadline_set_ms(&b->deadline, (uint64_t)conf->connect_timeout_ms);
+}
+
+/* Takes up the next server in the order of the file that has room; with none left: failed, or queued when all were only
+ * full. */
+static void backend_open_next(struct backend *b)
+{
+    struct backend_pool *p = b->pool;
+    bool full = false;
+    list_remove(&b->queue_node);
+    for (; b->tried < p->count; b->tried++) {
+        struct backend_server *server = &p->servers[b->tried];
+        if (server->connections >= backend_cap(p, server)) {
+            full = true;
+            continue;
+        }
+        b->tried++;
+        backend_start_connect(b, server);
+        return;
+    }
+    if (full && b->failure_reply.code == 0) {
+        bool waiting = b->state == CONNECTION_QUEUED && deadline_is_set(&b->deadline);
+        b->state = CONNECTION_QUEUED;
+        b->server = NULL;
+        list_append(&p->queue, &b->queue_node);
+        if (!waiting)
+            deadline_set_ms(&b->deadline, (uint64_t)p->servers[0].target->conf->connect_timeout_ms);
+        return;
+    }
+    b->state = CONNECTION_FAILED;
+    loop_defer(p->loop, &b->kick);
+}
+
+static void backend_learn(struct backend *b)
+{
+    const struct smtp_offer *offer = smtp_client_offer(&b->client);
+    struct backend_server *server = b->server;
+    bool news = !server->known || server->down || server->offer.set != offer->set ||
+                server->offer.size_limit != offer->size_limit;
+    server->offer = *offer;
+    server->known = true;
+    server->down = false;
+    if (!news)
+        return;
+    struct log_record r;
+    log_begin(&r, b->pool->log, LOG_BACKEND_UP);
+    log_cstr(&r, "backend", server->target->name);
+    char words[256] = "";
+    size_t used = 0;
+    for (unsigned i = 0; i < SMTP_EXT_COUNT; i++)
+        if (offer->set & ((smtp_ext_set)1 << i) && used < sizeof(words))
+            used += (size_t)snprintf(words + used, sizeof(words) - used, "%s%s", used ? " " : "",
+                                     smtp_ext_keyword((enum smtp_ext)i));
+    log_cstr(&r, "keywords", words);
+    log_u64(&r, "size_limit", offer->size_limit);
+    log_end(&r);
+}
+
+static void backend_quit(struct backend *b)
+{
+    b->state = CONNECTION_QUITTING;
+    b->wake = NULL;
+    loop_defer_cancel(&b->kick);
+    if (smtp_client_command(&b->client, SMTP_CLIENT_QUIT, SPAN("")) != ERR_OK) {
+        backend_bury(b);
+        return;
+    }
+    backend_flush(b);
+    if (b->state == CONNECTION_QUITTING)
+        deadline_set_ms(&b->deadline, 2000); /* a courtesy: whether the 221 comes does not matter */
+}
+
+static void backend_become_idle(struct backend *b)
+{
+    if (!list_empty(&b->pool->queue)) {
+        backend_quit(b); /* its slot goes to the lease that waits longest */
+        return;
+    }
+    b->state = CONNECTION_IDLE;
+    list_remove(&b->node); /* to the front: the most recently used is the least likely to be closed by its server */
+    list_prepend(&b->pool->all, &b->node);
+    deadline_set_ms(&b->deadline, (uint64_t)b->server->target->conf->idle_timeout_ms);
+}
+
+/* The deadline of what is awaited now. Called after every progress, so it measures silence, not the whole. */
+static void backend_arm(struct backend *b)
+{
+    const struct server_conf *conf = b->server->target->conf;
+    int64_t ms;
+    if (b->state == CONNECTION_OPENING)
+        ms = b->stream.connecting ? conf->connect_timeout_ms : conf->greeting_timeout_ms;
+    else if (buf_len(&b->stream.out) > 0)
+        ms = conf->data_block_timeout_ms;
+    else if (smtp_client_unanswered(&b->client) == 0) {
+        deadline_clear(&b->deadline);
+        return;
+    } else if (smtp_client_awaited(&b->client) == SMTP_CLIENT_DATA)
+        ms = conf->data_init_timeout_ms;
+    else if (smtp_client_awaited(&b->client) == SMTP_CLIENT_DOT)
+        ms = conf->data_done_timeout_ms;
+    else
+        ms = conf->command_timeout_ms;
+    deadline_set_ms(&b->deadline, (uint64_t)ms);
+}
+
+static const char *backend_stage(const struct backend *b)
+{
+    if (b->state == CONNECTION_OPENING && !b->connected)
+        return "connect";
+    if (smtp_client_unanswered(&b->client) == 0)
+        return "idle";
+    return smtp_client_verb_name(smtp_client_awaited(&b->client));
+}
+
+/* Sets the failure for a connection that broke off. */
+static void backend_broke_off(struct backend *b)
+{
+    const char *stage = backend_stage(b);
+    bool connecting = b->state == CONNECTION_OPENING;
+    if (b->stream.error)
+        errtext_set(&b->failure, "%s: %s", stage, strerror(b->stream.error));
+    else
+        errtext_set(&b->failure, "%s: connection closed by the backend", stage);
+    backend_say_failure(b, connecting ? SMTP_SAY_BACKEND_DOWN : SMTP_SAY_BACKEND_LOST);
+}
+
+/* A refused greeting or EHLO: a 5xx goes on to the client with the server's own words (RFC 5321 3.1). */
+static void backend_refused(struct backend *b, const struct smtp_client_event *ev)
+{
+    errtext_set(&b->failure, "%s refused: %d %.*s", smtp_client_verb_name(ev->verb), ev->reply.code,
+                (int)(ev->reply.text.len < 300 ? ev->reply.text.len : 300), ev->reply.text.ptr);
+    if (smtp_reply_class(&ev->reply) == 5) {
+        snprintf(b->failure_text, sizeof(b->failure_text), "%.*s",
+                 (int)(ev->reply.text.len < 300 ? ev->reply.text.len : 300), ev->reply.text.ptr);
+        b->failure_reply = (struct smtp_reply){.code = 554, .enhanced = {5, 3, 2}, .text = span_cstr(b->failure_text)};
+    } else {
+        backend_say_failure(b, SMTP_SAY_BACKEND_DOWN);
+    }
+}
+
+/* Pulls events until the connection is ready, refused, broken, or wants input. */
+static void backend_opening(struct backend *b)
+{
+    struct smtp_client_event ev;
+    for (;;) {
+        smtp_client_next(&b->client, &b->stream.in, &ev);
+        backend_flush(b);
+        if (b->state != CONNECTION_OPENING)
+            return; /* flushing found the connection broken */
+        if (ev.kind == SMTP_CLIENT_NEED_INPUT)
+            return;
+        if (ev.kind == SMTP_CLIENT_READY) {
+            backend_learn(b);
+            deadline_clear(&b->deadline);
+            if (b->probe) {
+                backend_quit(b);
+            } else {
+                b->state = CONNECTION_READY;
+                loop_defer(b->pool->loop, &b->kick);
+            }
+            return;
+        }
+        if (ev.kind == SMTP_CLIENT_BAD) {
+            errtext_set(&b->failure, "protocol error: %s", ev.problem);
+            backend_say_failure(b, SMTP_SAY_BACKEND_GARBLED);
+        } else {
+            backend_refused(b, &ev);
+        }
+        backend_fail(b);
+        return;
+    }
+}
+
+/* Given back with replies outstanding: they are read and forgotten. */
+static void backend_resetting(struct backend *b)
+{
+    struct smtp_client_event ev;
+    for (;;) {
+        smtp_client_next(&b->client, &b->stream.in, &ev);
+        if (ev.kind == SMTP_CLIENT_NEED_INPUT)
+            break;
+        if (ev.kind != SMTP_CLIENT_REPLY || ev.reply.code == 421 ||
+            (ev.verb == SMTP_CLIENT_RSET && smtp_reply_class(&ev.reply) != 2)) {
+            backend_bury(b);
+            return;
+        }
+    }
+    backend_flush(b);
+    if (b->state != CONNECTION_RESETTING)
+        return;
+    if (smtp_client_unanswered(&b->client) == 0)
+        backend_become_idle(b);
+    else
+        backend_arm(b);
+}
+
+static void backend_on_stream(void *arg)
+{
+    struct backend *b = arg;
+    OBJ_CHECK(b, BACKEND_MAGIC);
+    if (!b->open)
+        return;
+    if (b->stream.connecting)
+        return;
+    bool over = b->stream.error != 0 || b->stream.eof;
+    switch (b->state) {
+    case CONNECTION_OPENING:
+        if (b->stream.error == 0) {
+            b->connected = true;
+            backend_arm(b);
+            backend_opening(b);
+        }
+        if (b->open && b->state == CONNECTION_OPENING && over) {
+            backend_broke_off(b);
+            backend_fail(b);
+        } else if (b->open && b->state == CONNECTION_OPENING) {
+            stream_resume(&b->stream);
+        }
+        return;
+    case CONNECTION_READY: /* the lessee pulls; end of file is seen there, after the replies before it */
+        backend_arm(b);
+        loop_defer(b->pool->loop, &b->kick);
+        return;
+    case CONNECTION_RESETTING:
+        backend_resetting(b);
+        if (b->open && b->state == CONNECTION_RESETTING && over)
+            backend_bury(b);
+        else if (b->open)
+            stream_resume(&b->stream);
+        return;
+    case CONNECTION_IDLE: /* whatever it says now (421, end of file), it is of no use */
+    case CONNECTION_QUITTING:
+        if (over || buf_len(&b->stream.in) > 0)
+            backend_bury(b);
+        return;
+    case CONNECTION_QUEUED:
+    case CONNECTION_FAILED:
+    case CONNECTION_DEAD:
+        return;
+    }
+}
+
+static void backend_on_deadline(void *arg)
+{
+    struct backend *b = arg;
+    OBJ_CHECK(b, BACKEND_MAGIC);
+    switch (b->state) {
+    case CONNECTION_IDLE:
+        backend_quit(b);
+        return;
+    case CONNECTION_QUEUED:
+        list_remove(&b->queue_node);
+        errtext_set(&b->failure, "all connections to the backend are in use");
+        backend_say_failure(b, SMTP_SAY_BACKEND_BUSY);
+        b->state = CONNECTION_FAILED;
+        loop_defer(b->pool->loop, &b->kick);
+        return;
+    case CONNECTION_QUITTING:
+    case CONNECTION_RESETTING:
+        backend_bury(b);
+        return;
+    case CONNECTION_OPENING:
+    case CONNECTION_READY:
+        errtext_set(&b->failure, "%s: timeout", backend_stage(b));
+        backend_say_failure(b, b->state == CONNECTION_OPENING ? SMTP_SAY_BACKEND_DOWN : SMTP_SAY_BACKEND_LOST);
+        backend_fail(b);
+        return;
+    case CONNECTION_FAILED:
+    case CONNECTION_DEAD:
+        return;
+    }
+}
+
+static struct backend *backend_new(struct backend_pool *p)
+{
+    struct backend *b = MEM_NEW(struct backend);
+    if (!b)
+        return NULL;
+    OBJ_INIT(b, BACKEND_MAGIC);
+    b->pool = p;
+    b->state = CONNECTION_QUEUED;
+    list_init(&b->queue_node);
+    list_append(&p->all, &b->node);
+    deadline_init(&b->deadline, p->loop, backend_on_deadline, b);
+    loop_deferred_init(&b->kick, backend_kick, b);
+    return b;
+}
+
+struct backend_pool *backend_pool_new(struct loop *l, const struct backend_target *targets, size_t count,
+                                      unsigned loops, const struct log *log)
+{
+    struct backend_pool *p = MEM_NEW(struct backend_pool);
+    struct backend_server *servers = mem_new(count, sizeof(*servers));
+    if (!p || !servers) {
+        mem_free(p);
+        mem_free(servers);
+        return NULL;
+    }
+    p->loop = l;
+    p->log = log;
+    p->servers = servers;
+    p->count = count;
+    p->loops = loops ? loops : 1;
+    for (size_t i = 0; i < count; i++)
+        servers[i].target = &targets[i];
+    list_init(&p->all);
+    list_init(&p->queue);
+    list_init(&p->dead);
+    loop_deferred_init(&p->reaper, backend_reap, p);
+    return p;
+}
+
+void backend_pool_probe(struct backend_pool *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        struct backend *b = backend_new(p);
+        if (!b)
+            return; /* the first connection will teach us as well */
+        b->probe = true;
+        backend_start_connect(b, &p->servers[i]);
+    }
+}
+
+void backend_pool_free(struct backend_pool *p)
+{
+    if (!p)
+        return;
+    list_init(&p->queue);
+    LIST_EACH_SAFE (node, &p->all)
+        backend_bury(container_of(node, struct backend, node));
+    loop_defer_cancel(&p->reaper);
+    backend_reap(p);
+    mem_free(p->servers);
+    mem_free(p);
+}
+
+struct smtp_offer backend_pool_offer(const struct backend_pool *p)
+{
+    struct smtp_offer offer = {.set = ~(smtp_ext_set)0};
+    bool any = false;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct backend_server *server = &p->servers[i];
+        if (!server->known)
+            continue;
+        any = true;
+        offer.set &= server->offer.set;
+        if (server->offer.size_limit && (!offer.size_limit || server->offer.size_limit < offer.size_limit))
+            offer.size_limit = server->offer.size_limit;
+    }
+    if (!any)
+        offer.set = 0;
+    return offer;
+}
+
+/* An idle connection that still looks alive, or NULL. */
+static struct backend *backend_take_idle(struct backend_pool *p)
+{
+    LIST_EACH_SAFE (node, &p->all) {
+        struct backend *b = container_of(node, struct backend, node);
+        if (b->state != CONNECTION_IDLE)
+            continue;
+        if (!stream_peer_gone(&b->stream) && buf_len(&b->stream.in) == 0)
+            return b;
+        backend_bury(b);
+    }
+    return NULL;
+}
+
+struct backend *backend_lease(struct backend_pool *p, bool fresh, void (*wake)(void *arg), void *arg)
+{
+    struct backend *b = fresh ? NULL : backend_take_idle(p);
+    if (b) {
+        deadline_clear(&b->deadline);
+        b->reused = true;
+        b->state = CONNECTION_READY;
+        b->wake = wake;
+        b->arg = arg;
+        loop_defer(p->loop, &b->kick);
+        return b;
+    }
+    b = backend_new(p);
+    if (!b)
+        return NULL;
+    b->wake = wake;
+    b->arg = arg;
+    backend_open_next(b);
+    return b;
+}
+
+enum backend_state backend_state(const struct backend *b)
+{
+    return (enum backend_state)b->state;
+}
+
+bool backend_reused(const struct backend *b)
+{
+    return b->reused;
+}
+
+const char *backend_name(const struct backend *b)
+{
+    return b->server ? b->server->target->name : "-";
+}
+
+const struct smtp_offer *backend_offer(const struct backend *b)
+{
+    return smtp_client_offer(&b->client);
+}
+
+struct smtp_client *backend_client(struct backend *b)
+{
+    return &b->client;
+}
+
+void backend_flush(struct backend *b)
+{
+    struct buf *out = smtp_client_out(&b->client);
+    size_t n = buf_len(out) < stream_room(&b->stream) ? buf_len(out) : stream_room(&b->stream);
+    if (n == 0)
+        return;
+    if (buf_append(&b->stream.out, span_sub(buf_span(out), 0, n)) != ERR_OK) {
+        errtext_set(&b->failure, "out of memory");
+        backend_say_failure(b, SMTP_SAY_INTERNAL_ERROR);
+        backend_fail(b);
+        return;
+    }
+    buf_consume(out, n);
+    buf_trim(out);
+    stream_flush(&b->stream);
+    if (b->state == CONNECTION_READY)
+        backend_arm(b);
+}
+
+size_t backend_backlog(const struct backend *b)
+{
+    return b->open ? buf_len(&b->stream.out) : 0;
+}
+
+bool backend_reply(struct backend *b, enum smtp_client_verb *verb, struct smtp_reply *reply)
+{
+    struct smtp_client_event ev;
+    if (b->state != CONNECTION_READY)
+        return false;
+    smtp_client_next(&b->client, &b->stream.in, &ev);
+    switch (ev.kind) {
+    case SMTP_CLIENT_REPLY:
+        *verb = ev.verb;
+        *reply = ev.reply;
+        backend_arm(b);
+        return true;
+    case SMTP_CLIENT_BAD:
+        errtext_set(&b->failure, "protocol error: %s", ev.problem);
+        backend_say_failure(b, SMTP_SAY_BACKEND_GARBLED);
+        backend_fail(b);
+        return false;
+    case SMTP_CLIENT_READY:
+    case SMTP_CLIENT_NEED_INPUT:
+        break;
+    }
+    backend_flush(b); /* without PIPELINING a reply lets the next command go */
+    if (b->state != CONNECTION_READY)
+        return false;
+    if (b->stream.error != 0 || b->stream.eof) {
+        backend_broke_off(b);
+        backend_fail(b);
+        return false;
+    }
+    stream_resume(&b->stream);
+    return false;
+}
+
+struct backend_failure backend_failure(const struct backend *b)
+{
+    return (struct backend_failure){.reply = b->failure_reply, .detail = b->failure.text};
+}
+
+void backend_return(struct backend *b, bool in_transaction, bool in_body)
+{
+    OBJ_CHECK(b, BACKEND_MAGIC);
+    if (b->state != CONNECTION_READY || in_body || b->stream.eof || b->stream.error) {
+        backend_bury(b);
+        return;
+    }
+    b->wake = NULL;
+    loop_defer_cancel(&b->kick);
+    if (in_transaction && smtp_client_command(&b->client, SMTP_CLIENT_RSET, SPAN("")) != ERR_OK) {
+        backend_bury(b);
+        return;
+    }
+    b->state = CONNECTION_RESETTING;
+    backend_flush(b);
+    if (b->state == CONNECTION_RESETTING)
+        backend_resetting(b);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* One client's session on one loop: its stream, its SMTP server engine, at most one transaction and at most one leased
+ * backend.
+ *
+ * Whatever completes (client bytes, backend replies, scan, spool, a deadline) puts the session on the loop's run list;
+ * session_run calls the current step until it says STEP_WAIT. A session is freed by the proxy's reaper only, never
+ * inside a callback. Private to src/proxy.
+ */
+#ifndef PROXY_SESSION_H
+#define PROXY_SESSION_H
+
+#include "io/deadline.h"
+#include "io/listener.h"
+#include "io/stream.h"
+#include "proxy/proxy.h"
+#include "proxy/transaction.h"
+#include "smtp/server.h"
+
+enum session_step {
+#define STEP(symbol, function, word, silence, vanished) STEP_##symbol,
+#include "proxy/step.def"
+#undef STEP
+};
+
+enum step_result {
+    STEP_WAIT, /* nothing more can be done before something completes */
+    STEP_GO,   /* call the current step again: it may be another one now */
+};
+
+struct proxy_listener {
+    struct list node;
+    struct proxy *proxy;
+    struct listener *listener;
+    const struct listen_conf *conf;
+    const char *name;
+    struct smtp_server_options smtp;
+};
+
+struct proxy {
+    const struct proxy_shared *shared;
+    struct loop *loop;
+    struct mailbox *mailbox;
+    unsigned index;
+    struct backend_pool *backends;
+    struct scan_client *scans;
+    struct list listeners, sessions, dead;
+    struct loop_deferred reaper;
+    uint64_t session_count; /* ever */
+    bool draining;
+    void (*empty)(void *arg);
+    void *empty_arg;
+};
+
+struct session {
+    unsigned magic;
+    struct list node;
+    struct proxy *proxy;
+    const struct proxy_listener *listener;
+    struct stream client;
+    struct smtp_server smtp;
+    struct loop_deferred run;
+    struct deadline silence; /* of the client */
+    struct deadline hold;    /* of the backend */
+    enum session_step step, closed_in;
+    struct transaction *transaction;
+    size_t sent; /* commands of the envelope given to the backend: 0 none, 1 MAIL, 1 + n recipients */
+    struct backend *backend;
+    struct backend_failure failure; /* of the transaction that is broken; texts in failure_text */
+    char failure_text[400];
+    bool silent, hold_expired, ended, linger, sealing;
+    const char *close_reason;
+    char id[32];
+    struct addr peer;
+    char peer_text[ADDR_TEXT];
+    uint64_t started_us;
+    unsigned messages, delivered;
+};
+
+/* session.c */
+void session_start(struct proxy_listener *l, int fd, const struct addr *peer);
+void session_wake(void *arg); /* puts the session on the run list */
+void session_drain(struct session *s);
+/* Leaves for STEP_CLOSE with a static REASON for the log; what stands in the engine's output is still sent. */
+void session_close(struct session *s, const char *reason);
+/* Ends at once: nothing is sent any more. */
+void session_end(struct session *s, const char *reason);
+/* Moves the engine's replies to the client's stream, in one write. */
+void session_flush(struct session *s);
+/* The client is gone for good: error, or end of file without a pipelined QUIT behind the message (smtp.md A54, A55). */
+bool session_client_vanished(struct session *s);
+void session_reply(struct session *s, const struct smtp_reply *reply);
+void session_free(struct session *s);
+
+/* step_envelope.c: transactions and backends of a session */
+void session_end_transaction(struct session *s);
+void session_give_back(struct session *s, bool in_transaction, bool in_body);
+/* Lets the backend go while the message is with the client or the engines; the envelope is replayed later. */
+void session_release_hold(struct session *s, const char *why);
+
+/* session_log.c */
+void session_log_connect(const struct session *s);
+void session_log_close(const struct session *s);
+void session_log_reject(const struct session *s, const char *verb, struct span argument,
+                        const struct smtp_reply *reply);
+void session_log_message(const struct session *s, const char *outcome);
+void session_log_text(const struct session *s, enum log_event event, const char *detail);
+
+#define STEP(symbol, function, word, silence, vanished) enum step_result function(struct session *s);
+#include "proxy/step.def"
+#undef STEP
+const char *session_step_word(enum session_step step);
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* libclamav as an engine: the only home of clamav.h. It maps what libclamav says to a verdict; it knows nothing of
+ * queues, processes or sandboxes, but keeps to what the strict sandbox allows (no machine code made at run time, files
+ * only below its temporary directory).
+ *
+ * What libclamav 1.4 leaves to its caller, each point measured:
+ * - an engine that loaded nothing still compiles and finds everything clean: cl_load's result and count are checked;
+ * - limits reached inside a container are "clean" unless EXCEEDS_MAX is set; then the name can be NULL;
+ * - of a zip member larger than max_filesize it scans the beginning and calls that clean, EXCEEDS_MAX or not: such
+ * layers are noticed by their size;
+ * - the cache of clean files is keyed by MD5 and ignores options: off;
+ * - without the separate library libclamunrar a RAR archive is "clean". The type of an inner file is known to a
+ * callback, but a self-extracting archive is only "an executable" there, so the layer's own bytes are searched for
+ * RAR's signature. */
+/* OpenSSL, which clamav.h includes whole, has a type of the name of one of our error codes. */
+#define ERR_STATE openssl_err_state
+#include <clamav.h>
+#undef ERR_STATE
+
+#include <errno.h>
+#include <link.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "scan/engine/engine.h"
+
+/* libclamav's unzip works in blocks of this size (BUFSIZ) and drops the one that crosses max_filesize. */
+enum { UNZIP_BLOCK = 8192 };
+
+/* What libclamav said last. Its message callback is one per process and gets no argument of ours while a database
+ * loads, so this cannot live in the engine's state; it is written and read by the one thread of a scan host's process
+ * only. */
+static struct {
+    char text[ERRTEXT_SIZE / 2];
+    size_t len;
+} last_words;
+
+struct clamav {
+    struct cl_engine *engine;
+    struct cl_scan_options options;
+    uint64_t max_filesize;
+    bool has_unrar;
+};
+
+/* What the callbacks see of one message. */
+struct findings {
+    const struct clamav *engine;
+    bool rar, cut;
+    char name[LIMIT_VERDICT_NAME + 1];
+};
+
+static void on_message(enum cl_msg severity, const char *full, const char *text, void *context)
+{
+    (void)full, (void)context;
+    if (severity != CL_MSG_ERROR || !text)
+        return;
+    size_t room = sizeof(last_words.text) - last_words.len;
+    int n = snprintf(last_words.text + last_words.len, room, "%s%.*s", last_words.len ? "; " : "",
+                     (int)strcspn(text, "\n"), text);
+    if (n > 0)
+        last_words.len = (size_t)n < room ? last_words.len + (size_t)n : sizeof(last_words.text) - 1;
+}
+
+static void forget_messages(void)
+{
+    last_words.text[0] = '\0';
+    last_words.len = 0;
+}
+
+static void on_virus(int fd, const char *name, void *context)
+{
+    (void)fd;
+    struct findings *f = context;
+    if (f && name && !f->name[0])
+        verdict_copy_text(f->name, sizeof(f->name), span_cstr(name));
+}
+
+static bool bytes_hold_rar(const char *bytes, size_t len)
+{
+    static const char signature[] = "Rar!\x1a\x07"; /* then 00 (RAR 1.5 to 4) or 01 00 (RAR 5) */
+    return bytes && memmem(bytes, len, signature, sizeof(signature) - 1) != NULL;
+}
+
+static cl_error_t on_layer(int fd, const char *type, const char **ancestors, size_t parent_size, const char *name,
+                           size_t size, const char *bytes, uint32_t depth, uint32_t attributes, void *context)
+{
+    (void)fd, (void)ancestors, (void)parent_size, (void)name, (void)attributes;
+    struct findings *f = context;
+    if (f && depth > 0 && f->engine->max_filesize && size + UNZIP_BLOCK > f->engine->max_filesize)
+        f->cut = true;
+    if (f && !f->rar)
+        f->rar = (type && strncmp(type, "CL_TYPE_RAR", 11) == 0) || bytes_hold_rar(bytes, size);
+    return CL_CLEAN;
+}
+
+static int is_unrar(struct dl_phdr_info *info, size_t size, void *found)
+{
+    (void)size;
+    if (info->dlpi_name && strstr(info->dlpi_name, "libclamunrar_iface"))
+        *(bool *)found = true;
+    return 0;
+}
+
+/* cl_init loads the RAR plug-in if it finds one, and says so to nobody; but then it is among the loaded objects. */
+static bool unrar_is_loaded(void)
+{
+    bool found = false;
+    dl_iterate_phdr(is_unrar, &found);
+    return found;
+}
+
+struct setting {
+    enum cl_engine_field field;
+    long long value;
+    const char *name;
+};
+
+static enum err apply_settings(struct cl_engine *engine, const struct engine_conf *conf, struct errtext *why)
+{
+    const struct setting settings[] = {
+        {CL_ENGINE_DISABLE_CACHE, 1, "cache"},
+        {CL_ENGINE_BYTECODE_MODE, CL_BYTECODE_MODE_INTERPRETER, "bytecode mode"},
+        {CL_ENGINE_MAX_SCANSIZE, conf->max_scansize, "max_scansize"},
+        {CL_ENGINE_MAX_FILESIZE, conf->max_filesize, "max_filesize"},
+        {CL_ENGINE_MAX_RECURSION, conf->max_recursion, "max_recursion"},
+        {CL_ENGINE_MAX_FILES, conf->max_files, "max_files"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        if (settings[i].value <=
+            0) /* unset: the library's default, which is a limit too; its 0 would mean "no limit" */
+            continue;
+        cl_error_t rc = cl_engine_set_num(engine, settings[i].field, settings[i].value);
+        if (rc != CL_SUCCESS) {
+            errtext_set(why, "libclamav refused %s = %lld: %s", settings[i].name, settings[i].value, cl_strerror(rc));
+            return ERR_RANGE;
+        }
+    }
+    cl_engine_set_clcb_virus_found(engine, on_virus);
+    cl_engine_set_clcb_file_inspection(engine, on_layer);
+    return ERR_OK;
+}
+
+static enum err load_database(struct cl_engine *engine, const char *path, struct engine_info *info, struct errtext *why)
+{
+    unsigned signatures = 0;
+    forget_messages();
+    if (access(path, R_OK) != 0) {
+        errtext_set(why, "database %s: %s", path, strerror(errno));
+        return ERR_NOTFOUND;
+    }
+    cl_error_t rc = cl_load(path, engine, &signatures, CL_DB_STDOPT);
+    if (rc == CL_EOPEN && strstr(last_words.text, "No supported database files"))
+        rc = CL_SUCCESS; /* an empty directory */
+    if (rc != CL_SUCCESS) {
+        errtext_set(why, "database %s: %s%s%s", path, cl_strerror(rc), last_words.text[0] ? ": " : "", last_words.text);
+        return ERR_SYNTAX;
+    }
+    if (signatures == 0) {
+        errtext_set(why, "database %s: no signatures found", path);
+        return ERR_NOTFOUND;
+    }
+    rc = cl_engine_compile(engine);
+    if (rc != CL_SUCCESS) {
+        errtext_set(why, "database %s: cannot be compiled: %s%s%s", path, cl_strerror(rc),
+                    last_words.text[0] ? ": " : "", last_words.text);
+        return ERR_SYNTAX;
+    }
+    info->signatures = signatures;
+    long long version = cl_engine_get_num(engine, CL_ENGINE_DB_VERSION, NULL);
+    info->database_version = version > 0 ? (uint64_t)version : 0;
+    return ERR_OK;
+}
+
+static void clamav_close(void *state)
+{
+    struct clamav *c = state;
+    if (!c)
+        return;
+    if (c->engine)
+        cl_engine_free(c->engine);
+    mem_free(c);
+}
+
+static enum err clamav_open(const struct engine_conf *conf, void **state, struct engine_info *info, struct errtext *why)
+{
+    *state = NULL;
+    memset(info, 0, sizeof(*info));
+    cl_set_clcb_msg(on_message);
+    cl_error_t rc = cl_init(CL_INIT_DEFAULT); /* harmless when another instance did it */
+    if (rc != CL_SUCCESS) {
+        errtext_set(why, "libclamav does not start: %s", cl_strerror(rc));
+        return ERR_IO;
+    }
+    struct clamav *c = MEM_NEW(struct clamav);
+    if (!c || !(c->engine = cl_engine_new())) {
+        mem_free(c);
+        errtext_set(why, "libclamav: out of memory");
+        return ERR_NOMEM;
+    }
+    enum err e = apply_settings(c->engine, conf, why);
+    if (e == ERR_OK)
+        e = load_database(c->engine, conf->database ? conf->database : cl_retdbdir(), info, why);
+    if (e != ERR_OK) {
+        clamav_close(c);
+        return e;
+    }
+    c->has_unrar = unrar_is_loaded();
+    c->max_filesize = (uint64_t)cl_engine_get_num(c->engine, CL_ENGINE_MAX_FILESIZE, NULL);
+    /* Everything is taken apart. Heuristics that guess (phishing, macros, broken files) stay off: what a message merely
+     * looks like is a policy's business. message/partial is not put together from parts of other messages. */
+    c->options.parse = ~0U;
+    c->options.heuristic = CL_SCAN_HEURISTIC_EXCEEDS_MAX;
+    if (conf->alert_encrypted)
+        c->options.heuristic |= CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE | CL_SCAN_HEURISTIC_ENCRYPTED_DOC;
+    snprintf(info->version, sizeof(info->version), "libclamav %s", cl_retver());
+    if (!c->has_unrar)
+        snprintf(info->missing, sizeof(info->missing),
+                 "RAR archives cannot be opened: libclamunrar is not installed (package libclamunrar)");
+    *state = c;
+    return ERR_OK;
+}
+
+static enum err clamav_worker_start(void *state, const char *temp, struct errtext *why)
+{
+    struct clamav *c = state;
+    cl_error_t rc = cl_engine_set_str(c->engine, CL_ENGINE_TMPDIR, temp);
+    if (rc == CL_SUCCESS)
+        return ERR_OK;
+    errtext_set(why, "libclamav refused the temporary directory %s: %s", temp, cl_strerror(rc));
+    return ERR_IO;
+}
+
+/* A detection: most names are viruses, some are libclamav's way to say that it could not look. */
+static void map_name(const char *name, struct verdict *out)
+{
+    if (strncmp(name, "Heuristics.Encrypted.", 21) == 0)
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, name);
+    else if (strncmp(name, "Heuristics.Limits.Exceeded.MaxScanTime", 38) == 0)
+        /* our own deadline in libclamav's words: how much time was left depends on the queue, not on the message */
+        verdict_set(out, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, name);
+    else if (strncmp(name, "Heuristics.Limits.Exceeded", 26) == 0)
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT, name);
+    else
+        verdict_set(out, VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
+    verdict_copy_text(out->name, sizeof(out->name), span_cstr(name));
+}
+
+static void map_failure(cl_error_t rc, struct verdict *out)
+{
+    static const struct {
+        cl_error_t rc;
+        enum verdict_reason reason;
+    } reasons[] = {
+        {CL_EMAXREC, VERDICT_REASON_LIMIT},     {CL_EMAXSIZE, VERDICT_REASON_LIMIT},
+        {CL_EMAXFILES, VERDICT_REASON_LIMIT},   {CL_EUNPACK, VERDICT_REASON_MALFORMED},
+        {CL_EFORMAT, VERDICT_REASON_MALFORMED}, {CL_EPARSE, VERDICT_REASON_MALFORMED},
+        {CL_ETIMEOUT, VERDICT_REASON_TIMEOUT},  {CL_EMEM, VERDICT_REASON_MEMORY},
+    };
+    enum verdict_reason reason = VERDICT_REASON_ENGINE;
+    for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+        if (reasons[i].rc == rc)
+            reason = reasons[i].reason;
+    char detail[LIMIT_VERDICT_TEXT + 1];
+    snprintf(detail, sizeof(detail), "libclamav: %s (%d)%s%.160s", cl_strerror(rc), (int)rc,
+             last_words.text[0] ? ": " : "", last_words.text);
+    verdict_set(out, verdict_reason_class(reason), reason, detail);
+}
+
+static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, struct verdict *out)
+{
+    struct clamav *c = state;
+    if (c->max_filesize && size > c->max_filesize) {
+        char detail[LIMIT_VERDICT_TEXT + 1];
+        snprintf(detail, sizeof(detail), "%llu octets, and max_filesize is %llu", (unsigned long long)size,
+                 (unsigned long long)c->max_filesize);
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_TOO_LARGE, detail);
+        return;
+    }
+    /* A little before the deadline, at which the worker is killed: an answer is cheaper than a new worker. */
+    uint64_t limit_ms = time_ms - time_ms / 10;
+    cl_engine_set_num(c->engine, CL_ENGINE_MAX_SCANTIME,
+                      limit_ms == 0          ? 1
+                      : limit_ms > INT32_MAX ? INT32_MAX
+                                             : (long long)limit_ms);
+    forget_messages();
+    struct findings f = {.engine = c};
+    struct cl_scan_options options = c->options;
+    const char *name = NULL;
+    unsigned long blocks = 0;
+    cl_error_t rc = cl_scandesc_callback(fd, NULL, &name, &blocks, c->engine, &options, &f);
+    if (rc == CL_VIRUS)
+        map_name(name ? name : f.name[0] ? f.name : "unnamed", out);
+    else if (rc != CL_CLEAN && rc != CL_VERIFIED)
+        map_failure(rc, out);
+    else if (f.cut)
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT,
+                    "a file inside is as large as max_filesize or larger");
+    else if (f.rar && !c->has_unrar)
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,
+                    "RAR archive: libclamunrar is not installed (package libclamunrar)");
+    else
+        verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
+}
+
+const struct engine_type engine_clamav = {
+    .name = "clamav",
+    .in_process = true,
+    .open = clamav_open,
+    .worker_start = clamav_worker_start,
+    .scan = clamav_scan,
+    .close = clamav_close,
+};

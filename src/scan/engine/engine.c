@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of built engines. */
+#include "scan/engine/engine.h"
+
+const struct engine_type *engine_type_find(const char *name)
+{
+    static const struct engine_type *const types[] = {
+        &engine_clamav,
+#ifdef POSTERN_TEST_ENGINE
+        &engine_fake,
+#endif
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+        if (strcmp(types[i]->name, name) == 0)
+            return types[i];
+    return NULL;
+}

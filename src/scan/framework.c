@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of engines and pools, out of the loaded configuration. */
+#include "scan/framework.h"
+#include "base/num.h"
+#include "scan/stanza.h"
+
+enum { POOL_CPU_WORKERS = 4, POOL_OTHER_WORKERS = 50 };
+
+/* The defaults of ThreadPool's rows, for a pool that no stanza describes. All of them are numbers. */
+static struct pool_conf pool_defaults(void)
+{
+    struct pool_conf conf;
+    memset(&conf, 0, sizeof(conf));
+    for (size_t i = 0; i < pool_class.row_count; i++) {
+        const struct directive *row = &pool_class.rows[i];
+        uint64_t value;
+        if (num_parse_size(span_cstr(row->default_text), INT64_MAX, &value) == ERR_OK) {
+            int64_t number = (int64_t)value;
+            memcpy((char *)&conf + row->offset, &number, sizeof(number));
+        }
+    }
+    return conf;
+}
+
+int framework_pool_index(const struct framework *fw, const char *name)
+{
+    for (size_t i = 0; i < fw->pool_count; i++)
+        if (span_eq_nocase(span_cstr(fw->pools[i].name), span_cstr(name)))
+            return (int)i;
+    return -1;
+}
+
+static void framework_add_pool(struct framework *fw, const struct conf_scope *global, const char *name)
+{
+    if (framework_pool_index(fw, name) >= 0)
+        return;
+    struct framework_pool *pool = &fw->pools[fw->pool_count++];
+    const struct conf_scope *scope = stanza_pool(global, name);
+    const struct pool_conf *values = scope ? scope->values : NULL;
+    pool->name = name;
+    pool->conf = values ? *values : pool_defaults();
+    if (pool->conf.concurrency == 0)
+        pool->conf.concurrency = span_eq_nocase(span_cstr(name), SPAN("CPU")) ? POOL_CPU_WORKERS : POOL_OTHER_WORKERS;
+}
+
+void framework_init(struct framework *fw, const struct conf_scope *global)
+{
+    const struct conf_scope *scope = NULL;
+    memset(fw, 0, sizeof(*fw));
+    fw->scan_off = stanza_scan_off(global);
+    while ((scope = stanza_next_engine(global, scope)) && fw->engine_count < LIMIT_ENGINES) {
+        if (!stanza_engine_enabled(scope))
+            continue;
+        const struct engine_stanza *values = scope->values;
+        struct framework_engine *engine = &fw->engines[fw->engine_count++];
+        *engine = (struct framework_engine){
+            .name = stanza_engine_name(scope),
+            .type = scope->class->name,
+            .pool = stanza_engine_pool(global, scope),
+            .built = stanza_engine_built(scope),
+            .conf = &values->conf,
+            .scope = scope,
+        };
+        if (engine->built)
+            framework_add_pool(fw, global, engine->pool);
+    }
+}

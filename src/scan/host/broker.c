@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/* The broker: opens the engines of its pool, serves the channels of the edge's loops and the supervisor's control
+ * socket, and ends in good order. It never looks into a message. */
+#include "scan/host/broker.h"
+
+#include "base/mem.h"
+#include "base/obj.h"
+#include "sys/clock.h"
+#include "sys/fdpass.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    CHANNEL_MAGIC = 0x43484e31,
+    RECORDS_PER_TURN = 32,  /* from one channel before the others have theirs */
+    LAST_ANSWERS_MS = 2000, /* at the end: how long an edge may take to fetch what is ready */
+    SPARE_DESCRIPTORS = 64,
+};
+
+/* Channels. */
+
+static void send_record(struct channel *c, const struct scan_record *r, enum err *e)
+{
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    size_t len = scan_record_encode(r, bytes);
+    *e = fdpass_send(c->fd, span_of(bytes, len), -1);
+}
+
+static void channel_watch_update(struct channel *c)
+{
+    bool waiting = c->status_due || !list_empty(&c->outbox);
+    loop_watch_set(&c->watch, waiting ? LOOP_WRITE : LOOP_READ);
+}
+
+static enum err send_status(struct channel *c)
+{
+    const struct broker *b = c->broker;
+    for (size_t i = 0; i < b->engine_count; i++) {
+        const struct host_engine *e = &b->engines[i];
+        bool refused = b->refusal != VERDICT_REASON_NONE;
+        struct scan_record r = {.type = SCAN_STATUS};
+        r.status.state = refused ? SCAN_ENGINE_FAILED : e->status;
+        r.status.database_version = e->info.database_version;
+        r.status.signatures = e->info.signatures;
+        verdict_copy_text(r.status.engine, sizeof(r.status.engine), span_cstr(e->conf->name));
+        verdict_copy_text(r.status.detail, sizeof(r.status.detail), span_cstr(refused ? b->refusal_text : e->detail));
+        enum err sent;
+        send_record(c, &r, &sent);
+        if (sent != ERR_OK)
+            return sent;
+    }
+    return ERR_OK;
+}
+
+static enum err send_answer(struct channel *c, const struct job *j)
+{
+    struct scan_record r = {.type = SCAN_ANSWER, .answer = {.id = j->record.id, .verdict = j->verdict}};
+    enum err e;
+    send_record(c, &r, &e);
+    return e;
+}
+
+/* Sends what waits. An edge that is gone shows at the next read. */
+static void channel_flush(struct channel *c)
+{
+    if (c->status_due && send_status(c) != ERR_AGAIN)
+        c->status_due = false;
+    while (!c->status_due && !list_empty(&c->outbox)) {
+        struct job *j = container_of(c->outbox.next, struct job, node);
+        if (send_answer(c, j) == ERR_AGAIN)
+            break;
+        job_reap(j);
+    }
+    channel_watch_update(c);
+}
+
+void channel_send_answer(struct channel *c, struct job *j)
+{
+    if (!list_empty(&c->outbox) || send_answer(c, j) == ERR_AGAIN) {
+        list_append(&c->outbox, &j->node);
+        channel_watch_update(c);
+    } else {
+        job_reap(j);
+    }
+}
+
+static void channel_free(void *arg)
+{
+    struct channel *c = arg;
+    OBJ_CHECK(c, CHANNEL_MAGIC);
+    OBJ_FINI(c);
+    mem_free(c);
+}
+
+static void channel_cancel(struct job *j)
+{
+    struct worker *w = j->state == JOB_RUNNING ? j->worker : NULL;
+    job_drop(j);
+    if (w)
+        worker_kill(w, END_CANCELLED);
+}
+
+void channel_close(struct channel *c)
+{
+    struct broker *b = c->broker;
+    LIST_EACH_SAFE (node, &b->queue) {
+        struct job *j = container_of(node, struct job, node);
+        if (j->channel == c)
+            job_drop(j);
+    }
+    for (unsigned i = 0; i < b->worker_count; i++)
+        if (b->workers[i].job && b->workers[i].job->channel == c)
+            channel_cancel(b->workers[i].job);
+    LIST_EACH_SAFE (node, &c->outbox)
+        job_reap(container_of(node, struct job, node));
+    loop_watch_stop(&c->watch);
+    close(c->fd);
+    list_remove(&c->node);
+    loop_defer(b->loop, &c->reaper); /* after its jobs, which were armed before it */
+}
+
+static bool channel_record(struct channel *c, struct span bytes, int fd)
+{
+    struct scan_record r;
+    bool known = scan_record_decode(bytes, &r) == ERR_OK && (r.type == SCAN_JOB || r.type == SCAN_CANCEL);
+    if (known && r.type == SCAN_JOB)
+        return job_new(c, &r.job, fd) != NULL;
+    if (fd >= 0)
+        close(fd);
+    if (known) {
+        struct job *j = job_find(c, r.cancel);
+        if (j) /* otherwise its answer is on the way */
+            channel_cancel(j);
+    }
+    return known;
+}
+
+static void channel_ready(void *arg, int events)
+{
+    struct channel *c = arg;
+    OBJ_CHECK(c, CHANNEL_MAGIC);
+    if (events & LOOP_WRITE)
+        channel_flush(c);
+    for (int i = 0; i < RECORDS_PER_TURN && list_empty(&c->outbox); i++) {
+        unsigned char bytes[SCAN_RECORD_SIZE];
+        size_t len;
+        int fd;
+        enum err e = fdpass_recv(c->fd, bytes, sizeof(bytes), &len, &fd);
+        if (e == ERR_AGAIN)
+            return;
+        if (e == ERR_OK && channel_record(c, span_of(bytes, len), fd))
+            continue;
+        if (e != ERR_CLOSED)
+            log_text(c->broker->log, LOG_PROTOCOL, "reason",
+                     "pool %s: a record from the edge is malformed, lost its descriptor, or found no memory: its "
+                     "channel is closed",
+                     c->broker->pool->name);
+        channel_close(c);
+        return;
+    }
+}
+
+static void channel_new(struct broker *b, int fd)
+{
+    struct channel *c = MEM_NEW(struct channel);
+    if (!c) {
+        close(fd);
+        return;
+    }
+    OBJ_INIT(c, CHANNEL_MAGIC);
+    c->broker = b;
+    c->fd = fd;
+    list_init(&c->outbox);
+    list_append(&b->channels, &c->node);
+    loop_deferred_init(&c->reaper, channel_free, c);
+    loop_watch_init(&c->watch, b->loop, fd, channel_ready, c);
+    c->status_due = true;
+    channel_flush(c);
+}
+
+void broker_status_changed(struct broker *b)
+{
+    LIST_EACH (node, &b->channels) {
+        struct channel *c = container_of(node, struct channel, node);
+        c->status_due = true;
+        channel_flush(c);
+    }
+}
+
+/* Control, and the end. */
+
+static bool answers_wait(const struct broker *b)
+{
+    LIST_EACH (node, &b->channels)
+        if (!list_empty(&container_of(node, struct channel, node)->outbox))
+            return true;
+    return false;
+}
+
+void broker_check_stopped(struct broker *b)
+{
+    if (!b->stopping || pool_is_busy(b))
+        return;
+    pool_retire_all(b);
+    if (!pool_is_empty(b))
+        return;
+    if (!answers_wait(b))
+        loop_stop(b->loop);
+    else if (!deadline_is_set(&b->stop_limit))
+        deadline_set_ms(&b->stop_limit, LAST_ANSWERS_MS);
+}
+
+static void stop_limit_reached(void *arg)
+{
+    struct broker *b = arg;
+    loop_stop(b->loop);
+}
+
+static void broker_stop(struct broker *b)
+{
+    b->stopping = true;
+    loop_watch_stop(&b->control);
+    LIST_EACH_SAFE (node, &b->queue)
+        job_fail(container_of(node, struct job, node), VERDICT_REASON_DOWN, "the scan host is ending");
+    pool_dispatch_soon(b);
+}
+
+static void control_ready(void *arg, int events)
+{
+    (void)events;
+    struct broker *b = arg;
+    char bytes[16];
+    size_t len;
+    int fd;
+    enum err e = fdpass_recv(b->options->control_fd, bytes, sizeof(bytes), &len, &fd);
+    if (e == ERR_AGAIN || e == ERR_FULL)
+        return;
+    if (e != ERR_OK)
+        broker_stop(b);
+    else if (bytes[0] == 'C' && fd >= 0)
+        channel_new(b, fd);
+    else if (fd >= 0)
+        close(fd);
+}
+
+static void broker_turn(void *arg)
+{
+    struct broker *b = arg;
+    pool_dispatch(b);
+    broker_check_stopped(b);
+}
+
+/* Start. */
+
+static void engine_log(const struct broker *b, const struct host_engine *e, uint64_t took_us)
+{
+    bool ready = e->status == SCAN_ENGINE_READY;
+    struct log_record r;
+    log_begin(&r, b->log, ready ? LOG_ENGINE_READY : LOG_ENGINE_DOWN);
+    log_cstr(&r, "engine", e->conf->name);
+    log_cstr(&r, "type", e->conf->type);
+    log_cstr(&r, "pool", b->pool->name);
+    if (ready) {
+        log_cstr(&r, "version", e->info.version);
+        log_u64(&r, "signatures", e->info.signatures);
+        log_u64(&r, "database_version", e->info.database_version);
+        log_cstr(&r, "missing", e->info.missing[0] ? e->info.missing : NULL);
+        log_ms(&r, "loaded_ms", took_us);
+    } else {
+        log_cstr(&r, "reason", e->detail);
+    }
+    log_end(&r);
+}
+
+static void engine_open(struct broker *b, const struct framework_engine *conf)
+{
+    struct host_engine *e = &b->engines[b->engine_count++];
+    struct errtext why = {.text = "this version cannot run engines of that type"};
+    uint64_t begun = clock_monotonic_us();
+    e->conf = conf;
+    e->type = engine_type_find(conf->type);
+    e->status = SCAN_ENGINE_FAILED;
+    if (e->type && e->type->open(conf->conf, &e->state, &e->info, &why) == ERR_OK)
+        e->status = SCAN_ENGINE_READY;
+    verdict_copy_text(e->detail, sizeof(e->detail),
+                      span_cstr(e->status == SCAN_ENGINE_READY ? e->info.version : why.text));
+    engine_log(b, e, clock_monotonic_us() - begun);
+}
+
+static void open_engines(struct broker *b)
+{
+    const struct framework *fw = b->options->framework;
+    for (size_t i = 0; i < fw->engine_count; i++)
+        if (fw->engines[i].pool && strcmp(fw->engines[i].pool, b->pool->name) == 0)
+            engine_open(b, &fw->engines[i]);
+}
+
+/* Each waiting job holds a descriptor, each worker two. */
+static void raise_descriptor_limit(const struct broker *b)
+{
+    struct rlimit r;
+    rlim_t wanted = (rlim_t)(b->pool->conf.backlog + 2 * b->pool->conf.concurrency + SPARE_DESCRIPTORS);
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= wanted)
+        return;
+    struct rlimit both = {.rlim_cur = wanted, .rlim_max = wanted > r.rlim_max ? wanted : r.rlim_max};
+    struct rlimit soft = {.rlim_cur = r.rlim_max, .rlim_max = r.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &both) == 0 || (wanted <= r.rlim_max && setrlimit(RLIMIT_NOFILE, &soft) == 0))
+        return;
+    if (setrlimit(RLIMIT_NOFILE, &soft) != 0)
+        soft.rlim_cur = r.rlim_cur;
+    log_text(b->log, LOG_SHORTAGE, "reason", "pool %s: Backlog and workers need %llu descriptors, the limit is %llu",
+             b->pool->name, (unsigned long long)wanted, (unsigned long long)soft.rlim_cur);
+}
+
+static int broker_run(struct broker *b)
+{
+    struct errtext why;
+    b->loop = loop_new();
+    if (!b->loop || pool_init(b, &why) != ERR_OK) {
+        log_text(b->log, LOG_SHORTAGE, "reason", "pool %s: no memory for the event loop or the workers", b->pool->name);
+        return EXIT_FAILURE;
+    }
+    loop_deferred_init(&b->dispatch, broker_turn, b);
+    deadline_init(&b->stop_limit, b->loop, stop_limit_reached, b);
+    loop_watch_init(&b->control, b->loop, b->options->control_fd, control_ready, b);
+    loop_watch_set(&b->control, LOOP_READ);
+    pool_dispatch_soon(b);
+    loop_run(b->loop);
+    deadline_clear(&b->stop_limit);
+    loop_watch_stop(&b->control);
+    return EXIT_SUCCESS;
+}
+
+/* The reapers run from the loop, which has ended: what is still open is closed, then one last turn frees it. */
+static void broker_release(struct broker *b)
+{
+    if (b->loop && b->workers) {
+        LIST_EACH_SAFE (node, &b->channels)
+            channel_close(container_of(node, struct channel, node));
+        struct loop_deferred last;
+        loop_deferred_init(&last, stop_limit_reached, b);
+        loop_defer(b->loop, &last);
+        loop_run(b->loop);
+        loop_defer_cancel(&b->dispatch);
+    }
+    for (size_t i = 0; i < b->engine_count; i++)
+        if (b->engines[i].status == SCAN_ENGINE_READY)
+            b->engines[i].type->close(b->engines[i].state);
+    pool_release(b);
+    loop_free(b->loop);
+    mem_free(b);
+}
+
+int scan_host_run(const struct scan_host_options *o)
+{
+    struct broker *b = MEM_NEW(struct broker);
+    if (!b) {
+        log_text(o->log, LOG_SHORTAGE, "reason", "no memory for the scan host");
+        return EXIT_FAILURE;
+    }
+    b->options = o;
+    b->pool = &o->framework->pools[o->pool_index];
+    b->log = o->log;
+    list_init(&b->channels);
+    list_init(&b->queue);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the supervisor decides, and says so on control */
+    raise_descriptor_limit(b);
+    open_engines(b);
+    int status = broker_run(b);
+    broker_release(b);
+    return status;
+}

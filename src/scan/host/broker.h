@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* What the broker's files share; nobody else includes this. broker.c engines, channels of the edge, control, life and
+ * end; job.c one job from its record to its answer; pool.c worker processes: start, jobs, exits.
+ *
+ * Everything runs on one loop. A job ends by job_end, once, whatever ends it: its worker's answer or death, its
+ * deadline, a cancel, the end of its channel or of the host. After that it waits for its answer to be sent, and for the
+ * loop's reaper.
+ */
+#ifndef SCAN_HOST_BROKER_H
+#define SCAN_HOST_BROKER_H
+
+#include "io/deadline.h"
+#include "io/loop.h"
+#include "scan/host/host.h"
+#include "scan/host/poison.h"
+#include "scan/host/worker.h"
+
+struct broker;
+struct worker;
+
+struct channel {
+    unsigned magic;
+    struct broker *broker;
+    struct list node; /* broker->channels */
+    int fd;
+    struct loop_watch watch;
+    struct list outbox; /* jobs whose answers the socket did not take yet; while there are any, nothing is read */
+    bool status_due;
+    struct loop_deferred reaper;
+};
+
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_ENDED };
+struct job {
+    unsigned magic;
+    enum job_state state;
+    struct list node; /* broker->queue, or channel->outbox */
+    struct channel *channel;
+    struct host_engine *engine;
+    struct worker *worker;
+    struct scan_job record;
+    int fd;
+    uint64_t arrived_us, started_us;
+    struct deadline deadline;
+    struct verdict verdict;
+    struct loop_deferred reaper;
+};
+
+enum worker_state { WORKER_EMPTY, WORKER_STARTING, WORKER_IDLE, WORKER_BUSY, WORKER_ENDING };
+/* Why the broker ended a worker; NOT: it ended by itself. */
+enum worker_end { END_NOT, END_DEADLINE, END_CANCELLED, END_PROTOCOL, END_RETIRED, END_REFUSED };
+struct worker {
+    struct broker *broker;
+    unsigned slot;
+    enum worker_state state;
+    enum worker_end end;
+    int pid, pidfd, channel;
+    struct loop_watch pid_watch, channel_watch;
+    struct deadline idle; /* pools that start workers on demand let them go again */
+    struct job *job;
+    uint64_t
+        serial; /* id of the last job towards this worker: ours, not the edge's, so that no answer fits another job */
+    int64_t jobs_done;
+};
+
+struct broker {
+    const struct scan_host_options *options;
+    const struct framework_pool *pool;
+    const struct log *log;
+    struct loop *loop;
+    struct loop_watch control;
+    struct host_engine engines[LIMIT_ENGINES];
+    size_t engine_count;
+    struct list channels;
+    struct list queue;
+    int64_t queue_len;
+    struct worker *workers;
+    unsigned worker_count;
+    bool all_at_once; /* workers are started with the host, and none is ever let go */
+    unsigned births_failed;
+    struct deadline birth_pause;
+    struct loop_deferred dispatch;
+    /* workers cannot do their work: SANDBOX or DOWN; NONE when they can */
+    enum verdict_reason refusal;
+    char refusal_text[LIMIT_VERDICT_TEXT + 1];
+    bool sandbox_logged;
+    bool stopping;
+    struct deadline stop_limit;
+    struct poison poison;
+};
+
+/* broker.c */
+void broker_status_changed(struct broker *b);
+void broker_check_stopped(struct broker *b);
+void channel_close(struct channel *c);
+void channel_send_answer(struct channel *c, struct job *j);
+
+/* job.c */
+/* Takes FD. NULL: no memory. The job may have ended already. */
+struct job *job_new(struct channel *c, const struct scan_job *record, int fd);
+struct job *job_find(struct channel *c, uint64_t id);
+void job_start(struct job *j, struct worker *w);
+/* The one end: fills in what the broker knows and answers. */
+void job_end(struct job *j, const struct verdict *v);
+void job_fail(struct job *j, enum verdict_reason reason, const char *detail);
+/* Ends it without an answer. */
+void job_drop(struct job *j);
+/* After its answer was sent. */
+void job_reap(struct job *j);
+
+/* pool.c */
+enum err pool_init(struct broker *b, struct errtext *why) must_use;
+void pool_release(struct broker *b);
+/* Gives queued jobs to workers and starts workers, as far as both are possible. */
+void pool_dispatch(struct broker *b);
+void pool_dispatch_soon(struct broker *b);
+void worker_kill(struct worker *w, enum worker_end why);
+bool pool_is_busy(const struct broker *b);
+/* Lets every worker go; pool_is_empty afterwards, soon. */
+void pool_retire_all(struct broker *b);
+bool pool_is_empty(const struct broker *b);
+
+#endif

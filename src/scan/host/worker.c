@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker process. Whatever happens in it costs one message; nothing it says is believed beyond the form of an answer.
+ * It always leaves by _exit: it shares its parent's exit handlers and leak checkers, which are not its own. */
+#include "scan/host/worker.h"
+#include "scan/host/workspace.h"
+#include "sys/clock.h"
+#include "sys/fdpass.h"
+#include "sys/jail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+size_t worker_hello_encode(const struct worker_hello *h, unsigned char out[WORKER_HELLO_SIZE])
+{
+    size_t len = strnlen(h->why, LIMIT_VERDICT_TEXT);
+    out[0] = 'H';
+    out[1] = (unsigned char)h->birth;
+    out[2] = (unsigned char)h->level.landlock_abi;
+    out[3] = h->level.seccomp;
+    memcpy(out + 4, h->why, len);
+    return 4 + len;
+}
+
+enum err worker_hello_decode(struct span bytes, struct worker_hello *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (bytes.len < 4 || bytes.len > WORKER_HELLO_SIZE || bytes.ptr[0] != 'H' ||
+        (unsigned char)bytes.ptr[1] > WORKER_NO_START || (unsigned char)bytes.ptr[3] > 1)
+        return ERR_SYNTAX;
+    out->birth = (enum worker_birth)bytes.ptr[1];
+    out->level.landlock_abi = (unsigned char)bytes.ptr[2];
+    out->level.seccomp = bytes.ptr[3] == 1;
+    verdict_copy_text(out->why, sizeof(out->why), span_sub(bytes, 4, bytes.len));
+    return ERR_OK;
+}
+
+/* Blocks until the datagram is gone; an end of the channel is the end of the worker. */
+static void send_or_end(int channel, struct span bytes)
+{
+    enum err e;
+    while ((e = fdpass_send(channel, bytes, -1)) == ERR_AGAIN) {
+        struct pollfd p = {.fd = channel, .events = POLLOUT};
+        poll(&p, 1, -1);
+    }
+    if (e != ERR_OK)
+        _exit(EXIT_SUCCESS);
+}
+
+static void leave_the_broker(const struct worker_setup *setup)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != setup->broker) /* it died before that */
+        _exit(EXIT_SUCCESS);
+    prctl(PR_SET_NAME, "postern-worker");
+    signal(SIGINT, SIG_IGN);  /* Ctrl-C goes to the whole group; running scans shall end well */
+    signal(SIGTERM, SIG_DFL); /* an operator may end a worker */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* writing beyond the limit is an error of write, not a death */
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (nothing >= 0) {
+        dup2(nothing, STDIN_FILENO);
+        dup2(nothing, STDOUT_FILENO);
+    }
+    const int keep[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, setup->channel};
+    jail_close_other_fds(keep, ARRAY_SIZE(keep));
+    /* When memory is short in the whole machine, a worker goes first. Not permitted everywhere, and no matter then. */
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t ignored = write(fd, "500", 3);
+        (void)ignored;
+        close(fd);
+    }
+}
+
+static enum err start_engines(const struct worker_setup *setup, const char *temp, struct errtext *why)
+{
+    for (size_t i = 0; i < setup->engine_count; i++) {
+        const struct host_engine *e = &setup->engines[i];
+        if (e->status == SCAN_ENGINE_READY && e->type->worker_start(e->state, temp, why) != ERR_OK)
+            return ERR_STATE;
+    }
+    return ERR_OK;
+}
+
+/* Its directory emptied of what a predecessor left, its engines told, its cage closed: in this order. Returns the
+ * directory's descriptor. */
+static int lock_in(const struct worker_setup *setup, struct worker_hello *hello)
+{
+    char temp[WORKSPACE_PATH];
+    struct errtext why = {.text = ""};
+    int dirfd = -1;
+    hello->birth = WORKER_NO_START;
+    enum err e = workspace_open(setup->temp_base, setup->slot, temp, &dirfd, &why);
+    if (e == ERR_OK && workspace_clean(dirfd) != ERR_OK) {
+        errtext_set(&why, "temporary directory %.300s cannot be emptied: %s", temp, strerror(errno));
+        e = ERR_IO;
+    }
+    if (e == ERR_OK)
+        e = start_engines(setup, temp, &why);
+    if (e == ERR_OK) {
+        hello->birth =
+            sandbox_strict(temp, &setup->limits, &hello->level, &why) == ERR_OK ? WORKER_BORN : WORKER_NO_SANDBOX;
+    }
+    verdict_copy_text(hello->why, sizeof(hello->why), span_cstr(why.text));
+    return dirfd;
+}
+
+static const struct host_engine *engine_of(const struct worker_setup *setup, const struct scan_job *job)
+{
+    for (size_t i = 0; i < setup->engine_count; i++)
+        if (strcmp(setup->engines[i].conf->name, job->engine) == 0)
+            return &setup->engines[i];
+    return NULL;
+}
+
+static void scan(const struct worker_setup *setup, const struct scan_job *job, int fd, struct verdict *out)
+{
+    const struct host_engine *e = engine_of(setup, job);
+    uint64_t now = clock_monotonic_us();
+    if (!e || e->status != SCAN_ENGINE_READY || fd < 0) {
+        verdict_set(out, VERDICT_ERROR, VERDICT_REASON_DOWN, "the engine is not open in this worker");
+        return;
+    }
+    if (now >= job->deadline_us) {
+        verdict_set(out, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "the deadline passed before the scan began");
+        return;
+    }
+    uint64_t time_ms = (job->deadline_us - now + 999) / 1000;
+    sandbox_limit_cpu(time_ms * 2);
+    e->type->scan(e->state, fd, job->size, time_ms, out);
+}
+
+static void serve(const struct worker_setup *setup, int dirfd)
+{
+    for (;;) {
+        struct pollfd p = {.fd = setup->channel, .events = POLLIN};
+        poll(&p, 1, -1);
+        unsigned char bytes[SCAN_RECORD_SIZE];
+        size_t len;
+        int fd;
+        struct scan_record job, answer = {.type = SCAN_ANSWER};
+        enum err e = fdpass_recv(setup->channel, bytes, sizeof(bytes), &len, &fd);
+        if (e == ERR_AGAIN)
+            continue;
+        if (e != ERR_OK)
+            _exit(EXIT_SUCCESS); /* the broker is done with this worker */
+        if (scan_record_decode(span_of(bytes, len), &job) != ERR_OK || job.type != SCAN_JOB)
+            _exit(EXIT_FAILURE);
+        scan(setup, &job.job, fd, &answer.answer.verdict);
+        if (fd >= 0)
+            close(fd);
+        if (workspace_clean(dirfd) != ERR_OK)
+            _exit(
+                EXIT_FAILURE); /* somebody made what cannot be removed: a fresh worker gets a clean directory or none */
+        answer.answer.id = job.job.id;
+        len = scan_record_encode(&answer, bytes);
+        send_or_end(setup->channel, span_of(bytes, len));
+    }
+}
+
+_Noreturn void worker_main(const struct worker_setup *setup)
+{
+    leave_the_broker(setup);
+    struct worker_hello hello = {0};
+    int dirfd = lock_in(setup, &hello);
+    unsigned char bytes[WORKER_HELLO_SIZE];
+    size_t len = worker_hello_encode(&hello, bytes);
+    send_or_end(setup->channel, span_of(bytes, len));
+    if (hello.birth == WORKER_BORN)
+        serve(setup, dirfd);
+    _exit(EXIT_SUCCESS);
+}

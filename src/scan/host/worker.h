@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a worker process: lock itself in, say so, then one job after the other until its channel ends. */
+#ifndef SCAN_HOST_WORKER_H
+#define SCAN_HOST_WORKER_H
+
+#include "scan/engine/engine.h"
+#include "scan/host/sandbox.h"
+#include "scan/scan_ipc.h"
+
+/* One engine of the pool. */
+struct host_engine {
+    const struct framework_engine *conf;
+    const struct engine_type *type;
+    void *state;
+    struct engine_info info;
+    enum scan_engine_state status;
+    char detail[LIMIT_VERDICT_TEXT + 1]; /* of the library, or why it failed */
+    unsigned running;                    /* jobs at workers now */
+};
+
+/* A worker's first datagram, before it sees any message. */
+enum worker_birth {
+    WORKER_BORN,       /* it takes jobs */
+    WORKER_NO_SANDBOX, /* it could not lock itself in: it takes none and ends */
+    WORKER_NO_START,   /* its temporary directory or an engine's worker_start failed: likewise */
+};
+struct worker_hello {
+    enum worker_birth birth;
+    struct sandbox_level level;
+    char why[LIMIT_VERDICT_TEXT + 1];
+};
+enum { WORKER_HELLO_SIZE = 4 + LIMIT_VERDICT_TEXT };
+size_t worker_hello_encode(const struct worker_hello *h, unsigned char out[WORKER_HELLO_SIZE]);
+enum err worker_hello_decode(struct span bytes, struct worker_hello *out) must_use;
+
+struct worker_setup {
+    const struct host_engine *engines;
+    size_t engine_count;
+    const char *temp_base;
+    unsigned slot;
+    int channel; /* the only descriptor of the broker's that is kept, beside 0, 1, 2 */
+    int broker;  /* its process id: a worker does not outlive it */
+    struct sandbox_limits limits;
+};
+/* In the child, right after fork. */
+_Noreturn void worker_main(const struct worker_setup *setup);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Options of engines, pools and the scan switch, as tables. The options common to all engines are those of the
+ * original's antivirus framework; which of them have no effect yet is said by stanza_check.c. */
+#include "scan/stanza.h"
+
+static const char *const action_words[] = {"reject", "pass", "quarantine", NULL};
+
+/* One row; the field is given by its path inside struct STRUCT. */
+#define ROW(struct_name, field, row_name, row_type, row_default, row_min, row_max, row_reload, row_text)               \
+    {                                                                                                                  \
+        .name = (row_name), .type = (row_type), .offset = CONF_OFFSET(struct_name, field),                             \
+        .default_text = (row_default), .min = (row_min), .max = (row_max), .reload = (row_reload),                     \
+        .description = (row_text)                                                                                      \
+    }
+#define OPTION(field, name, type, value, min, max, text)                                                               \
+    ROW(engine_stanza, field, name, DIRECTIVE_##type, value, min, max, RELOAD_ENGINE, text)
+#define LIVE(field, name, type, value, min, max, text)                                                                 \
+    ROW(engine_stanza, field, name, DIRECTIVE_##type, value, min, max, RELOAD_LIVE, text)
+
+enum { TIMEOUT_MIN_MS = 1, TIMEOUT_MAX_MS = 3600 * 1000, CONCURRENCY_MAX = 1024 };
+
+/* num_workers and max_concurrency fill one field: neither has a default to write over the other's value, and zero, what
+ * an unset number is, means no limit. Where both are given the later row, max_concurrency, counts. */
+#define COMMON_ROWS                                                                                                    \
+    LIVE(conf.enabled, "enabled", BOOL, "true", 0, 0, "false (2.x: passive): the engine takes no part in scanning"),   \
+        {.name = "action",                                                                                             \
+         .type = DIRECTIVE_ENUM,                                                                                       \
+         .offset = CONF_OFFSET(engine_stanza, conf.action),                                                            \
+         .default_text = "reject",                                                                                     \
+         .words = action_words,                                                                                        \
+         .reload = RELOAD_LIVE,                                                                                        \
+         .description = "what becomes of infected and unscannable messages: reject refuses them, pass delivers them "  \
+                        "with an X-Virus-Status header; quarantine is not built yet"},                                 \
+        LIVE(conf.error_code, "error_code", INT, "451", 400, 599,                                                      \
+             "reply code when scanning had trouble; should be 4xx, so that the sender tries again"),                   \
+        LIVE(conf.infected_code, "infected_code", INT, "550", 400, 599, "reply code for an infected message"),         \
+        LIVE(conf.unscannable_code, "unscannable_code", INT, "550", 400, 599,                                          \
+             "reply code for a message that the engine could not look at as a whole"),                                 \
+        LIVE(conf.infected_text, "infected_text", STRING, STANZA_INFECTED_TEXT, 1, 300,                                \
+             "reply text for an infected message; %v virus, %e engine, %i message id"),                                \
+        LIVE(conf.unscannable_text, "unscannable_text", STRING, STANZA_UNSCANNABLE_TEXT, 1, 300,                       \
+             "reply text for an unscannable message; %v reason, %e engine, %i message id"),                            \
+        LIVE(conf.error_text, "error_text", STRING, STANZA_ERROR_TEXT, 1, 300,                                         \
+             "reply text when scanning had trouble; %v reason, %e engine, %i message id"),                             \
+        LIVE(conf.timeout_ms, "timeout", DURATION, "10", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS,                               \
+             "how long to wait for the result of one message"),                                                        \
+        OPTION(conf.pool, "pool", STRING, NULL, 1, LIMIT_ENGINE_NAME,                                                  \
+               "thread pool (scan host) in which the engine runs; default CPU for engines in the process, IO for "     \
+               "others"),                                                                                              \
+        {.name = "num_workers",                                                                                        \
+         .type = DIRECTIVE_INT,                                                                                        \
+         .offset = CONF_OFFSET(engine_stanza, conf.max_concurrency),                                                   \
+         .min = 0,                                                                                                     \
+         .max = CONCURRENCY_MAX,                                                                                       \
+         .reload = RELOAD_ENGINE,                                                                                      \
+         .deprecated = true,                                                                                           \
+         .description = "old name of max_concurrency"},                                                                \
+        OPTION(conf.max_concurrency, "max_concurrency", INT, NULL, 0, CONCURRENCY_MAX,                                 \
+               "scans of this engine at the same time; unset or 0: as many as its pool has"),                          \
+        OPTION(idle.cache_size, "cache_size", INT, "1000", 0, 10000000,                                                \
+               "entries of the cache of known viruses (no effect yet)"),                                               \
+        LIVE(idle.context_variable, "context_variable", STRING, NULL, 1, 128,                                          \
+             "context variable that receives the result; default ENGINE_status (no effect yet)"),                      \
+        LIVE(idle.skip_context_variable, "skip_context_variable", STRING, "skip_virus_check", 1, 128,                  \
+             "context variable that, when set, keeps a message from being scanned (no effect yet)"),                   \
+        OPTION(idle.file_base, "file_base", STRING, NULL, 1, 4096,                                                     \
+               "directory for temporary copies (no effect: workers have temporary directories of their own)"),         \
+        OPTION(idle.mime_decompose, "mime_decompose", BOOL, "false", 0, 0,                                             \
+               "take messages apart and scan part by part instead of leaving that to the engine (no effect yet)"),     \
+        LIVE(idle.paranoid, "paranoid", BOOL, "false", 0, 0,                                                           \
+             "treat mail built to get past scanners as infected (no effect yet)"),                                     \
+        LIVE(idle.use_wire_rep, "use_wire_rep", BOOL, "false", 0, 0,                                                   \
+             "scan the dot-stuffed form (no effect: the un-stuffed message is scanned, as it will be delivered)"),     \
+        LIVE(idle.debug_level, "debug_level", STRING, NULL, 1, 64, "amount of debug output (no effect yet)")
+
+#define DAEMON_ROW(value, text) OPTION(conf.daemon, "daemon", STRING, value, 1, 256, text)
+
+static const struct directive clamav_rows[] = {
+    COMMON_ROWS,
+    OPTION(conf.database, "database", STRING, "/var/lib/clamav", 1, 4096,
+           "directory or file of signatures that libclamav loads"),
+    DAEMON_ROW(NULL, "host:port of a clamd to scan with instead of libclamav (not built yet)"),
+    OPTION(conf.alert_encrypted, "alert_encrypted", BOOL, "true", 0, 0,
+           "messages with encrypted archives or documents are unscannable; false: what is encrypted is passed over"),
+    OPTION(conf.max_scansize, "max_scansize", SIZE, "400M", 1024, 4294967295,
+           "octets scanned in one message with all that it unpacks to (clamd: MaxScanSize); more is unscannable"),
+    OPTION(conf.max_filesize, "max_filesize", SIZE, "100M", 1024, 2147483647,
+           "octets of one file inside a message (clamd: MaxFileSize); a larger one makes it unscannable"),
+    OPTION(conf.max_recursion, "max_recursion", INT, "17", 1, 100,
+           "depth of archives inside archives (clamd: MaxRecursion); deeper is unscannable"),
+    OPTION(conf.max_files, "max_files", INT, "10000", 1, 1000000,
+           "files inside one message (clamd: MaxFiles); more is unscannable"),
+};
+
+static const struct directive kaspersky_rows[] = {
+    COMMON_ROWS,
+    DAEMON_ROW("127.0.0.1:9001", "address and port of the Kaspersky daemon"),
+    OPTION(conf.daemon_is_remote, "daemon_is_remote", BOOL, "false", 0, 0,
+           "true: the message goes over the connection; false: the daemon reads a local file"),
+};
+
+static const struct directive fsecure_rows[] = {
+    COMMON_ROWS,
+    DAEMON_ROW(NULL, "unix socket of fsavd, /tmp/.fsav-UID"),
+};
+
+static const struct directive csapi_rows[] = {
+    COMMON_ROWS,
+    OPTION(idle.max_cumulative_extract_size, "max_cumulative_extract_size", SIZE, "0", 0, 4294967295,
+           "octets that one message may unpack to; 0: 209715200"),
+    OPTION(idle.max_extract_depth, "max_extract_depth", INT, "10", 1, 50, "depth of archives inside archives"),
+    OPTION(idle.max_extract_size, "max_extract_size", SIZE, "104857600", 0, 4294967295, "octets of one unpacked file"),
+    OPTION(idle.max_extract_time_ms, "max_extract_time", DURATION, "180", 0, 86400000,
+           "time to take one message apart; 0: no limit"),
+    OPTION(idle.max_file_count, "max_file_count", INT, "5000", 0, 1000000, "files inside one message; 0: no limit"),
+    OPTION(idle.prefer_mem, "prefer_mem", BOOL, "false", 0, 0, "never had an effect in the original"),
+    OPTION(idle.scanner_log, "scanner_log", STRING, NULL, 1, 4096, "log file of the scanner process"),
+    OPTION(idle.scanner_path, "scanner_path", STRING, NULL, 1, 4096, "program of the scanner process"),
+    OPTION(idle.update_interval_ms, "update_interval", DURATION, "86400", 0, 31536000000,
+           "time between updates of the definitions"),
+};
+
+static const struct directive common_rows[] = {COMMON_ROWS};
+
+#define ENGINE(symbol, class_name, module_name, class_rows, free_options, text)                                        \
+    const struct scope_class symbol = {                                                                                \
+        .name = (class_name),                                                                                          \
+        .parent = &antivirus_class,                                                                                    \
+        .naming = SCOPE_OPTIONAL,                                                                                      \
+        .not_built = (free_options),                                                                                   \
+        .open = (free_options),                                                                                        \
+        .module = (module_name),                                                                                       \
+        .rows = (class_rows),                                                                                          \
+        .row_count = ARRAY_SIZE(class_rows),                                                                           \
+        .struct_size = sizeof(struct engine_stanza),                                                                   \
+        .check = stanza_check_engine,                                                                                  \
+        .description = (text),                                                                                         \
+    }
+
+ENGINE(clamav_class, "clamav", "validate/av_clamav", clamav_rows, false, "an engine that scans with libclamav");
+#ifdef POSTERN_TEST_ENGINE
+ENGINE(fake_class, "fake", NULL, common_rows, false, "the test engine, which does what a message tells it to do");
+#endif
+ENGINE(kaspersky_class, "kaspersky", "validate/av_kaspersky", kaspersky_rows, false,
+       "an engine that asks a Kaspersky daemon (not built yet)");
+ENGINE(fsecure_class, "fsecure", "validate/av_fsecure", fsecure_rows, false,
+       "an engine that asks F-Secure's fsavd (not built yet)");
+ENGINE(csapi_class, "csapi", "validate/csapi", csapi_rows, false,
+       "an engine that scans with Symantec's library (not built yet)");
+ENGINE(icap_class, "icap", NULL, common_rows, true, "an engine that asks an ICAP server (not built yet)");
+ENGINE(command_class, "command", NULL, common_rows, true, "an engine that runs a program (not built yet)");
+ENGINE(plugin_class, "plugin", NULL, common_rows, true, "an engine in a vendor's plug-in (not built yet)");
+ENGINE(brightmail_class, "brightmail", "validate/brightmail", common_rows, true, "Brightmail (not built yet)");
+ENGINE(beik_class, "beik", "validate/beik", common_rows, true, "the Brightmail engine kit (not built yet)");
+ENGINE(eleven_class, "eleven", "validate/eleven", common_rows, true, "eleven eXpurgate (not built yet)");
+ENGINE(expurgate_class, "expurgate", "validate/expurgate", common_rows, true, "eleven eXpurgate (not built yet)");
+ENGINE(cloudmark_class, "cloudmark", "validate/cloudmark", common_rows, true, "Cloudmark (not built yet)");
+ENGINE(commtouch_class, "commtouch", "validate/commtouch", common_rows, true, "Commtouch (not built yet)");
+
+static const struct directive scan_rows[] = {
+    ROW(scan_conf, scan, "scan", DIRECTIVE_BOOL, "on", 0, 0, RELOAD_LIVE,
+        "off: messages are relayed unscanned; only when it is written out"),
+};
+
+const struct scope_class scan_class = {
+    .name = "scan",
+    .naming = SCOPE_IMPLICIT,
+    .single = true,
+    .rows = scan_rows,
+    .row_count = ARRAY_SIZE(scan_rows),
+    .struct_size = sizeof(struct scan_conf),
+    .check = stanza_check_scan,
+    .description = "whether messages are scanned at all",
+};
+
+#define POOL(field, name, type, value, min, max, text)                                                                 \
+    ROW(pool_conf, field, name, DIRECTIVE_##type, value, min, max, RELOAD_ENGINE, text)
+static const struct directive pool_rows[] = {
+    POOL(concurrency, "concurrency", INT, "0", 0, 1024, "worker processes; 0: 4 in the pool CPU, 50 in others"),
+    POOL(backlog, "backlog", INT, "1000", 1, 65536,
+         "scans that may wait; when it is full, messages get the error code"),
+    POOL(stack_size, "stack_size", SIZE, "8M", 262144, 1073741824, "stack of a worker"),
+    POOL(memory_limit, "memory_limit", SIZE, "4G", 67108864, 1099511627776,
+         "address space of a worker, signatures included"),
+    POOL(temp_size, "temp_size", SIZE, "1G", 1048576, 1099511627776, "what a worker may keep in temporary files"),
+    POOL(jobs_per_worker, "jobs_per_worker", INT, "1000", 1, 1000000, "scans after which a worker is replaced"),
+};
+
+const struct scope_class pool_class = {
+    .name = "ThreadPool",
+    .naming = SCOPE_NAMED,
+    .rows = pool_rows,
+    .row_count = ARRAY_SIZE(pool_rows),
+    .struct_size = sizeof(struct pool_conf),
+    .check = stanza_check_pool,
+    .description = "workers for engines: CPU, IO, or a name of one's own; each pool is one scan host process",
+};
+
+static const struct directive antivirus_rows[] = {
+    ROW(antivirus_conf, enabled, "enabled", DIRECTIVE_BOOL, "true", 0, 0, RELOAD_LIVE,
+        "false (2.x: passive): what the engines in it inherit"),
+};
+
+const struct scope_class antivirus_class = {
+    .name = "antivirus",
+    .naming = SCOPE_OPTIONAL,
+    .module = "validate/antivirus",
+    .rows = antivirus_rows,
+    .row_count = ARRAY_SIZE(antivirus_rows),
+    .struct_size = sizeof(struct antivirus_conf),
+    .description = "the engines, in the order in which they scan; options written here hold for all of them",
+};
+
+const struct scope_class *const engine_classes[] = {
+#define SCAN_STANZA(symbol)
+#define SCAN_ENGINE(symbol, pool, built) &(symbol),
+#include "scan/stanza.def"
+#undef SCAN_STANZA
+#undef SCAN_ENGINE
+    NULL,
+};
+
+const struct engine_kind *engine_kind_find(const struct scope_class *class)
+{
+    static const struct engine_kind kinds[] = {
+#define SCAN_STANZA(symbol)
+#define SCAN_ENGINE(symbol, pool, built) {&(symbol), pool, built},
+#include "scan/stanza.def"
+#undef SCAN_STANZA
+#undef SCAN_ENGINE
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (kinds[i].class == class)
+            return &kinds[i];
+    return NULL;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* What the stanzas of this folder fill, for the files that declare (stanza.c, stanza_other.c), check (stanza_check.c)
+ * and use them (framework.c). Not for other folders. */
+#ifndef SCAN_STANZA_H
+#define SCAN_STANZA_H
+
+#include "scan/framework.h"
+
+struct scan_conf {
+    bool scan;
+};
+
+/* Words of `action`; the first two are enum scan_action. */
+enum { STANZA_ACTION_QUARANTINE = SCAN_ACTION_PASS + 1 };
+
+/* Options that are known, but have no effect in this version, or only in engines that are not built. */
+struct engine_idle_conf {
+    int64_t cache_size;
+    const char *context_variable, *skip_context_variable, *file_base, *debug_level;
+    bool mime_decompose, paranoid, use_wire_rep;
+    /* csapi */
+    int64_t max_cumulative_extract_size, max_extract_depth, max_extract_size, max_extract_time_ms, max_file_count;
+    int64_t update_interval_ms;
+    bool prefer_mem;
+    const char *scanner_log, *scanner_path;
+};
+
+/* Values of an engine's scope. */
+struct engine_stanza {
+    struct engine_conf conf; /* first: what the framework hands out */
+    struct engine_idle_conf idle;
+};
+
+struct antivirus_conf {
+    bool enabled;
+};
+
+struct engine_kind {
+    const struct scope_class *class;
+    const char *pool;
+    bool built;
+};
+/* The row of CLASS, or NULL when it is not an engine's. */
+const struct engine_kind *engine_kind_find(const struct scope_class *class);
+
+/* The engines' scopes in the antivirus scopes of GLOBAL, in file order (those in 2.x form after the nested ones). Pass
+ * NULL first. */
+const struct conf_scope *stanza_next_engine(const struct conf_scope *global, const struct conf_scope *previous);
+/* Instance name: that of the scope, or the class's where it has none. */
+const char *stanza_engine_name(const struct conf_scope *engine);
+/* Takes part in scanning: not switched off (2.x: passive). */
+bool stanza_engine_enabled(const struct conf_scope *engine);
+bool stanza_engine_built(const struct conf_scope *engine);
+/* The scope of ThreadPool NAME (any case), or NULL. */
+const struct conf_scope *stanza_pool(const struct conf_scope *global, const char *name);
+/* Name of the pool of ENGINE, in its canonical case. */
+const char *stanza_engine_pool(const struct conf_scope *global, const struct conf_scope *engine);
+/* `scan = off` is written out. */
+bool stanza_scan_off(const struct conf_scope *global);
+
+void stanza_check_scan(const struct conf_scope *scope, struct problems *problems);
+void stanza_check_pool(const struct conf_scope *scope, struct problems *problems);
+void stanza_check_engine(const struct conf_scope *scope, struct problems *problems);
+
+/* Reply texts: defaults of the rows, and what verdicts without an engine use. */
+#define STANZA_INFECTED_TEXT    "Message refused: it contains the virus \"%v\" (%e, id %i)"
+#define STANZA_UNSCANNABLE_TEXT "Message refused: it cannot be checked for viruses: %v (%e, id %i)"
+#define STANZA_ERROR_TEXT       "Message not accepted now, the virus scan had trouble: %v (%e, id %i). Please try again later"
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* What the rows alone cannot say about engines and pools: names, codes, texts, pools that exist, and warnings where a
+ * configuration works otherwise than it may seem. */
+#include "base/span.h"
+#include "scan/stanza.h"
+
+static const struct conf_scope *global_of(const struct conf_scope *scope)
+{
+    while (scope->parent)
+        scope = scope->parent;
+    return scope;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+    return span_eq_nocase(span_cstr(a), span_cstr(b));
+}
+
+/* Names go into records, log lines, replies and command lines. */
+static bool name_is_plain(const char *name)
+{
+    size_t len = strlen(name);
+    if (len == 0 || len > LIMIT_ENGINE_NAME)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!char_is_alnum(name[i]) && !strchr("_.-", name[i]))
+            return false;
+    return true;
+}
+
+static void check_name(const struct conf_scope *scope, struct problems *problems, const char *what, const char *name)
+{
+    if (!name_is_plain(name))
+        problem_error(problems, scope, NULL, "the name of %s must be 1 to %d letters, digits, '_', '.' or '-'", what,
+                      LIMIT_ENGINE_NAME);
+}
+
+static void check_codes(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
+{
+    const struct {
+        const char *option;
+        int64_t code;
+    } refusals[] = {{"infected_code", conf->infected_code}, {"unscannable_code", conf->unscannable_code}};
+    if (conf->error_code >= 500)
+        problem_warning(problems, scope, "error_code",
+                        "senders give up at 5xx, so trouble of the scanner costs mail; 4xx lets them try again");
+    for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
+        if (refusals[i].code < 500)
+            problem_warning(problems, scope, refusals[i].option,
+                            "4xx makes senders offer the same message again and again; 5xx refuses it for good");
+}
+
+static void check_text(const struct conf_scope *scope, struct problems *problems, const char *option, const char *text)
+{
+    for (const char *c = text; c && *c; c++) {
+        if (!char_is_print(*c)) {
+            problem_error(problems, scope, option, "must be one line of printable ASCII");
+            return;
+        }
+        if (*c != '%')
+            continue;
+        c++;
+        if (*c == '\0' || !strchr("vei%", *c)) {
+            problem_error(problems, scope, option,
+                          "unknown placeholder %%%c: %%v is the virus or reason, %%e the engine, %%i the message id, "
+                          "%%%% a per cent sign",
+                          char_is_print(*c) ? *c : ' ');
+            return;
+        }
+    }
+}
+
+static void check_engine_pool(const struct conf_scope *scope, const char *name, struct problems *problems)
+{
+    const struct conf_scope *global = global_of(scope), *pool = NULL;
+    char known[512] = "CPU, IO";
+    size_t len = strlen(known);
+    if (!name || same_name(name, "CPU") || same_name(name, "IO") || stanza_pool(global, name))
+        return;
+    while ((pool = conf_child(global, &pool_class, pool)) && len < sizeof(known))
+        if (pool->name && !same_name(pool->name, "CPU") && !same_name(pool->name, "IO"))
+            len += (size_t)snprintf(known + len, sizeof(known) - len, ", %s", pool->name);
+    problem_error(problems, scope, "pool", "there is no such ThreadPool; known are %s", known);
+}
+
+/* Options that a reader of the file would expect to do something. */
+static void warn_idle(const struct conf_scope *scope, const struct engine_idle_conf *idle, struct problems *problems)
+{
+    const struct {
+        const char *option;
+        bool expected;
+        const char *instead;
+    } rows[] = {
+        {"cache_size", idle->cache_size != 0 && idle->cache_size != 1000, "results are not kept in a cache"},
+        {"context_variable", idle->context_variable != NULL, "there are no context variables yet"},
+        {"skip_context_variable",
+         idle->skip_context_variable && strcmp(idle->skip_context_variable, "skip_virus_check") != 0,
+         "there are no context variables yet"},
+        {"file_base", idle->file_base != NULL, "scan workers have temporary directories of their own"},
+        {"mime_decompose", idle->mime_decompose, "the engine takes messages apart by itself"},
+        {"paranoid", idle->paranoid, "messages built to get past scanners are treated as any other"},
+        {"use_wire_rep", idle->use_wire_rep, "the un-stuffed message is scanned, as it will be delivered"},
+        {"debug_level", idle->debug_level != NULL, "the log level of the whole program counts"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].expected)
+            problem_warning(problems, scope, rows[i].option, "has no effect in this version: %s", rows[i].instead);
+}
+
+void stanza_check_engine(const struct conf_scope *scope, struct problems *problems)
+{
+    const struct engine_stanza *values = scope->values;
+    const struct engine_conf *conf = &values->conf;
+    check_name(scope, problems, "an engine", stanza_engine_name(scope));
+    check_codes(scope, conf, problems);
+    check_text(scope, problems, "infected_text", conf->infected_text);
+    check_text(scope, problems, "unscannable_text", conf->unscannable_text);
+    check_text(scope, problems, "error_text", conf->error_text);
+    check_engine_pool(scope, conf->pool, problems);
+    if (conf->action == STANZA_ACTION_QUARANTINE)
+        problem_error(problems, scope, "action", "quarantine is not built yet in this version; use reject or pass");
+    if (!stanza_engine_enabled(scope))
+        return;
+    if (stanza_engine_built(scope))
+        warn_idle(scope, &values->idle, problems);
+    else
+        problem_warning(problems, scope, NULL,
+                        "this engine%s cannot scan in this version: every message gets its error_code %lld",
+                        engine_kind_find(scope->class)->built ? " with a daemon" : "", (long long)conf->error_code);
+}
+
+/* NAME was used by an engine before SCOPE. */
+static const struct conf_scope *earlier_engine(const struct conf_scope *global, const struct conf_scope *scope)
+{
+    const struct conf_scope *other = NULL;
+    while ((other = stanza_next_engine(global, other)) && other != scope)
+        if (same_name(stanza_engine_name(other), stanza_engine_name(scope)))
+            return other;
+    return NULL;
+}
+
+void stanza_check_scan(const struct conf_scope *scope, struct problems *problems)
+{
+    const struct conf_scope *global = global_of(scope), *engine = NULL;
+    size_t enabled = 0, all = 0;
+    while ((engine = stanza_next_engine(global, engine))) {
+        const struct conf_scope *twin = earlier_engine(global, engine);
+        if (twin)
+            problem_error(problems, engine, NULL, "its name is taken by the engine at %s:%u: names must differ",
+                          twin->file ? twin->file : "", twin->line);
+        all++;
+        if (!stanza_engine_enabled(engine))
+            continue;
+        if (++enabled == LIMIT_ENGINES + 1)
+            problem_error(problems, engine, NULL, "at most %d engines can take part", LIMIT_ENGINES);
+    }
+    if (stanza_scan_off(global)) {
+        if (enabled > 0)
+            problem_warning(problems, scope, "scan", "messages are relayed unscanned, whatever engines there are");
+    } else if (enabled == 0) {
+        problem_warning(
+            problems, scope, NULL,
+            "%s: every message gets the error code 451; configure an engine inside antivirus, or write scan = off "
+            "to relay mail unscanned",
+            all > 0 ? "no engine takes part in scanning (all are passive or not enabled)" : "no engine is configured");
+    }
+}
+
+void stanza_check_pool(const struct conf_scope *scope, struct problems *problems)
+{
+    if (!scope->name)
+        return;
+    check_name(scope, problems, "a ThreadPool", scope->name);
+    const struct conf_scope *first = stanza_pool(global_of(scope), scope->name);
+    if (first != scope)
+        problem_error(problems, scope, NULL, "it is there already, at %s:%u", first && first->file ? first->file : "",
+                      first ? first->line : 0);
+}

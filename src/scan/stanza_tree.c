@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading the loaded configuration tree: which engines it holds, in file order, and in which pools they run. */
+#include "base/span.h"
+#include "scan/stanza.h"
+
+/* SCOPE or the first of its later siblings that is an engine's. */
+static const struct conf_scope *engine_from(const struct conf_scope *scope)
+{
+    while (scope && !engine_kind_find(scope->class))
+        scope = scope->next;
+    return scope;
+}
+
+const struct conf_scope *stanza_next_engine(const struct conf_scope *global, const struct conf_scope *previous)
+{
+    const struct conf_scope *engine = previous ? engine_from(previous->next) : NULL;
+    const struct conf_scope *antivirus = previous ? previous->parent : NULL;
+    while (!engine && (antivirus = conf_child(global, &antivirus_class, antivirus)))
+        engine = engine_from(antivirus->first_child);
+    return engine;
+}
+
+const char *stanza_engine_name(const struct conf_scope *engine)
+{
+    return engine->name ? engine->name : engine->class->name;
+}
+
+bool stanza_engine_enabled(const struct conf_scope *engine)
+{
+    const struct engine_stanza *values = engine->values;
+    return values->conf.enabled;
+}
+
+bool stanza_engine_built(const struct conf_scope *engine)
+{
+    const struct engine_stanza *values = engine->values;
+    /* clamav with a daemon is the clamd engine, which is not there yet: libclamav must not silently scan in its place.
+     */
+    return engine_kind_find(engine->class)->built && !values->conf.daemon;
+}
+
+const struct conf_scope *stanza_pool(const struct conf_scope *global, const char *name)
+{
+    const struct conf_scope *pool = NULL;
+    while ((pool = conf_child(global, &pool_class, pool)))
+        if (pool->name && span_eq_nocase(span_cstr(pool->name), span_cstr(name)))
+            return pool;
+    return NULL;
+}
+
+const char *stanza_engine_pool(const struct conf_scope *global, const struct conf_scope *engine)
+{
+    static const char *const builtin[] = {"CPU", "IO"};
+    const struct engine_stanza *values = engine->values;
+    const char *name = values->conf.pool ? values->conf.pool : engine_kind_find(engine->class)->pool;
+    const struct conf_scope *pool = stanza_pool(global, name);
+    if (pool)
+        return pool->name;
+    for (size_t i = 0; i < ARRAY_SIZE(builtin); i++)
+        if (span_eq_nocase(span_cstr(builtin[i]), span_cstr(name)))
+            return builtin[i];
+    return name;
+}
+
+bool stanza_scan_off(const struct conf_scope *global)
+{
+    const struct conf_scope *scope = conf_child(global, &scan_class, NULL);
+    const struct scan_conf *values = scope ? scope->values : NULL;
+    return values && !values->scan;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to src/spool: the spool directory as messages see it. */
+#ifndef SPOOL_DIRECTORY_H
+#define SPOOL_DIRECTORY_H
+
+#include "spool/message.h"
+
+uint64_t spool_memory_threshold(const struct spool *s);
+/* A new unnamed file, 0600, open for reading and writing, close-on-exec; -1 with errno. Any thread; may block. */
+int spool_new_file(const struct spool *s);
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* What libclamav's answers become, with a database of one signature of our own in a directory of our own. */
+#include <check.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "scan/engine/engine.h"
+#include "support/archives.h"
+
+enum { MESSAGE_MAX = 256 * 1024 };
+static const char signature[] = "Test.Payload:0:*:544553542d56495255532d5041594c4f4144\n";
+
+struct bench {
+    char dir[64], database[96], temp[96];
+    struct engine_conf conf;
+    struct engine_info info;
+    struct errtext why;
+    void *state;
+    unsigned char message[MESSAGE_MAX];
+    size_t len;
+};
+
+static void write_file(const char *dir, const char *name, const void *bytes, size_t len)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
+    ck_assert(fd >= 0 && write(fd, bytes, len) == (ssize_t)len);
+    close(fd);
+}
+
+static void prepare(struct bench *b)
+{
+    memset(b, 0, sizeof(*b));
+    snprintf(b->dir, sizeof(b->dir), "/tmp/postern-clamav-XXXXXX");
+    ck_assert(mkdtemp(b->dir) != NULL);
+    snprintf(b->database, sizeof(b->database), "%s/db", b->dir);
+    snprintf(b->temp, sizeof(b->temp), "%s/temp", b->dir);
+    ck_assert(mkdir(b->database, 0700) == 0 && mkdir(b->temp, 0700) == 0);
+    b->conf = (struct engine_conf){.enabled = true,
+                                   .database = b->database,
+                                   .alert_encrypted = true,
+                                   .max_scansize = 400 << 20,
+                                   .max_filesize = 100 << 20,
+                                   .max_recursion = 17,
+                                   .max_files = 10000};
+}
+
+static void cleanup(struct bench *b)
+{
+    static const char *const names[] = {"db/test.ndb", "db", "temp", "."};
+    engine_clamav.close(b->state);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char path[256];
+        snprintf(path, sizeof(path), i + 1 < ARRAY_SIZE(names) ? "%s/%s" : "%s", b->dir, names[i]);
+        if (remove(path) != 0 && i > 0)
+            ck_abort_msg("%s is not empty", path); /* of the temporary directory: the scan left files */
+    }
+}
+
+static void open_engine(struct bench *b)
+{
+    write_file(b->database, "test.ndb", signature, sizeof(signature) - 1);
+    enum err e = engine_clamav.open(&b->conf, &b->state, &b->info, &b->why);
+    ck_assert_msg(e == ERR_OK, "%s", b->why.text);
+    ck_assert(engine_clamav.worker_start(b->state, b->temp, &b->why) == ERR_OK);
+}
+
+static void add(struct bench *b, const void *bytes, size_t len)
+{
+    ck_assert(len <= sizeof(b->message) - b->len);
+    memcpy(b->message + b->len, bytes, len);
+    b->len += len;
+}
+
+static void add_text(struct bench *b, const char *text)
+{
+    add(b, text, strlen(text));
+}
+
+static void add_base64(struct bench *b, const unsigned char *bytes, size_t len)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < len; i += 3) {
+        unsigned v = (unsigned)bytes[i] << 16 | (i + 1 < len ? (unsigned)bytes[i + 1] << 8 : 0) |
+                     (i + 2 < len ? bytes[i + 2] : 0U);
+        char quad[4] = {digits[v >> 18], digits[v >> 12 & 63], i + 1 < len ? digits[v >> 6 & 63] : '=',
+                        i + 2 < len ? digits[v & 63] : '='};
+        add(b, quad, 4);
+        if (i % 54 == 51)
+            add_text(b, "\r\n");
+    }
+    add_text(b, "\r\n");
+}
+
+static void add_mail_with(struct bench *b, const unsigned char *attachment, size_t len)
+{
+    add_text(b, "From: a@example.org\r\nTo: b@example.org\r\nSubject: test\r\nMIME-Version: 1.0\r\n"
+                "Content-Type: multipart/mixed; boundary=\"b1\"\r\n\r\n--b1\r\nContent-Type: "
+                "text/plain\r\n\r\nhello\r\n--b1\r\n"
+                "Content-Type: application/octet-stream; name=\"a.bin\"\r\nContent-Transfer-Encoding: base64\r\n\r\n");
+    add_base64(b, attachment, len);
+    add_text(b, "--b1--\r\n");
+}
+
+static struct verdict scan(struct bench *b)
+{
+    struct verdict v;
+    memset(&v, 0xee, sizeof(v));
+    int fd = memfd_create("message", MFD_CLOEXEC);
+    ck_assert(fd >= 0 && write(fd, b->message, b->len) == (ssize_t)b->len);
+    engine_clamav.scan(b->state, fd, b->len, 20000, &v);
+    close(fd);
+    return v;
+}
+
+#define EXPECT(v, the_class, the_reason)                                                                               \
+    ck_assert_msg((v).class == VERDICT_##the_class && (v).reason == VERDICT_REASON_##the_reason,                       \
+                  "found %s %s, name \"%s\": %s", verdict_class_word((v).class), verdict_reason_word((v).reason),      \
+                  (v).name, (v).detail)
+
+START_TEST(an_open_engine_tells_what_it_is)
+{
+    struct bench b;
+    prepare(&b);
+    open_engine(&b);
+    ck_assert_uint_eq(b.info.signatures, 1);
+    ck_assert(strncmp(b.info.version, "libclamav 1.", 12) == 0);
+    cleanup(&b);
+}
+END_TEST
+
+START_TEST(a_harmless_mail_is_clean_and_a_virus_has_its_name)
+{
+    struct bench b;
+    prepare(&b);
+    open_engine(&b);
+    add_text(&b, "From: a@example.org\r\nSubject: lunch\r\n\r\nAt noon?\r\n");
+    struct verdict v = scan(&b);
+    EXPECT(v, CLEAN, NONE);
+    ck_assert_str_eq(v.name, "");
+    add_text(&b, "TEST-VIRUS-PAYLOAD\r\n");
+    v = scan(&b);
+    EXPECT(v, INFECTED, NONE);
+    ck_assert_str_eq(v.name, "Test.Payload.UNOFFICIAL");
+    cleanup(&b);
+}
+END_TEST
+
+START_TEST(a_virus_in_a_zip_in_a_mail_is_found)
+{
+    struct bench b;
+    prepare(&b);
+    open_engine(&b);
+    add_mail_with(&b, archive_zip_infected, sizeof(archive_zip_infected));
+    struct verdict v = scan(&b);
+    EXPECT(v, INFECTED, NONE);
+    ck_assert_str_eq(v.name, "Test.Payload.UNOFFICIAL");
+    cleanup(&b);
+}
+END_TEST
+
+START_TEST(an_encrypted_archive_is_unscannable_unless_switched_off)
+{
+    for (int alert = 0; alert < 2; alert++) {
+        struct bench b;
+        prepare(&b);
+        b.conf.alert_encrypted = alert;
+        open_engine(&b);
+        add_mail_with(&b, archive_zip_encrypted, sizeof(archive_zip_encrypted));
+        struct verdict v = scan(&b);
+        if (alert)
+            EXPECT(v, UNSCANNABLE, ENCRYPTED);
+        else
+            EXPECT(v, CLEAN, NONE);
+        cleanup(&b);
+    }
+}
+END_TEST
+
+START_TEST(a_limit_that_is_reached_is_never_clean)
+{
+    struct bench b;
+    prepare(&b);
+    b.conf.max_filesize = 20000; /* the mail is smaller, what it unpacks to is larger */
+    open_engine(&b);
+    add_mail_with(&b, archive_zip_large, sizeof(archive_zip_large));
+    ck_assert_uint_lt(b.len, 20000);
+    struct verdict v = scan(&b);
+    EXPECT(v, UNSCANNABLE, LIMIT);
+    cleanup(&b);
+
+    prepare(&b);
+    b.conf.max_recursion = 2;
+    open_engine(&b);
+    add_mail_with(&b, archive_zip_infected, sizeof(archive_zip_infected));
+    v = scan(&b);
+    EXPECT(v, UNSCANNABLE, LIMIT);
+    cleanup(&b);
+}
+END_TEST
+
+START_TEST(a_message_over_max_filesize_is_too_large)
+{
+    struct bench b;
+    prepare(&b);
+    b.conf.max_filesize = 1024;
+    open_engine(&b);
+    while (b.len <= 1024 - 16)
+        add_text(&b, "0123456789abcd\r\n");
+    struct verdict v = scan(&b);
+    EXPECT(v, CLEAN, NONE);
+    add_text(&b, "x");
+    v = scan(&b);
+    EXPECT(v, UNSCANNABLE, TOO_LARGE);
+    ck_assert_str_eq(v.detail, "1025 octets, and max_filesize is 1024");
+    cleanup(&b);
+}
+END_TEST
+
+/* Bare, in a mail, and behind a program: RAR 4 and RAR 5. */
+START_TEST(a_rar_archive_without_unrar_is_never_clean)
+{
+    static const struct {
+        const unsigned char *bytes;
+        size_t len;
+    } archives[] = {{archive_rar4, sizeof(archive_rar4)}, {archive_rar5, sizeof(archive_rar5)}};
+    struct bench b;
+    prepare(&b);
+    open_engine(&b);
+    for (size_t i = 0; i < 6; i++) {
+        unsigned char attachment[2048] = "MZ"; /* a program of zeros */
+        size_t before = i >= 4 ? 1024 : 0, a = i % 2;
+        memcpy(attachment + before, archives[a].bytes, archives[a].len);
+        b.len = 0;
+        if (i < 2)
+            add(&b, attachment, archives[a].len);
+        else
+            add_mail_with(&b, attachment, before + archives[a].len);
+        struct verdict v = scan(&b);
+        if (b.info.missing[0]) {
+            EXPECT(v, UNSCANNABLE, UNSUPPORTED);
+            ck_assert_str_eq(v.detail, "RAR archive: libclamunrar is not installed (package libclamunrar)");
+        } else {
+            ck_assert_msg(v.class != VERDICT_ERROR, "%s", v.detail);
+        }
+    }
+    cleanup(&b);
+}
+END_TEST
+
+START_TEST(a_database_that_is_missing_empty_or_broken_is_refused)
+{
+    struct bench b;
+    prepare(&b);
+    char expected[300];
+
+    snprintf(expected, sizeof(expected), "database %s: no signatures found", b.database);
+    ck_assert(engine_clamav.open(&b.conf, &b.state, &b.info, &b.why) != ERR_OK);
+    ck_assert_str_eq(b.why.text, expected);
+
+    write_file(b.database, "test.ndb", "", 0);
+    ck_assert(engine_clamav.open(&b.conf, &b.state, &b.info, &b.why) != ERR_OK);
+    ck_assert_msg(strncmp(b.why.text, expected, strlen(b.database) + 10) == 0, "%s", b.why.text);
+
+    write_file(b.database, "test.ndb", "this is no signature\n", 21);
+    ck_assert(engine_clamav.open(&b.conf, &b.state, &b.info, &b.why) != ERR_OK);
+    ck_assert_msg(strstr(b.why.text, "Malformed database") != NULL, "%s", b.why.text);
+
+    b.conf.database = "/nonexistent/postern";
+    ck_assert(engine_clamav.open(&b.conf, &b.state, &b.info, &b.why) != ERR_OK);
+    ck_assert_str_eq(b.why.text, "database /nonexistent/postern: No such file or directory");
+    ck_assert(b.state == NULL);
+    cleanup(&b);
+}
+END_TEST
+
+START_TEST(two_instances_live_in_one_process)
+{
+    struct bench a, b;
+    prepare(&a);
+    prepare(&b);
+    open_engine(&a);
+    open_engine(&b);
+    add_text(&a, "TEST-VIRUS-PAYLOAD\r\n");
+    struct verdict v = scan(&a);
+    EXPECT(v, INFECTED, NONE);
+    cleanup(&a);
+    add_text(&b, "TEST-VIRUS-PAYLOAD\r\n");
+    v = scan(&b);
+    EXPECT(v, INFECTED, NONE);
+    cleanup(&b);
+}
+END_TEST
+
+START_TEST(an_engine_is_found_by_its_name)
+{
+    ck_assert_ptr_eq(engine_type_find("clamav"), &engine_clamav);
+    ck_assert_ptr_null(engine_type_find("clamav1"));
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(an_open_engine_tells_what_it_is)                                                                                 \
+    X(a_harmless_mail_is_clean_and_a_virus_has_its_name)                                                               \
+    X(a_virus_in_a_zip_in_a_mail_is_found)                                                                             \
+    X(an_encrypted_archive_is_unscannable_unless_switched_off)                                                         \
+    X(a_limit_that_is_reached_is_never_clean)                                                                          \
+    X(a_message_over_max_filesize_is_too_large)                                                                        \
+    X(a_rar_archive_without_unrar_is_never_clean)                                                                      \
+    X(a_database_that_is_missing_empty_or_broken_is_refused)                                                           \
+    X(two_instances_live_in_one_process)                                                                               \
+    X(an_engine_is_found_by_its_name)
+#include "support/check_main.h"

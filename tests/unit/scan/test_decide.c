@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* What follows from each verdict: delivered or not, marked or not, and what the client is told. */
+#include "scan/framework.h"
+#include <check.h>
+
+/* The decisions of two engines: one that rejects and has codes and texts of its own, one that passes. */
+static const struct engine_conf strict_conf = {
+    .action = SCAN_ACTION_REJECT,
+    .error_code = 452,
+    .infected_code = 554,
+    .unscannable_code = 553,
+    .infected_text = "100%% bad: %v by %e in %i",
+    .unscannable_text = "cannot scan: %v",
+    .error_text = "later (%i)",
+};
+static const struct engine_conf lax_conf = {
+    .action = SCAN_ACTION_PASS,
+    .error_code = 451,
+    .infected_code = 550,
+    .unscannable_code = 550,
+    .infected_text = "unused",
+    .unscannable_text = "unused",
+    .error_text = "try later: %v",
+};
+static const struct framework fw = {
+    .engines = {{.name = "strict", .type = "fake", .conf = &strict_conf},
+                {.name = "lax", .type = "fake", .conf = &lax_conf}},
+    .engine_count = 2,
+};
+
+static void decide(struct scan_decision *d, enum verdict_class c, enum verdict_reason r, const char *engine,
+                   const char *name)
+{
+    struct verdict v;
+    verdict_set(&v, c, r, "internal detail");
+    verdict_copy_text(v.engine, sizeof(v.engine), span_cstr(engine));
+    verdict_copy_text(v.name, sizeof(v.name), span_cstr(name));
+    framework_decide(&fw, &v, "1f-3.1", d);
+}
+
+START_TEST(each_verdict_has_its_decision)
+{
+    static const struct {
+        enum verdict_class class;
+        enum verdict_reason reason;
+        const char *engine, *name;
+        bool deliver, mark;
+        int code;
+        const char *text, *status;
+    } rows[] = {
+        {VERDICT_CLEAN, VERDICT_REASON_NONE, "strict", "", true, false, 0, "", "clean; engine=strict"},
+        {VERDICT_SKIPPED, VERDICT_REASON_SCAN_OFF, "", "", true, false, 0, "", "skipped; reason=scan-off"},
+        {VERDICT_INFECTED, VERDICT_REASON_NONE, "strict", "Test.V", false, false, 554,
+         "100% bad: Test.V by strict in 1f-3.1", "infected; name=\"Test.V\"; engine=strict"},
+        {VERDICT_INFECTED, VERDICT_REASON_NONE, "lax", "Test.V", true, true, 0, "",
+         "infected; name=\"Test.V\"; engine=lax"},
+        {VERDICT_INFECTED, VERDICT_REASON_NONE, "", "Test.V", false, false, 550,
+         "Message refused: it contains the virus \"Test.V\" (postern, id 1f-3.1)", "infected; name=\"Test.V\""},
+        {VERDICT_INFECTED, VERDICT_REASON_NONE, "gone", "", false, false, 550,
+         "Message refused: it contains the virus \"unknown\" (gone, id 1f-3.1)",
+         "infected; name=\"unknown\"; engine=gone"},
+        {VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, "strict", "", false, false, 553,
+         "cannot scan: content locked by a password", "unscannable; reason=encrypted; engine=strict"},
+        {VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT, "lax", "", true, true, 0, "",
+         "unscannable; reason=limit; engine=lax"},
+        {VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED, "", "", false, false, 550,
+         "Message refused: it cannot be checked for viruses: a container that this engine cannot open (postern, id "
+         "1f-3.1)",
+         "unscannable; reason=unsupported"},
+        {VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "strict", "", false, false, 452, "later (1f-3.1)",
+         "error; reason=timeout; engine=strict"},
+        {VERDICT_ERROR, VERDICT_REASON_DOWN, "lax", "", false, false, 451,
+         "try later: the engine is not running, not loaded or not built", "error; reason=down; engine=lax"},
+        {VERDICT_ERROR, VERDICT_REASON_NO_ENGINE, "", "", false, false, 451,
+         "Message not accepted now, the virus scan had trouble: no engine is configured (postern, id 1f-3.1). Please "
+         "try again later",
+         "error; reason=no-engine"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct scan_decision d;
+        decide(&d, rows[i].class, rows[i].reason, rows[i].engine, rows[i].name);
+        ck_assert_msg(d.deliver == rows[i].deliver && d.mark == rows[i].mark && d.code == rows[i].code, "row %zu", i);
+        ck_assert_str_eq(d.text, rows[i].text);
+        ck_assert_str_eq(d.status, rows[i].status);
+        if (!d.deliver) {
+            ck_assert_int_eq(d.enhanced[0], d.code / 100);
+            ck_assert_int_eq(d.enhanced[1], 7);
+            ck_assert_int_eq(d.enhanced[2], 1);
+        }
+    }
+}
+END_TEST
+
+START_TEST(no_class_but_clean_and_skipped_is_delivered_unmarked)
+{
+    static const char *const engines[] = {"strict", "lax", "", "gone"};
+    for (int c = 0; c <= VERDICT_CLASS_COUNT; c++) {
+        for (int r = 0; r < VERDICT_REASON_COUNT; r++) {
+            for (size_t e = 0; e < ARRAY_SIZE(engines); e++) {
+                struct scan_decision d;
+                decide(&d, (enum verdict_class)c, (enum verdict_reason)r, engines[e], "X");
+                bool harmless = c == VERDICT_CLEAN || c == VERDICT_SKIPPED;
+                bool passed = e == 1 && (c == VERDICT_INFECTED || c == VERDICT_UNSCANNABLE);
+                ck_assert_int_eq(d.deliver, harmless || passed);
+                ck_assert_int_eq(d.mark, passed);
+                ck_assert(d.deliver || (d.code >= 400 && d.code <= 599));
+                ck_assert(d.deliver || d.text[0]);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(hostile_names_cannot_break_out_of_reply_or_header)
+{
+    struct scan_decision d;
+    struct verdict v;
+    verdict_set(&v, VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
+    verdict_copy_text(v.engine, sizeof(v.engine), SPAN("strict"));
+    snprintf(v.name, sizeof(v.name), "a\r\nb\"; engine=x\\%%v\xff");
+    framework_decide(&fw, &v, "id\r\n250 ok", &d);
+    ck_assert_str_eq(d.text, "100% bad: a??b_; engine=x_%v? by strict in id??250 ok");
+    ck_assert_str_eq(d.status, "infected; name=\"a??b_; engine=x_%v?\"; engine=strict");
+}
+END_TEST
+
+START_TEST(the_text_is_cut_to_one_reply_line)
+{
+    char longest[301];
+    for (size_t i = 0; i < sizeof(longest) - 1; i++)
+        longest[i] = i % 2 ? 'v' : '%';
+    longest[sizeof(longest) - 1] = '\0';
+    struct engine_conf conf = strict_conf;
+    struct framework one = fw;
+    conf.infected_text = longest;
+    one.engines[0].conf = &conf;
+    struct verdict v;
+    verdict_set(&v, VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
+    verdict_copy_text(v.engine, sizeof(v.engine), SPAN("strict"));
+    memset(v.name, 'n', LIMIT_VERDICT_NAME);
+    struct scan_decision d;
+    framework_decide(&one, &v, "id", &d);
+    ck_assert_uint_eq(strlen(d.text) + strlen("550 5.7.1 \r\n"), 502);
+    ck_assert_uint_lt(strlen(d.status), sizeof(d.status));
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(each_verdict_has_its_decision)                                                                                   \
+    X(no_class_but_clean_and_skipped_is_delivered_unmarked)                                                            \
+    X(hostile_names_cannot_break_out_of_reply_or_header)                                                               \
+    X(the_text_is_cut_to_one_reply_line)
+#include "support/check_main.h"

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* Stanzas, as an administrator writes them, and the framework that comes out of them. */
+#include "stanza_fixture.h"
+
+/* Loads TEXT, which must be free of errors, with WARNINGS findings. */
+static void load(struct fixture *f, const char *text, size_t warnings)
+{
+    char findings[8192], copy[8192];
+    snprintf(copy, sizeof(copy), "%s", text);
+    fixture_load(f, copy);
+    fixture_findings(f, findings, sizeof(findings));
+    ck_assert_msg(f->problems.errors == 0 && f->problems.warnings == warnings,
+                  "expected %zu warnings for\n%s\nfound\n%s", warnings, text, findings);
+}
+
+START_TEST(the_example_of_the_manual_loads_without_findings)
+{
+    struct fixture f;
+    load(&f,
+         "ThreadPool \"CPU\" { Concurrency = 2 }\n"
+         "antivirus \"antivirus1\" {\n"
+         "  clamav \"clamav1\" { database = \"/var/lib/clamav\" action = reject error_code = 451 timeout = 20 }\n"
+         "}\n",
+         0);
+    ck_assert(!f.fw.scan_off);
+    ck_assert_uint_eq(f.fw.engine_count, 1);
+    const struct framework_engine *e = &f.fw.engines[0];
+    ck_assert_str_eq(e->name, "clamav1");
+    ck_assert_str_eq(e->type, "clamav");
+    ck_assert_str_eq(e->pool, "CPU");
+    ck_assert(e->built);
+    ck_assert_int_eq(e->conf->action, SCAN_ACTION_REJECT);
+    ck_assert_int_eq(e->conf->timeout_ms, 20000);
+    ck_assert_uint_eq(f.fw.pool_count, 1);
+    ck_assert_str_eq(f.fw.pools[0].name, "CPU");
+    ck_assert_int_eq(f.fw.pools[0].conf.concurrency, 2);
+    ck_assert_int_eq(f.fw.pools[0].conf.backlog, 1000);
+    fixture_release(&f);
+}
+END_TEST
+
+START_TEST(defaults_are_those_of_the_original_but_for_action)
+{
+    struct fixture f;
+    load(&f, "antivirus { clamav { } }", 0);
+    const struct engine_conf *c = f.fw.engines[0].conf;
+    ck_assert_str_eq(f.fw.engines[0].name, "clamav");
+    ck_assert(c->enabled);
+    ck_assert_int_eq(c->action, SCAN_ACTION_REJECT);
+    ck_assert_int_eq(c->error_code, 451);
+    ck_assert_int_eq(c->infected_code, 550);
+    ck_assert_int_eq(c->unscannable_code, 550);
+    ck_assert_int_eq(c->timeout_ms, 10000);
+    ck_assert_int_eq(c->max_concurrency, 0);
+    ck_assert_str_eq(c->database, "/var/lib/clamav");
+    ck_assert(c->alert_encrypted);
+    ck_assert_int_eq(c->max_scansize, 400 * 1024 * 1024);
+    ck_assert_int_eq(c->max_filesize, 100 * 1024 * 1024);
+    ck_assert_int_eq(c->max_recursion, 17);
+    ck_assert_int_eq(c->max_files, 10000);
+    ck_assert_ptr_null(c->daemon);
+    const struct pool_conf *p = &f.fw.pools[0].conf; /* no ThreadPool stanza: its rows' defaults all the same */
+    ck_assert_int_eq(p->concurrency, 4);
+    ck_assert_int_eq(p->backlog, 1000);
+    ck_assert_int_eq(p->stack_size, 8 * 1024 * 1024);
+    ck_assert_int_eq(p->memory_limit, 4LL * 1024 * 1024 * 1024);
+    ck_assert_int_eq(p->temp_size, 1024 * 1024 * 1024);
+    ck_assert_int_eq(p->jobs_per_worker, 1000);
+    fixture_release(&f);
+}
+END_TEST
+
+START_TEST(the_kaspersky_example_loads_unchanged_and_is_not_built)
+{
+    struct fixture f;
+    load(&f,
+         "Validate validate/antivirus antivirus {\n}\n\n"
+         "Validate validate/av_kaspersky kaspersky  {\n"
+         "  daemon = \"127.0.0.1:9001\"\n  daemon_is_remote = true\n  timeout = 180\n  action = pass\n  paranoid = "
+         "false\n"
+         "  context_variable = \"virus\"\n  skip_context_variable = \"skip_virus_check\"\n  file_base = "
+         "\"/var/tmp\"\n}\n",
+         1);
+    ck_assert_str_eq(f.problems.first->text,
+                     "postern.conf:4:1: kaspersky \"kaspersky\": this engine cannot scan in this "
+                     "version: every message gets its error_code 451");
+    const struct framework_engine *e = &f.fw.engines[0];
+    ck_assert_uint_eq(f.fw.engine_count, 1);
+    ck_assert(!e->built);
+    ck_assert_str_eq(e->pool, "IO");
+    ck_assert_str_eq(e->conf->daemon, "127.0.0.1:9001");
+    ck_assert(e->conf->daemon_is_remote);
+    ck_assert_int_eq(e->conf->timeout_ms, 180000);
+    ck_assert_int_eq(e->conf->action, SCAN_ACTION_PASS);
+    ck_assert_uint_eq(f.fw.pool_count, 0); /* no host is started for it */
+    fixture_release(&f);
+}
+END_TEST
+
+START_TEST(stanzas_of_both_eras_load)
+{
+    static const struct {
+        const char *text;
+        size_t warnings, engines;
+    } rows[] = {
+        {"Validate validate/antivirus antivirus { }\nValidate validate/av_clamav clamav { }", 0, 1},
+        {"Validate validate/antivirus antivirus { }\nValidate validate/av_clamav clamav passive { }", 1, 0},
+        {"Validate validate/antivirus clamav passive { }", 1, 0},
+        {"Validate validate/antivirus antivirus passive { }\nValidate validate/av_clamav clamav { }", 1, 0},
+        {"Validate validate/av_fsecure fsecure { daemon = /tmp/.fsav-65534 timeout = 60 }", 1, 1},
+        {"antivirus \"antivirus1\" { clamav \"clamav1\" { } csapi \"csapi1\" { max_extract_depth = 20 } }", 1, 2},
+        {"clamav { }\nantivirus \"antivirus1\" { clamav \"clamav1\" { } }", 0, 1},
+        {"antivirus { clamav { } }\n"
+         "Validate validate/sieve sieve { data_phase1 = \"/path.siv\" script \"data\" { source = \"keep;\" } }\n"
+         "Module generic/sievelib sievelib { }\n"
+         "Control_Listener { Listen \"/tmp/2025\" { } Listen \"127.0.0.1:2025\" { Enable = true } }",
+         3, 1},
+        {"antivirus { brightmail { whatever = 1 } clamav { } }", 2, 2}, /* not built, and what follows from it */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct fixture f;
+        load(&f, rows[i].text, rows[i].warnings);
+        ck_assert_msg(f.fw.engine_count == rows[i].engines, "%zu engines in %s", f.fw.engine_count, rows[i].text);
+        fixture_release(&f);
+    }
+}
+END_TEST
+
+START_TEST(engines_keep_the_order_of_the_file_and_passive_ones_take_no_part)
+{
+    struct fixture f;
+    load(&f,
+         "antivirus \"a\" { timeout = 30 kaspersky \"k1\" { } clamav \"c1\" { timeout = 5 } clamav \"off\" { enabled = "
+         "false } }\n"
+         "antivirus \"b\" { clamav \"c2\" { } }",
+         1);
+    static const char *const names[] = {"k1", "c1", "c2"};
+    static const int64_t timeouts[] = {30000, 5000, 10000}; /* inherited, own, default */
+    ck_assert_uint_eq(f.fw.engine_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_str_eq(f.fw.engines[i].name, names[i]);
+        ck_assert_int_eq(f.fw.engines[i].conf->timeout_ms, timeouts[i]);
+    }
+    fixture_release(&f);
+}
+END_TEST
+
+START_TEST(pools_are_found_in_any_case_and_each_used_one_is_listed_once)
+{
+    struct fixture f;
+    load(&f,
+         "ThreadPool \"Slow\" { backlog = 7 stack_size = 16M } ThreadPool \"unused\" { }\n"
+         "antivirus { clamav \"a\" { pool = slow } clamav \"b\" { pool = io } clamav \"c\" { pool = SLOW } kaspersky { "
+         "pool = cpu } }",
+         1);
+    static const char *const pools[] = {"Slow", "IO", "Slow", "CPU"};
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_str_eq(f.fw.engines[i].pool, pools[i]);
+    ck_assert_uint_eq(f.fw.pool_count, 2);
+    ck_assert_str_eq(f.fw.pools[0].name, "Slow");
+    ck_assert_int_eq(f.fw.pools[0].conf.backlog, 7);
+    ck_assert_int_eq(f.fw.pools[0].conf.stack_size, 16 * 1024 * 1024);
+    ck_assert_int_eq(f.fw.pools[0].conf.concurrency, 50);
+    ck_assert_str_eq(f.fw.pools[1].name, "IO");
+    ck_assert_int_eq(f.fw.pools[1].conf.concurrency, 50);
+    ck_assert_int_eq(framework_pool_index(&f.fw, "IO"), 1);
+    ck_assert_int_eq(framework_pool_index(&f.fw, "slow"), 0);
+    ck_assert_int_eq(framework_pool_index(&f.fw, "CPU"), -1);
+    fixture_release(&f);
+}
+END_TEST
+
+START_TEST(num_workers_acts_as_max_concurrency_with_a_warning)
+{
+    static const struct {
+        const char *text;
+        size_t warnings;
+        int64_t expected;
+    } rows[] = {{"antivirus { clamav { num_workers = 3 } }", 1, 3},
+                {"antivirus { clamav { max_concurrency = 5 } }", 0, 5},
+                {"antivirus { clamav { max_concurrency = 5 num_workers = 3 } }", 1, 5}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct fixture f;
+        load(&f, rows[i].text, rows[i].warnings);
+        ck_assert_int_eq(f.fw.engines[0].conf->max_concurrency, rows[i].expected);
+        fixture_release(&f);
+    }
+}
+END_TEST
+
+START_TEST(sub_second_timeouts_are_allowed)
+{
+    struct fixture f;
+    load(&f, "antivirus { clamav { timeout = 200ms } }", 0);
+    ck_assert_int_eq(f.fw.engines[0].conf->timeout_ms, 200);
+    fixture_release(&f);
+}
+END_TEST
+
+START_TEST(scan_is_off_only_when_written_out)
+{
+    struct fixture f;
+    load(&f, "scan = off", 0);
+    ck_assert(f.fw.scan_off);
+    fixture_release(&f);
+    load(&f, "scan = off antivirus { clamav { } }", 1);
+    ck_assert(f.fw.scan_off);
+    fixture_release(&f);
+    load(&f, "", 1);
+    ck_assert(!f.fw.scan_off);
+    ck_assert_uint_eq(f.fw.engine_count, 0);
+    fixture_release(&f);
+}
+END_TEST
+
+/* One finding that holds all of EXPECTED (parts divided by '|'). */
+static void assert_finding(const char *text, const char *expected)
+{
+    struct fixture f;
+    char copy[4096], findings[8192], part[256];
+    snprintf(copy, sizeof(copy), "%s", text);
+    fixture_load(&f, copy);
+    fixture_findings(&f, findings, sizeof(findings));
+    ck_assert_msg(f.problems.errors + f.problems.warnings == 1, "expected one finding for %s, found\n%s", text,
+                  findings);
+    for (const char *at = expected; *at;) {
+        size_t len = strcspn(at, "|");
+        snprintf(part, sizeof(part), "%.*s", (int)len, at);
+        ck_assert_msg(strstr(findings, part) != NULL, "for %s\nexpected \"%s\"\nfound %s", text, part, findings);
+        at += len + (at[len] == '|');
+    }
+    fixture_release(&f);
+}
+
+START_TEST(faults_and_surprises_are_named_with_their_place)
+{
+    static const struct {
+        const char *text, *finding;
+    } rows[] = {
+        {"", "warning |no engine is configured|451|scan = off"},
+        {"antivirus { clamav { enabled = false } }", "warning |no engine takes part"},
+        {"antivirus {\n clamav { action = quarantine } }",
+         "error postern.conf:2:11:|action = quarantine|not built yet|reject or pass"},
+        {"antivirus { clamav { action = destroy } }", "error |reject, pass, quarantine"},
+        {"antivirus { clamav { timeout = 0 } }", "error |timeout = 0: must be between 1ms and 3600s"},
+        {"antivirus { clamav { timeout = 3601 } }", "error |timeout = 3601: must be between 1ms and 3600s"},
+        {"antivirus { clamav { error_code = 250 } }", "error |error_code = 250|between 400 and 599"},
+        {"antivirus { clamav { error_code = 554 } }", "warning |error_code = 554|give up"},
+        {"antivirus { clamav { infected_code = 450 } }", "warning |infected_code = 450|again and again"},
+        {"antivirus { clamav { unscannable_code = 450 } }", "warning |unscannable_code = 450|again and again"},
+        {"antivirus { clamav { infected_text = \"100%\" } }", "error |infected_text|placeholder"},
+        {"antivirus { clamav { error_text = \"%s\" } }", "error |error_text|unknown placeholder %s"},
+        {"antivirus { clamav { unscannable_text = \"a\tb\" } }", "error |unscannable_text|printable ASCII"},
+        {"ThreadPool \"mine\" { } antivirus { clamav { pool = your } }", "error |pool = your|known are CPU, IO, mine"},
+        {"antivirus { clamav \"two words\" { } }", "error |clamav \"two words\"|name of an engine"},
+        {"antivirus { clamav \"x123456789012345678901234567890123456789a\" { } }", "error |1 to 40"},
+        {"antivirus {\n clamav \"a\" { }\n csapi \"A\" { enabled = off } }",
+         "error postern.conf:3:|name is taken|postern.conf:2"},
+        {"ThreadPool \"a b\" { } antivirus { clamav { } }", "error |name of a ThreadPool"},
+        {"ThreadPool \"cpu\" { }\nThreadPool \"CPU\" { } antivirus { clamav { } }",
+         "error postern.conf:2:|there already|postern.conf:1"},
+        {"antivirus { clamav { daemon = \"127.0.0.1:3310\" } }", "warning |with a daemon cannot scan"},
+        {"antivirus { clamav { cache_size = 5 } }", "warning |cache_size = 5|no effect"},
+        {"antivirus { clamav { context_variable = v } }", "warning |context_variable = v|no effect"},
+        {"antivirus { clamav { skip_context_variable = v } }", "warning |skip_context_variable = v|no effect"},
+        {"antivirus { clamav { file_base = /var/tmp } }", "warning |file_base|no effect"},
+        {"antivirus { clamav { mime_decompose = on } }", "warning |mime_decompose|no effect"},
+        {"antivirus { clamav { paranoid = on } }", "warning |paranoid|no effect"},
+        {"antivirus { clamav { use_wire_rep = on } }", "warning |use_wire_rep|un-stuffed"},
+        {"antivirus { clamav { debug_level = DEBUG } }", "warning |debug_level|no effect"},
+        {"antivirus { clamav { max_recursion = 0 } }", "error |max_recursion = 0|between 1 and 100"},
+        {"antivirus { clamav { timout = 3 } }", "error |timout|timeout"},
+        {"antivirus { kaspersky { timout = 3 } }", "error |timout|timeout"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_finding(rows[i].text, rows[i].finding);
+}
+END_TEST
+
+START_TEST(options_that_change_nothing_give_no_warning)
+{
+    struct fixture f;
+    load(&f,
+         "antivirus { clamav { cache_size = 1000 skip_context_variable = skip_virus_check mime_decompose = 0 paranoid "
+         "= false "
+         "use_wire_rep = false enabled = yes } }",
+         0);
+    fixture_release(&f);
+}
+END_TEST
+
+START_TEST(more_engines_than_the_table_holds_are_an_error)
+{
+    char text[4096] = "antivirus {";
+    for (int i = 0; i < LIMIT_ENGINES; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), " clamav \"c%d\" { }", i);
+    struct fixture f;
+    size_t len = strlen(text);
+    snprintf(text + len, sizeof(text) - len, "}");
+    load(&f, text, 0);
+    ck_assert_uint_eq(f.fw.engine_count, LIMIT_ENGINES);
+    fixture_release(&f);
+    snprintf(text + len, sizeof(text) - len, " clamav \"last\" { } }");
+    assert_finding(text, "error |clamav \"last\"|at most 16 engines");
+}
+END_TEST
+
+START_TEST(the_dump_loads_into_the_same_framework_without_new_findings)
+{
+    struct fixture f, again;
+    load(&f,
+         "antivirus { clamav \"a\" { num_workers = 3 infected_text = \"no \\\"%v\\\"\" } kaspersky { } } ThreadPool "
+         "\"CPU\" { }",
+         2);
+    struct buf out;
+    buf_init(&out, 65536);
+    ck_assert_int_eq(conf_dump(&f.conf, &fixture_table, &out), ERR_OK);
+    ck_assert_int_eq(buf_append_char(&out, '\0'), ERR_OK);
+    load(&again, buf_span(&out).ptr, 2);
+    ck_assert_uint_eq(again.fw.engine_count, 2);
+    ck_assert_int_eq(again.fw.engines[0].conf->max_concurrency, 3);
+    ck_assert_str_eq(again.fw.engines[0].conf->infected_text, "no \"%v\"");
+    ck_assert_str_eq(again.fw.engines[1].name, "kaspersky");
+    buf_release(&out);
+    fixture_release(&again);
+    fixture_release(&f);
+}
+END_TEST
+
+START_TEST(the_tables_make_a_reference_and_an_example_that_loads)
+{
+    struct fixture f;
+    struct buf out;
+    buf_init(&out, 262144);
+    ck_assert_int_eq(conf_dump_reference(&fixture_table, &out), ERR_OK);
+    ck_assert_uint_lt(span_find_span(buf_span(&out), SPAN("max_filesize")), buf_len(&out));
+    buf_clear(&out);
+    ck_assert_int_eq(conf_dump_example(&fixture_table, &out), ERR_OK);
+    ck_assert_int_eq(buf_append_char(&out, '\0'), ERR_OK);
+    char *text = strdup(buf_span(&out).ptr);
+    ck_assert_ptr_nonnull(text);
+    fixture_load(&f, text);
+    ck_assert_uint_eq(f.problems.errors, 0);
+    free(text);
+    buf_release(&out);
+    fixture_release(&f);
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(the_example_of_the_manual_loads_without_findings)                                                                \
+    X(defaults_are_those_of_the_original_but_for_action)                                                               \
+    X(the_kaspersky_example_loads_unchanged_and_is_not_built)                                                          \
+    X(stanzas_of_both_eras_load)                                                                                       \
+    X(engines_keep_the_order_of_the_file_and_passive_ones_take_no_part)                                                \
+    X(pools_are_found_in_any_case_and_each_used_one_is_listed_once)                                                    \
+    X(num_workers_acts_as_max_concurrency_with_a_warning)                                                              \
+    X(sub_second_timeouts_are_allowed)                                                                                 \
+    X(scan_is_off_only_when_written_out)                                                                               \
+    X(faults_and_surprises_are_named_with_their_place)                                                                 \
+    X(options_that_change_nothing_give_no_warning)                                                                     \
+    X(more_engines_than_the_table_holds_are_an_error)                                                                  \
+    X(the_dump_loads_into_the_same_framework_without_new_findings)                                                     \
+    X(the_tables_make_a_reference_and_an_example_that_loads)
+#include "support/check_main.h"

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* Records between edge, broker and worker: what one side writes the other reads, and nothing else is accepted. */
+#include "scan/scan_ipc.h"
+#include <check.h>
+
+static struct scan_record sample(enum scan_record_type type)
+{
+    struct scan_record r;
+    memset(&r, 0, sizeof(r));
+    r.type = type;
+    switch (type) {
+    case SCAN_JOB:
+        r.job = (struct scan_job){.id = 0x0102030405060708, .engine = "clamav1", .size = 1234567, .deadline_us = 99};
+        for (size_t i = 0; i < sizeof(r.job.digest); i++)
+            r.job.digest[i] = (uint8_t)(200 + i);
+        break;
+    case SCAN_CANCEL:
+        r.cancel = UINT64_MAX;
+        break;
+    case SCAN_ANSWER:
+        r.answer = (struct scan_answer){.id = 7,
+                                        .verdict = {.class = VERDICT_INFECTED,
+                                                    .name = "Test.Name",
+                                                    .engine = "clamav1",
+                                                    .detail = "part 3",
+                                                    .database_version = 27500,
+                                                    .queue_us = 5,
+                                                    .scan_us = 6}};
+        break;
+    case SCAN_STATUS:
+        r.status = (struct scan_status){.engine = "clamav1",
+                                        .state = SCAN_ENGINE_READY,
+                                        .database_version = 27500,
+                                        .signatures = 8700000,
+                                        .detail = "1.4.6"};
+        break;
+    }
+    return r;
+}
+
+static enum err decode(const unsigned char *bytes, size_t len, struct scan_record *out)
+{
+    /* An exact copy on the heap, so that the sanitizer sees a read past the end. */
+    unsigned char *copy = malloc(len ? len : 1);
+    ck_assert_ptr_nonnull(copy);
+    memcpy(copy, bytes, len);
+    enum err e = scan_record_decode(span_of(copy, len), out);
+    free(copy);
+    return e;
+}
+
+START_TEST(every_type_survives_the_way)
+{
+    for (int type = SCAN_JOB; type <= SCAN_STATUS; type++) {
+        struct scan_record in = sample((enum scan_record_type)type), out;
+        unsigned char bytes[SCAN_RECORD_SIZE], again[SCAN_RECORD_SIZE];
+        size_t len = scan_record_encode(&in, bytes);
+        ck_assert_int_eq(decode(bytes, len, &out), ERR_OK);
+        ck_assert_int_eq(out.type, type);
+        ck_assert_uint_eq(scan_record_encode(&out, again), len);
+        ck_assert_mem_eq(bytes, again, len);
+    }
+    struct scan_record in = sample(SCAN_JOB), out;
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
+    ck_assert_uint_eq(out.job.id, in.job.id);
+    ck_assert_str_eq(out.job.engine, "clamav1");
+    ck_assert_uint_eq(out.job.size, 1234567);
+    ck_assert_uint_eq(out.job.deadline_us, 99);
+    ck_assert_mem_eq(out.job.digest, in.job.digest, 32);
+    in = sample(SCAN_ANSWER);
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
+    ck_assert_int_eq(out.answer.verdict.class, VERDICT_INFECTED);
+    ck_assert_str_eq(out.answer.verdict.name, "Test.Name");
+    ck_assert_str_eq(out.answer.verdict.detail, "part 3");
+    ck_assert_uint_eq(out.answer.verdict.database_version, 27500);
+    ck_assert_uint_eq(out.answer.verdict.scan_us, 6);
+    in = sample(SCAN_STATUS);
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
+    ck_assert_int_eq(out.status.state, SCAN_ENGINE_READY);
+    ck_assert_uint_eq(out.status.signatures, 8700000);
+    ck_assert_str_eq(out.status.detail, "1.4.6");
+}
+END_TEST
+
+START_TEST(integers_are_big_endian)
+{
+    struct scan_record r = {.type = SCAN_CANCEL, .cancel = 0x0102030405060708};
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    ck_assert_uint_eq(scan_record_encode(&r, bytes), 9);
+    ck_assert_mem_eq(bytes, "\x02\x01\x02\x03\x04\x05\x06\x07\x08", 9);
+}
+END_TEST
+
+START_TEST(the_longest_strings_fit_and_are_kept_whole)
+{
+    struct scan_record in = sample(SCAN_ANSWER), out;
+    struct verdict *v = &in.answer.verdict;
+    memset(v->name, 'n', LIMIT_VERDICT_NAME);
+    memset(v->detail, 'd', LIMIT_VERDICT_TEXT);
+    memset(v->engine, 'e', LIMIT_ENGINE_NAME);
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    size_t len = scan_record_encode(&in, bytes);
+    ck_assert_uint_lt(len, SCAN_RECORD_SIZE);
+    ck_assert_int_eq(decode(bytes, len, &out), ERR_OK);
+    ck_assert_str_eq(out.answer.verdict.detail, v->detail);
+    ck_assert_str_eq(out.answer.verdict.name, v->name);
+    ck_assert_str_eq(out.answer.verdict.engine, v->engine);
+}
+END_TEST
+
+START_TEST(encoding_mends_strings_that_are_unterminated_or_not_printable)
+{
+    struct scan_record in = sample(SCAN_STATUS), out;
+    memset(in.status.detail, 0xe4, sizeof(in.status.detail));
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
+    ck_assert_uint_eq(strlen(out.status.detail), LIMIT_VERDICT_TEXT);
+    ck_assert_uint_eq(strspn(out.status.detail, "?"), LIMIT_VERDICT_TEXT);
+}
+END_TEST
+
+START_TEST(every_cut_and_every_trailing_byte_is_refused)
+{
+    for (int type = SCAN_JOB; type <= SCAN_STATUS; type++) {
+        struct scan_record in = sample((enum scan_record_type)type), out;
+        unsigned char bytes[SCAN_RECORD_SIZE] = {0};
+        size_t len = scan_record_encode(&in, bytes);
+        for (size_t cut = 0; cut < len; cut++)
+            ck_assert_msg(decode(bytes, cut, &out) == ERR_SYNTAX, "type %d cut at %zu of %zu", type, cut, len);
+        ck_assert_int_eq(decode(bytes, len + 1, &out), ERR_SYNTAX);
+    }
+}
+END_TEST
+
+/* Offsets: answer: type 0, id 1…8, class 9, reason 10, name 11…; status: type 0, engine 1…9, state 10. */
+enum { AT_CLASS = 9, AT_REASON = 10, AT_NAME = 11, AT_STATE = 10 };
+
+START_TEST(an_answer_may_only_join_class_and_reason_that_belong_together)
+{
+    struct scan_record in = sample(SCAN_ANSWER), out;
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    size_t len = scan_record_encode(&in, bytes);
+    unsigned accepted = 0;
+    for (unsigned class = 0; class < 256; class ++) {
+        for (unsigned reason = 0; reason < 256; reason++) {
+            bytes[AT_CLASS] = (unsigned char)class;
+            bytes[AT_REASON] = (unsigned char)reason;
+            bool fits = false;
+            if (class == VERDICT_CLEAN || class == VERDICT_INFECTED)
+                fits = reason == VERDICT_REASON_NONE;
+            else if (class == VERDICT_UNSCANNABLE || class == VERDICT_ERROR)
+                fits = reason < VERDICT_REASON_COUNT &&
+                       verdict_reason_class((enum verdict_reason)reason) == (enum verdict_class) class;
+            ck_assert_msg((decode(bytes, len, &out) == ERR_OK) == fits, "class %u reason %u", class, reason);
+            accepted += fits;
+        }
+    }
+    ck_assert_uint_eq(accepted, VERDICT_REASON_COUNT); /* none twice, but NONE without SCAN_OFF */
+}
+END_TEST
+
+START_TEST(a_scan_host_cannot_skip_a_scan)
+{
+    struct scan_record in = sample(SCAN_ANSWER), out;
+    verdict_set(&in.answer.verdict, VERDICT_SKIPPED, VERDICT_REASON_SCAN_OFF, NULL);
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_SYNTAX);
+}
+END_TEST
+
+START_TEST(unknown_types_and_states_are_refused)
+{
+    struct scan_record in = sample(SCAN_STATUS), out;
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    size_t len = scan_record_encode(&in, bytes);
+    for (unsigned state = 0; state < 256; state++) {
+        bytes[AT_STATE] = (unsigned char)state;
+        ck_assert_int_eq(decode(bytes, len, &out), state <= SCAN_ENGINE_FAILED ? ERR_OK : ERR_SYNTAX);
+    }
+    bytes[AT_STATE] = 0;
+    for (unsigned type = 0; type < 256; type++) {
+        bytes[0] = (unsigned char)type;
+        ck_assert_int_eq(decode(bytes, len, &out), type == SCAN_STATUS ? ERR_OK : ERR_SYNTAX);
+    }
+}
+END_TEST
+
+START_TEST(strings_that_are_too_long_or_not_printable_are_refused)
+{
+    struct scan_record in = sample(SCAN_ANSWER), out;
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    size_t len = scan_record_encode(&in, bytes);
+    for (unsigned c = 0; c < 256; c++) {
+        bytes[AT_NAME + 2] = (unsigned char)c;
+        ck_assert_msg((decode(bytes, len, &out) == ERR_OK) == char_is_print((char)c), "octet %u", c);
+    }
+    /* a name one octet longer than its field */
+    unsigned char big[SCAN_RECORD_SIZE];
+    size_t name = strlen(in.answer.verdict.name), longer = LIMIT_VERDICT_NAME + 1, tail = AT_NAME + 2 + name;
+    len = scan_record_encode(&in, bytes);
+    memcpy(big, bytes, AT_NAME);
+    big[AT_NAME] = 0;
+    big[AT_NAME + 1] = (unsigned char)longer;
+    memset(big + AT_NAME + 2, 'x', longer);
+    memcpy(big + AT_NAME + 2 + longer, bytes + tail, len - tail);
+    ck_assert_int_eq(decode(big, len - name + longer, &out), ERR_SYNTAX);
+    big[AT_NAME + 1] = LIMIT_VERDICT_NAME;
+    memcpy(big + AT_NAME + 2 + LIMIT_VERDICT_NAME, bytes + tail, len - tail);
+    ck_assert_int_eq(decode(big, len - name + LIMIT_VERDICT_NAME, &out), ERR_OK);
+}
+END_TEST
+
+START_TEST(jobs_and_states_name_an_engine)
+{
+    static const enum scan_record_type types[] = {SCAN_JOB, SCAN_STATUS};
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        struct scan_record in = sample(types[i]), out;
+        in.job.engine[0] = '\0';
+        in.status.engine[0] = '\0';
+        if (types[i] == SCAN_JOB)
+            in.job.id = 1;
+        unsigned char bytes[SCAN_RECORD_SIZE];
+        ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_SYNTAX);
+    }
+}
+END_TEST
+
+/* xorshift: the same numbers on every run. */
+static uint32_t next_random(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+/* Whatever was accepted must be what the writer would have written. */
+static void accept_only_canonical(const unsigned char *bytes, size_t len, unsigned *accepted)
+{
+    struct scan_record out;
+    unsigned char again[SCAN_RECORD_SIZE];
+    if (decode(bytes, len, &out) != ERR_OK)
+        return;
+    (*accepted)++;
+    ck_assert_uint_eq(scan_record_encode(&out, again), len);
+    ck_assert_mem_eq(bytes, again, len);
+}
+
+START_TEST(mutated_records_are_refused_or_read_as_they_stand)
+{
+    uint32_t random = 2463534242u;
+    unsigned accepted = 0, rounds = 40000;
+    for (unsigned round = 0; round < rounds; round++) {
+        struct scan_record in = sample((enum scan_record_type)(1 + round % 4));
+        unsigned char bytes[SCAN_RECORD_SIZE];
+        size_t len = scan_record_encode(&in, bytes);
+        for (unsigned n = 1 + next_random(&random) % 3; n > 0; n--)
+            bytes[next_random(&random) % len] = (unsigned char)next_random(&random);
+        accept_only_canonical(bytes, len, &accepted);
+    }
+    ck_assert_uint_gt(accepted, 0);
+    ck_assert_uint_lt(accepted, rounds);
+}
+END_TEST
+
+START_TEST(random_bytes_are_refused_or_read_as_they_stand)
+{
+    uint32_t random = 88172645u;
+    unsigned accepted = 0;
+    for (unsigned round = 0; round < 40000; round++) {
+        unsigned char bytes[SCAN_RECORD_SIZE];
+        size_t len = next_random(&random) % (round % 2 ? 64 : SCAN_RECORD_SIZE);
+        for (size_t i = 0; i < len; i++)
+            bytes[i] = (unsigned char)next_random(&random);
+        if (len > 0)
+            bytes[0] = (unsigned char)(next_random(&random) % 6);
+        accept_only_canonical(bytes, len, &accepted);
+    }
+    ck_assert_uint_lt(accepted, 40000);
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(every_type_survives_the_way)                                                                                     \
+    X(integers_are_big_endian)                                                                                         \
+    X(the_longest_strings_fit_and_are_kept_whole)                                                                      \
+    X(encoding_mends_strings_that_are_unterminated_or_not_printable)                                                   \
+    X(every_cut_and_every_trailing_byte_is_refused)                                                                    \
+    X(an_answer_may_only_join_class_and_reason_that_belong_together)                                                   \
+    X(a_scan_host_cannot_skip_a_scan)                                                                                  \
+    X(unknown_types_and_states_are_refused)                                                                            \
+    X(strings_that_are_too_long_or_not_printable_are_refused)                                                          \
+    X(jobs_and_states_name_an_engine)                                                                                  \
+    X(mutated_records_are_refused_or_read_as_they_stand)                                                               \
+    X(random_bytes_are_refused_or_read_as_they_stand)
+#include "support/check_main.h"

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages in memory and on disk: bytes, digest, immutability, waiting, faults, and that nothing is left behind. */
+#include "base/mem.h"
+#include "io/deadline.h"
+#include "spool/message.h"
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { GUARD_MS = 30000, THRESHOLD = 100000 };
+
+struct bench {
+    struct loop *loop;
+    struct mailbox *box;
+    struct iopool *pool;
+    struct spool *spool;
+    struct deadline guard;
+    unsigned wakes;
+    char dir[64];
+};
+
+static void hung(void *arg)
+{
+    (void)arg;
+    ck_abort_msg("no wake came");
+}
+
+static void setup(struct bench *b)
+{
+    struct errtext why;
+    *b = (struct bench){.loop = loop_new()};
+    snprintf(b->dir, sizeof(b->dir), "/tmp/postern-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(b->dir));
+    b->box = mailbox_new(b->loop);
+    b->pool = iopool_new(2);
+    b->spool = spool_open(b->dir, THRESHOLD, &why);
+    ck_assert_msg(b->spool != NULL, "%s", why.text);
+    deadline_init(&b->guard, b->loop, hung, b);
+    deadline_set_ms(&b->guard, GUARD_MS);
+}
+
+static void teardown(struct bench *b)
+{
+    iopool_free(b->pool);
+    spool_close(b->spool);
+    deadline_clear(&b->guard);
+    mailbox_free(b->box);
+    loop_free(b->loop);
+    ck_assert_int_eq(rmdir(b->dir), 0); /* fails if a file was left */
+}
+
+static void woken(void *arg)
+{
+    struct bench *b = arg;
+    b->wakes++;
+    loop_stop(b->loop);
+}
+
+static struct message *new_message(struct bench *b)
+{
+    struct message *m = message_new(b->spool, b->pool, b->box, woken, b);
+    ck_assert_ptr_nonnull(m);
+    return m;
+}
+
+/* A state that may be WAIT, waited for. */
+static enum message_state settled(struct bench *b, struct message *m, enum message_state state)
+{
+    if (state != MESSAGE_WAIT)
+        return state;
+    unsigned before = b->wakes;
+    ck_assert_int_eq(message_poll(m), MESSAGE_WAIT);
+    while (b->wakes == before)
+        loop_run(b->loop);
+    ck_assert_uint_eq(b->wakes, before + 1);
+    return message_poll(m);
+}
+
+static char byte_at(uint64_t i)
+{
+    return (char)((i * 2654435761U) >> 13);
+}
+
+static enum message_state fill(struct bench *b, struct message *m, uint64_t size, size_t step)
+{
+    static char bytes[SPOOL_SLICE];
+    enum message_state state = MESSAGE_OK;
+    for (uint64_t at = message_size(m), end = at + size; at < end && state == MESSAGE_OK;) {
+        size_t n = end - at < step ? (size_t)(end - at) : step;
+        for (size_t i = 0; i < n; i++)
+            bytes[i] = byte_at(at + i);
+        state = settled(b, m, message_append(m, span_of(bytes, n)));
+        at += n;
+    }
+    return state;
+}
+
+static enum message_state seal(struct bench *b, struct message *m)
+{
+    enum message_state state = message_seal(m);
+    while (state == MESSAGE_WAIT) {
+        state = settled(b, m, state);
+        if (state == MESSAGE_OK)
+            state = message_seal(m);
+    }
+    return state;
+}
+
+static void assert_content(struct bench *b, struct message *m, uint64_t size)
+{
+    struct sha256 *h = sha256_new();
+    struct sha256_digest digest;
+    uint64_t at = 0;
+    struct span slice;
+    do {
+        enum message_state state = message_read(m, at, &slice);
+        if (state == MESSAGE_WAIT) {
+            ck_assert_int_eq(settled(b, m, state), MESSAGE_OK);
+            state = message_read(m, at, &slice);
+        }
+        ck_assert_int_eq(state, MESSAGE_OK);
+        for (size_t i = 0; i < slice.len; i++)
+            ck_assert_int_eq(slice.ptr[i], byte_at(at + i));
+        ck_assert_int_eq(sha256_update(h, slice), ERR_OK);
+        at += slice.len;
+    } while (slice.len > 0);
+    ck_assert_uint_eq(at, size);
+    ck_assert_int_eq(sha256_finish(h, &digest), ERR_OK);
+    ck_assert_mem_eq(digest.bytes, message_digest(m)->bytes, SHA256_SIZE);
+    sha256_free(h);
+}
+
+START_TEST(what_was_appended_is_read_back_whatever_the_size_and_step)
+{
+    static const struct {
+        uint64_t size;
+        size_t step;
+    } cases[] = {{0, 1},
+                 {1, 1},
+                 {999, 7},
+                 {THRESHOLD, 4096},
+                 {THRESHOLD + 1, 4096},
+                 {THRESHOLD + 1, 1},
+                 {SPOOL_SLICE * 3, SPOOL_SLICE},
+                 {SPOOL_SLICE * 5 + 17, SPOOL_SLICE - 1},
+                 {2000003, 30011},
+                 {3000000, 65536}};
+    struct bench b;
+    setup(&b);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct message *m = new_message(&b);
+        ck_assert_int_eq(fill(&b, m, cases[i].size, cases[i].step), MESSAGE_OK);
+        ck_assert_int_eq(seal(&b, m), MESSAGE_OK);
+        ck_assert_int_eq(message_seal(m), MESSAGE_OK);
+        ck_assert_uint_eq(message_size(m), cases[i].size);
+        ck_assert_int_eq(message_in_memory(m), cases[i].size <= THRESHOLD);
+        assert_content(&b, m, cases[i].size);
+        message_free(m);
+    }
+    teardown(&b);
+}
+END_TEST
+
+START_TEST(a_slice_may_be_read_at_any_offset_and_again)
+{
+    struct bench b;
+    static const uint64_t offsets[] = {5, 300000, 5, 0, 299999, 123456};
+    static const uint64_t sizes[] = {90000, 300001};
+    setup(&b);
+    for (size_t k = 0; k < ARRAY_SIZE(sizes); k++) {
+        struct message *m = new_message(&b);
+        ck_assert_int_eq(fill(&b, m, sizes[k], 5000), MESSAGE_OK);
+        ck_assert_int_eq(seal(&b, m), MESSAGE_OK);
+        for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
+            struct span slice, again;
+            uint64_t at = offsets[i];
+            enum message_state state = message_read(m, at, &slice);
+            if (settled(&b, m, state) == MESSAGE_OK && state == MESSAGE_WAIT)
+                state = message_read(m, at, &slice);
+            ck_assert_int_eq(state, MESSAGE_OK);
+            uint64_t left = at < sizes[k] ? sizes[k] - at : 0;
+            ck_assert_uint_eq(slice.len, left < SPOOL_SLICE ? left : SPOOL_SLICE);
+            if (slice.len)
+                ck_assert_int_eq(slice.ptr[slice.len - 1], byte_at(at + slice.len - 1));
+            ck_assert_int_eq(message_read(m, at, &again), MESSAGE_OK); /* at once */
+            ck_assert_ptr_eq(again.ptr, slice.ptr);
+        }
+        message_free(m);
+    }
+    teardown(&b);
+}
+END_TEST
+
+START_TEST(a_sealed_message_cannot_be_changed_by_its_descriptor)
+{
+    static const uint64_t sizes[] = {10, THRESHOLD * 2};
+    struct bench b;
+    setup(&b);
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        struct message *m = new_message(&b);
+        ck_assert_int_eq(message_fd(m), -1);
+        ck_assert_int_eq(fill(&b, m, sizes[i], 1000), MESSAGE_OK);
+        ck_assert_int_eq(seal(&b, m), MESSAGE_OK);
+        int fd = message_fd(m);
+        ck_assert_int_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+        ck_assert_int_eq(write(fd, "x", 1), -1);
+        ck_assert_int_eq(ftruncate(fd, 0), -1);
+        struct stat st;
+        ck_assert_int_eq(fstat(fd, &st), 0);
+        ck_assert_uint_eq((uint64_t)st.st_size, sizes[i]);
+        if (message_in_memory(m)) { /* not even by opening it anew */
+            char path[64];
+            snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+            int again = open(path, O_RDWR | O_CLOEXEC);
+            ck_assert_int_eq(again >= 0 ? write(again, "x", 1) : -1, -1);
+            close(again);
+        } else {
+            ck_assert_int_eq(st.st_mode & 0777, 0600);
+            ck_assert_uint_eq(st.st_nlink, 0);
+        }
+        message_free(m);
+    }
+    teardown(&b);
+}
+END_TEST
+
+START_TEST(a_sealed_message_takes_no_more)
+{
+    struct bench b;
+    setup(&b);
+    struct message *m = new_message(&b);
+    ck_assert_int_eq(seal(&b, m), MESSAGE_OK);
+    ck_assert_int_eq(message_append(m, SPAN("late")), MESSAGE_FAILED);
+    message_free(m);
+    teardown(&b);
+}
+END_TEST
+
+/* Runs until everything the pool has is home: a message of our own goes through it last. */
+static void run_until_quiet(struct bench *b)
+{
+    struct message *m = new_message(b);
+    ck_assert_int_eq(fill(b, m, THRESHOLD + 1, SPOOL_SLICE), MESSAGE_OK);
+    ck_assert_int_eq(seal(b, m), MESSAGE_OK);
+    message_free(m);
+}
+
+static unsigned count_descriptors(void)
+{
+    unsigned count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+START_TEST(a_message_may_be_given_up_at_any_moment)
+{
+    struct bench b;
+    setup(&b);
+    unsigned before = count_descriptors();
+    static char bytes[SPOOL_SLICE];
+    for (unsigned appends = 0; appends < 8; appends++) {
+        for (int sealing = 0; sealing < 2; sealing++) {
+            struct message *m = new_message(&b);
+            enum message_state state = MESSAGE_OK;
+            for (unsigned i = 0; i < appends && state == MESSAGE_OK; i++) {
+                state = message_append(m, span_of(bytes, sizeof(bytes)));
+                if (state == MESSAGE_WAIT && i + 1 < appends)
+                    state = settled(&b, m, state);
+            }
+            if (sealing && state == MESSAGE_OK)
+                ck_assert_int_ne(message_seal(m), MESSAGE_FAILED);
+            unsigned wakes = b.wakes;
+            message_free(m);
+            ck_assert_uint_eq(b.wakes, wakes);
+        }
+    }
+    /* also while it is read */
+    struct message *m = new_message(&b);
+    struct span slice;
+    ck_assert_int_eq(fill(&b, m, THRESHOLD * 3, SPOOL_SLICE), MESSAGE_OK);
+    ck_assert_int_eq(seal(&b, m), MESSAGE_OK);
+    ck_assert_int_eq(message_read(m, 0, &slice), MESSAGE_WAIT);
+    message_free(m);
+    run_until_quiet(&b);
+    iopool_free(b.pool);
+    ck_assert_uint_eq(count_descriptors(), before);
+    b.pool = NULL;
+    teardown(&b);
+}
+END_TEST
+
+/* A file size limit stands for a full disk: the write fails with EFBIG where the other gives ENOSPC. */
+START_TEST(a_file_that_cannot_grow_fails_the_message_and_stays_failed)
+{
+    struct bench b;
+    setup(&b);
+    struct rlimit old, small = {.rlim_cur = 200000};
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small.rlim_max = old.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    struct message *m = new_message(&b);
+    enum message_state state = fill(&b, m, 1000000, 50000);
+    if (state == MESSAGE_OK)
+        state = seal(&b, m);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+    ck_assert_int_eq(state, MESSAGE_FAILED);
+    ck_assert_int_eq(message_errno(m), EFBIG);
+    ck_assert_ptr_nonnull(strstr(message_why(m), b.dir));
+    ck_assert_ptr_nonnull(strstr(message_why(m), "cannot write to"));
+    ck_assert_int_eq(message_append(m, SPAN("x")), MESSAGE_FAILED);
+    ck_assert_int_eq(message_seal(m), MESSAGE_FAILED);
+    ck_assert_int_eq(message_poll(m), MESSAGE_FAILED);
+    message_free(m);
+    teardown(&b);
+}
+END_TEST
+
+START_TEST(without_descriptors_no_message_is_made_or_it_fails_when_it_needs_a_file)
+{
+    struct bench b;
+    setup(&b);
+    struct message *m = new_message(&b);
+    struct rlimit old, none = {0};
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none.rlim_max = old.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct message *none_left = message_new(b.spool, b.pool, b.box, woken, &b);
+    enum message_state state = fill(&b, m, THRESHOLD + 1, 50000);
+    if (state == MESSAGE_OK)
+        state = seal(&b, m);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+    ck_assert_ptr_null(none_left);
+    ck_assert_int_eq(state, MESSAGE_FAILED);
+    ck_assert_int_eq(message_errno(m), EMFILE);
+    message_free(m);
+    teardown(&b);
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(what_was_appended_is_read_back_whatever_the_size_and_step)                                                       \
+    X(a_slice_may_be_read_at_any_offset_and_again)                                                                     \
+    X(a_sealed_message_cannot_be_changed_by_its_descriptor)                                                            \
+    X(a_sealed_message_takes_no_more)                                                                                  \
+    X(a_message_may_be_given_up_at_any_moment)                                                                         \
+    X(a_file_that_cannot_grow_fails_the_message_and_stays_failed)                                                      \
+    X(without_descriptors_no_message_is_made_or_it_fails_when_it_needs_a_file)
+#include "support/check_main.h"
