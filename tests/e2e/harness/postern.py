@@ -138,7 +138,7 @@ class Postern:
         self.path.write_text(self.configuration.text())
         self.process = subprocess.Popen([self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.limits, cwd="/",
-                                        env={**os.environ, "TMPDIR": str(self.temporary)})
+                                        env={"TMPDIR": str(self.temporary), **os.environ})
         self.log = Log(self.process.stderr)
         if wait_ready:
             self.wait_ready()
