@@ -17,6 +17,26 @@
 
 enum { GUARD_MS = 30000, THRESHOLD = 100000 };
 
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+static long allocations_left = -1; /* until one fails; negative: none does */
+
+static bool allocation_fails(void)
+{
+    return allocations_left >= 0 && allocations_left-- == 0;
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return allocation_fails() ? NULL : __real_calloc(count, size);
+}
+void *__wrap_realloc(void *old, size_t size)
+{
+    return allocation_fails() ? NULL : __real_realloc(old, size);
+}
+
 struct bench {
     struct loop *loop;
     struct mailbox *box;
@@ -351,6 +371,41 @@ START_TEST(without_descriptors_no_message_is_made_or_it_fails_when_it_needs_a_fi
 }
 END_TEST
 
+START_TEST(whichever_allocation_fails_the_message_fails_and_nothing_else)
+{
+    static const uint64_t sizes[] = {1000, THRESHOLD * 2};
+    struct bench b;
+    unsigned failures = 0;
+    setup(&b);
+    for (long k = 0, went_well = 0; went_well < (long)ARRAY_SIZE(sizes); k++) {
+        uint64_t size = sizes[went_well];
+        allocations_left = k;
+        struct message *m = message_new(b.spool, b.pool, b.box, woken, &b);
+        enum message_state state = m ? fill(&b, m, size, 50000) : MESSAGE_FAILED;
+        if (state == MESSAGE_OK)
+            state = seal(&b, m);
+        if (state == MESSAGE_OK) {
+            struct span slice;
+            state = message_read(m, 0, &slice);
+            state = settled(&b, m, state);
+        }
+        bool failed = allocations_left < 0;
+        allocations_left = -1;
+        ck_assert_int_eq(state, failed ? MESSAGE_FAILED : MESSAGE_OK);
+        if (failed && m)
+            ck_assert_int_eq(message_errno(m), ENOMEM);
+        failures += failed;
+        if (!failed) {
+            went_well++;
+            k = -1;
+        }
+        message_free(m);
+    }
+    ck_assert_uint_ge(failures, 2 + 2 + 1 + 1); /* message and digest of both, a slice to read, the ring */
+    teardown(&b);
+}
+END_TEST
+
 /* Mounts a tmpfs with OPTIONS over the bench's directory, seen by this test's process only, and opens the spool anew on
  * it. */
 static bool spool_on_tmpfs(struct bench *b, const char *options)
@@ -464,6 +519,7 @@ END_TEST
     X(a_sealed_message_takes_no_more)                                                                                  \
     X(a_message_may_be_given_up_at_any_moment)                                                                         \
     X(a_file_that_cannot_grow_fails_the_message_and_stays_failed)                                                      \
+    X(whichever_allocation_fails_the_message_fails_and_nothing_else)                                                   \
     X(a_full_disk_fails_the_message_and_the_next_one_finds_the_room_again)                                             \
     X(without_inodes_only_large_messages_fail)                                                                         \
     X(a_file_system_without_unnamed_files_serves_too_and_keeps_no_name)                                                \
