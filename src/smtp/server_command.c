@@ -175,6 +175,8 @@ static enum server_step server_help(struct smtp_server *s, const struct call *c)
 static enum server_step server_quit(struct smtp_server *s, const struct call *c)
 {
     server_say(s, SMTP_SAY_BYE);
+    if (s->ended == SMTP_SERVER_CLOSE) /* no memory to say it */
+        return STEP_ANSWERED;
     s->ended = SMTP_SERVER_QUIT;
     c->event->kind = SMTP_SERVER_QUIT;
     return STEP_EVENT;
