@@ -42,9 +42,26 @@ void text_show(const char *text, char *room, size_t size)
     room[n] = '\0';
 }
 
-static void problem_keep(struct problems *p, enum problem_severity severity, const struct tree_pos *pos,
-                         const char *text)
+/* Paths and texts of the system come as they are: what could break out of its line is escaped, other scripts are left
+ * readable. */
+static void problem_escape(const char *text, char *room, size_t size)
 {
+    size_t n = 0;
+    for (; *text && size - n > 4; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c >= 0x20 && c != 0x7f)
+            room[n++] = (char)c;
+        else
+            n += (size_t)snprintf(room + n, 5, "\\x%02x", (unsigned)c);
+    }
+    room[n] = '\0';
+}
+
+static void problem_keep(struct problems *p, enum problem_severity severity, const struct tree_pos *pos,
+                         const char *unsafe)
+{
+    char text[PROBLEM_SIZE];
+    problem_escape(unsafe, text, sizeof(text));
     *(severity == PROBLEM_ERROR ? &p->errors : &p->warnings) += 1;
     size_t size = sizeof(struct problem) + strlen(text) + 1;
     bool full = size > p->arena.max - p->arena.used;
@@ -116,6 +133,8 @@ static void problem_scope(const struct conf_scope *at, char *subject, size_t siz
         snprintf(subject, size, at->name ? "%s \"%s\"" : "%s", at->class->name, shown);
 }
 
+static void problem_about(struct problems *p, enum problem_severity severity, const struct conf_scope *at,
+                          const char *option, const char *format, va_list args) printf_like(5, 0);
 static void problem_about(struct problems *p, enum problem_severity severity, const struct conf_scope *at,
                           const char *option, const char *format, va_list args)
 {

@@ -124,8 +124,10 @@ static void assert_content(struct bench *b, struct message *m, uint64_t size)
             state = message_read(m, at, &slice);
         }
         ck_assert_int_eq(state, MESSAGE_OK);
+        bool same = true; /* one assertion for many bytes: each costs a system call */
         for (size_t i = 0; i < slice.len; i++)
-            ck_assert_int_eq(slice.ptr[i], byte_at(at + i));
+            same = same && slice.ptr[i] == byte_at(at + i);
+        ck_assert(same);
         ck_assert_int_eq(sha256_update(h, slice), ERR_OK);
         at += slice.len;
     } while (slice.len > 0);
@@ -145,7 +147,7 @@ START_TEST(what_was_appended_is_read_back_whatever_the_size_and_step)
                  {999, 7},
                  {THRESHOLD, 4096},
                  {THRESHOLD + 1, 4096},
-                 {THRESHOLD + 1, 1},
+                 {THRESHOLD + 1, 13},
                  {SPOOL_SLICE * 3, SPOOL_SLICE},
                  {SPOOL_SLICE * 5 + 17, SPOOL_SLICE - 1},
                  {2000003, 30011},
