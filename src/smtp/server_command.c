@@ -213,6 +213,7 @@ enum server_step server_command(struct smtp_server *s, struct span line, struct 
 {
     struct call c = {.event = event};
     c.verb = smtp_command_parse(line, &c.argument);
+    s->plain = c.verb != SMTP_VERB_COUNT && (smtp_command_row(c.verb)->flags & FLAG_PLAIN);
     enum smtp_say say = smtp_command_check_octets(line);
     if (say != SMTP_SAY_OK)
         return answer(s, say);
