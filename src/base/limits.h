@@ -17,16 +17,16 @@
 #define LIMIT_STREAM_OUT 131072
 /* Commands sent to a backend and not yet answered (RFC 2920 bounds the window by what both sides can buffer). */
 #define LIMIT_PIPELINE 64
-/* One configuration file, and the whole tree with its includes. */
-#define LIMIT_CONFIG_FILE  (4 * 1024 * 1024)
-#define LIMIT_CONFIG_ARENA (64 * 1024 * 1024)
+/* One configuration file (4 MiB), and the whole tree with its includes (64 MiB). */
+#define LIMIT_CONFIG_FILE  4194304
+#define LIMIT_CONFIG_ARENA 67108864
 #define LIMIT_CONFIG_DEPTH 32
 /* Files of one configuration: includes that include each other must not multiply without end. */
 #define LIMIT_CONFIG_FILES 1000
 /* Entries of one scope, list or dictionary: duplicates are searched for one by one. */
 #define LIMIT_CONFIG_ENTRIES 10000
-/* All findings about one configuration: nobody reads more. */
-#define LIMIT_CONFIG_FINDINGS (1024 * 1024)
+/* All findings about one configuration: nobody reads more than 1 MiB. */
+#define LIMIT_CONFIG_FINDINGS 1048576
 /* One log line with all its escaped fields. */
 #define LIMIT_LOG_LINE 8192
 /* One hostile string inside a log line, before escaping. */

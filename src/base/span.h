@@ -56,7 +56,9 @@ static inline bool char_is_digit(char c)
 }
 static inline char char_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c - 'A' + 'a');
+    return c;
 }
 static inline bool char_is_alpha(char c)
 {

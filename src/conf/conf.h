@@ -2,10 +2,12 @@
 /* Loading a configuration: text → tree → values, with every error reported, not the first one only.
  *
  * Grammar (DESIGN section 5): scopes `Name ["instance"] { … }`, options `name = value`, the 2.x form
- * `Validate path/module instance [passive] { … }`; a newline is white space; lists `( a b )`, dictionaries `[ k = v ]`, comments
- * `#` and C style; `include "file"`, `readonly_include "file-or-directory"` (of a directory every entry that does not begin with a
- * full stop). Quotes only where needed; inside them a backslash quotes the next character, and a line end must be quoted so. Lookups fall back from the most specific scope to the global one, then to the default. An option is valid
- * in a scope when the scope's class or a class below it has a row of that name.
+ * `Validate path/module instance [passive] { … }`; a newline is white space; lists `( a b )`, dictionaries `[ k = v ]`,
+ * comments
+ * `#` and C style; `include "file"`, `readonly_include "file-or-directory"` (of a directory every entry that does not
+ * begin with a full stop). Quotes only where needed; inside them a backslash quotes the next character, and a line end
+ * must be quoted so. Lookups fall back from the most specific scope to the global one, then to the default. An option
+ * is valid in a scope when the scope's class or a class below it has a row of that name.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -19,7 +21,7 @@ enum problem_severity { PROBLEM_ERROR, PROBLEM_WARNING };
 struct problem {
     struct problem *next;
     enum problem_severity severity;
-    const char *text; /* "postern.conf:41:3: clamav.timeout = 0: must be between 1 and 3600" */
+    const char *text;            /* "postern.conf:41:3: clamav.timeout = 0: must be between 1 and 3600" */
     unsigned rank, line, column; /* of the place: number of the file in the order of reading, line, column */
 };
 struct problems {
@@ -31,8 +33,9 @@ struct problems {
 void problems_init(struct problems *p);
 void problems_release(struct problems *p);
 
-/* Where the bytes of files come from. READ appends FILE's content to OUT; LIST (for directories) appends the entries' names in
- * lexical order, each followed by a NUL, and returns ERR_NOTFOUND when PATH is no directory. Both set WHY on failure. */
+/* Where the bytes of files come from. READ appends FILE's content to OUT; LIST (for directories) appends the entries'
+ * names in lexical order, each followed by a NUL, and returns ERR_NOTFOUND when PATH is no directory. Both set WHY on
+ * failure. */
 struct conf_source {
     enum err (*read)(void *arg, const char *path, struct buf *out, struct errtext *why);
     enum err (*list)(void *arg, const char *path, struct buf *out, struct errtext *why);
@@ -43,7 +46,8 @@ struct conf_source {
 struct conf_classes {
     const struct scope_class *const *items;
     size_t count;
-    bool partial; /* a program that needs a part of what another one has checked: scopes and options unknown here are passed over */
+    bool partial; /* a program that needs a part of what another one has checked: scopes and options unknown here are
+                     passed over */
 };
 
 struct conf {
@@ -51,14 +55,14 @@ struct conf {
     const struct conf_scope *global;
 };
 
-/* Reads PATH and all it includes. Every finding lands in PROBLEMS; the result is usable only when problems->errors is 0.
- * ERR_NOMEM or ERR_FULL mean that even the findings are incomplete. Release CONF in every case. */
+/* Reads PATH and all it includes. Every finding lands in PROBLEMS; the result is usable only when problems->errors is
+ * 0. ERR_NOMEM or ERR_FULL mean that even the findings are incomplete. Release CONF in every case. */
 enum err conf_load(struct conf *conf, const char *path, const struct conf_source *source,
                    const struct conf_classes *classes, struct problems *problems) must_use;
 void conf_release(struct conf *conf);
 
-/* The configuration in effect, every option of every scope with its value; it loads again into the same values and the same
- * `given`. What was not written in the files therefore stands in comments: `# timeout = 10 # default`. */
+/* The configuration in effect, every option of every scope with its value; it loads again into the same values and the
+ * same `given`. What was not written in the files therefore stands in comments: `# timeout = 10 # default`. */
 enum err conf_dump(const struct conf *conf, const struct conf_classes *classes, struct buf *out) must_use;
 /* The option reference as Markdown, and an example file, out of the tables alone. */
 enum err conf_dump_reference(const struct conf_classes *classes, struct buf *out) must_use;

@@ -2,9 +2,9 @@
 /* How a module declares its part of the configuration: a scope class with rows, in a table beside the module that uses
  * the values. Parser, checker, `--dump-config`, the option reference and the example file all work from these tables.
  *
- * src/conf knows configuration as data only: directive.h (this), conf.h (the loaded configuration), parse (text → tree with
- * file:line:column), apply (tree + classes → values, reports every error), dump (values or classes → text). It is pure: files
- * are read through a function that the caller gives.
+ * src/conf knows configuration as data only: directive.h (this), conf.h (the loaded configuration), parse (text → tree
+ * with file:line:column), apply (tree + classes → values, reports every error), dump (values or classes → text). It is
+ * pure: files are read through a function that the caller gives.
  */
 #ifndef CONF_DIRECTIVE_H
 #define CONF_DIRECTIVE_H
@@ -20,7 +20,8 @@ enum directive_type {
     DIRECTIVE_BOOL,     /* bool: on/off true/false enabled/disabled yes/no 1/0 */
     DIRECTIVE_INT,      /* int64_t */
     DIRECTIVE_SIZE,     /* int64_t octets; K M G accepted */
-    DIRECTIVE_DURATION, /* int64_t milliseconds; a bare number is seconds; ms s m h d accepted; min and max in milliseconds */
+    DIRECTIVE_DURATION, /* int64_t milliseconds; a bare number is seconds; ms s m h d accepted; min and max in
+                           milliseconds */
     DIRECTIVE_STRING,   /* const char *, NULL when unset without default */
     DIRECTIVE_ENUM,     /* int: index into words */
     DIRECTIVE_LIST,     /* struct conf_list; one bare value is a list of one */
@@ -56,7 +57,7 @@ struct directive {
     const char *unit;         /* for the reference page, NULL where the type says it */
     enum reload_class reload;
     bool required;
-    bool deprecated; /* accepted with a warning that quotes the description */
+    bool deprecated;         /* accepted with a warning that quotes the description */
     const char *description; /* one line */
 };
 
@@ -66,8 +67,9 @@ enum scope_naming {
     SCOPE_UNNAMED,  /* ESMTP_Listener { } */
     SCOPE_NAMED,    /* Listen "127.0.0.1:25" { }: name required */
     SCOPE_OPTIONAL, /* antivirus { } or antivirus "antivirus1" { } */
-    SCOPE_IMPLICIT, /* no braces of its own: its options stand at top level, and it always exists exactly once, as a child of the
-                       global scope. So each module declares its own global options beside itself. `name` is for documents only */
+    SCOPE_IMPLICIT, /* no braces of its own: its options stand at top level, and it always exists exactly once, as a
+                       child of the global scope. So each module declares its own global options beside itself. `name`
+                       is for documents only */
 };
 
 struct conf_scope;
@@ -75,7 +77,7 @@ struct scope_node; /* private to src/conf */
 struct problems;
 
 struct scope_class {
-    const char *name; /* "Listen"; compared without case */
+    const char *name;                 /* "Listen"; compared without case */
     const struct scope_class *parent; /* class whose braces it stands in; NULL: top level */
     enum scope_naming naming;
     bool single;        /* at most one in its parent */
@@ -90,7 +92,8 @@ struct scope_class {
     const char *description; /* one line */
 };
 
-/* One loaded scope; the global one has class NULL and only children. All of it is immutable after conf_load and readable from every thread. */
+/* One loaded scope; the global one has class NULL and only children. All of it is immutable after conf_load and
+ * readable from every thread. */
 struct conf_scope {
     const struct scope_class *class;
     const char *name;   /* NULL when unnamed */
@@ -99,15 +102,17 @@ struct conf_scope {
     const struct conf_scope *parent, *next, *first_child;
     const char *file;
     unsigned line, column;
-    const struct scope_node *node; /* private to src/conf: places of the options; NULL in a scope that was made by hand */
+    const struct scope_node
+        *node; /* private to src/conf: places of the options; NULL in a scope that was made by hand */
 };
 
 /* The scopes of CLASS below SCOPE in file order: pass NULL first, then the last result; NULL at the end. */
 const struct conf_scope *conf_child(const struct conf_scope *scope, const struct scope_class *class,
                                     const struct conf_scope *previous);
 
-/* A finding at a scope, or at one of its options where OPTION is not NULL (then file:line are the option's). The text is put behind
- * `file:line:column: Class "name": ` or `file:line:column: Class.option = value: `, so FORMAT begins with what is wrong. */
+/* A finding at a scope, or at one of its options where OPTION is not NULL (then file:line are the option's). The text
+ * is put behind `file:line:column: Class "name": ` or `file:line:column: Class.option = value: `, so FORMAT begins with
+ * what is wrong. */
 void problem_error(struct problems *p, const struct conf_scope *at, const char *option, const char *format, ...)
     printf_like(4, 5);
 void problem_warning(struct problems *p, const struct conf_scope *at, const char *option, const char *format, ...)

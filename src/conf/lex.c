@@ -12,7 +12,9 @@ void lexer_init(struct lexer *l, struct arena *arena, struct problems *problems,
 
 static char lexer_char(const struct lexer *l, size_t offset)
 {
-    return offset < l->text.len - l->at ? l->text.ptr[l->at + offset] : '\0';
+    if (offset >= l->text.len - l->at)
+        return '\0';
+    return l->text.ptr[l->at + offset];
 }
 
 static bool lexer_at_end(const struct lexer *l)

@@ -247,7 +247,11 @@ static void parse_include(struct parser *p, struct tree_scope *scope, const stru
     size_t slash = base.len;
     while (slash > 0 && base.ptr[slash - 1] != '/')
         slash--;
-    if (name.len && name.ptr[0] == '/')
+    if (name.len == 0) {
+        parse_error(p, word, "an include without a file name");
+        return;
+    }
+    if (name.ptr[0] == '/')
         slash = 0;
     char *path = parse_new(p, slash + name.len + 1);
     if (!path)
@@ -267,14 +271,11 @@ static void parse_include(struct parser *p, struct tree_scope *scope, const stru
         rest = span_sub(rest, entry.len + 1, rest.len);
         if (entry.len == 0 || entry.ptr[0] == '.')
             continue;
-        size_t len = strlen(path);
-        char *file = parse_new(p, len + entry.len + 2);
+        size_t len = strlen(path), size = len + entry.len + 2;
+        char *file = parse_new(p, size);
         if (!file)
             break;
-        memcpy(file, path, len);
-        if (len == 0 || path[len - 1] != '/')
-            file[len++] = '/';
-        memcpy(file + len, entry.ptr, entry.len);
+        snprintf(file, size, "%s%s%.*s", path, len && path[len - 1] == '/' ? "" : "/", SPAN_ARG(entry));
         parse_file(p, file, scope, at);
     }
     buf_release(&entries);

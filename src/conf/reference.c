@@ -26,7 +26,7 @@ static void page_cell(struct page *p, const char *text)
         if (*text == '|')
             p->err = buf_append_char(p->out, '\\');
         if (p->err == ERR_OK)
-            p->err = buf_append_char(p->out, *text == '\n' ? ' ' : *text);
+            p->err = *text == '\n' ? buf_append_char(p->out, ' ') : buf_append_char(p->out, *text);
     }
 }
 

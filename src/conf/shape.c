@@ -258,7 +258,7 @@ static void shape_unknown(struct shape *s, const struct scope_node *parent, cons
                       elsewhere->parent->name);
         return;
     }
-    if (elsewhere) {
+    if (elsewhere && parent->scope.class) {
         shape_problem(s, tree, "scope \"%s\" does not belong in %s: it stands at top level", shown,
                       parent->scope.class->name);
         return;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* src/daemon: where the parts become programs. role.h (this) what the supervisor hands to the processes it starts;
  * main.c the command line of postern; modules.c the one explicit list of scope classes; config.c files → struct conf,
- * and the global options; log_sink.c where log lines go; supervisor.c who is spawned when, signals; child.c one
- * supervised process; startup.c what must be there before: users, listeners, directories, log file; tempdir.c
- * directories of the scan workers; notify.c the service manager; unrar.c a look for a missing package; edge.c the
- * process that holds sockets; scan_main.c the program postern-scan.
+ * and the global options; log_sink.c where log lines go; supervisor.c who is started when, signals, the end; child.c
+ * one supervised process; startup.c what must be there before: programs, log file, users, listeners, spool; tempdir.c
+ * directories of the scan workers; environment.c and privileges.c what children get and what root gives up; notify.c
+ * word to the service manager; unrar.c a look for a missing package; edge.c the process that holds sockets; scan_main.c
+ * the program postern-scan.
  *
  * Descriptors of a child: 0 /dev/null, 1 and 2 as the supervisor's (the log file when `log` names one), then
  *   3  the effective configuration as text (conf_dump) in a sealed memory file

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Who is started when, how edge and scan hosts are connected, and how the whole comes to its end:
  *
- *   RUNNING ── SIGTERM, SIGINT ──> DRAINING (the edge finishes) ── the edge ended ──> CLOSING (the hosts finish) ── all
- * ended ──> exit └────── the first edge refuses its configuration ─────────────────────────────────┘
+ *   RUNNING  -> DRAINING  SIGTERM or SIGINT: the edge finishes its transactions
+ *   RUNNING  -> CLOSING   the very first edge refused its configuration
+ *   DRAINING -> CLOSING   the edge has ended: the scan hosts finish
+ *   CLOSING  -> exit      they have ended too
  *
  * A second signal ends it at once from everywhere.
  */
@@ -454,7 +456,11 @@ static void release(struct supervisor *s)
     startup_release(&s->startup);
     loop_free(s->loop);
     if (s->log) {
-        log_text(s->log, LOG_STOP, "status", "%d", s->status);
+        struct log_record r;
+        log_begin(&r, s->log, LOG_STOP);
+        log_cstr(&r, "role", "supervisor");
+        log_u64(&r, "status", (uint64_t)s->status);
+        log_end(&r);
         log_sink_close(&s->sink);
     }
 }

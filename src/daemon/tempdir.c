@@ -56,16 +56,32 @@ static void remove_content(int fd, unsigned depth)
     closedir(dir);
 }
 
-/* A directory below BASE, locked: nobody takes it for a left-over while we live. */
-static enum err make_locked(struct tempdir *t, const char *base)
+/* A directory below BASE, locked: nobody takes it for a left-over while we live. Whoever starts at the same moment may
+ * take it before it is locked: ERR_AGAIN. */
+static enum err try_make_locked(struct tempdir *t, const char *base)
 {
+    struct stat st;
     int n = snprintf(t->path, sizeof(t->path), "%s/" TEMPDIR_PREFIX "XXXXXX", base);
     if (n < 0 || (size_t)n >= sizeof(t->path) - 32 || !mkdtemp(t->path)) {
         t->path[0] = '\0';
         return ERR_IO;
     }
     t->fd = open(t->path, DIR_FLAGS);
-    return t->fd >= 0 && flock(t->fd, LOCK_EX | LOCK_NB) == 0 ? ERR_OK : ERR_IO;
+    if (t->fd < 0)
+        return errno == ENOENT ? ERR_AGAIN : ERR_IO;
+    if (flock(t->fd, LOCK_EX | LOCK_NB) == 0 && fstat(t->fd, &st) == 0 && st.st_nlink > 0)
+        return ERR_OK;
+    close(t->fd);
+    t->fd = -1;
+    return ERR_AGAIN;
+}
+
+static enum err make_locked(struct tempdir *t, const char *base)
+{
+    enum err e = ERR_AGAIN;
+    for (int tries = 0; tries < 10 && e == ERR_AGAIN; tries++)
+        e = try_make_locked(t, base);
+    return e;
 }
 
 /* Takes NAME away if it is a directory of ours that nobody holds. */

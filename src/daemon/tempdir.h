@@ -17,7 +17,8 @@ struct tempdir {
     int fd;
 };
 
-/* Makes the first directory, and removes those of ours that nobody uses any more. SCAN_USER: who must be able to reach the others; NULL: we ourselves. ERR_IO and WHY. */
+/* Makes the first directory, and removes those of ours that nobody uses any more. SCAN_USER: who must be able to reach
+ * the others; NULL: we ourselves. ERR_IO and WHY. */
 enum err tempdir_make(struct tempdir *t, const struct priv_user *scan_user, struct errtext *why) must_use;
 /* The directory of pool INDEX with SLOTS slots, into PATH. */
 enum err tempdir_make_pool(struct tempdir *t, size_t index, size_t slots, const struct priv_user *scan_user,

@@ -12,7 +12,7 @@ void smtp_body_decoder_init(struct smtp_body_decoder *d)
 /* Notes the faults of one stretch without LF. FOLLOWED: an LF comes right after it; else the input ends there. */
 static void decoder_look(struct smtp_body_decoder *d, struct span stretch, bool followed)
 {
-    if (stretch.len > 0 && memchr(stretch.ptr, '\0', stretch.len))
+    if (span_find(stretch, '\0') < stretch.len)
         d->faults |= SMTP_FAULT_NUL;
     if (stretch.len > 0 && d->after_cr)
         d->faults |= SMTP_FAULT_BARE_CR;

@@ -175,6 +175,8 @@ static enum server_step server_help(struct smtp_server *s, const struct call *c)
 static enum server_step server_quit(struct smtp_server *s, const struct call *c)
 {
     server_say(s, SMTP_SAY_BYE);
+    if (s->ended == SMTP_SERVER_CLOSE) /* no memory to say it */
+        return STEP_ANSWERED;
     s->ended = SMTP_SERVER_QUIT;
     c->event->kind = SMTP_SERVER_QUIT;
     return STEP_EVENT;
@@ -211,6 +213,7 @@ enum server_step server_command(struct smtp_server *s, struct span line, struct 
 {
     struct call c = {.event = event};
     c.verb = smtp_command_parse(line, &c.argument);
+    s->plain = c.verb != SMTP_VERB_COUNT && (smtp_command_row(c.verb)->flags & FLAG_PLAIN);
     enum smtp_say say = smtp_command_check_octets(line);
     if (say != SMTP_SAY_OK)
         return answer(s, say);

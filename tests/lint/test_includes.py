@@ -36,22 +36,27 @@ class Tree(unittest.TestCase):
 
     def test_accepts_what_the_table_allows(self):
         for folder, headers in {
-            "base": ["base/buf.h"], "conf": ["base/buf.h", "conf/tree.h"], "smtp": ["conf/directive.h", "smtp/ext.def"],
+            "base": ["base/buf.h"], "conf": ["base/buf.h", "conf/tree.h"],
+            "smtp": ["conf/directive.h", "smtp/ext.def"],
             "policy": ["smtp/path.h", "scan/verdict.h"], "spool": ["digest/sha256.h", "io/iopool.h", "sys/memfd.h"],
             "scan": ["io/loop.h", "conf/directive.h", "scan/verdict.def"],
             "scan/engine": ["scan/framework.h", "conf/conf.h", "digest/sha256.h"],
             "scan/host": ["scan/engine/engine.h", "io/loop.h", "io/deadline.h", "scan/scan_ipc.h"],
-            "proxy": ["smtp/server.h", "scan/scan_client.h", "conf/conf.h"], "daemon": ["scan/host/host.h", "proxy/proxy_conf.h"],
+            "proxy": ["smtp/server.h", "scan/scan_client.h", "conf/conf.h"],
+            "daemon": ["scan/host/host.h", "proxy/proxy_conf.h"],
         }.items():
             self.write(f"src/{folder}/a.c", SPDX + "".join(f'#include "{header}"\n' for header in headers))
         self.assertEqual([], self.breaches())
 
     def test_finds_includes_against_the_table(self):
-        for folder, header in [("base", "conf/conf.h"), ("conf", "io/loop.h"), ("smtp", "io/stream.h"), ("smtp", "conf/conf.h"),
-                               ("policy", "smtp/server.h"), ("policy", "scan/framework.h"), ("sys", "io/loop.h"), ("io", "conf/conf.h"),
-                               ("digest", "io/loop.h"), ("spool", "smtp/smtp.h"), ("scan", "scan/engine/engine.h"), ("scan", "scan/host/host.h"),
-                               ("scan/engine", "scan/host/host.h"), ("scan/engine", "smtp/smtp.h"), ("scan/host", "io/stream.h"),
-                               ("scan/host", "proxy/session.h"), ("proxy", "scan/engine/engine.h"), ("proxy", "daemon/role.h")]:
+        for folder, header in [
+                ("base", "conf/conf.h"), ("conf", "io/loop.h"), ("smtp", "io/stream.h"), ("smtp", "conf/conf.h"),
+                ("policy", "smtp/server.h"), ("policy", "scan/framework.h"), ("sys", "io/loop.h"),
+                ("io", "conf/conf.h"), ("digest", "io/loop.h"), ("spool", "smtp/smtp.h"),
+                ("scan", "scan/engine/engine.h"),
+                ("scan", "scan/host/host.h"), ("scan/engine", "scan/host/host.h"), ("scan/engine", "smtp/smtp.h"),
+                ("scan/host", "io/stream.h"), ("scan/host", "proxy/session.h"), ("proxy", "scan/engine/engine.h"),
+                ("proxy", "daemon/role.h")]:
             with self.subTest(folder=folder, header=header):
                 self.write(f"src/{folder}/a.c", f'{SPDX}\n# include  "{header}"\n')
                 self.expect(f"src/{folder}/a.c", 3, header, f"src/{folder}")
@@ -68,8 +73,10 @@ class Tree(unittest.TestCase):
         self.expect("src/extra/a.c", 1, "src/extra has no row")
 
     def test_libraries_have_one_home(self):
-        homes = {"ev.h": "io/a.c", "openssl/evp.h": "digest/a.c", "openssl/ssl.h": "tls/a.c", "clamav.h": "scan/engine/clamav_limits.c",
-                 "ldns/ldns.h": "dns/a.c", "seccomp.h": "sys/a.c", "linux/landlock.h": "sys/b.c", "gmime/gmime.h": "scan/host/a.c"}
+        homes = {
+            "ev.h": "io/a.c", "openssl/evp.h": "digest/a.c", "openssl/ssl.h": "tls/a.c",
+            "clamav.h": "scan/engine/clamav_limits.c", "ldns/ldns.h": "dns/a.c", "seccomp.h": "sys/a.c",
+            "linux/landlock.h": "sys/b.c", "gmime/gmime.h": "scan/host/a.c"}
         for header, home in homes.items():
             self.write("src/" + home, f"{SPDX}#include <{header}>\n")
         self.assertEqual([], self.breaches())

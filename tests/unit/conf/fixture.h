@@ -214,7 +214,8 @@ static const struct scope_class fixture_control_class = {.name = "Control_Listen
 static const struct scope_class *const fixture_class_list[] = {
     &fixture_global_class,    &fixture_listener_class, &fixture_listen_class,    &fixture_backend_class,
     &fixture_antivirus_class, &fixture_clamav_class,   &fixture_kaspersky_class, &fixture_control_class};
-static const struct conf_classes fixture_classes = {.items = fixture_class_list, .count = ARRAY_SIZE(fixture_class_list)};
+static const struct conf_classes fixture_classes = {.items = fixture_class_list,
+                                                    .count = ARRAY_SIZE(fixture_class_list)};
 
 /* Files: pairs of path and text, ended by NULL. A path that ends in "/" is a directory whose text is its entries, one a
  * line. */

@@ -108,6 +108,35 @@ START_TEST(values_survive_the_way_through_text)
 }
 END_TEST
 
+START_TEST(implicit_classes_that_share_an_option_write_it_once)
+{
+    static const struct scope_class twin = {
+        .name = "twin", .naming = SCOPE_IMPLICIT, FIXTURE_ROWS(fixture_global_rows, fixture_global)};
+    static const struct scope_class *const list[] = {&fixture_global_class, &twin};
+    static const struct conf_classes classes = {.items = list, .count = ARRAY_SIZE(list)};
+    const char *files[] = {"p.conf", "hostname = gw event_loops = 3", NULL};
+    struct conf_source source = {fixture_read, fixture_list, files};
+    struct conf conf;
+    struct problems problems;
+    struct buf out[2];
+    for (int turn = 0; turn < 2; turn++) {
+        problems_init(&problems);
+        buf_init(&out[turn], 10000);
+        ck_assert_int_eq(conf_load(&conf, "p.conf", &source, &classes, &problems), ERR_OK);
+        ck_assert_uint_eq(problems.errors, 0);
+        ck_assert_str_eq(((const struct fixture_global *)fixture_nth(conf.global, &twin, 0)->values)->hostname, "gw");
+        ck_assert_int_eq(conf_dump(&conf, &classes, &out[turn]), ERR_OK);
+        ck_assert_int_eq(buf_append_char(&out[turn], '\0'), ERR_OK);
+        files[1] = out[turn].data;
+        problems_release(&problems);
+        conf_release(&conf);
+    }
+    ck_assert_str_eq(out[0].data, out[1].data);
+    buf_release(&out[0]);
+    buf_release(&out[1]);
+}
+END_TEST
+
 START_TEST(a_dump_that_does_not_fit_says_so)
 {
     struct fixture f;
@@ -139,8 +168,8 @@ START_TEST(the_reference_has_a_row_for_every_option)
         "\n| `banner` | text | `\"ESMTP ready\"` |",
         "\n| `workers` | number | `4` | 0 to 100 |  | at reload | Deprecated: use ThreadPool |\n",
         "Written as `Backend { }`, at most once.\n",
-        "Written as `kaspersky [\"name\"] { }` in `antivirus { }`, or as `Validate validate/av_kaspersky name { }` at "
-        "top level. Not built in this version.\n",
+        ("Written as `kaspersky [\"name\"] { }` in `antivirus { }`, or as `Validate validate/av_kaspersky name { }` at "
+         "top level. Not built in this version.\n"),
         "\n| `database` | text | required |  |  | at reload, engines load again | where signatures are |\n",
     };
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
@@ -193,6 +222,7 @@ END_TEST
     X(what_was_loaded_is_written_so_that_it_loads_into_the_same)                                                       \
     X(every_option_is_written_and_defaults_are_marked)                                                                 \
     X(values_survive_the_way_through_text)                                                                             \
+    X(implicit_classes_that_share_an_option_write_it_once)                                                             \
     X(a_dump_that_does_not_fit_says_so)                                                                                \
     X(the_reference_has_a_row_for_every_option)                                                                        \
     X(the_example_loads_as_it_is_and_uncommented)

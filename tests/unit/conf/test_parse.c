@@ -240,6 +240,7 @@ START_TEST(an_include_that_fails_is_named_where_it_stands)
          "closed: expected \"}\", found the end of the file\n"},
         {"p.conf", "include \"a\\\nb\"", NULL, NULL, NULL, NULL, NULL,
          "p.conf:1:9: cannot include a\\x0ab: no such file\n"},
+        {"p.conf", "include \"\"", NULL, NULL, NULL, NULL, NULL, "p.conf:1:9: an include without a file name\n"},
         {"gone", NULL, NULL, NULL, NULL, NULL, NULL, "gone: cannot be read: no such file\n"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

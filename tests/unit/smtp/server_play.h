@@ -59,7 +59,8 @@ static inline void play_flush(struct play *p)
 /* The code in PATH, "<550a@b>", or OTHER. */
 static inline int play_code(const char *path, int other)
 {
-    return path[0] == '<' && path[1] >= '2' && path[1] <= '5' ? (int)strtol(path + 1, NULL, 10) : other;
+    long code = path[0] == '<' ? strtol(path + 1, NULL, 10) : 0;
+    return code >= 200 && code <= 599 ? (int)code : other;
 }
 
 static inline void play_answer_one(struct play *p)
