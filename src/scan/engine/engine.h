@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The interface of an engine inside postern-scan. Blocking code, one job at a time per worker.
+/* The interface of an engine inside postern-scan. Blocking code, one job at a time per worker. engine.c is the list of built engines;
+ * clamav.c libclamav; fake.c the test engine, which misbehaves as a message orders it to.
  *
  * Life: `open` once in the broker (loads databases; nothing of a message is near), then fork; `worker_start` once in each
  * worker before it locks itself in; then `scan` for each job. A `scan` that crashes, hangs or lies costs one message.

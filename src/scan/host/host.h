@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The scan host of one pool: a broker (single-threaded event loop) that opens the pool's engines, forks workers and queues jobs.
  *
- * host.h (this); broker.c queue, channels, worker pool; worker.c the child's life; sandbox.c its cage (strict profile);
+ * host.h (this); broker.h what the next three share; broker.c engines, channels, control, the end; job.c one job from record to answer;
+ * pool.c worker processes; poison.c messages that ended several of them; worker.c the child's life; sandbox.c its cage (strict profile);
  * workspace.c the workers' temporary directories. Only postern-scan links this.
  */
 #ifndef SCAN_HOST_HOST_H
