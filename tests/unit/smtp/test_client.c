@@ -528,6 +528,7 @@ START_TEST(a_reply_without_end_is_bad_and_bounded)
 END_TEST
 
 #define CASES(X)                                                                                                       \
+    X(sends_a_message_in_groups_where_pipelining_is_offered)                                                           \
     X(sends_a_message_in_lock_step_where_it_is_not)                                                                    \
     X(falls_back_to_helo_and_then_knows_no_extension)                                                                  \
     X(reads_the_offer_in_any_case_and_passes_over_what_it_does_not_know)                                               \
