@@ -173,7 +173,7 @@ def explain(signatures, box):
 postern listens on {HOST}:{PORT}, scans with libclamav and {own} ({signatures}),
 and relays to a small mail store, which writes each mail to {box}/new.
 
-A clean mail; the answer after the final dot is the mail store's own: 250 OK
+A clean mail; the answer after the final dot is the mail store's own: 250 2.0.0 OK
   {CLEAN}
 
 An infected mail; postern answers after the final dot: 550 5.7.1 and the name of the virus

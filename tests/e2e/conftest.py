@@ -15,7 +15,7 @@ from harness.postfix import Postfix  # noqa: E402
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "root: needs root (users, namespaces)")
+    config.addinivalue_line("markers", "root: needs root (users, namespaces, a look into processes that hide from their own user)")
     config.addinivalue_line("markers", "release: needs the build release-test, as sanitizers change memory")
 
 

@@ -64,8 +64,8 @@ def test_message_without_its_end_has_a_line_too(pair):
 def test_session_has_a_line_at_its_begin_and_its_end(pair):
     since = pair.log.mark()
     pair.deliver(mail.plain())
-    connect, close = pair.log.wait_for("connect", since=since), pair.log.wait_for("close", since=since)
-    assert connect["session"] == close["session"]
+    connect = pair.log.wait_for("connect", since=since)
+    close = pair.log.wait_for("close", session=connect["session"])
     assert re.fullmatch(r"127\.0\.0\.1:\d+", connect["client"]) and connect["client"] == close["client"]
     assert {"reason", "step"} <= set(close)
 

@@ -291,7 +291,7 @@ def test_vrfy_help_noop_and_unknown_verbs_are_answered_and_never_relayed(pair):
         client.command("NOOP", 250)
         assert client.command("VRFY b@y.test").code == 252
         assert client.command("HELP").code == 214
-        assert client.command("XCLIENT ADDR=1.2.3.4").code == 500
+        assert client.command("XCLIENT ADDR=1.2.3.4").code in (500, 502)
         assert client.command("BDAT 5 LAST").code in (500, 502)
         assert client.command("STARTTLS").code in (500, 502)
         client.quit()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Start, end, users, restarts, the spool directory, the command line."""
 import os
+import re
 import signal
 import socket
 import stat
@@ -22,19 +23,13 @@ def test_sigterm_ends_idle_sessions_with_421_and_refuses_new_ones(start_pair, da
     with Client(pair.port) as idle, Client(pair.port) as greeted:
         greeted.ehlo()
         pair.postern.terminate()
-        idle.expect(421, "4.3.2") if idle_has_extensions(idle) else idle.expect(421)
+        idle.expect(421)
         assert idle.at_end()
         greeted.expect(421, "4.3.2")
         assert greeted.at_end()
     pair.postern.stop()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", pair.port), 5)
-
-
-def idle_has_extensions(client):
-    """Before EHLO no enhanced codes were agreed on; the reply's code is what counts."""
-    del client
-    return False
 
 
 @pytest.mark.parametrize("where", ["envelope", "body", "scan", "dot"])
@@ -80,8 +75,8 @@ def test_drain_timeout_ends_what_does_not_finish(start_postern, database):
         client.start_data()
         client.send(b"Subject: never ends\r\n")
         postern.terminate()
-        assert client.rest() == b"" or True  # whether a 421 still came is not promised
-    postern.process.wait(30)
+        client.rest()  # until the connection ends; whether a 421 still comes is not promised
+    postern.stop()
 
 
 def test_sigint_ends_like_sigterm(start_postern, database):
@@ -129,6 +124,7 @@ def test_killed_supervisor_takes_everybody_with_it(start_postern, database):
         member.wait_gone(10)
 
 
+@pytest.mark.root
 def test_descriptors_and_processes_stay_the_same_over_many_sessions(start_pair, database):
     pair = start_pair(engines=clamav_stanza(database))
 
@@ -184,11 +180,13 @@ def test_workers_are_under_seccomp(running):
     assert running.log.find("sandbox")
 
 
-def test_workers_keep_only_their_channel(running):
+@pytest.mark.root
+def test_workers_keep_only_their_channel_and_their_temporary_directory(running):
     for pid in running.worker_pids():
-        kinds = sorted(os.readlink(f"/proc/{pid}/fd/{fd}").split(":")[0] for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2)
-        assert kinds.count("socket") == 1, kinds
-        assert not [k for k in kinds if k not in ("socket", "/dev/null")], kinds
+        targets = sorted(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2)
+        assert len([t for t in targets if t.startswith("socket:")]) == 1, targets
+        assert len([t for t in targets if re.search(r"/postern-\w+/p0/\d+$", t)]) <= 1, targets
+        assert len(targets) <= 2, targets
 
 
 def test_nobody_dumps_core(running):
@@ -262,6 +260,7 @@ def test_link_in_the_place_of_the_private_directory_is_not_followed(start_pair, 
     postern.kill()
 
 
+@pytest.mark.root
 def test_spool_is_empty_after_the_edge_was_killed_in_a_large_message(start_pair, database):
     pair = start_pair(engines=clamav_stanza(database))
     with Client(pair.port) as client:
@@ -317,9 +316,9 @@ def test_check_warns_of_a_configuration_without_engines(make_postern):
 
 
 def test_check_names_the_missing_rar_module(make_postern, database):
-    installed = subprocess.run(["dpkg-query", "-W", "-f=${Package} ", "libclamunrar*"], capture_output=True, text=True, check=False)
+    query = subprocess.run(["dpkg-query", "-W", "-f=${db:Status-Status} ", "libclamunrar*"], capture_output=True, text=True, check=False)
     done = make_postern(engines=clamav_stanza(database)).check()
-    assert ("libclamunrar" in done.stderr) == (not installed.stdout.strip())
+    assert ("libclamunrar" in done.stderr) == ("installed" not in query.stdout.split())
 
 
 def test_dumped_configuration_loads_again_and_dumps_the_same(make_postern, database, directory):

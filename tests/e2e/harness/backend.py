@@ -28,19 +28,20 @@ class Action:
 
 
 class Raw(Action):
-    """Exactly these bytes, whatever they are."""
+    """Exactly these bytes, whatever they are. CODE: what they say, when they say something."""
 
     def __init__(self, data):
         self.data = data
+        self.code = int(data[:3]) if re.match(rb"[2-5]\d\d[ -]", data) else None
 
     def act(self, session):
+        session.answer(self.code)
         session.send(self.data)
         return True
 
 
 class Reply(Raw):
     def __init__(self, code, *lines):
-        self.code = code
         lines = lines or ("ok",)
         marks = ["-"] * (len(lines) - 1) + [" "]
         super().__init__("".join(f"{code}{mark}{line}\r\n" for mark, line in zip(marks, lines)).encode("latin-1"))
@@ -80,16 +81,18 @@ class Wait(Action):
         while not self.release.wait(0.05):
             if session.backend.stopping:
                 return False
-        return self.then.act(session) if self.then else session.default(session.stage).act(session)
+        return (self.then or session.default(session.stage)).act(session)
 
 
-class Trickle(Action):
+class Trickle(Raw):
     """DATA one octet at a time with PAUSE seconds between them."""
 
     def __init__(self, data, pause):
-        self.data, self.pause = data, pause
+        super().__init__(data)
+        self.pause = pause
 
     def act(self, session):
+        session.answer(self.code)
         for octet in self.data:
             if session.backend.stopping:
                 return False
@@ -122,6 +125,8 @@ class Session(threading.Thread):
         self.pending = bytearray()
         self.sender, self.recipients = None, []
         self.stage, self.in_body = None, False
+        self.answered = None  # code of the last reply
+        self.mail = None      # the message whose final dot is being answered
         self.closed_by_peer = False
         self.over = threading.Event()
 
@@ -157,27 +162,22 @@ class Session(threading.Thread):
             return Reply(250, "backend.test", *self.backend.keywords)
         return {"greeting": Reply(220, "backend.test ESMTP"), "helo": Reply(250, "backend.test"), "mail": Reply(250, "2.1.0 sender ok"),
                 "rcpt": Reply(250, "2.1.5 recipient ok"), "data": Reply(354, "go ahead"), "dot": Reply(250, "2.0.0 queued as 4711"),
-                "rset": Reply(250, "2.0.0 flushed"), "noop": Reply(250, "2.0.0 ok"), "quit": Reply(221, "2.0.0 bye")}.get(stage)
+                "rset": Reply(250, "2.0.0 flushed"), "noop": Reply(250, "2.0.0 ok"), "quit": Reply(221, "2.0.0 bye")}.get(stage, Raw(b""))
 
     def at(self, stage):
         """Acts as the script says at STAGE; the action, or None when the connection is over."""
-        self.stage = stage
+        self.stage, self.answered = stage, None
         action = self.backend.take(stage) or self.default(stage)
-        if action is None:
-            return Raw(b"")
         return action if action.act(self) else None
 
-    @staticmethod
-    def code_of(action, default):
-        """The code that ACTION answered; DEFAULT where it went on to the default; None for bytes without a meaning of ours."""
-        if isinstance(action, Wait):
-            return Session.code_of(action.then, default) if action.then else default
-        return getattr(action, "code", None)
+    def answer(self, code):
+        """Called before a reply is sent, so that who has read the reply also finds it written down."""
+        self.answered = code
+        if self.stage == "dot":
+            self.backend.note(lambda: setattr(self.mail, "code", code))
 
-    @classmethod
-    def positive(cls, action, expected_class):
-        code = cls.code_of(action, expected_class * 100)
-        return code is not None and code // 100 == expected_class
+    def positive(self, expected_class):
+        return self.answered is not None and self.answered // 100 == expected_class
 
     def run(self):
         try:
@@ -216,11 +216,11 @@ class Session(threading.Thread):
             return False
         if verb in ("ehlo", "helo", "rset"):
             self.sender, self.recipients = None, []
-        elif verb == "mail" and self.positive(action, 2):
+        elif verb == "mail" and self.positive(2):
             self.sender, self.recipients = line[5:], []
-        elif verb == "rcpt" and self.positive(action, 2):
+        elif verb == "rcpt" and self.positive(2):
             self.recipients.append(line[5:])
-        elif verb == "data" and self.positive(action, 3):
+        elif verb == "data" and self.positive(3):
             return self.body()
         return verb != "quit"
 
@@ -249,13 +249,10 @@ class Session(threading.Thread):
                 return False
         self.in_body = False
         mail = Mail(self, self.sender, self.recipients, bytes(wire[2:]), length - 2, digest.hexdigest())
+        self.mail = mail
         self.backend.note(lambda: self.backend.mails.append(mail))
         self.sender, self.recipients = None, []
-        action = self.at("dot")
-        if action is None:
-            return False
-        self.backend.note(lambda: setattr(mail, "code", self.code_of(action, 250)))
-        return True
+        return self.at("dot") is not None
 
 
 class Backend:
@@ -294,18 +291,23 @@ class Backend:
             session.start()
 
     def stop(self):
-        """Refuses connections from now on and breaks those that are open."""
+        """Refuses connections from now on and breaks those that are open. Harmless twice."""
+        if self.stopping:
+            return
         self.stopping = True
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.thread.join(5)
+        self.break_connections()
+        for session in list(self.sessions):
+            session.join(5)
+
+    def break_connections(self):
         for session in list(self.sessions):
             try:
                 session.socket.shutdown(socket.SHUT_RDWR)
             except OSError:
-                pass
-        for session in list(self.sessions):
-            session.join(5)
+                pass  # it was over already
 
     # --- script ---
 

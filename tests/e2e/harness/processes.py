@@ -60,9 +60,9 @@ def descriptor_count(pid):
 
 
 def system_call(pid):
-    """Number of the system call that the process sits in, as text; 'running' when it is in none."""
+    """The system call that the process sits in, its number and first argument, as text; 'running' when it is in none."""
     try:
-        return Path(f"/proc/{pid}/syscall").read_text().split()[0]
+        return " ".join(Path(f"/proc/{pid}/syscall").read_text().split()[:2])
     except OSError:
         return "gone"
 
@@ -80,9 +80,14 @@ class Watched:
 
     def __init__(self, pid):
         self.pid = pid
-        self.fd = os.pidfd_open(pid)
+        try:
+            self.fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self.fd = None  # gone already
 
     def wait_gone(self, timeout):
+        if self.fd is None:
+            return
         ready, _, _ = select.select([self.fd], [], [], timeout)
         os.close(self.fd)
         if not ready:

@@ -209,7 +209,7 @@ static void forbid_seccomp(void)
     ck_assert(ctx != NULL);
     ck_assert(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0) == 0);
     ck_assert(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1,
-                               SCMP_A0(SCMP_CMP_EQ, 22 /* PR_SET_SECCOMP */)) == 0);
+                               SCMP_A0(SCMP_CMP_EQ, 22 /* PR_SET_SECCOMP */, 0)) == 0);
     ck_assert(seccomp_load(ctx) == 0);
     seccomp_release(ctx);
 }
