@@ -539,7 +539,10 @@ END_TEST
     X(what_comes_between_a_reply_and_the_next_command_is_seen_first)                                                   \
     X(a_421_that_crosses_a_command_answers_it)                                                                         \
     X(a_command_waits_while_a_421_may_be_arriving)                                                                     \
-    X(keywords_are_hop_or_end_to_end) X(no_argument_brings_a_second_command) X(commands_are_refused_out_of_their_time) \
-        X(a_group_ends_at_noop_data_and_quit) X(a_body_waits_while_out_is_full)                                        \
-            X(a_reply_without_end_is_bad_and_bounded)
+    X(keywords_are_hop_or_end_to_end)                                                                                  \
+    X(no_argument_brings_a_second_command)                                                                             \
+    X(commands_are_refused_out_of_their_time)                                                                          \
+    X(a_group_ends_at_noop_data_and_quit)                                                                              \
+    X(a_body_waits_while_out_is_full)                                                                                  \
+    X(a_reply_without_end_is_bad_and_bounded)
 #include "support/check_main.h"

@@ -845,12 +845,12 @@ END_TEST
     X(cuts_change_nothing)                                                                                             \
     X(cuts_change_nothing_in_random_sessions)                                                                          \
     X(at_most_one_window_of_events_is_unanswered)                                                                      \
-    X(engine_errors_wait_behind_owed_replies) X(no_recipient_is_accepted_without_its_sender)                           \
-        X(recipients_are_limited_by_what_was_accepted) X(a_long_line_costs_one_error_and_no_memory)                    \
-            X(the_line_limit_counts_the_line_end) X(no_octet_of_a_command_line_makes_a_second_command)                 \
-                X(a_bare_lf_or_cr_ends_no_command) X(too_many_errors_close) X(an_accepted_message_forgives_errors)     \
-                    X(errors_in_a_group_close_after_its_replies) X(too_much_junk_closes)                               \
-                        X(a_flood_of_recipients_closes) X(output_that_is_not_taken_stops_input)                        \
-                            X(a_body_is_dropped_behind_the_limit) X(the_smaller_size_limit_holds_at_mail)              \
-                                X(answers_questions_about_the_session)
+    X(engine_errors_wait_behind_owed_replies)                                                                          \
+    X(no_recipient_is_accepted_without_its_sender)                                                                     \
+    X(recipients_are_limited_by_what_was_accepted) X(a_long_line_costs_one_error_and_no_memory)                        \
+        X(the_line_limit_counts_the_line_end) X(no_octet_of_a_command_line_makes_a_second_command)                     \
+            X(a_bare_lf_or_cr_ends_no_command) X(too_many_errors_close) X(an_accepted_message_forgives_errors)         \
+                X(errors_in_a_group_close_after_its_replies) X(too_much_junk_closes) X(a_flood_of_recipients_closes)   \
+                    X(output_that_is_not_taken_stops_input) X(a_body_is_dropped_behind_the_limit)                      \
+                        X(the_smaller_size_limit_holds_at_mail) X(answers_questions_about_the_session)
 #include "support/check_main.h"
