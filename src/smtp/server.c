@@ -86,6 +86,10 @@ void server_owe(struct smtp_server *s, enum smtp_server_debt debt)
 void server_say(struct smtp_server *s, enum smtp_say say)
 {
     owed_push(s, (struct smtp_server_owed){.debt = SMTP_DEBT_SAY, .say = (unsigned char)say, .plain = s->plain});
+    if (smtp_say(say).code >= 400) {
+        s->refused = true;
+        s->refusal = say;
+    }
     if (smtp_say(say).code >= 500)
         s->errors++;
     owed_settle(s);
@@ -312,9 +316,14 @@ static enum server_step server_line(struct smtp_server *s, struct span line, siz
 {
     if (s->owed_count > 0 && !line_pipelined(line))
         return STEP_WAIT;
+    s->refused = false;
     enum server_step step = server_command(s, line, event);
     if (step == STEP_ANSWERED || step == STEP_EVENT)
         smtp_line_done(&s->line);
+    if (step == STEP_ANSWERED && s->refused && !server_ended(s)) {
+        *event = (struct smtp_server_event){.kind = SMTP_SERVER_REFUSED, .refused = {line, s->refusal}};
+        step = STEP_EVENT;
+    }
     if (step == STEP_ANSWERED)
         buf_consume(in, used);
     if (step == STEP_EVENT)
@@ -344,7 +353,8 @@ static void server_commands(struct smtp_server *s, struct buf *in, struct smtp_s
             buf_consume(in, used);
             s->plain = false;
             server_say(s, SMTP_SAY_LINE_TOO_LONG);
-            break;
+            *event = (struct smtp_server_event){.kind = SMTP_SERVER_REFUSED, .refused.say = SMTP_SAY_LINE_TOO_LONG};
+            return;
         case SMTP_LINE_OK:
             step = server_line(s, line, used, in, event);
             break;
