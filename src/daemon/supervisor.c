@@ -399,6 +399,10 @@ static int open_log(struct supervisor *s)
         return EX_OSERR;
     }
     s->log = s->startup.log = &s->sink.log;
+    /* A syslog daemon may come later, so this ends nothing; but who looks for lines in vain shall know why. */
+    if (strcmp(c->log, "syslog") == 0 && access(s->sink.syslog_path, W_OK) < 0)
+        fprintf(stderr, "postern: log = syslog: %s: %s; lines are lost until it is there\n", s->sink.syslog_path,
+                strerror(errno));
     return 0;
 }
 
