@@ -417,8 +417,9 @@ static int prepare(struct supervisor *s, const struct problems *problems)
     role_log_start(s->log, "supervisor");
     log_warnings(s, problems);
     raise_descriptor_limit();
-    if ((status = startup_resolve_users(&s->startup)) || (status = startup_open_listeners(&s->startup)) ||
-        (status = startup_make_spool(&s->startup)) || (status = startup_seal_config(&s->startup)))
+    if ((status = startup_resolve_users(&s->startup)) || (status = startup_check_programs(&s->startup)) ||
+        (status = startup_open_listeners(&s->startup)) || (status = startup_make_spool(&s->startup)) ||
+        (status = startup_seal_config(&s->startup)))
         return status;
     s->loop = loop_new();
     if (!s->loop) {
