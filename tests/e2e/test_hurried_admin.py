@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The hurried administrator: full disks, wrong places, signals to whoever is there. What he is told, and that nothing is lost or left."""
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -10,7 +11,7 @@ import pytest
 from harness import client, mail, processes
 from harness.client import Client, dot_stuffed
 from harness.ledger import Ledger
-from harness.places import is_root, until
+from harness.places import BUILD, is_root, until
 from harness.postern import clamav_stanza, fake_stanza
 
 pytestmark = pytest.mark.root
@@ -60,7 +61,6 @@ def test_spool_that_goes_away_is_4xx_for_large_mails_and_small_ones_pass(start_p
     spool.mkdir()
     spool.chmod(0o1777)
     pair = start_pair(engines=clamav_stanza(database), spool=spool)
-    import shutil
     shutil.rmtree(spool)
     ledger = Ledger()
     reply = ledger.send(pair.deliver, mail.of_size(500_000))
@@ -119,6 +119,19 @@ def test_any_signal_to_anybody_while_busy(start_pair, directory, monkeypatch, wh
         assert len(completed) <= 1
         if attempt.code == 250:
             assert completed and completed[0].accepted
+
+
+def test_programs_that_the_users_may_not_execute_are_said_at_once(make_postern, database, directory):
+    """As a build under umask 077 leaves them."""
+    copy = directory / "build"
+    shutil.copytree(BUILD / "bin", copy / "bin")
+    for program in (copy / "bin").iterdir():
+        program.chmod(0o700)
+    instance = make_postern(engines=clamav_stanza(database), build=copy)
+    instance.path.write_text(instance.configuration.text())
+    done = instance.run("--config", instance.path)
+    assert done.returncode == 71, done.stderr
+    assert "may not execute" in done.stderr and "0700" in done.stderr
 
 
 def test_second_instance_on_the_same_port_harms_nobody(start_pair, start_postern, make_postern, database):
