@@ -136,6 +136,7 @@ class Postern:
     # --- life ---
 
     def start(self, wait_ready=True):
+        self.terminated = False
         self.path.write_text(self.configuration.text())
         self.process = subprocess.Popen([self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.limits, cwd="/",
