@@ -8,7 +8,6 @@
 #include "spool/spool_conf.h"
 #include "sys/fdpass.h"
 #include "sys/rng.h"
-#include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <sys/resource.h>
@@ -45,7 +44,7 @@ struct edge {
 struct edge_mail {
     struct mail mail;
     struct edge_loop *to;
-    enum { EDGE_CHANNEL, EDGE_DRAIN, EDGE_STOP, EDGE_SETTLED, EDGE_EMPTY } what;
+    enum { EDGE_CHANNEL, EDGE_DRAIN, EDGE_STOP, EDGE_SETTLED, EDGE_EMPTY, EDGE_BROKEN } what;
     int pool, fd;
 };
 
@@ -74,21 +73,32 @@ static void edge_on_settled(void *arg)
     edge_post(&l->edge->loops[0], EDGE_SETTLED, 0, -1);
 }
 
+static void edge_on_broken(void *arg, int pool)
+{
+    struct edge_loop *l = arg;
+    edge_post(&l->edge->loops[0], EDGE_BROKEN, pool, -1);
+}
+
 static void edge_on_empty(void *arg)
 {
     struct edge_loop *l = arg;
     edge_post(&l->edge->loops[0], EDGE_EMPTY, 0, -1);
 }
 
+static void edge_tell_supervisor(const struct edge *e, enum role_message what, int pool)
+{
+    const char message[3] = {(char)what, (char)pool, 0};
+    if (fdpass_send(ROLE_FD_CONTROL, span_of(message, sizeof(message)), -1) != ERR_OK)
+        log_text(e->log, LOG_SHORTAGE, "detail", "the supervisor could not be told '%c'", what);
+}
+
 /* On loop 0: every engine has reported on every loop. */
 static void edge_count_settled(struct edge *e)
 {
-    static const char ready[3] = {ROLE_READY, 0, 0};
     if (++e->settled < e->loop_count || e->ready_sent)
         return;
     e->ready_sent = true;
-    if (fdpass_send(ROLE_FD_CONTROL, span_of(ready, sizeof(ready)), -1) != ERR_OK)
-        log_text(e->log, LOG_SHORTAGE, "detail", "the supervisor could not be told that the edge is ready");
+    edge_tell_supervisor(e, ROLE_READY, 0);
 }
 
 static void edge_count_empty(struct edge *e)
@@ -118,6 +128,9 @@ static void edge_deliver(struct mail *mail)
         break;
     case EDGE_EMPTY:
         edge_count_empty(l->edge);
+        break;
+    case EDGE_BROKEN:
+        edge_tell_supervisor(l->edge, ROLE_BROKEN, m->pool);
         break;
     }
     mem_free(m);
@@ -264,6 +277,7 @@ static int edge_make_loop(struct edge *e, unsigned index)
     if (!l->proxy)
         return EX_OSERR;
     scan_client_on_change(proxy_scan_client(l->proxy), edge_on_settled, l);
+    scan_client_on_broken(proxy_scan_client(l->proxy), edge_on_broken, l);
     const struct conf_scope *outer = NULL, *inner = NULL;
     int fd = ROLE_FD_LISTENERS;
     while ((outer = conf_child(e->conf->global, &esmtp_listener_class, outer))) {
@@ -322,12 +336,12 @@ int edge_run(const struct conf *conf, const struct log *log)
         unsigned started = 1;
         loop_watch_init(&e->control, e->loops[0].loop, ROLE_FD_CONTROL, edge_on_control, e);
         loop_watch_set(&e->control, LOOP_READ);
-        while (started < e->loop_count &&
-               pthread_create(&e->loops[started].thread, NULL, edge_thread, &e->loops[started]) == 0)
-            started++;
-        if (started < e->loop_count) {
-            log_text(log, LOG_STOP, "reason", "threads cannot be started: %s", strerror(errno));
-            _exit(EX_OSERR);
+        for (; started < e->loop_count; started++) {
+            int error = pthread_create(&e->loops[started].thread, NULL, edge_thread, &e->loops[started]);
+            if (error) {
+                log_text(log, LOG_STOP, "reason", "threads cannot be started: %s", strerror(error));
+                _exit(EX_OSERR);
+            }
         }
         edge_thread(&e->loops[0]);
         for (unsigned i = 1; i < e->loop_count; i++)

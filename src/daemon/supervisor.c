@@ -144,6 +144,11 @@ static void edge_message(void *arg, struct span bytes)
         log_ready(s);
         notify_send("READY=1");
     }
+    if (bytes.len == 3 && bytes.ptr[0] == ROLE_BROKEN && (unsigned char)bytes.ptr[1] < s->host_count) {
+        struct host *h = &s->hosts[(unsigned char)bytes.ptr[1]];
+        log_text(s->log, LOG_PROTOCOL, "detail", "%s sent a record that makes no sense: it is killed", h->child.name);
+        child_kill(&h->child);
+    }
 }
 
 /* ---- scan hosts ---- */

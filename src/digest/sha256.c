@@ -52,5 +52,5 @@ void sha256_hex(const struct sha256_digest *d, char out[2 * SHA256_SIZE + 1])
         out[2 * i] = digits[d->bytes[i] >> 4];
         out[2 * i + 1] = digits[d->bytes[i] & 15];
     }
-    out[2 * SHA256_SIZE] = '\0';
+    out[(size_t)2 * SHA256_SIZE] = '\0';
 }

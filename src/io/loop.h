@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* src/io: the only home of libev. loop.h (this) one event loop per thread, descriptors, deferred calls, signals; deadline.h timers;
- * mailbox.h messages between threads; iopool.h blocking file I/O off the loops; stream.h buffered non-blocking sockets;
- * listener.h accepting; addr.h socket addresses as text.
+/* src/io: the only home of libev. loop.h (this) one event loop per thread, descriptors, deferred calls, signals;
+ * deadline.h timers; mailbox.h messages between threads; iopool.h blocking file I/O off the loops; stream.h buffered
+ * non-blocking sockets; listener.h accepting; addr.h socket addresses as text; libev.h (private) the only include of
+ * libev.
  *
- * Everything here belongs to one loop and is used on its thread only, but for mailbox_post and iopool_submit. Callbacks run
- * from loop_run, never from inside the call that armed them. A callback must not free the object it was called for: hand it to
- * loop_defer and free it there.
+ * Everything here belongs to one loop and is used on its thread only, but for mailbox_post and iopool_submit. Callbacks
+ * run from loop_run, never from inside the call that armed them. A callback must not free the object it was called for:
+ * hand it to loop_defer and free it there.
  */
 #ifndef IO_LOOP_H
 #define IO_LOOP_H
@@ -18,7 +19,7 @@ struct loop;
 
 struct loop *loop_new(void); /* NULL: no memory or descriptors */
 void loop_free(struct loop *l);
-void loop_run(struct loop *l);  /* until loop_stop */
+void loop_run(struct loop *l); /* until loop_stop */
 void loop_stop(struct loop *l);
 uint64_t loop_now_us(const struct loop *l); /* monotonic; as of the start of this iteration */
 
@@ -51,7 +52,8 @@ struct loop_signal {
     struct loop *loop;
     void *opaque[8];
 };
-void loop_signal_init(struct loop_signal *s, struct loop *l, int number, void (*caught)(void *arg, int number), void *arg);
+void loop_signal_init(struct loop_signal *s, struct loop *l, int number, void (*caught)(void *arg, int number),
+                      void *arg);
 void loop_signal_stop(struct loop_signal *s);
 
 #endif

@@ -243,6 +243,11 @@ enum step_result step_envelope(struct session *s)
     case SMTP_SERVER_RSET:
         session_end_transaction(s);
         break;
+    case SMTP_SERVER_REFUSED: {
+        struct smtp_reply reply = smtp_say(ev.refused.say);
+        session_log_reject(s, "line", ev.refused.line, &reply);
+        break;
+    }
     case SMTP_SERVER_QUIT:
         session_close(s, "quit");
         break;

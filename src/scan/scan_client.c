@@ -57,6 +57,8 @@ struct scan_client {
     void (*changed)(void *arg);
     void *changed_arg;
     struct loop_deferred change;
+    void (*broken)(void *arg, int pool_index);
+    void *broken_arg;
 };
 
 struct scan_run {
@@ -196,6 +198,14 @@ static void channel_close(struct client_channel *ch, enum verdict_reason reason,
     jobs_fail(&jobs, reason, detail);
 }
 
+static void channel_broken(struct client_channel *ch)
+{
+    struct scan_client *c = ch->client;
+    channel_close(ch, VERDICT_REASON_PROTOCOL, "the scan host sent a record that makes no sense");
+    if (c->broken)
+        c->broken(c->broken_arg, (int)(ch - c->channels));
+}
+
 static void answer_arrived(struct client_channel *ch, const struct scan_answer *a)
 {
     struct scan_client *c = ch->client;
@@ -245,7 +255,7 @@ static void channel_ready(void *arg, int events)
         if (e == ERR_CLOSED || e == ERR_IO)
             channel_close(ch, VERDICT_REASON_DOWN, "the scan host closed the channel");
         else if (e != ERR_OK || !record_arrived(ch, span_of(bytes, len)))
-            channel_close(ch, VERDICT_REASON_PROTOCOL, "the scan host sent a record that makes no sense");
+            channel_broken(ch);
     }
 }
 
@@ -317,6 +327,12 @@ void scan_client_on_change(struct scan_client *c, void (*changed)(void *arg), vo
 {
     c->changed = changed;
     c->changed_arg = arg;
+}
+
+void scan_client_on_broken(struct scan_client *c, void (*broken)(void *arg, int pool_index), void *arg)
+{
+    c->broken = broken;
+    c->broken_arg = arg;
 }
 
 uint64_t scan_client_late_answers(const struct scan_client *c)

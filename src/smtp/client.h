@@ -48,8 +48,9 @@ void smtp_client_release(struct smtp_client *c);
 void smtp_client_next(struct smtp_client *c, struct buf *in, struct smtp_client_event *event);
 
 /* Queue one command. ARGUMENT is what follows the verb: "FROM:<a@b> SIZE=12". ERR_FULL: LIMIT_PIPELINE commands are
- * queued. ERR_DENIED: the argument has CR, LF or NUL (a bug or an attack: nothing was sent). DATA is legal only with
- * nothing else queued after it. */
+ * queued, or as much text as may be held. ERR_DENIED: the argument has CR, LF, NUL or another control character (a bug
+ * or an attack: nothing was sent), or does not fit a line. ERR_STATE: before READY, after BAD, behind DATA (it must be
+ * the last of the queue) or inside a body. */
 enum err smtp_client_command(struct smtp_client *c, enum smtp_client_verb verb, struct span argument) must_use;
 /* After 354: body bytes, dot-stuffed into out (out is bounded: ERR_FULL means wait until it drained; nothing was
  * taken). */

@@ -23,7 +23,7 @@ enum smtp_state {
 };
 
 enum smtp_argument { ARGUMENT_NONE, ARGUMENT_ANY, ARGUMENT_NEEDED };
-enum smtp_command_flag { FLAG_JUNK = 1, FLAG_HELP = 2, FLAG_PIPELINED = 4 };
+enum smtp_command_flag { FLAG_JUNK = 1, FLAG_HELP = 2, FLAG_PIPELINED = 4, FLAG_PLAIN = 8 };
 
 struct smtp_command {
     struct span name;

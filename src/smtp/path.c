@@ -65,7 +65,7 @@ static bool skip_route(struct cursor *c)
     return true;
 }
 
-bool smtp_path_parse(struct cursor *c, bool null_ok, bool postmaster_ok, struct smtp_path *path)
+bool smtp_path_parse(struct cursor *c, bool null_ok, struct smtp_path *path)
 {
     struct span from = c->rest;
     *path = (struct smtp_path){0};
@@ -86,8 +86,8 @@ bool smtp_path_parse(struct cursor *c, bool null_ok, bool postmaster_ok, struct 
         return false;
     if (path->mailbox.len == 0)
         return null_ok && !path->routed;
-    if (path->domain.len == 0)
-        return postmaster_ok && span_eq_nocase(path->mailbox, SPAN("postmaster"));
+    if (path->domain.len == 0 && path->routed)
+        return false;
     return local > 0;
 }
 

@@ -65,8 +65,9 @@ static void owed_pop(struct smtp_server *s)
 static void owed_settle(struct smtp_server *s)
 {
     while (s->owed_count > 0 && owed_at(s, 0)->debt == SMTP_DEBT_SAY) {
-        struct smtp_reply reply = smtp_say((enum smtp_say)owed_at(s, 0)->say);
-        enum err e = smtp_reply_write(&s->out, &reply, s->enhanced, false);
+        const struct smtp_server_owed *owed = owed_at(s, 0);
+        struct smtp_reply reply = smtp_say((enum smtp_say)owed->say);
+        enum err e = smtp_reply_write(&s->out, &reply, s->enhanced && !owed->plain, false);
         if (e == ERR_FULL)
             return;
         if (e != ERR_OK) {
@@ -84,7 +85,11 @@ void server_owe(struct smtp_server *s, enum smtp_server_debt debt)
 
 void server_say(struct smtp_server *s, enum smtp_say say)
 {
-    owed_push(s, (struct smtp_server_owed){.debt = SMTP_DEBT_SAY, .say = (unsigned char)say});
+    owed_push(s, (struct smtp_server_owed){.debt = SMTP_DEBT_SAY, .say = (unsigned char)say, .plain = s->plain});
+    if (smtp_say(say).code >= 400) {
+        s->refused = true;
+        s->refusal = say;
+    }
     if (smtp_say(say).code >= 500)
         s->errors++;
     owed_settle(s);
@@ -193,6 +198,8 @@ enum err smtp_server_reply(struct smtp_server *s, const struct smtp_reply *reply
     if (debt == SMTP_DEBT_RCPT && s->state != STATE_MAIL && smtp_reply_class(reply) == 2)
         given = smtp_say(SMTP_SAY_MAIL_FIRST);
     enum err e = smtp_reply_write(&s->out, &given, s->enhanced && debt != SMTP_DEBT_HELLO, false);
+    if (e == ERR_NOMEM)
+        server_end(s, "no memory for a reply");
     if (e != ERR_OK)
         return e;
     owed_pop(s);
@@ -229,6 +236,8 @@ enum err smtp_server_reply_hello(struct smtp_server *s, const struct smtp_offer 
     if (e == ERR_OK)
         e = smtp_reply_write(&s->out, &reply, false, false);
     buf_release(&text);
+    if (e == ERR_NOMEM)
+        server_end(s, "no memory for a reply");
     if (e != ERR_OK)
         return e;
     owed_pop(s);
@@ -307,9 +316,14 @@ static enum server_step server_line(struct smtp_server *s, struct span line, siz
 {
     if (s->owed_count > 0 && !line_pipelined(line))
         return STEP_WAIT;
+    s->refused = false;
     enum server_step step = server_command(s, line, event);
     if (step == STEP_ANSWERED || step == STEP_EVENT)
         smtp_line_done(&s->line);
+    if (step == STEP_ANSWERED && s->refused && !server_ended(s)) {
+        *event = (struct smtp_server_event){.kind = SMTP_SERVER_REFUSED, .refused = {line, s->refusal}};
+        step = STEP_EVENT;
+    }
     if (step == STEP_ANSWERED)
         buf_consume(in, used);
     if (step == STEP_EVENT)
@@ -337,8 +351,10 @@ static void server_commands(struct smtp_server *s, struct buf *in, struct smtp_s
             return;
         case SMTP_LINE_LONG:
             buf_consume(in, used);
+            s->plain = false;
             server_say(s, SMTP_SAY_LINE_TOO_LONG);
-            break;
+            *event = (struct smtp_server_event){.kind = SMTP_SERVER_REFUSED, .refused.say = SMTP_SAY_LINE_TOO_LONG};
+            return;
         case SMTP_LINE_OK:
             step = server_line(s, line, used, in, event);
             break;

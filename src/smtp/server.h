@@ -34,10 +34,11 @@ enum smtp_server_event_kind {
     SMTP_SERVER_DATA,     /* at least one recipient was accepted; answer 354 (body follows) or a refusal */
     SMTP_SERVER_BODY,     /* some of the body, un-dot-stuffed */
     SMTP_SERVER_BODY_END, /* answer with the final reply */
-    SMTP_SERVER_RSET,  /* RSET, or EHLO inside a transaction (then HELLO follows): forget the envelope; needs no answer
-                        */
-    SMTP_SERVER_QUIT,  /* 221 is already in out: flush and close */
-    SMTP_SERVER_CLOSE, /* a 421/5xx is in out: flush and close; `reason` says why, for the log */
+    SMTP_SERVER_RSET, /* RSET, or EHLO inside a transaction (then HELLO follows): forget the envelope; needs no answer
+                       */
+    SMTP_SERVER_REFUSED, /* a command that the engine itself refused, for the log; needs no answer */
+    SMTP_SERVER_QUIT,    /* 221 is already in out: flush and close */
+    SMTP_SERVER_CLOSE,   /* a 421/5xx is in out: flush and close; `reason` says why, for the log */
 };
 
 /* Spans are valid until the next smtp_server_next() on this engine. */
@@ -62,6 +63,10 @@ struct smtp_server_event {
             unsigned faults; /* enum smtp_body_fault bits: to be refused 550 5.6.0 */
             bool too_large;  /* over max_message_size: body after the limit was dropped; to be refused 552 5.3.4 */
         } body_end;
+        struct {
+            struct span line;  /* as the client wrote it; empty where it was too long to be kept */
+            enum smtp_say say; /* what it was answered */
+        } refused;
         const char *reason; /* static */
     };
 };

@@ -66,7 +66,7 @@ static enum server_step server_mail(struct smtp_server *s, const struct call *c)
     struct smtp_mail_params params;
     if (!path_keyword(&cursor, SPAN("FROM:")))
         return answer(s, SMTP_SAY_BAD_MAIL);
-    if (!smtp_path_parse(&cursor, true, false, &path))
+    if (!smtp_path_parse(&cursor, true, &path))
         return answer(s, SMTP_SAY_BAD_SENDER);
     enum smtp_say say = smtp_mail_params_parse(cursor.rest, s->offered, &params);
     if (say == SMTP_SAY_OK && s->size_limit > 0 && params.size > s->size_limit)
@@ -104,7 +104,7 @@ static enum server_step server_rcpt(struct smtp_server *s, const struct call *c)
     enum smtp_say say = SMTP_SAY_OK;
     if (!path_keyword(&cursor, SPAN("TO:")))
         say = SMTP_SAY_BAD_RCPT;
-    else if (!smtp_path_parse(&cursor, false, true, &path))
+    else if (!smtp_path_parse(&cursor, false, &path))
         say = SMTP_SAY_BAD_RECIPIENT;
     else
         say = smtp_rcpt_params_parse(cursor.rest);
@@ -213,6 +213,7 @@ enum server_step server_command(struct smtp_server *s, struct span line, struct 
 {
     struct call c = {.event = event};
     c.verb = smtp_command_parse(line, &c.argument);
+    s->plain = c.verb != SMTP_VERB_COUNT && (smtp_command_row(c.verb)->flags & FLAG_PLAIN);
     enum smtp_say say = smtp_command_check_octets(line);
     if (say != SMTP_SAY_OK)
         return answer(s, say);

@@ -18,6 +18,7 @@ enum smtp_server_debt {
 struct smtp_server_owed {
     unsigned char debt; /* enum smtp_server_debt */
     unsigned char say;  /* SAY: enum smtp_say */
+    bool plain;         /* SAY: without enhanced code */
 };
 
 struct smtp_server {
@@ -38,6 +39,7 @@ struct smtp_server {
 
     bool extended;        /* the last hello was EHLO */
     bool enhanced;        /* replies carry enhanced codes */
+    bool plain;           /* but those to this command do not */
     smtp_ext_set offered; /* what the last EHLO reply listed */
     uint64_t size_limit;  /* for SIZE=; 0: none */
     unsigned recipients;  /* accepted in this transaction */
@@ -45,6 +47,8 @@ struct smtp_server {
     unsigned rcpt_owed;   /* RCPT events without a reply */
     unsigned rcpt_beyond; /* RCPT past max_recipients, since the last accepted message */
     unsigned errors, junk;
+    bool refused;         /* the command in hand was, with REFUSAL */
+    enum smtp_say refusal;
     size_t hello_len;
     char hello[256]; /* RFC 5321 4.5.3.1.2: a domain has at most 255 octets */
 };

@@ -7,6 +7,8 @@
  * Files on disk are written and read by the iopool in slices of SPOOL_SLICE, so a loop never blocks on a disk, and the
  * memory of a message is constant (two slices) for any size. Memory files are written and read at once. Thread: the
  * owner's loop.
+ *
+ * directory.h (private) is the spool directory as messages see it; spool_conf.h the options.
  */
 #ifndef SPOOL_MESSAGE_H
 #define SPOOL_MESSAGE_H

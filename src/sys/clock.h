@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* src/sys: thin wrappers of Linux, no policy. clock.h (this) time; rng.h random bytes; memfd.h sealed memory files; fdpass.h
- * datagrams with descriptors; priv.h users and privileges; jail.h seccomp, Landlock, rlimits; spawn.h children with an
- * explicit descriptor list.
+/* src/sys: thin wrappers of Linux, no policy. clock.h (this) time; rng.h random bytes; memfd.h sealed memory files;
+ * fdpass.h datagrams with descriptors; priv.h users and privileges; jail.h seccomp, Landlock, rlimits; spawn.h children
+ * with an explicit descriptor list.
  */
 #ifndef SYS_CLOCK_H
 #define SYS_CLOCK_H

@@ -132,7 +132,7 @@ static int allow_call(scmp_filter_ctx ctx, const struct jail_call *c)
     case JAIL_ANY:
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, c->number, 0);
     case JAIL_ARG_EQ:
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, c->number, 1, SCMP_CMP64(c->argument, SCMP_CMP_EQ, c->value));
+        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, c->number, 1, SCMP_CMP64(c->argument, SCMP_CMP_EQ, c->value, 0));
     case JAIL_ARG_MASKED_ZERO:
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, c->number, 1,
                                 SCMP_CMP64(c->argument, SCMP_CMP_MASKED_EQ, c->value, 0));

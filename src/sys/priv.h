@@ -15,7 +15,8 @@ struct priv_user {
 
 /* The account NAME; ERR_NOTFOUND when there is none. Blocks (NSS): start-up only. */
 enum err priv_lookup(const char *name, struct priv_user *out) must_use;
-/* Becomes USER for good: supplementary groups, gid, uid, then checks that root cannot be had back. ERR_DENIED with errno. */
+/* Becomes USER for good: supplementary groups, gid, uid, then checks that root cannot be had back. ERR_DENIED with
+ * errno. */
 enum err priv_drop(const struct priv_user *user) must_use;
 /* No new privileges, not dumpable (not traceable by the same user either), no core files. */
 void priv_harden_self(void);

@@ -54,7 +54,7 @@ SKIPPED = {".git", "build", "__pycache__", ".pytest_cache"}
 
 
 def test_virus():
-    """The standard anti-virus test string, which no file may contain in clear: scanners would take the repository away."""
+    """The standard anti-virus test string, which no file may contain in clear: scanners would remove it."""
     return b"X5O!P%@AP[4" + b"\\PZX54(P^)7CC)7}" + b"$EICAR-" + b"STANDARD-" + b"ANTIVIRUS-" + b"TEST-FILE!" + b"$H+H*"
 
 

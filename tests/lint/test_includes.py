@@ -51,8 +51,9 @@ class Tree(unittest.TestCase):
     def test_finds_includes_against_the_table(self):
         for folder, header in [
                 ("base", "conf/conf.h"), ("conf", "io/loop.h"), ("smtp", "io/stream.h"), ("smtp", "conf/conf.h"),
-                ("policy", "smtp/server.h"), ("policy", "scan/framework.h"), ("sys", "io/loop.h"), ("io", "conf/conf.h"),
-                ("digest", "io/loop.h"), ("spool", "smtp/smtp.h"), ("scan", "scan/engine/engine.h"),
+                ("policy", "smtp/server.h"), ("policy", "scan/framework.h"), ("sys", "io/loop.h"),
+                ("io", "conf/conf.h"), ("digest", "io/loop.h"), ("spool", "smtp/smtp.h"),
+                ("scan", "scan/engine/engine.h"),
                 ("scan", "scan/host/host.h"), ("scan/engine", "scan/host/host.h"), ("scan/engine", "smtp/smtp.h"),
                 ("scan/host", "io/stream.h"), ("scan/host", "proxy/session.h"), ("proxy", "scan/engine/engine.h"),
                 ("proxy", "daemon/role.h")]:

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The interface of an engine inside postern-scan. Blocking code, one job at a time per worker.
+/* The interface of an engine inside postern-scan. Blocking code, one job at a time per worker. engine.c is the list of
+ * built engines; clamav.c libclamav; fake.c the test engine, which misbehaves as a message orders it to.
  *
- * Life: `open` once in the broker (loads databases; nothing of a message is near), then fork; `worker_start` once in each
- * worker before it locks itself in; then `scan` for each job. A `scan` that crashes, hangs or lies costs one message.
- * (This becomes the public C ABI for vendors' plug-ins in the issue that builds them.)
+ * Life: `open` once in the broker (loads databases; nothing of a message is near), then fork; `worker_start` once in
+ * each worker before it locks itself in; then `scan` for each job. A `scan` that crashes, hangs or lies costs one
+ * message. (This becomes the public C ABI for vendors' plug-ins in the issue that builds them.)
  */
 #ifndef SCAN_ENGINE_ENGINE_H
 #define SCAN_ENGINE_ENGINE_H
@@ -15,18 +16,20 @@
 struct engine_info {
     uint64_t database_version; /* 0: unknown */
     uint64_t signatures;
-    char version[128];         /* of the library */
-    char missing[256];         /* what this build of the engine cannot do, and the package that would help; empty: nothing */
+    char version[128]; /* of the library */
+    char missing[256]; /* what this build of the engine cannot do, and the package that would help; empty: nothing */
 };
 
 struct engine_type {
     const char *name; /* class in the configuration */
     bool in_process;  /* CPU pool, strict sandbox */
-    /* Loads. *state is handed to the other calls. WHY on failure: the engine is FAILED, its messages are ERROR. May take long. */
+    /* Loads. *state is handed to the other calls. WHY on failure: the engine is FAILED, its messages are ERROR. May
+     * take long. */
     enum err (*open)(const struct engine_conf *conf, void **state, struct engine_info *info, struct errtext *why);
     /* In a worker after fork, before its sandbox: TEMP is its temporary directory. */
     enum err (*worker_start)(void *state, const char *temp, struct errtext *why);
-    /* FD is the read-only message, SIZE octets; TIME_MS what is left before the deadline. Fills class, reason, name, detail. */
+    /* FD is the read-only message, SIZE octets; TIME_MS what is left before the deadline. Fills class, reason, name,
+     * detail. */
     void (*scan)(void *state, int fd, uint64_t size, uint64_t time_ms, struct verdict *out);
     void (*close)(void *state);
 };

@@ -84,7 +84,8 @@ static bool order_reason(const struct order *o)
 __attribute__((no_sanitize("undefined"))) static bool order_crash(const struct order *o)
 {
     (void)o;
-    *(volatile int *)sizeof(int) = 1;
+    volatile int *volatile nowhere = NULL;
+    *nowhere = 1;
     return false;
 }
 

@@ -55,7 +55,7 @@ struct worker {
     enum worker_end end;
     int pid, pidfd, channel;
     struct loop_watch pid_watch, channel_watch;
-    struct deadline idle; /* pools that start workers on demand let them go again */
+    struct deadline idle; /* what the worker owes next: to be born, to be of use (on-demand pools), to be gone */
     struct job *job;
     uint64_t
         serial; /* id of the last job towards this worker: ours, not the edge's, so that no answer fits another job */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The scan host of one pool: a broker (single-threaded event loop) that opens the pool's engines, forks workers and queues jobs.
+/* The scan host of one pool: a broker (single-threaded event loop) that opens the pool's engines, forks workers and
+ * queues jobs.
  *
- * host.h (this); broker.c queue, channels, worker pool; worker.c the child's life; sandbox.c its cage (strict profile);
- * workspace.c the workers' temporary directories. Only postern-scan links this.
+ * host.h (this); broker.h what the next three share; broker.c engines, channels, control, the end; job.c one job from
+ * record to answer; pool.c worker processes; poison.c messages that ended several of them; worker.c the child's life;
+ * sandbox.c its cage (strict profile); workspace.c the workers' temporary directories. Only postern-scan links this.
  */
 #ifndef SCAN_HOST_HOST_H
 #define SCAN_HOST_HOST_H
@@ -13,11 +15,11 @@
 struct scan_host_options {
     const struct framework *framework;
     size_t pool_index;
-    /* Datagrams from the supervisor: 'C' with a descriptor: a new channel of a loop. End of file: finish running jobs, answer queued
-     * ones with ERROR down, exit. */
+    /* Datagrams from the supervisor: 'C' with a descriptor: a new channel of a loop. End of file: finish running jobs,
+     * answer queued ones with ERROR down, exit. */
     int control_fd;
-    const char *temp_base; /* directory with one subdirectory per worker slot, "0", "1", … made and mounted by the supervisor, or
-                              made here when it did not */
+    const char *temp_base; /* directory with one subdirectory per worker slot, "0", "1", … made and mounted by the
+                              supervisor, or made here when it did not */
     bool temp_is_tmpfs;    /* each slot is a tmpfs with its own size */
     const struct log *log;
 };

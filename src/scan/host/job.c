@@ -199,7 +199,7 @@ struct job *job_new(struct channel *c, const struct scan_job *record, int fd)
     list_append(&b->queue, &j->node);
     b->queue_len++;
     deadline_set_ms(&j->deadline, (record->deadline_us - j->arrived_us + 999) / 1000);
-    pool_dispatch_soon(b);
+    pool_dispatch(b); /* at once: Backlog counts those that really wait */
     return j;
 }
 

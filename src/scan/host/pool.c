@@ -15,8 +15,9 @@
 enum {
     BIRTH_PAUSE_MS = 100, /* doubled with each worker that dies before it takes jobs, six times at most */
     BIRTH_PAUSE_DOUBLINGS = 6,
-    IDLE_MS = 60 * 1000, /* after that an unused worker of an on-demand pool goes */
-    CLOSING_MS = 1000,   /* from the end of a worker's channel to its own end, which tells more than we can */
+    IDLE_MS = 60 * 1000,  /* after that an unused worker of an on-demand pool goes */
+    BIRTH_MS = 60 * 1000, /* from fork to its first record: emptying a large directory takes a while */
+    CLOSING_MS = 1000,    /* from the end of a worker's channel to its own end, which tells more than we can */
 };
 
 static void worker_log(const struct worker *w, enum log_event event, const char *cause, const char *how)
@@ -58,6 +59,7 @@ static void worker_is_hostile(struct worker *w, const char *what)
 static void worker_idle(struct worker *w)
 {
     w->state = WORKER_IDLE;
+    deadline_clear(&w->idle);
     if (w->jobs_done >= w->broker->pool->conf.jobs_per_worker)
         worker_kill(w, END_RETIRED);
     else if (!w->broker->all_at_once)
@@ -163,8 +165,10 @@ static void worker_readable(void *arg, int events)
 static void worker_idle_expired(void *arg)
 {
     struct worker *w = arg;
-    if (w->state == WORKER_IDLE && !w->job && !w->broker->all_at_once)
+    if (w->state == WORKER_IDLE && !w->broker->all_at_once)
         worker_kill(w, END_RETIRED);
+    else if (w->state == WORKER_STARTING)
+        worker_is_hostile(w, "it did not become ready, or did not end when it could not");
     else
         worker_is_hostile(w, "it closed its channel and lives on");
 }
@@ -307,6 +311,7 @@ static enum err worker_spawn(struct worker *w)
     loop_watch_init(&w->channel_watch, b->loop, w->channel, worker_readable, w);
     loop_watch_set(&w->channel_watch, LOOP_READ);
     deadline_init(&w->idle, b->loop, worker_idle_expired, w);
+    deadline_set_ms(&w->idle, BIRTH_MS);
     worker_log(w, LOG_WORKER_START, NULL, NULL);
     return ERR_OK;
 }

@@ -64,6 +64,9 @@ static void leave_the_broker(const struct worker_setup *setup)
     if (nothing >= 0) {
         dup2(nothing, STDIN_FILENO);
         dup2(nothing, STDOUT_FILENO);
+#ifndef POSTERN_SANITIZED /* the log is no place for what hostile code may write; a sanitizer's report is worth it */
+        dup2(nothing, STDERR_FILENO);
+#endif
     }
     const int keep[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, setup->channel};
     jail_close_other_fds(keep, ARRAY_SIZE(keep));

@@ -168,8 +168,8 @@ START_TEST(the_reference_has_a_row_for_every_option)
         "\n| `banner` | text | `\"ESMTP ready\"` |",
         "\n| `workers` | number | `4` | 0 to 100 |  | at reload | Deprecated: use ThreadPool |\n",
         "Written as `Backend { }`, at most once.\n",
-        "Written as `kaspersky [\"name\"] { }` in `antivirus { }`, or as `Validate validate/av_kaspersky name { }` at "
-        "top level. Not built in this version.\n",
+        ("Written as `kaspersky [\"name\"] { }` in `antivirus { }`, or as `Validate validate/av_kaspersky name { }` at "
+         "top level. Not built in this version.\n"),
         "\n| `database` | text | required |  |  | at reload, engines load again | where signatures are |\n",
     };
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++)

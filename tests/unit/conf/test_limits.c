@@ -74,7 +74,9 @@ START_TEST(includes_that_multiply_end_at_the_number_of_files)
     const char *files[43] = {NULL};
     for (int i = 0; i < 21; i++) {
         snprintf(names[i], sizeof(names[i]), "f%d", i);
-        snprintf(texts[i], sizeof(texts[i]), i < 20 ? "include f%d include f%d" : "", i + 1, i + 1);
+        texts[i][0] = '\0';
+        if (i < 20)
+            snprintf(texts[i], sizeof(texts[i]), "include f%d include f%d", i + 1, i + 1);
         files[2 * i] = names[i];
         files[2 * i + 1] = texts[i];
     }

@@ -123,9 +123,9 @@ static char byte_at(size_t i)
 
 START_TEST(an_echo_over_the_twin_returns_every_byte_however_awkward_the_transport)
 {
-    static const size_t limits[] = {1, 2, 7, 64, 0}, sizes[] = {0, 1, 63, 64, 65, 5000};
-    static const size_t buffers[] = {1, 2, 64, 100000};
-    static char bytes[5000];
+    static const size_t limits[] = {1, 7, 64, 0}, sizes[] = {0, 1, 63, 64, 65, 700};
+    static const size_t buffers[] = {1, 64, 100000};
+    static char bytes[700];
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = byte_at(i);
     for (size_t k = 0; k < ARRAY_SIZE(limits) * ARRAY_SIZE(sizes) * ARRAY_SIZE(buffers) * 2; k++) {
@@ -390,8 +390,10 @@ static void far_end_ready(void *arg, int events)
     }
     if (events & LOOP_READ) {
         ssize_t got = read(f->bench->fds[1], bytes, 10000);
+        bool same = true; /* one assertion for many bytes: each costs a system call */
         for (ssize_t i = 0; i < got; i++)
-            ck_assert_int_eq(bytes[i], byte_at(f->received + (size_t)i));
+            same = same && bytes[i] == byte_at(f->received + (size_t)i);
+        ck_assert(same);
         f->received += got > 0 ? (size_t)got : 0;
         if (got == 0) /* the FIN of stream_shutdown */
             loop_stop(f->bench->loop);

@@ -102,11 +102,20 @@ static inline void play_note(struct play *p, const char *format, ...)
     va_end(args);
 }
 
+/* The next event but refusals, which the output shows as well. */
+static inline void play_next(struct smtp_server *s, struct buf *in, struct smtp_server_event *e)
+{
+    do {
+        smtp_server_next(s, in, e);
+    } while (e->kind == SMTP_SERVER_REFUSED);
+}
+
 static inline void play_event(struct play *p, const struct smtp_server_event *e)
 {
     switch (e->kind) {
     case SMTP_SERVER_NEED_INPUT:
     case SMTP_SERVER_BLOCKED:
+    case SMTP_SERVER_REFUSED: /* its reply is in the output */
         break;
     case SMTP_SERVER_HELLO:
         play_note(p, "%s %.*s\n", e->hello.extended ? "EHLO" : "HELO", SPAN_ARG(e->hello.name));

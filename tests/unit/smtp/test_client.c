@@ -396,6 +396,31 @@ START_TEST(a_421_that_crosses_a_command_answers_it)
 }
 END_TEST
 
+START_TEST(a_command_waits_while_a_421_may_be_arriving)
+{
+    struct talk t;
+    talk_init(&t, (struct cut){0});
+    ready(&t, "PIPELINING");
+    server_says(&t, "42", "");
+    MUST(command(&t, SMTP_CLIENT_MAIL, "FROM:<>") == ERR_OK);
+    MUST(command(&t, SMTP_CLIENT_RCPT, "TO:<a@b>") == ERR_OK);
+    client_sends(&t, "");
+    server_says(&t, "1 4.3.2 going\r\n", "MAIL 421 4.3.2 going\n");
+    client_sends(&t, "RCPT TO:<a@b>\r\n");
+    talk_release(&t);
+}
+END_TEST
+
+START_TEST(keywords_are_hop_or_end_to_end)
+{
+    ck_assert_int_eq(smtp_ext_kind(SMTP_EXT_PIPELINING), SMTP_EXT_HOP);
+    ck_assert_int_eq(smtp_ext_kind(SMTP_EXT_8BITMIME), SMTP_EXT_END_TO_END);
+    ck_assert_uint_eq(smtp_ext_hop_set() & smtp_ext_end_to_end_set(), 0);
+    ck_assert_uint_eq(smtp_ext_hop_set() | smtp_ext_end_to_end_set(), (1U << SMTP_EXT_COUNT) - 1);
+    ck_assert_str_eq(smtp_ext_keyword(SMTP_EXT_SIZE), "SIZE");
+}
+END_TEST
+
 START_TEST(no_argument_brings_a_second_command)
 {
     struct talk t;
@@ -513,6 +538,8 @@ END_TEST
     X(a_reply_in_front_of_its_command_is_bad)                                                                          \
     X(what_comes_between_a_reply_and_the_next_command_is_seen_first)                                                   \
     X(a_421_that_crosses_a_command_answers_it)                                                                         \
+    X(a_command_waits_while_a_421_may_be_arriving)                                                                     \
+    X(keywords_are_hop_or_end_to_end)                                                                                  \
     X(no_argument_brings_a_second_command)                                                                             \
     X(commands_are_refused_out_of_their_time)                                                                          \
     X(a_group_ends_at_noop_data_and_quit)                                                                              \

@@ -7,12 +7,35 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { GUARD_MS = 30000, THRESHOLD = 100000 };
+
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+static long allocations_left = -1; /* until one fails; negative: none does */
+
+static bool allocation_fails(void)
+{
+    return allocations_left >= 0 && allocations_left-- == 0;
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return allocation_fails() ? NULL : __real_calloc(count, size);
+}
+void *__wrap_realloc(void *old, size_t size)
+{
+    return allocation_fails() ? NULL : __real_realloc(old, size);
+}
 
 struct bench {
     struct loop *loop;
@@ -124,8 +147,10 @@ static void assert_content(struct bench *b, struct message *m, uint64_t size)
             state = message_read(m, at, &slice);
         }
         ck_assert_int_eq(state, MESSAGE_OK);
+        bool same = true; /* one assertion for many bytes: each costs a system call */
         for (size_t i = 0; i < slice.len; i++)
-            ck_assert_int_eq(slice.ptr[i], byte_at(at + i));
+            same = same && slice.ptr[i] == byte_at(at + i);
+        ck_assert(same);
         ck_assert_int_eq(sha256_update(h, slice), ERR_OK);
         at += slice.len;
     } while (slice.len > 0);
@@ -145,7 +170,7 @@ START_TEST(what_was_appended_is_read_back_whatever_the_size_and_step)
                  {999, 7},
                  {THRESHOLD, 4096},
                  {THRESHOLD + 1, 4096},
-                 {THRESHOLD + 1, 1},
+                 {THRESHOLD + 1, 13},
                  {SPOOL_SLICE * 3, SPOOL_SLICE},
                  {SPOOL_SLICE * 5 + 17, SPOOL_SLICE - 1},
                  {2000003, 30011},
@@ -346,6 +371,147 @@ START_TEST(without_descriptors_no_message_is_made_or_it_fails_when_it_needs_a_fi
 }
 END_TEST
 
+START_TEST(whichever_allocation_fails_the_message_fails_and_nothing_else)
+{
+    static const uint64_t sizes[] = {1000, THRESHOLD * 2};
+    struct bench b;
+    unsigned failures = 0;
+    setup(&b);
+    for (long k = 0, went_well = 0; went_well < (long)ARRAY_SIZE(sizes); k++) {
+        uint64_t size = sizes[went_well];
+        allocations_left = k;
+        struct message *m = message_new(b.spool, b.pool, b.box, woken, &b);
+        enum message_state state = m ? fill(&b, m, size, 50000) : MESSAGE_FAILED;
+        if (state == MESSAGE_OK)
+            state = seal(&b, m);
+        if (state == MESSAGE_OK) {
+            struct span slice;
+            state = message_read(m, 0, &slice);
+            state = settled(&b, m, state);
+        }
+        bool failed = allocations_left < 0;
+        allocations_left = -1;
+        ck_assert_int_eq(state, failed ? MESSAGE_FAILED : MESSAGE_OK);
+        if (failed && m)
+            ck_assert_int_eq(message_errno(m), ENOMEM);
+        failures += failed;
+        if (!failed) {
+            went_well++;
+            k = -1;
+        }
+        message_free(m);
+    }
+    ck_assert_uint_ge(failures, 2 + 2 + 1 + 1); /* message and digest of both, a slice to read, the ring */
+    teardown(&b);
+}
+END_TEST
+
+/* Mounts a tmpfs with OPTIONS over the bench's directory, seen by this test's process only, and opens the spool anew on
+ * it. */
+static bool spool_on_tmpfs(struct bench *b, const char *options)
+{
+    struct errtext why;
+    if (geteuid() != 0) {
+        fprintf(stderr, "passed over, needs root: a spool on a small tmpfs\n");
+        return false;
+    }
+    spool_close(b->spool);
+    ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+    ck_assert_int_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    ck_assert_int_eq(mount("tmpfs", b->dir, "tmpfs", 0, options), 0);
+    b->spool = spool_open(b->dir, THRESHOLD, &why);
+    ck_assert_msg(b->spool != NULL, "%s", why.text);
+    return true;
+}
+
+static void leave_tmpfs(struct bench *b)
+{
+    ck_assert_int_eq(umount2(b->dir, MNT_DETACH), 0);
+}
+
+START_TEST(a_full_disk_fails_the_message_and_the_next_one_finds_the_room_again)
+{
+    struct bench b;
+    setup(&b);
+    if (spool_on_tmpfs(&b, "size=512k,mode=0700")) {
+        struct message *m = new_message(&b);
+        enum message_state state = fill(&b, m, 1000000, 50000);
+        if (state == MESSAGE_OK)
+            state = seal(&b, m);
+        ck_assert_int_eq(state, MESSAGE_FAILED);
+        ck_assert_int_eq(message_errno(m), ENOSPC);
+        message_free(m);
+        iopool_free(b.pool); /* the file is gone for certain */
+        b.pool = iopool_new(1);
+        m = new_message(&b);
+        ck_assert_int_eq(fill(&b, m, 400000, 50000), MESSAGE_OK);
+        ck_assert_int_eq(seal(&b, m), MESSAGE_OK);
+        assert_content(&b, m, 400000);
+        message_free(m);
+        iopool_free(b.pool);
+        b.pool = NULL;
+        leave_tmpfs(&b);
+    }
+    teardown(&b);
+}
+END_TEST
+
+START_TEST(without_inodes_only_large_messages_fail)
+{
+    struct bench b;
+    setup(&b);
+    if (spool_on_tmpfs(&b, "nr_inodes=2,mode=0700")) {
+        struct message *holder = new_message(&b), *small = new_message(&b), *large = new_message(&b);
+        ck_assert_int_eq(fill(&b, holder, THRESHOLD + 1, 50000), MESSAGE_OK);
+        ck_assert_int_eq(seal(&b, holder), MESSAGE_OK); /* has the only inode */
+        ck_assert_int_eq(fill(&b, small, 1000, 1000), MESSAGE_OK);
+        ck_assert_int_eq(seal(&b, small), MESSAGE_OK);
+        enum message_state state = fill(&b, large, THRESHOLD + 1, 50000);
+        if (state == MESSAGE_OK)
+            state = seal(&b, large);
+        ck_assert_int_eq(state, MESSAGE_FAILED);
+        ck_assert_int_eq(message_errno(large), ENOSPC);
+        ck_assert_ptr_nonnull(strstr(message_why(large), "cannot make a file in"));
+        message_free(holder);
+        message_free(small);
+        message_free(large);
+        iopool_free(b.pool);
+        b.pool = NULL;
+        leave_tmpfs(&b);
+    }
+    teardown(&b);
+}
+END_TEST
+
+START_TEST(a_file_system_without_unnamed_files_serves_too_and_keeps_no_name)
+{
+    struct bench b;
+    struct errtext why;
+    setup(&b);
+    spool_close(b.spool);
+    /* given a kernel that answers O_TMPFILE as such a file system does */
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    ck_assert_int_eq(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(openat), 1,
+                                      SCMP_A2_64(SCMP_CMP_MASKED_EQ, O_TMPFILE, O_TMPFILE)),
+                     0);
+    ck_assert_int_eq(seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1), 0); /* the pool's threads as well */
+    ck_assert_int_eq(seccomp_load(filter), 0);
+    seccomp_release(filter);
+    int probe = open(b.dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    ck_assert_int_eq(probe, -1);
+    b.spool = spool_open(b.dir, THRESHOLD, &why);
+    ck_assert_msg(b.spool != NULL, "%s", why.text);
+    struct message *m = new_message(&b);
+    ck_assert_int_eq(fill(&b, m, 300000, 50000), MESSAGE_OK);
+    ck_assert_int_eq(seal(&b, m), MESSAGE_OK);
+    assert_content(&b, m, 300000);
+    ck_assert_int_eq(rmdir(b.dir), 0); /* empty while the message lives */
+    ck_assert_int_eq(mkdir(b.dir, 0700), 0);
+    message_free(m);
+    teardown(&b);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(what_was_appended_is_read_back_whatever_the_size_and_step)                                                       \
     X(a_slice_may_be_read_at_any_offset_and_again)                                                                     \
@@ -353,5 +519,9 @@ END_TEST
     X(a_sealed_message_takes_no_more)                                                                                  \
     X(a_message_may_be_given_up_at_any_moment)                                                                         \
     X(a_file_that_cannot_grow_fails_the_message_and_stays_failed)                                                      \
+    X(whichever_allocation_fails_the_message_fails_and_nothing_else)                                                   \
+    X(a_full_disk_fails_the_message_and_the_next_one_finds_the_room_again)                                             \
+    X(without_inodes_only_large_messages_fail)                                                                         \
+    X(a_file_system_without_unnamed_files_serves_too_and_keeps_no_name)                                                \
     X(without_descriptors_no_message_is_made_or_it_fails_when_it_needs_a_file)
 #include "support/check_main.h"

@@ -192,6 +192,22 @@ START_TEST(a_limit_that_is_reached_is_never_clean)
     EXPECT(v, UNSCANNABLE, LIMIT);
     cleanup(&b);
 
+    /* the same with a lie about its size, in both headers */
+    unsigned char lie[sizeof(archive_zip_large)];
+    memcpy(lie, archive_zip_large, sizeof(lie));
+    unsigned char *central = memmem(lie, sizeof(lie), "PK\1\2", 4);
+    ck_assert(central != NULL);
+    static const unsigned char ten[4] = {10, 0, 0, 0};
+    memcpy(lie + 22, ten, 4);
+    memcpy(central + 24, ten, 4);
+    prepare(&b);
+    b.conf.max_filesize = 20000;
+    open_engine(&b);
+    add_mail_with(&b, lie, sizeof(lie));
+    v = scan(&b);
+    EXPECT(v, UNSCANNABLE, LIMIT);
+    cleanup(&b);
+
     prepare(&b);
     b.conf.max_recursion = 2;
     open_engine(&b);

@@ -4,6 +4,7 @@
 #include "support/scan_rig.h"
 
 #include <seccomp.h>
+#include <sys/resource.h>
 
 #include "sys/jail.h"
 
@@ -209,7 +210,7 @@ static void forbid_seccomp(void)
     ck_assert(ctx != NULL);
     ck_assert(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0) == 0);
     ck_assert(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1,
-                               SCMP_A0(SCMP_CMP_EQ, 22 /* PR_SET_SECCOMP */)) == 0);
+                               SCMP_A0(SCMP_CMP_EQ, 22 /* PR_SET_SECCOMP */, 0)) == 0);
     ck_assert(seccomp_load(ctx) == 0);
     seccomp_release(ctx);
 }
@@ -233,6 +234,30 @@ START_TEST(without_seccomp_nothing_is_scanned)
 }
 END_TEST
 
+/* No process more for this user. Root is exempt, so it becomes somebody else. */
+static void forbid_fork(void)
+{
+    struct rlimit none = {0, 0};
+    ck_assert(setrlimit(RLIMIT_NPROC, &none) == 0);
+    ck_assert(geteuid() != 0 || setuid(65534) == 0);
+}
+
+START_TEST(a_host_that_cannot_fork_says_so_and_loses_nothing)
+{
+    struct rig r;
+    rig_init(&r);
+    r.before = forbid_fork;
+    r.cannot_fork = true;
+    rig_start(&r);
+    rig_job(&r, "clean", 500);
+    struct scan_answer a = rig_answer(&r);
+    RIG_EXPECT(&r, a, ERROR, TIMEOUT);
+    const char *log = rig_log(&r);
+    ck_assert_msg(strstr(log, " shortage ") && strstr(log, "Resource temporarily unavailable"), "%s", log);
+    rig_stop(&r);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(faults_are_crashes)                                                                                              \
     X(what_never_ends_is_killed_at_the_deadline)                                                                       \
@@ -243,5 +268,6 @@ END_TEST
     X(three_deaths_make_a_message_poison)                                                                              \
     X(an_operators_kill_is_a_crash_but_no_poison)                                                                      \
     X(a_stopped_worker_is_killed_at_the_deadline)                                                                      \
-    X(without_seccomp_nothing_is_scanned)
+    X(without_seccomp_nothing_is_scanned)                                                                              \
+    X(a_host_that_cannot_fork_says_so_and_loses_nothing)
 #include "support/check_main.h"
