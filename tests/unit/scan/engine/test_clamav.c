@@ -267,6 +267,34 @@ START_TEST(a_rar_archive_without_unrar_is_never_clean)
 }
 END_TEST
 
+/* Each holds the payload where libclamav does not get at it. */
+START_TEST(an_archive_that_libclamav_cannot_unpack_is_never_clean)
+{
+    static const unsigned char zstandard[] = {0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x00, 0x51, 0x00, 0x00, 'a', 'b', 'c'};
+    static const struct {
+        const unsigned char *bytes;
+        size_t len;
+        const char *detail;
+    } archives[] = {
+        {archive_zip_lzma, sizeof(archive_zip_lzma),
+         "zip archive with a compression method of its newer kinds: libclamav cannot open it"},
+        {archive_7z_mixed, sizeof(archive_7z_mixed), "libclamav could not unpack every member of an archive"},
+        {zstandard, sizeof(zstandard), "Zstandard: libclamav cannot open it"},
+    };
+    struct bench b;
+    prepare(&b);
+    open_engine(&b);
+    for (size_t i = 0; i < ARRAY_SIZE(archives); i++) {
+        b.len = 0;
+        add_mail_with(&b, archives[i].bytes, archives[i].len);
+        struct verdict v = scan(&b);
+        EXPECT(v, UNSCANNABLE, UNSUPPORTED);
+        ck_assert_str_eq(v.detail, archives[i].detail);
+    }
+    cleanup(&b);
+}
+END_TEST
+
 START_TEST(a_database_that_is_missing_empty_or_broken_is_refused)
 {
     struct bench b;
@@ -326,6 +354,7 @@ END_TEST
     X(a_limit_that_is_reached_is_never_clean)                                                                          \
     X(a_message_over_max_filesize_is_too_large)                                                                        \
     X(a_rar_archive_without_unrar_is_never_clean)                                                                      \
+    X(an_archive_that_libclamav_cannot_unpack_is_never_clean)                                                                      \
     X(a_database_that_is_missing_empty_or_broken_is_refused)                                                           \
     X(two_instances_live_in_one_process)                                                                               \
     X(an_engine_is_found_by_its_name)
