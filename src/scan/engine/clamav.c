@@ -15,7 +15,9 @@
  * - so are containers of types that it does not know, or zip members packed by LZMA and others: see container.h;
  * - members of a 7z, CAB, ARJ or LHA archive that it cannot unpack (other coders, a broken stream) are passed over in
  * silence. Each is named to a callback first, and if it is unpacked, that shows as a layer: a member that was named and
- * did not show was not looked at. */
+ * did not show was not looked at;
+ * - a temporary file that cannot be made or written (disk full, no inodes, no descriptors) and an allocation that fails
+ * end a part of the scan, and the result is "clean" in many places: see shortage.h. */
 /* OpenSSL, which clamav.h includes whole, has a type of the name of one of our error codes. */
 #define ERR_STATE openssl_err_state
 #include <clamav.h>
@@ -28,6 +30,7 @@
 #include "base/mem.h"
 #include "scan/engine/container.h"
 #include "scan/engine/engine.h"
+#include "scan/engine/shortage.h"
 
 enum {
     UNZIP_BLOCK = 8192, /* libclamav's unzip works in blocks of BUFSIZ and drops the one that crosses max_filesize */
@@ -55,6 +58,7 @@ struct findings {
     bool rar, cut;
     bool member_due, member_lost; /* a member was named and has not shown as a layer (yet, or ever) */
     const char *unsupported;      /* kind of container that cannot be opened */
+    struct shortage before;       /* the scan */
     char name[LIMIT_VERDICT_NAME + 1];
 };
 
@@ -299,11 +303,29 @@ static void map_failure(cl_error_t rc, struct verdict *out)
     verdict_set(out, verdict_reason_class(reason), reason, detail);
 }
 
-/* Nothing was found: was everything looked at? */
+/* Something that libclamav needed was not to be had, whatever it made of that. False: nothing of the kind. */
+static bool map_shortage(const struct findings *f, struct verdict *out)
+{
+    struct shortage now = shortage_seen();
+    enum verdict_reason reason = VERDICT_REASON_MEMORY;
+    const char *what = "an allocation failed";
+    char detail[LIMIT_VERDICT_TEXT + 1];
+    if (now.memory == f->before.memory && now.files == f->before.files)
+        return false;
+    if (now.memory == f->before.memory) {
+        reason = VERDICT_REASON_ENGINE;
+        what = "a temporary file could not be made or written";
+    }
+    snprintf(detail, sizeof(detail), "libclamav: %s%s%.120s", what, last_words.text[0] ? ": " : "", last_words.text);
+    verdict_set(out, VERDICT_ERROR, reason, detail);
+    return true;
+}
+
+/* Nothing was found: was everything looked at? What the message itself brings counts before what the machine lacks, so
+ * that no sender is told for days to try again. */
 static void map_clean(const struct findings *f, struct verdict *out)
 {
     char detail[LIMIT_VERDICT_TEXT + 1];
-    verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
     if (f->cut) {
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT,
                     "a file inside is as large as max_filesize or larger");
@@ -313,9 +335,13 @@ static void map_clean(const struct findings *f, struct verdict *out)
     } else if (f->unsupported) {
         snprintf(detail, sizeof(detail), "%s: libclamav cannot open it", f->unsupported);
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED, detail);
+    } else if (map_shortage(f, out)) {
+        return;
     } else if (f->member_lost || f->member_due) {
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,
                     "libclamav could not unpack every member of an archive");
+    } else {
+        verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
     }
 }
 
@@ -336,7 +362,7 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
                       : limit_ms > INT32_MAX ? INT32_MAX
                                              : (long long)limit_ms);
     forget_messages();
-    struct findings f = {.engine = c};
+    struct findings f = {.engine = c, .before = shortage_seen()};
     struct cl_scan_options options = c->options;
     const char *name = NULL;
     unsigned long blocks = 0;
