@@ -1,70 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool of backend connections of one loop. A connection belongs to exactly one of the pool's lists; its state says
- * which. */
-#include "proxy/backend.h"
+/* One connection to a backend: opening, deadlines, commands and replies of its lessee, and its way back to the pool. */
 #include "base/mem.h"
-#include "base/obj.h"
-#include "io/deadline.h"
-#include "io/stream.h"
-
-enum { BACKEND_MAGIC = 0x6261636b };
-
-/* States beyond the public ones: connections that no session holds. */
-enum connection_state {
-    CONNECTION_QUEUED = BACKEND_QUEUED,
-    CONNECTION_OPENING = BACKEND_OPENING,
-    CONNECTION_READY = BACKEND_READY,
-    CONNECTION_FAILED = BACKEND_FAILED,
-    CONNECTION_RESETTING, /* given back: outstanding replies are awaited */
-    CONNECTION_IDLE,
-    CONNECTION_QUITTING,
-    CONNECTION_DEAD, /* waits for the reaper */
-};
-
-struct backend_server {
-    const struct backend_target *target;
-    struct smtp_offer offer;
-    bool known; /* offer is */
-    bool down;  /* the last attempt failed */
-    unsigned connections;
-};
-
-struct backend_pool {
-    struct loop *loop;
-    const struct log *log;
-    struct backend_server *servers;
-    size_t count;
-    unsigned loops;
-    struct list all;   /* every connection but the dead ones */
-    struct list queue; /* of leases that wait for a slot, by queue_node */
-    struct list dead;
-    struct loop_deferred reaper;
-};
-
-struct backend {
-    unsigned magic;
-    struct list node, queue_node;
-    struct backend_pool *pool;
-    struct backend_server *server;
-    enum connection_state state;
-    bool counted; /* in server->connections */
-    bool open;    /* stream is */
-    bool connected, reused, probe;
-    size_t tried; /* servers tried so far by this lease */
-    struct stream stream;
-    struct smtp_client client;
-    struct deadline deadline;
-    struct loop_deferred kick; /* tells the lessee */
-    void (*wake)(void *arg);
-    void *arg;
-    struct smtp_reply failure_reply;
-    char failure_text[320]; /* of a refusal in the server's own words */
-    struct errtext failure;
-};
+#include "proxy/backend_internal.h"
 
 static void backend_on_stream(void *arg);
 static void backend_on_deadline(void *arg);
-static void backend_open_next(struct backend *b);
 
 static void backend_kick(void *arg)
 {
@@ -72,35 +12,6 @@ static void backend_kick(void *arg)
     OBJ_CHECK(b, BACKEND_MAGIC);
     if (b->wake)
         b->wake(b->arg);
-}
-
-static void backend_reap(void *arg)
-{
-    struct backend_pool *p = arg;
-    struct list *node;
-    while ((node = list_take(&p->dead))) {
-        struct backend *b = container_of(node, struct backend, node);
-        OBJ_FINI(b);
-        mem_free(b);
-    }
-}
-
-static unsigned backend_cap(const struct backend_pool *p, const struct backend_server *server)
-{
-    unsigned cap = (unsigned)server->target->conf->max_outbound_connections / p->loops;
-    return cap ? cap : 1;
-}
-
-/* A slot of SERVER became free: the oldest queued lease goes on. */
-static void backend_wake_queue(struct backend_pool *p)
-{
-    LIST_EACH_SAFE (node, &p->queue) {
-        struct backend *b = container_of(node, struct backend, queue_node);
-        b->tried = 0;
-        backend_open_next(b);
-        if (b->state == CONNECTION_QUEUED)
-            return;
-    }
 }
 
 static void backend_disconnect(struct backend *b)
@@ -117,7 +28,7 @@ static void backend_disconnect(struct backend *b)
     }
 }
 
-static void backend_bury(struct backend *b)
+void backend_bury(struct backend *b)
 {
     struct backend_pool *p = b->pool;
     bool freed_slot = b->counted;
@@ -173,7 +84,7 @@ static void backend_fail(struct backend *b)
     backend_wake_queue(b->pool);
 }
 
-static void backend_start_connect(struct backend *b, struct backend_server *server)
+void backend_start_connect(struct backend *b, struct backend_server *server)
 {
     const struct server_conf *conf = server->target->conf;
     b->server = server;
@@ -193,61 +104,6 @@ static void backend_start_connect(struct backend *b, struct backend_server *serv
     }
     b->open = true;
     deadline_set_ms(&b->deadline, (uint64_t)conf->connect_timeout_ms);
-}
-
-/* Takes up the next server in the order of the file that has room; with none left: failed, or queued when all were only
- * full. */
-static void backend_open_next(struct backend *b)
-{
-    struct backend_pool *p = b->pool;
-    bool full = false;
-    list_remove(&b->queue_node);
-    for (; b->tried < p->count; b->tried++) {
-        struct backend_server *server = &p->servers[b->tried];
-        if (server->connections >= backend_cap(p, server)) {
-            full = true;
-            continue;
-        }
-        b->tried++;
-        backend_start_connect(b, server);
-        return;
-    }
-    if (full && b->failure_reply.code == 0) {
-        bool waiting = b->state == CONNECTION_QUEUED && deadline_is_set(&b->deadline);
-        b->state = CONNECTION_QUEUED;
-        b->server = NULL;
-        list_append(&p->queue, &b->queue_node);
-        if (!waiting)
-            deadline_set_ms(&b->deadline, (uint64_t)p->servers[0].target->conf->connect_timeout_ms);
-        return;
-    }
-    b->state = CONNECTION_FAILED;
-    loop_defer(p->loop, &b->kick);
-}
-
-static void backend_learn(struct backend *b)
-{
-    const struct smtp_offer *offer = smtp_client_offer(&b->client);
-    struct backend_server *server = b->server;
-    bool news = !server->known || server->down || server->offer.set != offer->set ||
-                server->offer.size_limit != offer->size_limit;
-    server->offer = *offer;
-    server->known = true;
-    server->down = false;
-    if (!news)
-        return;
-    struct log_record r;
-    log_begin(&r, b->pool->log, LOG_BACKEND_UP);
-    log_cstr(&r, "backend", server->target->name);
-    char words[256] = "";
-    size_t used = 0;
-    for (unsigned i = 0; i < SMTP_EXT_COUNT; i++)
-        if (offer->set & ((smtp_ext_set)1 << i) && used < sizeof(words))
-            used += (size_t)snprintf(words + used, sizeof(words) - used, "%s%s", used ? " " : "",
-                                     smtp_ext_keyword((enum smtp_ext)i));
-    log_cstr(&r, "keywords", words);
-    log_u64(&r, "size_limit", offer->size_limit);
-    log_end(&r);
 }
 
 static void backend_quit(struct backend *b)
@@ -465,7 +321,7 @@ static void backend_on_deadline(void *arg)
     }
 }
 
-static struct backend *backend_new(struct backend_pool *p)
+struct backend *backend_new(struct backend_pool *p)
 {
     struct backend *b = MEM_NEW(struct backend);
     if (!b)
@@ -477,107 +333,6 @@ static struct backend *backend_new(struct backend_pool *p)
     list_append(&p->all, &b->node);
     deadline_init(&b->deadline, p->loop, backend_on_deadline, b);
     loop_deferred_init(&b->kick, backend_kick, b);
-    return b;
-}
-
-struct backend_pool *backend_pool_new(struct loop *l, const struct backend_target *targets, size_t count,
-                                      unsigned loops, const struct log *log)
-{
-    struct backend_pool *p = MEM_NEW(struct backend_pool);
-    struct backend_server *servers = mem_new(count, sizeof(*servers));
-    if (!p || !servers) {
-        mem_free(p);
-        mem_free(servers);
-        return NULL;
-    }
-    p->loop = l;
-    p->log = log;
-    p->servers = servers;
-    p->count = count;
-    p->loops = loops ? loops : 1;
-    for (size_t i = 0; i < count; i++)
-        servers[i].target = &targets[i];
-    list_init(&p->all);
-    list_init(&p->queue);
-    list_init(&p->dead);
-    loop_deferred_init(&p->reaper, backend_reap, p);
-    return p;
-}
-
-void backend_pool_probe(struct backend_pool *p)
-{
-    for (size_t i = 0; i < p->count; i++) {
-        struct backend *b = backend_new(p);
-        if (!b)
-            return; /* the first connection will teach us as well */
-        b->probe = true;
-        backend_start_connect(b, &p->servers[i]);
-    }
-}
-
-void backend_pool_free(struct backend_pool *p)
-{
-    if (!p)
-        return;
-    list_init(&p->queue);
-    LIST_EACH_SAFE (node, &p->all)
-        backend_bury(container_of(node, struct backend, node));
-    loop_defer_cancel(&p->reaper);
-    backend_reap(p);
-    mem_free(p->servers);
-    mem_free(p);
-}
-
-struct smtp_offer backend_pool_offer(const struct backend_pool *p)
-{
-    struct smtp_offer offer = {.set = ~(smtp_ext_set)0};
-    bool any = false;
-    for (size_t i = 0; i < p->count; i++) {
-        const struct backend_server *server = &p->servers[i];
-        if (!server->known)
-            continue;
-        any = true;
-        offer.set &= server->offer.set;
-        if (server->offer.size_limit && (!offer.size_limit || server->offer.size_limit < offer.size_limit))
-            offer.size_limit = server->offer.size_limit;
-    }
-    if (!any)
-        offer.set = 0;
-    return offer;
-}
-
-/* An idle connection that still looks alive, or NULL. */
-static struct backend *backend_take_idle(struct backend_pool *p)
-{
-    LIST_EACH_SAFE (node, &p->all) {
-        struct backend *b = container_of(node, struct backend, node);
-        if (b->state != CONNECTION_IDLE)
-            continue;
-        if (!stream_peer_gone(&b->stream) && buf_len(&b->stream.in) == 0)
-            return b;
-        backend_bury(b);
-    }
-    return NULL;
-}
-
-struct backend *backend_lease(struct backend_pool *p, bool fresh, void (*wake)(void *arg), void *arg)
-{
-    struct backend *b = fresh ? NULL : backend_take_idle(p);
-    if (b) {
-        deadline_clear(&b->deadline);
-        b->reused = true;
-        b->state = CONNECTION_READY;
-        b->wake = wake;
-        b->arg = arg;
-        loop_defer(p->loop, &b->kick);
-        return b;
-    }
-    b = backend_new(p);
-    if (!b)
-        return NULL;
-    b->wake = wake;
-    b->arg = arg;
-    backend_open_next(b);
     return b;
 }
 
