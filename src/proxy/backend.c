@@ -25,13 +25,13 @@ static void backend_disconnect(struct backend *b)
     if (b->counted) {
         b->counted = false;
         b->server->connections--;
+        backend_slot_freed(b->pool);
     }
 }
 
 void backend_bury(struct backend *b)
 {
     struct backend_pool *p = b->pool;
-    bool freed_slot = b->counted;
     backend_disconnect(b);
     loop_defer_cancel(&b->kick);
     list_remove(&b->queue_node);
@@ -40,8 +40,6 @@ void backend_bury(struct backend *b)
     b->wake = NULL;
     list_append(&p->dead, &b->node);
     loop_defer(p->loop, &p->reaper);
-    if (freed_slot)
-        backend_wake_queue(p);
 }
 
 /* The reply that a client gets when the connection cannot be used. */
@@ -81,7 +79,6 @@ static void backend_fail(struct backend *b)
     }
     b->state = CONNECTION_FAILED;
     loop_defer(b->pool->loop, &b->kick);
-    backend_wake_queue(b->pool);
 }
 
 void backend_start_connect(struct backend *b, struct backend_server *server)

@@ -40,7 +40,7 @@ struct backend_pool {
     struct list all;   /* every connection but the dead ones */
     struct list queue; /* of leases that wait for a slot, by queue_node */
     struct list dead;
-    struct loop_deferred reaper;
+    struct loop_deferred reaper, serve; /* SERVE: the queue */
 };
 
 struct backend {
@@ -66,8 +66,10 @@ struct backend {
 
 /* backend_pool.c */
 void backend_open_next(struct backend *b);
+/* What the server said to EHLO. */
 void backend_learn(struct backend *b);
-void backend_wake_queue(struct backend_pool *p);
+/* A connection to some server is no more. */
+void backend_slot_freed(struct backend_pool *p);
 
 /* backend.c */
 struct backend *backend_new(struct backend_pool *p);

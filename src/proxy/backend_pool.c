@@ -21,43 +21,49 @@ static unsigned backend_cap(const struct backend_pool *p, const struct backend_s
     return cap ? cap : 1;
 }
 
-/* A slot of SERVER became free: the oldest queued lease goes on. */
-void backend_wake_queue(struct backend_pool *p)
+static bool pool_has_room(const struct backend_pool *p)
 {
-    LIST_EACH_SAFE (node, &p->queue) {
-        struct backend *b = container_of(node, struct backend, queue_node);
-        b->tried = 0;
+    for (size_t i = 0; i < p->count; i++)
+        if (p->servers[i].connections < backend_cap(p, &p->servers[i]))
+            return true;
+    return false;
+}
+
+/* Slots became free: the leases that wait longest go on. */
+static void backend_serve_queue(void *arg)
+{
+    struct backend_pool *p = arg;
+    while (!list_empty(&p->queue) && pool_has_room(p)) {
+        struct backend *b = container_of(p->queue.next, struct backend, queue_node);
+        list_remove(&b->queue_node);
         backend_open_next(b);
-        if (b->state == CONNECTION_QUEUED)
-            return;
     }
 }
 
-/* Takes up the next server in the order of the file that has room; with none left: failed, or queued when all were only
- * full. */
+void backend_slot_freed(struct backend_pool *p)
+{
+    if (!list_empty(&p->queue))
+        loop_defer(p->loop, &p->serve);
+}
+
+/* B waits for a slot. It has not been at any server yet. */
+static void backend_enqueue(struct backend *b)
+{
+    b->state = CONNECTION_QUEUED;
+    list_append(&b->pool->queue, &b->queue_node);
+    deadline_set_ms(&b->deadline, (uint64_t)b->pool->servers[0].target->conf->connect_timeout_ms);
+}
+
+/* Takes up the next server in the order of the file that has room; with none left: failed. */
 void backend_open_next(struct backend *b)
 {
     struct backend_pool *p = b->pool;
-    bool full = false;
-    list_remove(&b->queue_node);
-    for (; b->tried < p->count; b->tried++) {
-        struct backend_server *server = &p->servers[b->tried];
-        if (server->connections >= backend_cap(p, server)) {
-            full = true;
-            continue;
+    while (b->tried < p->count) {
+        struct backend_server *server = &p->servers[b->tried++];
+        if (server->connections < backend_cap(p, server)) {
+            backend_start_connect(b, server);
+            return;
         }
-        b->tried++;
-        backend_start_connect(b, server);
-        return;
-    }
-    if (full && b->failure_reply.code == 0) {
-        bool waiting = b->state == CONNECTION_QUEUED && deadline_is_set(&b->deadline);
-        b->state = CONNECTION_QUEUED;
-        b->server = NULL;
-        list_append(&p->queue, &b->queue_node);
-        if (!waiting)
-            deadline_set_ms(&b->deadline, (uint64_t)p->servers[0].target->conf->connect_timeout_ms);
-        return;
     }
     b->state = CONNECTION_FAILED;
     loop_defer(p->loop, &b->kick);
@@ -109,6 +115,7 @@ struct backend_pool *backend_pool_new(struct loop *l, const struct backend_targe
     list_init(&p->queue);
     list_init(&p->dead);
     loop_deferred_init(&p->reaper, backend_reap, p);
+    loop_deferred_init(&p->serve, backend_serve_queue, p);
     return p;
 }
 
@@ -127,9 +134,9 @@ void backend_pool_free(struct backend_pool *p)
 {
     if (!p)
         return;
-    list_init(&p->queue);
     LIST_EACH_SAFE (node, &p->all)
         backend_bury(container_of(node, struct backend, node));
+    loop_defer_cancel(&p->serve);
     loop_defer_cancel(&p->reaper);
     backend_reap(p);
     mem_free(p->servers);
@@ -185,6 +192,9 @@ struct backend *backend_lease(struct backend_pool *p, bool fresh, void (*wake)(v
         return NULL;
     b->wake = wake;
     b->arg = arg;
-    backend_open_next(b);
+    if (!list_empty(&p->queue) || !pool_has_room(p))
+        backend_enqueue(b);
+    else
+        backend_open_next(b);
     return b;
 }
