@@ -171,12 +171,13 @@ static void backend_broke_off(struct backend *b)
     backend_say_failure(b, connecting ? SMTP_SAY_BACKEND_DOWN : SMTP_SAY_BACKEND_LOST);
 }
 
-/* A refused greeting or EHLO: a 5xx goes on to the client with the server's own words (RFC 5321 3.1). */
+/* A refused greeting or EHLO: a 5xx of every server goes on to the client in its words (RFC 5321 3.1). */
 static void backend_refused(struct backend *b, const struct smtp_client_event *ev)
 {
     errtext_set(&b->failure, "%s refused: %d %.*s", smtp_client_verb_name(ev->verb), ev->reply.code,
                 (int)(ev->reply.text.len < 300 ? ev->reply.text.len : 300), ev->reply.text.ptr);
-    if (smtp_reply_class(&ev->reply) == 5) {
+    bool temporary_before = smtp_reply_class(&b->failure_reply) == 4; /* another server may take the mail later */
+    if (smtp_reply_class(&ev->reply) == 5 && !temporary_before) {
         snprintf(b->failure_text, sizeof(b->failure_text), "%.*s",
                  (int)(ev->reply.text.len < 300 ? ev->reply.text.len : 300), ev->reply.text.ptr);
         b->failure_reply = (struct smtp_reply){.code = 554, .enhanced = {5, 3, 2}, .text = span_cstr(b->failure_text)};
