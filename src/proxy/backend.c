@@ -129,6 +129,11 @@ static void backend_become_idle(struct backend *b)
     deadline_set_ms(&b->deadline, (uint64_t)b->server->target->conf->idle_timeout_ms);
 }
 
+static bool backend_is_over(const struct backend *b)
+{
+    return b->stream.error != 0 || b->stream.eof;
+}
+
 /* The deadline of what is awaited now. Called after every progress, so it measures silence, not the whole. */
 static void backend_arm(struct backend *b)
 {
@@ -242,28 +247,32 @@ static void backend_resetting(struct backend *b)
         backend_arm(b);
 }
 
+static void backend_on_opening(struct backend *b)
+{
+    if (b->stream.error == 0) {
+        b->connected = true;
+        backend_arm(b);
+        backend_opening(b);
+    }
+    if (!b->open || b->state != CONNECTION_OPENING || b->stream.connecting)
+        return; /* ready, failed, or with the next server already: this end of file was not its */
+    if (backend_is_over(b)) {
+        backend_broke_off(b);
+        backend_fail(b);
+    } else {
+        stream_resume(&b->stream);
+    }
+}
+
 static void backend_on_stream(void *arg)
 {
     struct backend *b = arg;
     OBJ_CHECK(b, BACKEND_MAGIC);
-    if (!b->open)
+    if (!b->open || b->stream.connecting)
         return;
-    if (b->stream.connecting)
-        return;
-    bool over = b->stream.error != 0 || b->stream.eof;
     switch (b->state) {
     case CONNECTION_OPENING:
-        if (b->stream.error == 0) {
-            b->connected = true;
-            backend_arm(b);
-            backend_opening(b);
-        }
-        if (b->open && b->state == CONNECTION_OPENING && over) {
-            backend_broke_off(b);
-            backend_fail(b);
-        } else if (b->open && b->state == CONNECTION_OPENING) {
-            stream_resume(&b->stream);
-        }
+        backend_on_opening(b);
         return;
     case CONNECTION_READY: /* the lessee pulls; end of file is seen there, after the replies before it */
         backend_arm(b);
@@ -271,14 +280,14 @@ static void backend_on_stream(void *arg)
         return;
     case CONNECTION_RESETTING:
         backend_resetting(b);
-        if (b->open && b->state == CONNECTION_RESETTING && over)
+        if (b->open && b->state == CONNECTION_RESETTING && backend_is_over(b))
             backend_bury(b);
         else if (b->open)
             stream_resume(&b->stream);
         return;
     case CONNECTION_IDLE: /* whatever it says now (421, end of file), it is of no use */
     case CONNECTION_QUITTING:
-        if (over || buf_len(&b->stream.in) > 0)
+        if (backend_is_over(b) || buf_len(&b->stream.in) > 0)
             backend_bury(b);
         return;
     case CONNECTION_QUEUED:
@@ -407,7 +416,7 @@ bool backend_reply(struct backend *b, enum smtp_client_verb *verb, struct smtp_r
     backend_flush(b); /* without PIPELINING a reply lets the next command go */
     if (b->state != CONNECTION_READY)
         return false;
-    if (b->stream.error != 0 || b->stream.eof) {
+    if (backend_is_over(b)) {
         backend_broke_off(b);
         backend_fail(b);
         return false;
@@ -424,7 +433,7 @@ struct backend_failure backend_failure(const struct backend *b)
 void backend_return(struct backend *b, bool in_transaction, bool in_body)
 {
     OBJ_CHECK(b, BACKEND_MAGIC);
-    if (b->state != CONNECTION_READY || in_body || b->stream.eof || b->stream.error) {
+    if (b->state != CONNECTION_READY || in_body || backend_is_over(b)) {
         backend_bury(b);
         return;
     }
