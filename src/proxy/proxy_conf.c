@@ -25,6 +25,14 @@ static const struct directive listen_rows[] = {
      .max = 200,
      .reload = RELOAD_LIVE,
      .description = "Text after the host name in the greeting."},
+    {.name = "greet_after_backend",
+     .type = DIRECTIVE_BOOL,
+     .offset = LISTEN(greet_after_backend),
+     .default_text = "false",
+     .reload = RELOAD_LIVE,
+     .description =
+         "Greet only once the backend is connected: a backend that is down is 421 at the greeting instead of "
+         "451 at MAIL, one that refuses is 554."},
     {.name = "listen_backlog",
      .type = DIRECTIVE_INT,
      .offset = LISTEN(listen_backlog),
