@@ -406,7 +406,7 @@ enum err pool_init(struct broker *b, struct errtext *why)
         b->workers[i] = (struct worker){.broker = b, .slot = i, .pidfd = -1, .channel = -1};
     deadline_init(&b->birth_pause, b->loop, birth_pause_over, b);
     /* The pool of the engines that live in the process: a few workers, always there. Others may have many. */
-    b->all_at_once = strcmp(b->pool->name, "CPU") == 0;
+    b->all_at_once = span_eq_nocase(span_cstr(b->pool->name), SPAN("CPU"));
     return ERR_OK;
 }
 
