@@ -126,7 +126,7 @@ static void live_on_ninety_descriptors(void)
 
 START_TEST(a_queue_that_the_descriptors_do_not_suffice_for_is_shorter)
 {
-    enum { JOBS = 60 };
+    enum { JOBS = 120 };
     struct rig r;
     unsigned overload = 0;
     rig_init(&r);
