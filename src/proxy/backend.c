@@ -436,8 +436,8 @@ bool backend_reply(struct backend *b, enum smtp_client_verb *verb, struct smtp_r
         backend_arm(b);
         return true;
     case SMTP_CLIENT_BAD:
-        errtext_set(&b->failure, "protocol error: %s", ev.problem);
-        backend_say_failure(b, SMTP_SAY_BACKEND_GARBLED);
+        errtext_set(&b->failure, "%s%s", ev.farewell ? "" : "protocol error: ", ev.problem);
+        backend_say_failure(b, ev.farewell ? SMTP_SAY_BACKEND_LOST : SMTP_SAY_BACKEND_GARBLED);
         backend_fail(b);
         return false;
     case SMTP_CLIENT_READY:
