@@ -173,9 +173,8 @@ static void session_on_run(void *arg)
         return;
     session_flush(s);
     buf_trim(&s->client.in);
-    if (s->client.error && s->step != STEP_DELIVER && s->step != STEP_SCAN) {
-        if (s->step == STEP_RECEIVE)
-            session_log_message(s, "client-gone");
+    /* These three look for it themselves: the message has its line in the log, or the outcome is awaited. */
+    if (s->client.error && s->step != STEP_RECEIVE && s->step != STEP_DELIVER && s->step != STEP_SCAN) {
         session_end(s, "the client's connection broke");
         return;
     }

@@ -15,13 +15,10 @@ void session_give_back(struct session *s, bool in_transaction, bool in_body)
 void session_end_transaction(struct session *s)
 {
     struct transaction *t = s->transaction;
-    if (!t)
-        return;
+    bool in_body = t && t->stage >= DELIVER_DATA && t->stage != DELIVER_DONE && s->backend;
     deadline_clear(&s->hold);
-    s->hold_expired = false;
-    s->sealing = false;
-    bool in_body = t->stage >= DELIVER_DATA && t->stage != DELIVER_DONE && s->backend != NULL;
-    session_give_back(s, s->sent > 0, in_body);
+    s->hold_expired = s->sealing = false;
+    session_give_back(s, s->sent > 0, in_body); /* also the one that is awaited before the greeting */
     transaction_free(t);
     s->transaction = NULL;
     s->sent = 0;

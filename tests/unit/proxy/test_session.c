@@ -463,6 +463,29 @@ START_TEST(octets_of_a_command_that_never_ends_do_not_prolong_client_timeout)
 }
 END_TEST
 
+static bool backend_has_been_left(struct bench *b)
+{
+    return b->backend.count == 2 && b->backend.open == 0;
+}
+
+START_TEST(a_client_that_leaves_before_a_late_greeting_gives_the_backend_back)
+{
+    struct bench b;
+    bench_init(&b);
+    b.listen.greet_after_backend = true;
+    b.backend.rules[0] = (struct rule){.connection = 2, .verb = "connect", .reply = SILENCE};
+    bench_start(&b);
+    client_open(&b, 0);
+    expect_at_backend(&b, "1 QUIT\n");
+    b.awaited = "connect session";
+    pump(&b, log_says);
+    client_close(&b.client[0]);
+    pump(&b, backend_has_been_left);
+    expect_log(&b, " close session");
+    bench_release(&b);
+}
+END_TEST
+
 static void emptied(void *arg)
 {
     struct bench *b = arg;
@@ -522,6 +545,7 @@ END_TEST
     X(a_replay_that_stalls_ends_with_451_and_delivers_nothing)                                                         \
     X(a_held_back_message_is_replayed_with_the_accepted_recipients_only)                                               \
     X(octets_of_a_command_that_never_ends_do_not_prolong_client_timeout)                                               \
+    X(a_client_that_leaves_before_a_late_greeting_gives_the_backend_back)                                              \
     X(a_drain_lets_an_open_message_finish_and_nothing_typed_ahead_begin)                                               \
     X(a_stop_in_any_step_leaves_nothing_behind)
 #include "support/check_main.h"

@@ -264,7 +264,7 @@ static bool two_changes(struct bench *b)
 
 static bool three_changes(struct bench *b)
 {
-    return b->changes > 1;
+    return b->changes > 2;
 }
 
 static void assert_verdict(const struct scan_run *r, enum verdict_class c, enum verdict_reason reason,
