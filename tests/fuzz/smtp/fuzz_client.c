@@ -29,6 +29,7 @@ struct run {
     struct buf expected; /* what the server shall see, as soon as it may */
     struct buf out;      /* what it saw */
     struct buf body;     /* of the message that is being sent */
+    size_t stuffed;      /* octets of it in `expected` */
     struct span acts;
     size_t act;
     enum smtp_client_verb awaited[LIMIT_PIPELINE + 1];
@@ -79,7 +80,9 @@ static void run_flush(struct run *r)
         in_flight++;
     bool pipelining = smtp_client_offer(&r->client)->set & SMTP_EXT_BIT(PIPELINING);
     FUZZ_REQUIRE(pipelining || in_flight <= 1);
-    FUZZ_REQUIRE(r->awaited_count == 0 || in_flight > 0); /* else it waits for ever */
+    /* Nothing on its way means that it waits for ever; but for the rest of what may become a 421. */
+    bool begun = buf_len(&r->in) > 0 || smtp_reply_parser_busy(&r->client.parser);
+    FUZZ_REQUIRE(r->awaited_count == 0 || in_flight > 0 || begun);
 }
 
 /* ---- The owner ---- */
@@ -101,6 +104,18 @@ static void act_command(struct run *r, unsigned char act)
     run_await(r, verb);
 }
 
+/* Adds to `expected` what is new of the body. True: it ends at the beginning of a line. */
+static bool expect_body(struct run *r)
+{
+    struct buf wire;
+    buf_init(&wire, ROOM);
+    bool line_start = reference_stuff(buf_span(&r->body), &wire);
+    fuzz_put(&r->expected, span_sub(buf_span(&wire), r->stuffed, buf_len(&wire)));
+    r->stuffed = buf_len(&wire);
+    buf_release(&wire);
+    return line_start;
+}
+
 /* Bodies are sent as far as the server's 354 lets them. */
 static void act_body(struct run *r, unsigned char act)
 {
@@ -108,8 +123,10 @@ static void act_body(struct run *r, unsigned char act)
     struct span piece = span_cstr(pieces[act / 16 % ARRAY_SIZE(pieces)]);
     enum err e = smtp_client_body(&r->client, piece);
     fuzz_note(&r->events, "body %s\n", err_name(e));
-    if (e == ERR_OK)
-        fuzz_put(&r->body, piece);
+    if (e != ERR_OK)
+        return;
+    fuzz_put(&r->body, piece);
+    expect_body(r);
 }
 
 static void act_body_end(struct run *r)
@@ -118,9 +135,10 @@ static void act_body_end(struct run *r)
     fuzz_note(&r->events, "end of body %s\n", err_name(e));
     if (e != ERR_OK)
         return;
-    bool line_start = reference_stuff(buf_span(&r->body), &r->expected);
+    bool line_start = expect_body(r);
     fuzz_put(&r->expected, line_start ? SPAN(".\r\n") : SPAN("\r\n.\r\n"));
     buf_clear(&r->body);
+    r->stuffed = 0;
     run_await(r, SMTP_CLIENT_DOT);
 }
 
@@ -182,7 +200,9 @@ static void on_event(struct run *r, const struct smtp_client_event *e)
         fuzz_note(&r->events, "ready %x %llu\n", (unsigned)smtp_client_offer(&r->client)->set,
                   (unsigned long long)smtp_client_offer(&r->client)->size_limit);
     } else {
-        FUZZ_REQUIRE(awaited_take(r) == e->verb);
+        enum smtp_client_verb verb = awaited_take(r);
+        bool unsent = verb == SMTP_CLIENT_GREETING && e->verb == SMTP_CLIENT_HELLO; /* a 421 overtook our EHLO */
+        FUZZ_REQUIRE(verb == e->verb || (unsent && e->reply.code == 421));
         fuzz_note(&r->events, "reply %d %d ", (int)e->verb, e->reply.code);
         fuzz_put(&r->events, e->reply.text);
         fuzz_note(&r->events, "\n");
@@ -249,8 +269,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         b.len = a.len;
     }
     FUZZ_REQUIRE_SAME(a, b);
-    if (!runs[0].bad && !runs[1].bad && !runs[0].overtaken)
-        FUZZ_REQUIRE_SAME(buf_span(&runs[0].out), buf_span(&runs[1].out));
+    if (!runs[0].bad && !runs[1].bad && !runs[0].overtaken) { /* one may still hold commands back */
+        struct span c = buf_span(&runs[0].out), d = buf_span(&runs[1].out);
+        FUZZ_REQUIRE_SAME(span_sub(c, 0, d.len), span_sub(d, 0, c.len));
+    }
     run_release(&runs[0]);
     run_release(&runs[1]);
     return 0;

@@ -65,8 +65,21 @@ static struct span check_path(struct span text, bool null_ok)
     return c.rest;
 }
 
+/* Each parameter is clean, whatever becomes of it. */
+static void check_each_param(struct span text)
+{
+    struct cursor c = cursor_of(text);
+    struct smtp_param p;
+    while (smtp_param_next(&c, &p) == SMTP_PARAM_OK) {
+        FUZZ_REQUIRE(p.keyword.len > 0 && span_inside(p.keyword, text) && span_inside(p.value, text));
+        FUZZ_REQUIRE(span_printable(p.keyword) && span_printable(p.value) && (p.value.len > 0) == p.has_value);
+        FUZZ_REQUIRE(span_find(p.value, ' ') == p.value.len && span_find(p.keyword, '=') == p.keyword.len);
+    }
+}
+
 static void check_params(struct span text)
 {
+    check_each_param(text);
     static const char *const bodies[] = {"", " BODY=7BIT", " BODY=8BITMIME"};
     struct smtp_mail_params params, again;
     const smtp_ext_set all = smtp_ext_hop_set() | smtp_ext_end_to_end_set();
