@@ -336,15 +336,20 @@ START_TEST(engines_scan_in_order_and_the_strictest_decides)
         enum verdict_class first, second, result;
         const char *decided;
         unsigned jobs;
+        enum scan_action first_action;
     } rows[] = {
-        {VERDICT_CLEAN, VERDICT_CLEAN, VERDICT_CLEAN, "one", 2},
-        {VERDICT_CLEAN, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2},
-        {VERDICT_INFECTED, VERDICT_CLEAN, VERDICT_INFECTED, "one", 1},
-        {VERDICT_ERROR, VERDICT_CLEAN, VERDICT_ERROR, "one", 2},
-        {VERDICT_CLEAN, VERDICT_ERROR, VERDICT_ERROR, "two", 2},
-        {VERDICT_ERROR, VERDICT_UNSCANNABLE, VERDICT_UNSCANNABLE, "two", 2},
-        {VERDICT_UNSCANNABLE, VERDICT_ERROR, VERDICT_UNSCANNABLE, "one", 2},
-        {VERDICT_UNSCANNABLE, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2},
+        {VERDICT_CLEAN, VERDICT_CLEAN, VERDICT_CLEAN, "one", 2, SCAN_ACTION_REJECT},
+        {VERDICT_INFECTED, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2, SCAN_ACTION_PASS},
+        {VERDICT_INFECTED, VERDICT_ERROR, VERDICT_ERROR, "two", 2, SCAN_ACTION_PASS},
+        {VERDICT_UNSCANNABLE, VERDICT_ERROR, VERDICT_ERROR, "two", 2, SCAN_ACTION_PASS},
+        {VERDICT_UNSCANNABLE, VERDICT_CLEAN, VERDICT_UNSCANNABLE, "one", 2, SCAN_ACTION_PASS},
+        {VERDICT_CLEAN, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2, SCAN_ACTION_REJECT},
+        {VERDICT_INFECTED, VERDICT_CLEAN, VERDICT_INFECTED, "one", 1, SCAN_ACTION_REJECT},
+        {VERDICT_ERROR, VERDICT_CLEAN, VERDICT_ERROR, "one", 2, SCAN_ACTION_REJECT},
+        {VERDICT_CLEAN, VERDICT_ERROR, VERDICT_ERROR, "two", 2, SCAN_ACTION_REJECT},
+        {VERDICT_ERROR, VERDICT_UNSCANNABLE, VERDICT_UNSCANNABLE, "two", 2, SCAN_ACTION_REJECT},
+        {VERDICT_UNSCANNABLE, VERDICT_ERROR, VERDICT_UNSCANNABLE, "one", 2, SCAN_ACTION_REJECT},
+        {VERDICT_UNSCANNABLE, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2, SCAN_ACTION_REJECT},
     };
     static const enum verdict_reason reason_of[] = {[VERDICT_CLEAN] = VERDICT_REASON_NONE,
                                                     [VERDICT_INFECTED] = VERDICT_REASON_NONE,
@@ -353,6 +358,7 @@ START_TEST(engines_scan_in_order_and_the_strictest_decides)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct bench b;
         bench_open(&b, 2);
+        b.conf[0].action = rows[i].first_action;
         bench_start(&b, false);
         broker_open(&b, 0);
         broker_open(&b, 1);
