@@ -7,9 +7,11 @@ from pathlib import Path
 
 BODY_SIGNATURES = 20_000
 HASH_SIGNATURES = 300_000
-SEED = 20_251
+# Another number with every change of what is generated: a database of another number is made anew.
+SEED = 20_252
 # Signatures without a size make libclamav compute the digest of everything; real databases have a few.
 SIZELESS_EVERY = 3_000
+WORDS_EVERY = 40
 
 SIZES = {"2 KB": 2_000, "20 KB": 20_000, "200 KB": 200_000, "5 MB": 5_000_000}
 ATTACHMENT_FROM = 200_000
@@ -22,8 +24,8 @@ def _word(rng):
 
 
 def _body_signature(rng, number):
-    """Mostly bytes without meaning; a fifth begin with a word, so that text leads the matcher astray as in real databases; some have gaps."""
-    head = _word(rng).encode() + b" " if number % 5 == 0 else b""
+    """Mostly bytes without meaning; some begin with a word, so that text leads the matcher astray now and then; some have gaps."""
+    head = _word(rng).encode() + b" " if number % WORDS_EVERY == 0 else b""
     pattern = (head + rng.randbytes(rng.randint(16, 60))).hex()
     if number % 7 == 0:
         pattern += "{4-40}" + rng.randbytes(8).hex()
@@ -36,7 +38,7 @@ def _body_signature(rng, number):
 def make_database(directory, bundled):
     """The signature directory; made once. BUNDLED holds the test virus's signature."""
     done = directory / ".complete"
-    if done.exists():
+    if done.exists() and done.read_text() == str(SEED):
         return directory
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -54,7 +56,7 @@ def make_database(directory, bundled):
     directory.chmod(0o755)
     for path in directory.iterdir():
         path.chmod(0o644)
-    done.touch()
+    done.write_text(str(SEED))
     return directory
 
 

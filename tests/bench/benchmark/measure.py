@@ -118,6 +118,10 @@ class Session:
         self.socket.sendall(text + b"\r\n")
         self.reply()
 
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
     def deliver(self, content):
         self.command(b"MAIL FROM:<a@x.test>")
         self.command(b"RCPT TO:<b@y.test>")
@@ -127,31 +131,36 @@ class Session:
 
 
 def idle_memory(postern, mail, count):
-    """KiB of the edge for each of COUNT sessions: after EHLO, and after each has sent a message."""
+    """KiB of the edge for each of COUNT sessions: after EHLO, and after each has sent a message. POSTERN must be fresh: memory that earlier sessions
+    gave back to the allocator would serve the new ones and hide what they need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, count * 2 + 200)), hard))
     edge = postern.edge_pid()
     sessions = []
+
+    def size():
+        return account.rollup(edge)["Rss"]
     try:
-        for _ in range(50):  # so that the loops have made what they make once
+        for _ in range(20):  # so that the loops have made what they make once
             sessions.append(Session(postern.port))
-        base = processes.resident_kib(edge)
-        for _ in range(count):
-            sessions.append(Session(postern.port))
-        greeted = (processes.resident_kib(edge) - base) / count
         content = mail.wire.read_bytes()
         for session in sessions:
             session.deliver(content)
-        mailed = (processes.resident_kib(edge) - base) / count
+        base = size()
+        for _ in range(count):
+            sessions.append(Session(postern.port))
+        greeted = (size() - base) / count
+        for session in sessions:
+            session.deliver(content)
+        mailed = (size() - base) / count
     finally:
         for session in sessions:
-            session.file.close()
-            session.socket.close()
+            session.close()
     return {"sessions": count, "greeted": greeted, "mailed": mailed}
 
 
 def shared_pages(postern):
-    """The scan host and its workers after they have scanned: how much of the engine each holds for itself."""
+    """The scan host and its workers: how much of the engine's memory each holds for itself."""
     host = postern.scan_host_pid()
     workers = processes.children(host)
     sums = [account.rollup(pid) for pid in workers]

@@ -180,10 +180,13 @@ def markdown(result, facts):
              "ms beyond direct + scan |", "|---|---|---|---|---|---|---|", *(ratio_row(result, cell) for cell in result.cells), "",
              "## CPU time", "", *cpu_table(result), "", "## Memory", "",
              "Proportional size (a shared page is counted once), largest sample of a run of its own.", "", *memory_table(result)]
-    shared, idle = result.memory.get("shared"), result.memory.get("idle")
-    if shared:
-        lines += ["", f"Scan host {shared['host_rss'] / 1024:.1f} MiB resident; its {shared['workers']} workers hold "
-                  + ", ".join(f"{kib / 1024:.1f}" for kib in shared["private"]) + f" MiB each for themselves; all together {shared['pss_together'] / 1024:.1f} MiB."]
+    idle = result.memory.get("idle")
+    for key, when in (("shared", "200 messages of 20 KB, fresh"), ("shared after load", "everything above")):
+        shared = result.memory.get(key)
+        if shared:
+            lines += ["", f"After {when}: scan host {shared['host_rss'] / 1024:.1f} MiB resident; its {shared['workers']} workers hold "
+                      + ", ".join(f"{kib / 1024:.1f}" for kib in shared["private"])
+                      + f" MiB each for themselves; all together {shared['pss_together'] / 1024:.1f} MiB."]
     if idle:
         lines += ["", f"{idle['sessions']} idle sessions: {idle['greeted']:.1f} KiB of the edge each after EHLO, {idle['mailed']:.1f} KiB after each has sent a message."]
     if result.failures:
