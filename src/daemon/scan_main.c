@@ -16,8 +16,8 @@
 /* This program's classes. The supervisor has checked the whole configuration; what belongs to others is passed over. */
 static const struct scope_class *const classes[] = {
     &daemon_class,
-#define SCAN_STANZA(symbol)              &symbol,
-#define SCAN_ENGINE(symbol, pool, built) &symbol,
+#define SCAN_STANZA(symbol)              &(symbol),
+#define SCAN_ENGINE(symbol, pool, built) &(symbol),
 #include "scan/stanza.def"
 #undef SCAN_STANZA
 #undef SCAN_ENGINE

@@ -25,6 +25,14 @@ static const struct directive listen_rows[] = {
      .max = 200,
      .reload = RELOAD_LIVE,
      .description = "Text after the host name in the greeting."},
+    {.name = "greet_after_backend",
+     .type = DIRECTIVE_BOOL,
+     .offset = LISTEN(greet_after_backend),
+     .default_text = "false",
+     .reload = RELOAD_LIVE,
+     .description =
+         "Greet only once the backend is connected: a backend that is down is 421 at the greeting instead of "
+         "451 at MAIL, one that refuses is 554."},
     {.name = "listen_backlog",
      .type = DIRECTIVE_INT,
      .offset = LISTEN(listen_backlog),
@@ -149,7 +157,7 @@ static void listen_check(const struct conf_scope *scope, struct problems *proble
     struct addr a;
     struct errtext why;
     if (addr_parse(span_cstr(scope->name), 25, &a, &why) != ERR_OK)
-        problem_error(problems, scope, NULL, "Listen \"%s\": %s", scope->name, why.text);
+        problem_error(problems, scope, NULL, "%s", why.text); /* both name the address */
 }
 
 static void server_check(const struct conf_scope *scope, struct problems *problems)
@@ -157,22 +165,24 @@ static void server_check(const struct conf_scope *scope, struct problems *proble
     struct span host;
     unsigned port;
     if (!addr_split(span_cstr(scope->name), 25, &host, &port) || host.len == 0)
-        problem_error(problems, scope, NULL, "Server \"%s\": expected host:port with a port from 1 to 65535",
-                      scope->name);
+        problem_error(problems, scope, NULL, "expected host:port with a port from 1 to 65535");
 }
 
 /* The whole program needs at least one way in and one way out. */
 static void proxy_check(const struct conf_scope *scope, struct problems *problems)
 {
     const struct conf_scope *global = scope->parent, *outer = NULL;
-    bool listens = false, relays = false;
+    bool listens = false, enabled = false, relays = false;
     while ((outer = conf_child(global, &esmtp_listener_class, outer)))
-        listens = listens || conf_child(outer, &listen_class, NULL);
+        for (const struct conf_scope *l = NULL; (l = conf_child(outer, &listen_class, l)); listens = true)
+            enabled = enabled || ((const struct listen_conf *)l->values)->enable;
     outer = NULL;
     while ((outer = conf_child(global, &backend_class, outer)))
         relays = relays || conf_child(outer, &server_class, NULL);
     if (!listens)
         problem_error(problems, scope, NULL, "no listener: expected ESMTP_Listener { Listen \"address:port\" { } }");
+    else if (!enabled)
+        problem_error(problems, scope, NULL, "every Listen scope has enable = false: nothing would listen");
     if (!relays)
         problem_error(problems, scope, NULL, "no backend: expected Backend { Server \"host:port\" { } }");
 }

@@ -10,6 +10,7 @@ struct listen_conf {
     bool enable;
     const char *hostname; /* NULL: the program's */
     const char *banner;
+    bool greet_after_backend;
     int64_t listen_backlog;
     int64_t max_message_size;
     int64_t max_recipients;

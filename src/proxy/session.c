@@ -195,8 +195,42 @@ void session_drain(struct session *s)
         session_wake(s); /* the envelope step sees that the proxy drains */
 }
 
+/* greet_after_backend: the backend speaks first. Its refusal, or its absence, is the client's greeting (RFC 5321 3.1,
+ * smtp.md A1). */
+static enum step_result greet_after_backend(struct session *s)
+{
+    struct smtp_reply reply = smtp_say(SMTP_SAY_INTERNAL_ERROR);
+    if (!s->backend)
+        s->backend = backend_lease(s->proxy->backends, false, session_wake, s);
+    if (s->backend) {
+        switch (backend_state(s->backend)) {
+        case BACKEND_QUEUED:
+        case BACKEND_OPENING:
+            if (s->client.eof || s->client.error)
+                session_end(s, "the client left before the greeting");
+            return STEP_WAIT;
+        case BACKEND_READY:
+            session_give_back(s, false, false);
+            return STEP_GO;
+        case BACKEND_FAILED:
+            reply = backend_failure(s->backend).reply;
+            break;
+        }
+    }
+    if (smtp_reply_class(&reply) == 4)
+        reply.code = 421;
+    session_log_reject(s, "greeting", SPAN(""), &reply);
+    smtp_server_shut(&s->smtp, &reply);
+    session_give_back(s, false, false);
+    s->linger = true;
+    session_close(s, "the backend is not there");
+    return STEP_WAIT;
+}
+
 enum step_result step_greet(struct session *s)
 {
+    if (s->listener->conf->greet_after_backend && greet_after_backend(s) == STEP_WAIT)
+        return s->step == STEP_CLOSE && !s->ended ? STEP_GO : STEP_WAIT;
     if (smtp_server_greet(&s->smtp) != ERR_OK) {
         session_end(s, "out of memory for the greeting");
         return STEP_WAIT;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Fixtures: a backend, a postern in front of it, a Postfix. A postern that a passing test leaves running is stopped and must end cleanly."""
+"""Fixtures: a backend, a postern in front of it, a Postfix. A postern that a passing test leaves running is stopped and must end
+cleanly."""
 import sys
 from pathlib import Path
 

@@ -52,5 +52,6 @@ class Ledger:
         if strangers:
             faults.append(f"L1: {len(strangers)} mails at the backend that no client sent, such as {strangers[0].content[:200]!r}")
         if unexplained > unknown_logged:
-            faults.append(f"L3: {unexplained} mails may stand at the backend without a 2xx to the client; the log explains {unknown_logged}")
+            faults.append(f"L3: {unexplained} mails may stand at the backend without a 2xx to the client; "
+                          f"the log explains {unknown_logged}")
         assert not faults, "\n".join(faults)

@@ -129,12 +129,14 @@ class Postern:
         self.configuration = Configuration(backend_port=backend_port, listen_port=self.port, spool=self.spool, engines=engines, **options)
         self.path = self.directory / "postern.conf"
         self.process = self.log = None
+        self.terminated = False
         self.limits = limits
         self.reports_expected = False  # True: workers crash on purpose, and their sanitizer says so
 
     # --- life ---
 
     def start(self, wait_ready=True):
+        self.terminated = False
         self.path.write_text(self.configuration.text())
         self.process = subprocess.Popen([self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.limits, cwd="/",
@@ -148,12 +150,14 @@ class Postern:
         self.log.wait_for("ready", timeout=READY)
 
     def terminate(self):
+        self.terminated = True
         self.process.send_signal(signal.SIGTERM)
 
     def stop(self, timeout=SOON):
-        """SIGTERM, then everything a clean end consists of: status 0, nobody left, no sanitizer report, empty spool, no temporary files."""
+        """SIGTERM unless it was told to end before, then everything a clean end consists of: status 0, nobody left, no sanitizer
+        report, empty spool, no temporary files."""
         family = [processes.Watched(pid) for pid in processes.descendants(self.process.pid)]
-        if self.process.poll() is None:
+        if not self.terminated:  # a second signal would mean: at once
             self.terminate()
         try:
             status = self.process.wait(timeout)
@@ -222,7 +226,8 @@ class Postern:
 
     def run(self, *arguments, timeout=SOON):
         """The program with ARGUMENTS, to its end."""
-        return subprocess.run([self.program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
+        return subprocess.run([self.program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
+                              check=False)
 
     def check(self):
         self.path.write_text(self.configuration.text())

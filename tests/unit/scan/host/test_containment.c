@@ -157,7 +157,7 @@ static int the_worker(const struct rig *r)
     return pid;
 }
 
-/* A job that hangs, and the worker that certainly has it: the job before it was answered by the same worker. */
+/* A job that hangs, and the one worker, which certainly has it. */
 static int hang_in_worker(struct rig *r, uint64_t ms)
 {
     rig_job(r, "clean", 10000);
@@ -165,6 +165,10 @@ static int hang_in_worker(struct rig *r, uint64_t ms)
     RIG_EXPECT(r, a, CLEAN, NONE);
     int pid = the_worker(r);
     rig_job(r, "hang", ms);
+    rig_job(r, "clean", 0); /* refused when it is read, and by then the one before it is at the worker */
+    a = rig_answer(r);
+    RIG_EXPECT(r, a, ERROR, TIMEOUT);
+    ck_assert_uint_eq(a.id, r->last_id);
     return pid;
 }
 
