@@ -4,7 +4,7 @@ import resource
 import socket
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness import processes
 from harness.places import until
@@ -25,6 +25,9 @@ class Cell:
     def key(self):
         return (self.size, self.sessions, self.reuse)
 
+    def with_count(self, count):
+        return replace(self, count=count)
+
     def text(self):
         return f"{self.size}, {self.sessions} session{'s' if self.sessions > 1 else ''}, {'reused' if self.reuse else 'new'} connections"
 
@@ -36,6 +39,7 @@ class Run:
     delivered: float  # until the sink had the last message
     cpu: dict = field(default_factory=dict)  # program → seconds
     foreign: float = 0.0  # CPU seconds of the machine that none of ours used
+    count: int = 0  # messages; a slow peer may have sent fewer than the cell says
 
 
 def smtp_source(path, mail, cell):
@@ -73,13 +77,13 @@ def run_path(path, sink, mail, cell, timeout):
     self_now = resource.getrusage(resource.RUSAGE_SELF)
     self_used = self_now.ru_utime + self_now.ru_stime - own.ru_utime - own.ru_stime
     foreign = max(0.0, account.machine_busy_seconds() - busy - sum(cpu.values()) - self_used)
-    return Run(seconds, max(seconds, delivered) if delivered - seconds > 0.01 else seconds, cpu, foreign)
+    return Run(seconds, max(seconds, delivered) if delivered - seconds > 0.01 else seconds, cpu, foreign, cell.count)
 
 
 def run_alone(alone, mail, cell, timeout):
     busy = account.machine_busy_seconds()
     elapsed, cpu = alone.scan(mail, cell.count, min(cell.sessions, WORKERS), timeout)
-    return Run(elapsed, elapsed, {alone.name: cpu}, max(0.0, account.machine_busy_seconds() - busy - cpu))
+    return Run(elapsed, elapsed, {alone.name: cpu}, max(0.0, account.machine_busy_seconds() - busy - cpu), cell.count)
 
 
 def check_path(path, sink, clean, infected):
