@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* libclamav alone, for the benchmark: what scanning the same message with as many processes costs when nothing is around it. The options are
- * those that src/scan/engine/clamav.c sets, without its callbacks: whatever they cost is postern's. It deliberately shares no code with postern.
+/* libclamav alone, for the benchmark: what scanning the same message with as many processes costs when nothing is
+ * around it. The options are those that src/scan/engine/clamav.c sets, without its callbacks: whatever they cost is
+ * postern's. It deliberately shares no code with postern.
  *
- *   alone DATABASE TEMPDIR       then a line "PROCESSES COUNT FILE" on standard input is answered by a line "SECONDS CPU-SECONDS" on standard output
+ *   alone DATABASE TEMPDIR       then a line "PROCESSES COUNT FILE" on standard input is answered by a line "SECONDS
+ * CPU-SECONDS" on standard output
  *
- * The processes are forked from the one that loaded the database, like postern's workers, and each scans the file once before the clock starts:
- * a worker that lives long has its page tables filled. */
+ * The processes are forked from the one that loaded the database, like postern's workers, and each scans the file once
+ * before the clock starts: a worker that lives long has its page tables filled. */
 #include <clamav.h>
 
 #include <errno.h>
@@ -135,7 +137,8 @@ int main(int argc, char **argv)
     int processes;
     long count;
     while (fgets(line, sizeof(line), stdin)) {
-        if (sscanf(line, "%d %ld %4095[^\n]", &processes, &count, file) != 3 || processes < 1 || processes > PROCESSES_MAX || count < 1)
+        if (sscanf(line, "%d %ld %4095[^\n]", &processes, &count, file) != 3 || processes < 1 ||
+            processes > PROCESSES_MAX || count < 1)
             die(line, "expected PROCESSES COUNT FILE");
         run(engine, shared, processes, count, file);
     }
