@@ -2,19 +2,25 @@
 /* The edge process: N threads with one event loop and one struct proxy each. The first loop also listens to the
  * supervisor and hands the channels of the scan hosts on to the loops they are for. */
 #include "base/mem.h"
+#include "daemon/resolver.h"
 #include "daemon/role.h"
+#include "io/deadline.h"
 #include "io/mailbox.h"
 #include "proxy/proxy.h"
 #include "spool/spool_conf.h"
 #include "sys/fdpass.h"
 #include "sys/rng.h"
-#include <netdb.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { EDGE_IO_THREADS = 4, EDGE_LOOPS_MAX = 64, EDGE_TARGETS_MAX = 64 };
+enum {
+    EDGE_IO_THREADS = 4,
+    EDGE_LOOPS_MAX = 64,
+    EDGE_RESOLVE_RETRY_MS = 10000,
+    EDGE_TARGETS_MAX = BACKEND_TARGETS_MAX
+};
 
 struct edge;
 
@@ -25,7 +31,8 @@ struct edge_loop {
     struct loop *loop;
     struct mailbox *mailbox;
     struct proxy *proxy;
-    bool settled, empty;
+    struct deadline drain_limit;
+    bool settled;
 };
 
 struct edge {
@@ -35,7 +42,9 @@ struct edge {
     struct proxy_shared shared;
     struct backend_target targets[EDGE_TARGETS_MAX];
     struct edge_loop loops[EDGE_LOOPS_MAX];
-    unsigned loop_count, settled, empty;
+    struct resolver *resolver; /* NULL: every name was resolved at start */
+    unsigned loop_count, settled, paused, empty;
+    uint64_t drain_timeout_ms;
     bool ready_sent, draining;
     struct loop_watch control;
 };
@@ -44,24 +53,36 @@ struct edge {
 struct edge_mail {
     struct mail mail;
     struct edge_loop *to;
-    enum { EDGE_CHANNEL, EDGE_DRAIN, EDGE_STOP, EDGE_SETTLED, EDGE_EMPTY, EDGE_BROKEN } what;
-    int pool, fd;
+    enum {
+        EDGE_CHANNEL,
+        EDGE_DRAIN,
+        EDGE_STOP,
+        EDGE_SETTLED,
+        EDGE_PAUSED,
+        EDGE_EMPTY,
+        EDGE_BROKEN,
+        EDGE_RESOLVED
+    } what;
+    int number, fd; /* of a pool or a target; a descriptor */
+    struct addr addr;
 };
 
 static void edge_deliver(struct mail *m);
 
 /* The program cannot go on without its own messages, so a failed allocation ends it: the supervisor starts it again. */
-static void edge_post(struct edge_loop *to, int what, int pool, int fd)
+static void edge_post_mail(struct edge_mail mail)
 {
     struct edge_mail *m = MEM_NEW(struct edge_mail);
     if (!m)
         abort();
+    *m = mail;
     m->mail.deliver = edge_deliver;
-    m->to = to;
-    m->what = what;
-    m->pool = pool;
-    m->fd = fd;
-    mailbox_post(to->mailbox, &m->mail);
+    mailbox_post(m->to->mailbox, &m->mail);
+}
+
+static void edge_post(struct edge_loop *to, int what, int number, int fd)
+{
+    edge_post_mail((struct edge_mail){.to = to, .what = what, .number = number, .fd = fd});
 }
 
 static void edge_on_settled(void *arg)
@@ -101,6 +122,23 @@ static void edge_count_settled(struct edge *e)
     edge_tell_supervisor(e, ROLE_READY, 0);
 }
 
+/* On loop 0: nobody accepts any more, so the listening sockets are closed. Clients that come now are refused by the
+ * kernel and go elsewhere, instead of waiting in its queue for a process that ends. */
+static void edge_count_paused(struct edge *e)
+{
+    unsigned listeners = role_listener_count(e->conf);
+    if (++e->paused < e->loop_count)
+        return;
+    for (unsigned i = 0; i < listeners; i++)
+        close(ROLE_FD_LISTENERS + (int)i);
+}
+
+static void edge_on_drain_limit(void *arg)
+{
+    struct edge_loop *l = arg;
+    proxy_cut(l->proxy);
+}
+
 static void edge_count_empty(struct edge *e)
 {
     if (++e->empty < e->loop_count)
@@ -115,10 +153,18 @@ static void edge_deliver(struct mail *mail)
     struct edge_loop *l = m->to;
     switch (m->what) {
     case EDGE_CHANNEL:
-        scan_client_attach(proxy_scan_client(l->proxy), m->pool, m->fd);
+        scan_client_attach(proxy_scan_client(l->proxy), m->number, m->fd);
         break;
     case EDGE_DRAIN:
         proxy_drain(l->proxy, edge_on_empty, l);
+        deadline_set_ms(&l->drain_limit, l->edge->drain_timeout_ms);
+        edge_post(&l->edge->loops[0], EDGE_PAUSED, 0, -1);
+        break;
+    case EDGE_PAUSED:
+        edge_count_paused(l->edge);
+        break;
+    case EDGE_RESOLVED:
+        proxy_target_resolved(l->proxy, (size_t)m->number, &m->addr);
         break;
     case EDGE_STOP:
         loop_stop(l->loop);
@@ -130,7 +176,7 @@ static void edge_deliver(struct mail *mail)
         edge_count_empty(l->edge);
         break;
     case EDGE_BROKEN:
-        edge_tell_supervisor(l->edge, ROLE_BROKEN, m->pool);
+        edge_tell_supervisor(l->edge, ROLE_BROKEN, m->number);
         break;
     }
     mem_free(m);
@@ -174,32 +220,33 @@ static void edge_on_control(void *arg, int events)
     }
 }
 
-/* Host names of servers are resolved once, here, before any loop runs. */
-static int edge_resolve(struct edge *e, const char *name, struct backend_target *target)
+/* On the resolver's thread. */
+static void edge_on_resolved(void *arg, size_t index, const struct addr *a)
 {
-    struct span host;
-    unsigned port;
-    struct errtext why;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found = NULL;
-    char host_text[256], port_text[8];
-    if (addr_parse(span_cstr(name), 25, &target->addr, &why) == ERR_OK)
-        return EX_OK;
-    if (!addr_split(span_cstr(name), 25, &host, &port))
-        return EX_CONFIG; /* the check has reported it */
-    snprintf(host_text, sizeof(host_text), "%.*s", SPAN_ARG(host));
-    snprintf(port_text, sizeof(port_text), "%u", port);
-    int error = getaddrinfo(host_text, port_text, &hints, &found);
-    if (error != 0 || !found) {
-        log_text(e->log, LOG_CONFIG, "reason", "backend \"%s\" cannot be resolved: %s", name, gai_strerror(error));
-        return EX_TEMPFAIL;
-    }
-    memcpy(&target->addr.storage, found->ai_addr, found->ai_addrlen);
-    target->addr.len = found->ai_addrlen;
-    freeaddrinfo(found);
-    return EX_OK;
+    struct edge *e = arg;
+    for (unsigned i = 0; i < e->loop_count; i++)
+        edge_post_mail(
+            (struct edge_mail){.to = &e->loops[i], .what = EDGE_RESOLVED, .number = (int)index, .fd = -1, .addr = *a});
 }
 
-static int edge_find_targets(struct edge *e)
+/* What could not be resolved at start is looked up again until it is; meanwhile its sessions get 451 at MAIL. */
+static int edge_resolve_later(struct edge *e)
+{
+    const char *names[EDGE_TARGETS_MAX];
+    size_t indices[EDGE_TARGETS_MAX], count = 0;
+    for (size_t i = 0; i < e->shared.target_count; i++) {
+        if (e->targets[i].addr.len > 0)
+            continue;
+        names[count] = e->targets[i].name;
+        indices[count++] = i;
+    }
+    if (count == 0)
+        return EX_OK;
+    e->resolver = resolver_start(names, indices, count, EDGE_RESOLVE_RETRY_MS, edge_on_resolved, e);
+    return e->resolver ? EX_OK : EX_OSERR;
+}
+
+static void edge_find_targets(struct edge *e)
 {
     const struct conf_scope *backend = NULL, *server = NULL;
     while ((backend = conf_child(e->conf->global, &backend_class, backend))) {
@@ -208,9 +255,11 @@ static int edge_find_targets(struct edge *e)
                 break;
             struct backend_target *target = &e->targets[e->shared.target_count];
             const struct server_conf *conf = server->values;
-            int status = edge_resolve(e, server->name, target);
-            if (status != EX_OK)
-                return status;
+            struct errtext why;
+            if (resolver_lookup(server->name, &target->addr, &why) != ERR_OK) {
+                target->addr.len = 0;
+                log_text(e->log, LOG_BACKEND_DOWN, "detail", "%s; it is tried again", why.text);
+            }
             target->name = server->name;
             target->conf = conf;
             target->helo = conf->backend_helo ? conf->backend_helo : e->shared.hostname;
@@ -218,7 +267,6 @@ static int edge_find_targets(struct edge *e)
         }
     }
     e->shared.targets = e->targets;
-    return EX_OK;
 }
 
 static void edge_raise_descriptors(void)
@@ -241,6 +289,7 @@ static int edge_prepare(struct edge *e)
     uint64_t key[2];
     framework_init(&e->framework, global);
     rng_bytes(key, sizeof(key));
+    e->drain_timeout_ms = (uint64_t)daemon->drain_timeout_ms;
     e->loop_count = role_loop_count(daemon);
     if (e->loop_count > EDGE_LOOPS_MAX)
         e->loop_count = EDGE_LOOPS_MAX;
@@ -263,7 +312,8 @@ static int edge_prepare(struct edge *e)
         log_text(e->log, LOG_SHORTAGE, "reason", "not enough memory to start");
         return EX_OSERR;
     }
-    return edge_find_targets(e);
+    edge_find_targets(e);
+    return EX_OK;
 }
 
 static int edge_make_loop(struct edge *e, unsigned index)
@@ -276,6 +326,7 @@ static int edge_make_loop(struct edge *e, unsigned index)
     l->proxy = l->mailbox ? proxy_new(&e->shared, l->loop, l->mailbox, index) : NULL;
     if (!l->proxy)
         return EX_OSERR;
+    deadline_init(&l->drain_limit, l->loop, edge_on_drain_limit, l);
     scan_client_on_change(proxy_scan_client(l->proxy), edge_on_settled, l);
     scan_client_on_broken(proxy_scan_client(l->proxy), edge_on_broken, l);
     const struct conf_scope *outer = NULL, *inner = NULL;
@@ -302,8 +353,11 @@ static void *edge_thread(void *arg)
 
 static void edge_release(struct edge *e)
 {
+    resolver_stop(e->resolver);
     for (unsigned i = 0; i < e->loop_count; i++) {
         struct edge_loop *l = &e->loops[i];
+        if (l->proxy)
+            deadline_clear(&l->drain_limit);
         proxy_free(l->proxy);
     }
     if (e->shared.iopool)
@@ -332,6 +386,8 @@ int edge_run(const struct conf *conf, const struct log *log)
     int status = edge_prepare(e);
     for (unsigned i = 0; i < e->loop_count && status == EX_OK; i++)
         status = edge_make_loop(e, i);
+    if (status == EX_OK)
+        status = edge_resolve_later(e);
     if (status == EX_OK) {
         unsigned started = 1;
         loop_watch_init(&e->control, e->loops[0].loop, ROLE_FD_CONTROL, edge_on_control, e);

@@ -6,7 +6,8 @@
 #include "spool/spool_conf.h"
 
 static const struct scope_class *const all[] = {
-    &daemon_class, &proxy_class, &esmtp_listener_class, &listen_class, &backend_class, &server_class, &spool_class,
+    &daemon_class, &proxy_class,   &esmtp_listener_class, &listen_class,
+    &peer_class,   &backend_class, &server_class,         &spool_class,
 #define SCAN_STANZA(symbol)              &symbol,
 #define SCAN_ENGINE(symbol, pool, built) &symbol,
 #include "scan/stanza.def"

@@ -25,8 +25,8 @@ enum { ROLE_LOOPS_MAX = 64 };
  * Supervisor → edge: CHANNEL with a descriptor, the channel of loop LOOP to the host of pool POOL (a new one after a
  * restart of the host); DRAIN: stop accepting, 421 4.3.2 to idle sessions, let open transactions finish, exit 0.
  * Supervisor → scan host: CHANNEL with a descriptor (pool and loop are informative). End of file: finish and exit 0.
- * Edge → supervisor: BROKEN with a pool: its host sent a record that makes no sense, so it is to be killed and started again.
- *   READY, once, when the loops run and every engine has reported. */
+ * Edge → supervisor: BROKEN with a pool: its host sent a record that makes no sense, so it is to be killed and started
+ * again. READY, once, when the loops run and every engine has reported. */
 enum role_message { ROLE_CHANNEL = 'C', ROLE_DRAIN = 'D', ROLE_READY = 'R', ROLE_BROKEN = 'B' };
 
 /* Options that belong to no other module; implicit class, top level. */

@@ -439,7 +439,9 @@ static int prepare(struct supervisor *s, const struct problems *problems)
 
 static void run(struct supervisor *s)
 {
-    signal(SIGPIPE, SIG_IGN);
+    static const int harmless[] = {SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM}; /* no meaning here, so no end of the service */
+    for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+        signal(harmless[i], SIG_IGN);
     loop_signal_init(&s->sigterm, s->loop, SIGTERM, stop_signal, s);
     loop_signal_init(&s->sigint, s->loop, SIGINT, stop_signal, s);
     loop_signal_init(&s->sighup, s->loop, SIGHUP, hangup_signal, s);

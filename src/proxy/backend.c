@@ -67,8 +67,10 @@ static void backend_fail(struct backend *b)
     }
     backend_log_down(b);
     backend_disconnect(b);
-    if (before == CONNECTION_OPENING && b->server)
+    if (before == CONNECTION_OPENING && b->server) {
         b->server->down = true;
+        b->server->rests_until_us = loop_now_us(b->pool->loop) + BACKEND_REST_MS * UINT64_C(1000);
+    }
     if (before == CONNECTION_RESETTING || b->probe) {
         backend_bury(b);
         return;
@@ -90,11 +92,13 @@ void backend_start_connect(struct backend *b, struct backend_server *server)
     server->connections++;
     b->counted = true;
     smtp_client_init(&b->client, span_cstr(server->target->helo));
-    enum err e = stream_connect(&b->stream, b->pool->loop, &server->target->addr, NULL, LIMIT_STREAM_IN,
-                                LIMIT_STREAM_OUT, backend_on_stream, b);
+    bool known = server->addr.len > 0;
+    enum err e = known ? stream_connect(&b->stream, b->pool->loop, &server->addr, NULL, LIMIT_STREAM_IN,
+                                        LIMIT_STREAM_OUT, backend_on_stream, b)
+                       : ERR_NOTFOUND;
     if (e != ERR_OK) {
         smtp_client_release(&b->client);
-        errtext_set(&b->failure, "connect: %s", err_name(e));
+        errtext_set(&b->failure, "connect: %s", known ? err_name(e) : "its host name is not resolved yet");
         backend_say_failure(b, SMTP_SAY_BACKEND_DOWN);
         backend_fail(b);
         return;

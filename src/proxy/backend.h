@@ -15,18 +15,22 @@
 #include "proxy/proxy_conf.h"
 #include "smtp/client.h"
 
-/* One server, resolved; immutable, shared by the loops. */
+/* One server; immutable, shared by the loops. */
 struct backend_target {
     const char *name; /* as in the configuration, for logs */
-    struct addr addr;
+    struct addr addr; /* length 0: its host name was not resolved at start, see backend_pool_resolved */
     const struct server_conf *conf;
     const char *helo; /* EHLO name */
 };
 
+enum { BACKEND_TARGETS_MAX = 64 };
+
 struct backend_pool;
-/* LOOPS: how many loops share each target's max_outbound_connections. */
+/* COUNT at most BACKEND_TARGETS_MAX. LOOPS: how many loops share each target's max_outbound_connections. */
 struct backend_pool *backend_pool_new(struct loop *l, const struct backend_target *targets, size_t count,
                                       unsigned loops, const struct log *log);
+/* Target number INDEX has this address now. */
+void backend_pool_resolved(struct backend_pool *p, size_t index, const struct addr *a);
 /* Connects to every target once to learn its keywords. */
 void backend_pool_probe(struct backend_pool *p);
 /* Closes idle connections and everything else; no leases are left. */

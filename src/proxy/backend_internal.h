@@ -9,7 +9,9 @@
 #include "io/stream.h"
 #include "proxy/backend.h"
 
-enum { BACKEND_MAGIC = 0x6261636b };
+/* A server that could not be reached is tried last for this long: one that swallows packets would cost each message its
+ * connect_timeout. */
+enum { BACKEND_MAGIC = 0x6261636b, BACKEND_REST_MS = 30000 };
 
 /* States beyond the public ones: connections that no session holds. */
 enum connection_state {
@@ -26,8 +28,10 @@ enum connection_state {
 struct backend_server {
     const struct backend_target *target;
     struct smtp_offer offer;
-    bool known; /* offer is */
-    bool down;  /* the last attempt failed */
+    bool known;              /* offer is */
+    bool down;               /* the last attempt failed */
+    uint64_t rests_until_us; /* while down: others are preferred until then */
+    struct addr addr;        /* length 0: its name is not resolved yet */
     unsigned connections;
 };
 
@@ -52,7 +56,7 @@ struct backend {
     bool counted; /* in server->connections */
     bool open;    /* stream is */
     bool connected, reused, probe;
-    size_t tried; /* servers tried so far by this lease */
+    uint64_t tried; /* servers tried so far by this lease, one bit each */
     struct stream stream;
     struct smtp_client client;
     struct deadline deadline;

@@ -54,16 +54,30 @@ static void backend_enqueue(struct backend *b)
     deadline_set_ms(&b->deadline, (uint64_t)b->pool->servers[0].target->conf->connect_timeout_ms);
 }
 
-/* Takes up the next server in the order of the file that has room; with none left: failed. */
+/* The server that a lease tries next: in the order of the file, those that failed a moment ago last. NULL: none has
+ * room. */
+static struct backend_server *pool_choose(const struct backend_pool *p, uint64_t tried)
+{
+    for (int with_resting = 0; with_resting < 2; with_resting++) {
+        for (size_t i = 0; i < p->count; i++) {
+            struct backend_server *server = &p->servers[i];
+            bool rests = server->down && loop_now_us(p->loop) < server->rests_until_us;
+            if (!(tried >> i & 1) && server->connections < backend_cap(p, server) && (with_resting || !rests))
+                return server;
+        }
+    }
+    return NULL;
+}
+
+/* Takes up the next server; with none left: failed. */
 void backend_open_next(struct backend *b)
 {
     struct backend_pool *p = b->pool;
-    while (b->tried < p->count) {
-        struct backend_server *server = &p->servers[b->tried++];
-        if (server->connections < backend_cap(p, server)) {
-            backend_start_connect(b, server);
-            return;
-        }
+    struct backend_server *server = pool_choose(p, b->tried);
+    if (server) {
+        b->tried |= UINT64_C(1) << (server - p->servers);
+        backend_start_connect(b, server);
+        return;
     }
     b->state = CONNECTION_FAILED;
     loop_defer(p->loop, &b->kick);
@@ -109,8 +123,10 @@ struct backend_pool *backend_pool_new(struct loop *l, const struct backend_targe
     p->servers = servers;
     p->count = count;
     p->loops = loops ? loops : 1;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         servers[i].target = &targets[i];
+        servers[i].addr = targets[i].addr;
+    }
     list_init(&p->all);
     list_init(&p->queue);
     list_init(&p->dead);
@@ -128,6 +144,12 @@ void backend_pool_probe(struct backend_pool *p)
         b->probe = true;
         backend_start_connect(b, &p->servers[i]);
     }
+}
+
+void backend_pool_resolved(struct backend_pool *p, size_t index, const struct addr *a)
+{
+    p->servers[index].addr = *a;
+    p->servers[index].rests_until_us = 0;
 }
 
 void backend_pool_free(struct backend_pool *p)

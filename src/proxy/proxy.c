@@ -31,7 +31,7 @@ struct proxy *proxy_new(const struct proxy_shared *shared, struct loop *l, struc
     list_init(&p->dead);
     loop_deferred_init(&p->reaper, proxy_reap, p);
     p->backends = backend_pool_new(l, shared->targets, shared->target_count, shared->loops, shared->log);
-    p->scans = scan_client_new(l, shared->framework, shared->log, false); /* the scan host logs its engines itself */
+    p->scans = scan_client_new(l, shared->framework, shared->log, index == 0);
     if (!p->backends || !p->scans) {
         proxy_free(p);
         return NULL;
@@ -91,6 +91,17 @@ void proxy_drain(struct proxy *p, void (*empty)(void *arg), void *arg)
     LIST_EACH (node, &p->sessions)
         session_drain(container_of(node, struct session, node));
     loop_defer(p->loop, &p->reaper); /* there may be no session at all */
+}
+
+void proxy_target_resolved(struct proxy *p, size_t index, const struct addr *a)
+{
+    backend_pool_resolved(p->backends, index, a);
+}
+
+void proxy_cut(struct proxy *p)
+{
+    LIST_EACH_SAFE (node, &p->sessions)
+        session_cut(container_of(node, struct session, node));
 }
 
 void proxy_free(struct proxy *p)

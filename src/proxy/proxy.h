@@ -39,9 +39,14 @@ struct proxy *proxy_new(const struct proxy_shared *shared, struct loop *l, struc
 /* Accepts from FD (borrowed) with CONF; NAME as in the configuration. */
 enum err proxy_listen(struct proxy *p, int fd, const struct listen_conf *conf, const char *name) must_use;
 struct scan_client *proxy_scan_client(struct proxy *p);
+/* Target number INDEX, whose name had not been resolved, has this address now. */
+void proxy_target_resolved(struct proxy *p, size_t index, const struct addr *a);
 /* No new sessions; idle ones get 421 4.3.2, open transactions finish. EMPTY is called from the loop when no session is
  * left. */
 void proxy_drain(struct proxy *p, void (*empty)(void *arg), void *arg);
+/* The drain has taken too long: 421 to all that are left, whatever they do; EMPTY follows. Nothing that was not
+ * answered yet is lost: no 250 was given. */
+void proxy_cut(struct proxy *p);
 /* Cuts what is left. */
 void proxy_free(struct proxy *p);
 

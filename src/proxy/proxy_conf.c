@@ -3,6 +3,7 @@
  * of Momentum and Postfix know (smtpd_hard_error_limit 20, smtp_data_done_timeout 300 s …). */
 #include "proxy/proxy_conf.h"
 #include "io/addr.h"
+#include "proxy/backend.h"
 
 #define LISTEN(field) CONF_OFFSET(listen_conf, field)
 static const struct directive listen_rows[] = {
@@ -33,6 +34,22 @@ static const struct directive listen_rows[] = {
      .description =
          "Greet only once the backend is connected: a backend that is down is 421 at the greeting instead of "
          "451 at MAIL, one that refuses is 554."},
+    {.name = "smtp_extensions",
+     .type = DIRECTIVE_LIST,
+     .offset = LISTEN(smtp_extensions),
+     .reload = RELOAD_LIVE,
+     .description = "The original's list of extra keywords. No effect in this version."},
+    {.name = "reconfig_message",
+     .type = DIRECTIVE_STRING,
+     .offset = LISTEN(reconfig_message),
+     .max = 200,
+     .reload = RELOAD_LIVE,
+     .description = "The original's reply to sessions that a reload touches. No effect in this version."},
+    {.name = "context",
+     .type = DIRECTIVE_DICT,
+     .offset = LISTEN(context),
+     .reload = RELOAD_LIVE,
+     .description = "The original's connection context of this listener. No effect in this version."},
     {.name = "listen_backlog",
      .type = DIRECTIVE_INT,
      .offset = LISTEN(listen_backlog),
@@ -154,6 +171,13 @@ static const struct directive proxy_rows[] = {
 
 static void listen_check(const struct conf_scope *scope, struct problems *problems)
 {
+    const struct listen_conf *conf = scope->values;
+    if (conf->smtp_extensions.count > 0)
+        problem_warning(problems, scope, "smtp_extensions", "it has no effect in this version");
+    if (conf->reconfig_message)
+        problem_warning(problems, scope, "reconfig_message", "it has no effect in this version");
+    if (conf->context.count > 0)
+        problem_warning(problems, scope, "context", "it has no effect in this version");
     struct addr a;
     struct errtext why;
     if (addr_parse(span_cstr(scope->name), 25, &a, &why) != ERR_OK)
@@ -172,18 +196,22 @@ static void server_check(const struct conf_scope *scope, struct problems *proble
 static void proxy_check(const struct conf_scope *scope, struct problems *problems)
 {
     const struct conf_scope *global = scope->parent, *outer = NULL;
-    bool listens = false, enabled = false, relays = false;
+    bool listens = false, enabled = false;
+    size_t servers = 0;
     while ((outer = conf_child(global, &esmtp_listener_class, outer)))
         for (const struct conf_scope *l = NULL; (l = conf_child(outer, &listen_class, l)); listens = true)
             enabled = enabled || ((const struct listen_conf *)l->values)->enable;
     outer = NULL;
     while ((outer = conf_child(global, &backend_class, outer)))
-        relays = relays || conf_child(outer, &server_class, NULL);
+        for (const struct conf_scope *server = NULL; (server = conf_child(outer, &server_class, server));)
+            servers++;
     if (!listens)
         problem_error(problems, scope, NULL, "no listener: expected ESMTP_Listener { Listen \"address:port\" { } }");
     else if (!enabled)
         problem_error(problems, scope, NULL, "every Listen scope has enable = false: nothing would listen");
-    if (!relays)
+    if (servers > BACKEND_TARGETS_MAX)
+        problem_error(problems, scope, NULL, "%zu Server scopes: expected at most %d", servers, BACKEND_TARGETS_MAX);
+    if (servers == 0)
         problem_error(problems, scope, NULL, "no backend: expected Backend { Server \"host:port\" { } }");
 }
 
@@ -211,6 +239,15 @@ const struct scope_class listen_class = {
     .check = listen_check,
     .description = "One listening address: \"192.0.2.1:25\", \"[2001:db8::1]:25\", or \":25\" for all.",
 };
+const struct scope_class peer_class = {
+    .name = "Peer",
+    .parent = &listen_class,
+    .naming = SCOPE_NAMED,
+    .not_built = true,
+    .open = true,
+    .description =
+        "The original's options for clients of one network. Not built yet: it restricts and changes nothing.",
+};
 const struct scope_class backend_class = {
     .name = "Backend",
     .naming = SCOPE_OPTIONAL,
@@ -225,5 +262,5 @@ const struct scope_class server_class = {
     .row_count = ARRAY_SIZE(server_rows),
     .struct_size = sizeof(struct server_conf),
     .check = server_check,
-    .description = "One server, \"host:port\"; a host name is resolved once, at start.",
+    .description = "One server, \"host:port\"; a host name is resolved at start, and again until it is found.",
 };

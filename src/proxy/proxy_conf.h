@@ -11,6 +11,10 @@ struct listen_conf {
     const char *hostname; /* NULL: the program's */
     const char *banner;
     bool greet_after_backend;
+    /* of the original, accepted without effect */
+    struct conf_list smtp_extensions;
+    struct conf_dict context;
+    const char *reconfig_message;
     int64_t listen_backlog;
     int64_t max_message_size;
     int64_t max_recipients;
@@ -37,6 +41,7 @@ struct proxy_conf {
 extern const struct scope_class proxy_class;          /* implicit */
 extern const struct scope_class esmtp_listener_class; /* ESMTP_Listener { } */
 extern const struct scope_class listen_class;         /* Listen "address:port" { } in it */
+extern const struct scope_class peer_class;           /* Peer "network" { } in it, not built */
 extern const struct scope_class backend_class;        /* Backend { } */
 extern const struct scope_class server_class;         /* Server "host:port" { } in it */
 

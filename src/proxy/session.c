@@ -223,6 +223,20 @@ void session_drain(struct session *s)
         session_wake(s); /* the envelope step sees that the proxy drains */
 }
 
+void session_cut(struct session *s)
+{
+    struct smtp_reply reply = smtp_say(SMTP_SAY_SHUTTING_DOWN);
+    if (s->ended)
+        return;
+    if (s->transaction && s->transaction->times.data) {
+        s->transaction->outcome_unknown = s->transaction->dot_sent;
+        session_log_message(s, s->transaction->dot_sent ? "unknown" : "shutdown");
+    }
+    smtp_server_shut(&s->smtp, &reply);
+    session_flush(s);
+    session_end(s, "drain_timeout has passed");
+}
+
 /* greet_after_backend: the backend speaks first. Its refusal, or its absence, is the client's greeting (RFC 5321 3.1,
  * smtp.md A1). */
 static enum step_result greet_after_backend(struct session *s)

@@ -81,6 +81,8 @@ struct session {
 void session_start(struct proxy_listener *l, int fd, const struct addr *peer);
 void session_wake(void *arg); /* puts the session on the run list */
 void session_drain(struct session *s);
+/* 421, whatever it does, and the end: the drain has taken too long. */
+void session_cut(struct session *s);
 /* 421 4.3.2, then STEP_CLOSE. */
 void session_shut(struct session *s);
 /* Leaves for STEP_CLOSE with a static REASON for the log; what stands in the engine's output is still sent. */

@@ -142,9 +142,8 @@ static bool engine_status(struct scan_client *c, const struct client_channel *ch
         if (s->state == SCAN_ENGINE_LOADING || same)
             return true;
         e->reported = true;
-        if (s->state == SCAN_ENGINE_FAILED)
-            e->logged_down = false; /* the host's own reason is worth a line, even after "channel closed" */
-        log_engine(c, &c->fw->engines[i], e, s->state == SCAN_ENGINE_READY, s->detail);
+        if (s->state == SCAN_ENGINE_READY) /* why it FAILED is the host's to say, and it has said so */
+            log_engine(c, &c->fw->engines[i], e, true, s->detail);
         loop_defer(c->loop, &c->change);
         return true;
     }

@@ -12,6 +12,7 @@
 
 struct spool {
     int fd;
+    char *configured; /* as the caller gave it */
     char *path;
     uint64_t memory_threshold;
     bool tmpfile; /* the file system has O_TMPFILE */
@@ -89,14 +90,16 @@ static int spool_choose(const char *path, char *name, size_t name_size, bool *su
     return own;
 }
 
+static int spool_make_file(const struct spool *s);
+
 /* Makes one file for a trial, so that a directory that cannot serve is found now and not by the first large message. */
 static bool spool_try(struct spool *s, struct errtext *why)
 {
     s->tmpfile = true;
-    int fd = spool_new_file(s);
+    int fd = spool_make_file(s);
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == EINVAL)) {
         s->tmpfile = false;
-        fd = spool_new_file(s);
+        fd = spool_make_file(s);
     }
     /* A full disk is not for ever: messages beyond the threshold are answered with 452 until it has room. */
     if (fd < 0 && errno != ENOSPC && errno != EDQUOT) {
@@ -128,15 +131,16 @@ struct spool *spool_open(const char *path, uint64_t memory_threshold, struct err
     else
         snprintf(full, sizeof(full), "%s", plain);
     struct spool *s = MEM_NEW(struct spool);
-    char *copy = mem_strdup(span_cstr(full));
-    if (!s || !copy) {
+    char *copy = mem_strdup(span_cstr(full)), *configured = mem_strdup(span_cstr(plain));
+    if (!s || !copy || !configured) {
         errtext_set(why, "cannot open the spool directory %s: %s", plain, err_name(ERR_NOMEM));
         close(fd);
         mem_free(s);
         mem_free(copy);
+        mem_free(configured);
         return NULL;
     }
-    *s = (struct spool){.fd = fd, .path = copy, .memory_threshold = memory_threshold};
+    *s = (struct spool){.fd = fd, .configured = configured, .path = copy, .memory_threshold = memory_threshold};
     if (spool_try(s, why))
         return s;
     spool_close(s);
@@ -149,6 +153,7 @@ void spool_close(struct spool *s)
         return;
     close(s->fd);
     mem_free(s->path);
+    mem_free(s->configured);
     mem_free(s);
 }
 
@@ -162,7 +167,7 @@ uint64_t spool_memory_threshold(const struct spool *s)
     return s->memory_threshold;
 }
 
-int spool_new_file(const struct spool *s)
+static int spool_make_file(const struct spool *s)
 {
     /* Without O_EXCL the file could be given a name later; nothing here does, and with it nothing can. */
     if (s->tmpfile)
@@ -176,5 +181,25 @@ int spool_new_file(const struct spool *s)
         errno = error;
         return -1;
     }
+    return fd;
+}
+
+int spool_new_file(const struct spool *s)
+{
+    int fd = spool_make_file(s);
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    /* Somebody removed the directory under us, a cleaner of /tmp for instance. It is made again, with all checks, for
+     * each file: S is shared by threads and stays as it is. */
+    struct errtext why;
+    struct spool *again = spool_open(s->configured, s->memory_threshold, &why);
+    if (!again) {
+        errno = ENOENT;
+        return -1;
+    }
+    fd = spool_make_file(again);
+    int error = errno;
+    spool_close(again);
+    errno = error;
     return fd;
 }
