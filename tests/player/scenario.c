@@ -284,8 +284,8 @@ static enum err read_line(struct reader *r, struct span line)
     static const struct {
         const char *word;
         int kind;
-    } heads[] = {{"config: ", 'c'},      {"keywords: ", 'k'},   {"backend: down", 'd'},
-                 {"only: sockets", 's'}, {"only: memory", 'm'}, {"include ", 'i'}};
+    } heads[] = {{"config: ", 'c'},     {"keywords: ", 'k'},    {"backend: down", 'd'}, {"only: sockets", 's'},
+                 {"only: memory", 'm'}, {"writes: whole", 'w'}, {"include ", 'i'}};
     if (line.len == 0 || line.ptr[0] == '#')
         return ERR_OK;
     for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
@@ -300,6 +300,9 @@ static enum err read_line(struct reader *r, struct span line)
             return joined(r, rest, SPAN(""), &r->s->keywords);
         case 'd':
             r->s->backend_down = true;
+            return ERR_OK;
+        case 'w':
+            r->s->whole_writes = true;
             return ERR_OK;
         case 's':
             r->s->sockets_only = true;

@@ -61,6 +61,7 @@ struct scenario {
     struct span keywords; /* of the backend's EHLO, parted by commas */
     bool backend_down;    /* from the start */
     bool sockets_only;
+    bool whole_writes; /* the proxy writes once, whatever becomes of it: no short writes */
     bool rset_scripted, quit_scripted;
     bool infected_passes; /* action = pass */
     struct step *first, **last;

@@ -7,7 +7,7 @@
 #include "io/listener.h"
 #include "player/memory.h"
 
-enum { ROUNDS_MAX = 100000 };
+enum { ROUNDS_MAX = 1000000 };
 
 void virtual_loop_init(struct loop *l)
 {
