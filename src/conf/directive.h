@@ -40,7 +40,8 @@ struct conf_dict {
     size_t count;
 };
 
-/* When a changed value takes effect. */
+/* How much must be renewed for a changed value to take effect. This version has no reload: all wait for the next start,
+ * and documents say so. */
 enum reload_class {
     RELOAD_LIVE,    /* for new sessions after a reload */
     RELOAD_ENGINE,  /* with a new generation of the scan host */

@@ -91,9 +91,6 @@ static void page_range(struct page *p, const struct directive *row)
 
 static void page_row(struct page *p, const struct directive *row)
 {
-    static const char *const reloads[] = {[RELOAD_LIVE] = "at reload",
-                                          [RELOAD_ENGINE] = "at reload, engines load again",
-                                          [RELOAD_RESTART] = "at restart"};
     const char *unit = row->unit                         ? row->unit
                        : row->type == DIRECTIVE_SIZE     ? "octets"
                        : row->type == DIRECTIVE_DURATION ? "seconds"
@@ -104,7 +101,7 @@ static void page_row(struct page *p, const struct directive *row)
     page_range(p, row);
     page_print(p, " | ");
     page_cell(p, unit);
-    page_print(p, " | %s | %s", reloads[row->reload], row->deprecated ? "Deprecated: " : "");
+    page_print(p, " | %s", row->deprecated ? "Deprecated: " : "");
     page_cell(p, row->description);
     page_print(p, " |\n");
 }
@@ -133,8 +130,8 @@ static void page_class(struct page *p, const struct scope_class *c)
         page_print(p, "%s\n\n", c->description);
     page_where(p, c);
     if (c->row_count)
-        page_print(p, "| Option | Type | Default | Range | Unit | A change takes effect | Meaning |\n"
-                      "| --- | --- | --- | --- | --- | --- | --- |\n");
+        page_print(p, "| Option | Type | Default | Range | Unit | Meaning |\n"
+                      "| --- | --- | --- | --- | --- | --- |\n");
     for (size_t i = 0; i < c->row_count; i++)
         page_row(p, &c->rows[i]);
 }
@@ -147,7 +144,8 @@ enum err conf_dump_reference(const struct conf_classes *classes, struct buf *out
                    "that is named here, up\n"
                    "to top level, and then holds for all scopes inside; the nearest one counts. A time without a unit "
                    "is in seconds (`ms`,\n"
-                   "`s`, `m`, `h` and `d` may follow), a size is in octets (`K`, `M` and `G` may follow).\n");
+                   "`s`, `m`, `h` and `d` may follow), a size is in octets (`K`, `M` and `G` may follow). A changed\n"
+                   "configuration takes effect at the next start.\n");
     for (size_t i = 0; i < classes->count; i++)
         page_class(&p, classes->items[i]);
     return p.err;

@@ -190,7 +190,7 @@ static int edge_resolve(struct edge *e, const char *name, struct backend_target 
     snprintf(port_text, sizeof(port_text), "%u", port);
     int error = getaddrinfo(host_text, port_text, &hints, &found);
     if (error != 0 || !found) {
-        log_text(e->log, LOG_STOP, "reason", "backend \"%s\" cannot be resolved: %s", name, gai_strerror(error));
+        log_text(e->log, LOG_CONFIG, "reason", "backend \"%s\" cannot be resolved: %s", name, gai_strerror(error));
         return EX_TEMPFAIL;
     }
     memcpy(&target->addr.storage, found->ai_addr, found->ai_addrlen);
@@ -256,11 +256,11 @@ static int edge_prepare(struct edge *e)
         .boot_id = (uint32_t)rng_u64(),
     };
     if (!e->shared.spool) {
-        log_text(e->log, LOG_STOP, "reason", "spoolbase: %s", why.text);
+        log_text(e->log, LOG_CONFIG, "reason", "spoolbase: %s", why.text);
         return EX_CONFIG;
     }
     if (!e->shared.iopool || !e->shared.admission) {
-        log_text(e->log, LOG_STOP, "reason", "not enough memory to start");
+        log_text(e->log, LOG_SHORTAGE, "reason", "not enough memory to start");
         return EX_OSERR;
     }
     return edge_find_targets(e);
@@ -339,7 +339,7 @@ int edge_run(const struct conf *conf, const struct log *log)
         for (; started < e->loop_count; started++) {
             int error = pthread_create(&e->loops[started].thread, NULL, edge_thread, &e->loops[started]);
             if (error) {
-                log_text(log, LOG_STOP, "reason", "threads cannot be started: %s", strerror(error));
+                log_text(log, LOG_SHORTAGE, "reason", "threads cannot be started: %s", strerror(error));
                 _exit(EX_OSERR);
             }
         }

@@ -118,6 +118,28 @@ int startup_resolve_users(struct startup *s)
     return 0;
 }
 
+/* A strict umask at the build is the usual cause; without this every start of a child would fail, again and again. */
+static int check_program(const struct startup *s, const char *name, int fd, const struct priv_user *user)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0) {
+        log_text(s->log, LOG_SHORTAGE, "reason", "program %s: %s", name, strerror(errno));
+        return EX_OSERR;
+    }
+    mode_t needed = st.st_uid == user->uid ? S_IXUSR : st.st_gid == user->gid ? S_IXGRP : S_IXOTH;
+    if (st.st_mode & needed)
+        return 0;
+    log_text(s->log, LOG_CONFIG, "reason", "program %s has mode %04o: user %s may not execute it", name,
+             (unsigned)st.st_mode & 07777U, user->name);
+    return EX_OSERR;
+}
+
+int startup_check_programs(const struct startup *s)
+{
+    int status = s->root ? check_program(s, "postern", s->edge_program, &s->user) : 0;
+    return s->root && !status ? check_program(s, scan_program_name, s->scan_program, &s->scan_user) : status;
+}
+
 static int open_listener(struct startup *s, const struct conf_scope *scope)
 {
     const struct listen_conf *c = scope->values;

@@ -33,6 +33,8 @@ int startup_open_programs(struct startup *s) must_use;
 /* The file that `log` names becomes descriptors 1 and 2. */
 int startup_open_log(const struct startup *s) must_use;
 int startup_resolve_users(struct startup *s) must_use;
+/* Whether these users may execute the programs. */
+int startup_check_programs(const struct startup *s) must_use;
 /* Opens the sockets of the enabled Listen scopes, in their order. */
 int startup_open_listeners(struct startup *s) must_use;
 /* As root: makes the spool directory where it is missing. Otherwise the edge does that itself. */

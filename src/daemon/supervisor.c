@@ -399,6 +399,10 @@ static int open_log(struct supervisor *s)
         return EX_OSERR;
     }
     s->log = s->startup.log = &s->sink.log;
+    /* A syslog daemon may come later, so this ends nothing; but who looks for lines in vain shall know why. */
+    if (strcmp(c->log, "syslog") == 0 && access(s->sink.syslog_path, W_OK) < 0)
+        fprintf(stderr, "postern: log = syslog: %s: %s; lines are lost until it is there\n", s->sink.syslog_path,
+                strerror(errno));
     return 0;
 }
 
@@ -413,8 +417,9 @@ static int prepare(struct supervisor *s, const struct problems *problems)
     role_log_start(s->log, "supervisor");
     log_warnings(s, problems);
     raise_descriptor_limit();
-    if ((status = startup_resolve_users(&s->startup)) || (status = startup_open_listeners(&s->startup)) ||
-        (status = startup_make_spool(&s->startup)) || (status = startup_seal_config(&s->startup)))
+    if ((status = startup_resolve_users(&s->startup)) || (status = startup_check_programs(&s->startup)) ||
+        (status = startup_open_listeners(&s->startup)) || (status = startup_make_spool(&s->startup)) ||
+        (status = startup_seal_config(&s->startup)))
         return status;
     s->loop = loop_new();
     if (!s->loop) {

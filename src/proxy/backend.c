@@ -1,70 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool of backend connections of one loop. A connection belongs to exactly one of the pool's lists; its state says
- * which. */
-#include "proxy/backend.h"
+/* One connection to a backend: opening, deadlines, commands and replies of its lessee, and its way back to the pool. */
 #include "base/mem.h"
-#include "base/obj.h"
-#include "io/deadline.h"
-#include "io/stream.h"
-
-enum { BACKEND_MAGIC = 0x6261636b };
-
-/* States beyond the public ones: connections that no session holds. */
-enum connection_state {
-    CONNECTION_QUEUED = BACKEND_QUEUED,
-    CONNECTION_OPENING = BACKEND_OPENING,
-    CONNECTION_READY = BACKEND_READY,
-    CONNECTION_FAILED = BACKEND_FAILED,
-    CONNECTION_RESETTING, /* given back: outstanding replies are awaited */
-    CONNECTION_IDLE,
-    CONNECTION_QUITTING,
-    CONNECTION_DEAD, /* waits for the reaper */
-};
-
-struct backend_server {
-    const struct backend_target *target;
-    struct smtp_offer offer;
-    bool known; /* offer is */
-    bool down;  /* the last attempt failed */
-    unsigned connections;
-};
-
-struct backend_pool {
-    struct loop *loop;
-    const struct log *log;
-    struct backend_server *servers;
-    size_t count;
-    unsigned loops;
-    struct list all;   /* every connection but the dead ones */
-    struct list queue; /* of leases that wait for a slot, by queue_node */
-    struct list dead;
-    struct loop_deferred reaper;
-};
-
-struct backend {
-    unsigned magic;
-    struct list node, queue_node;
-    struct backend_pool *pool;
-    struct backend_server *server;
-    enum connection_state state;
-    bool counted; /* in server->connections */
-    bool open;    /* stream is */
-    bool connected, reused, probe;
-    size_t tried; /* servers tried so far by this lease */
-    struct stream stream;
-    struct smtp_client client;
-    struct deadline deadline;
-    struct loop_deferred kick; /* tells the lessee */
-    void (*wake)(void *arg);
-    void *arg;
-    struct smtp_reply failure_reply;
-    char failure_text[320]; /* of a refusal in the server's own words */
-    struct errtext failure;
-};
+#include "proxy/backend_internal.h"
 
 static void backend_on_stream(void *arg);
 static void backend_on_deadline(void *arg);
-static void backend_open_next(struct backend *b);
 
 static void backend_kick(void *arg)
 {
@@ -72,35 +12,6 @@ static void backend_kick(void *arg)
     OBJ_CHECK(b, BACKEND_MAGIC);
     if (b->wake)
         b->wake(b->arg);
-}
-
-static void backend_reap(void *arg)
-{
-    struct backend_pool *p = arg;
-    struct list *node;
-    while ((node = list_take(&p->dead))) {
-        struct backend *b = container_of(node, struct backend, node);
-        OBJ_FINI(b);
-        mem_free(b);
-    }
-}
-
-static unsigned backend_cap(const struct backend_pool *p, const struct backend_server *server)
-{
-    unsigned cap = (unsigned)server->target->conf->max_outbound_connections / p->loops;
-    return cap ? cap : 1;
-}
-
-/* A slot of SERVER became free: the oldest queued lease goes on. */
-static void backend_wake_queue(struct backend_pool *p)
-{
-    LIST_EACH_SAFE (node, &p->queue) {
-        struct backend *b = container_of(node, struct backend, queue_node);
-        b->tried = 0;
-        backend_open_next(b);
-        if (b->state == CONNECTION_QUEUED)
-            return;
-    }
 }
 
 static void backend_disconnect(struct backend *b)
@@ -114,13 +25,13 @@ static void backend_disconnect(struct backend *b)
     if (b->counted) {
         b->counted = false;
         b->server->connections--;
+        backend_slot_freed(b->pool);
     }
 }
 
-static void backend_bury(struct backend *b)
+void backend_bury(struct backend *b)
 {
     struct backend_pool *p = b->pool;
-    bool freed_slot = b->counted;
     backend_disconnect(b);
     loop_defer_cancel(&b->kick);
     list_remove(&b->queue_node);
@@ -129,8 +40,6 @@ static void backend_bury(struct backend *b)
     b->wake = NULL;
     list_append(&p->dead, &b->node);
     loop_defer(p->loop, &p->reaper);
-    if (freed_slot)
-        backend_wake_queue(p);
 }
 
 /* The reply that a client gets when the connection cannot be used. */
@@ -170,10 +79,9 @@ static void backend_fail(struct backend *b)
     }
     b->state = CONNECTION_FAILED;
     loop_defer(b->pool->loop, &b->kick);
-    backend_wake_queue(b->pool);
 }
 
-static void backend_start_connect(struct backend *b, struct backend_server *server)
+void backend_start_connect(struct backend *b, struct backend_server *server)
 {
     const struct server_conf *conf = server->target->conf;
     b->server = server;
@@ -193,61 +101,6 @@ static void backend_start_connect(struct backend *b, struct backend_server *serv
     }
     b->open = true;
     deadline_set_ms(&b->deadline, (uint64_t)conf->connect_timeout_ms);
-}
-
-/* Takes up the next server in the order of the file that has room; with none left: failed, or queued when all were only
- * full. */
-static void backend_open_next(struct backend *b)
-{
-    struct backend_pool *p = b->pool;
-    bool full = false;
-    list_remove(&b->queue_node);
-    for (; b->tried < p->count; b->tried++) {
-        struct backend_server *server = &p->servers[b->tried];
-        if (server->connections >= backend_cap(p, server)) {
-            full = true;
-            continue;
-        }
-        b->tried++;
-        backend_start_connect(b, server);
-        return;
-    }
-    if (full && b->failure_reply.code == 0) {
-        bool waiting = b->state == CONNECTION_QUEUED && deadline_is_set(&b->deadline);
-        b->state = CONNECTION_QUEUED;
-        b->server = NULL;
-        list_append(&p->queue, &b->queue_node);
-        if (!waiting)
-            deadline_set_ms(&b->deadline, (uint64_t)p->servers[0].target->conf->connect_timeout_ms);
-        return;
-    }
-    b->state = CONNECTION_FAILED;
-    loop_defer(p->loop, &b->kick);
-}
-
-static void backend_learn(struct backend *b)
-{
-    const struct smtp_offer *offer = smtp_client_offer(&b->client);
-    struct backend_server *server = b->server;
-    bool news = !server->known || server->down || server->offer.set != offer->set ||
-                server->offer.size_limit != offer->size_limit;
-    server->offer = *offer;
-    server->known = true;
-    server->down = false;
-    if (!news)
-        return;
-    struct log_record r;
-    log_begin(&r, b->pool->log, LOG_BACKEND_UP);
-    log_cstr(&r, "backend", server->target->name);
-    char words[256] = "";
-    size_t used = 0;
-    for (unsigned i = 0; i < SMTP_EXT_COUNT; i++)
-        if (offer->set & ((smtp_ext_set)1 << i) && used < sizeof(words))
-            used += (size_t)snprintf(words + used, sizeof(words) - used, "%s%s", used ? " " : "",
-                                     smtp_ext_keyword((enum smtp_ext)i));
-    log_cstr(&r, "keywords", words);
-    log_u64(&r, "size_limit", offer->size_limit);
-    log_end(&r);
 }
 
 static void backend_quit(struct backend *b)
@@ -274,6 +127,11 @@ static void backend_become_idle(struct backend *b)
     list_remove(&b->node); /* to the front: the most recently used is the least likely to be closed by its server */
     list_prepend(&b->pool->all, &b->node);
     deadline_set_ms(&b->deadline, (uint64_t)b->server->target->conf->idle_timeout_ms);
+}
+
+static bool backend_is_over(const struct backend *b)
+{
+    return b->stream.error != 0 || b->stream.eof;
 }
 
 /* The deadline of what is awaited now. Called after every progress, so it measures silence, not the whole. */
@@ -318,12 +176,13 @@ static void backend_broke_off(struct backend *b)
     backend_say_failure(b, connecting ? SMTP_SAY_BACKEND_DOWN : SMTP_SAY_BACKEND_LOST);
 }
 
-/* A refused greeting or EHLO: a 5xx goes on to the client with the server's own words (RFC 5321 3.1). */
+/* A refused greeting or EHLO: a 5xx of every server goes on to the client in its words (RFC 5321 3.1). */
 static void backend_refused(struct backend *b, const struct smtp_client_event *ev)
 {
     errtext_set(&b->failure, "%s refused: %d %.*s", smtp_client_verb_name(ev->verb), ev->reply.code,
                 (int)(ev->reply.text.len < 300 ? ev->reply.text.len : 300), ev->reply.text.ptr);
-    if (smtp_reply_class(&ev->reply) == 5) {
+    bool temporary_before = smtp_reply_class(&b->failure_reply) == 4; /* another server may take the mail later */
+    if (smtp_reply_class(&ev->reply) == 5 && !temporary_before) {
         snprintf(b->failure_text, sizeof(b->failure_text), "%.*s",
                  (int)(ev->reply.text.len < 300 ? ev->reply.text.len : 300), ev->reply.text.ptr);
         b->failure_reply = (struct smtp_reply){.code = 554, .enhanced = {5, 3, 2}, .text = span_cstr(b->failure_text)};
@@ -388,28 +247,32 @@ static void backend_resetting(struct backend *b)
         backend_arm(b);
 }
 
+static void backend_on_opening(struct backend *b)
+{
+    if (b->stream.error == 0) {
+        b->connected = true;
+        backend_arm(b);
+        backend_opening(b);
+    }
+    if (!b->open || b->state != CONNECTION_OPENING || b->stream.connecting)
+        return; /* ready, failed, or with the next server already: this end of file was not its */
+    if (backend_is_over(b)) {
+        backend_broke_off(b);
+        backend_fail(b);
+    } else {
+        stream_resume(&b->stream);
+    }
+}
+
 static void backend_on_stream(void *arg)
 {
     struct backend *b = arg;
     OBJ_CHECK(b, BACKEND_MAGIC);
-    if (!b->open)
+    if (!b->open || b->stream.connecting)
         return;
-    if (b->stream.connecting)
-        return;
-    bool over = b->stream.error != 0 || b->stream.eof;
     switch (b->state) {
     case CONNECTION_OPENING:
-        if (b->stream.error == 0) {
-            b->connected = true;
-            backend_arm(b);
-            backend_opening(b);
-        }
-        if (b->open && b->state == CONNECTION_OPENING && over) {
-            backend_broke_off(b);
-            backend_fail(b);
-        } else if (b->open && b->state == CONNECTION_OPENING) {
-            stream_resume(&b->stream);
-        }
+        backend_on_opening(b);
         return;
     case CONNECTION_READY: /* the lessee pulls; end of file is seen there, after the replies before it */
         backend_arm(b);
@@ -417,14 +280,14 @@ static void backend_on_stream(void *arg)
         return;
     case CONNECTION_RESETTING:
         backend_resetting(b);
-        if (b->open && b->state == CONNECTION_RESETTING && over)
+        if (b->open && b->state == CONNECTION_RESETTING && backend_is_over(b))
             backend_bury(b);
         else if (b->open)
             stream_resume(&b->stream);
         return;
     case CONNECTION_IDLE: /* whatever it says now (421, end of file), it is of no use */
     case CONNECTION_QUITTING:
-        if (over || buf_len(&b->stream.in) > 0)
+        if (backend_is_over(b) || buf_len(&b->stream.in) > 0)
             backend_bury(b);
         return;
     case CONNECTION_QUEUED:
@@ -465,7 +328,7 @@ static void backend_on_deadline(void *arg)
     }
 }
 
-static struct backend *backend_new(struct backend_pool *p)
+struct backend *backend_new(struct backend_pool *p)
 {
     struct backend *b = MEM_NEW(struct backend);
     if (!b)
@@ -477,107 +340,6 @@ static struct backend *backend_new(struct backend_pool *p)
     list_append(&p->all, &b->node);
     deadline_init(&b->deadline, p->loop, backend_on_deadline, b);
     loop_deferred_init(&b->kick, backend_kick, b);
-    return b;
-}
-
-struct backend_pool *backend_pool_new(struct loop *l, const struct backend_target *targets, size_t count,
-                                      unsigned loops, const struct log *log)
-{
-    struct backend_pool *p = MEM_NEW(struct backend_pool);
-    struct backend_server *servers = mem_new(count, sizeof(*servers));
-    if (!p || !servers) {
-        mem_free(p);
-        mem_free(servers);
-        return NULL;
-    }
-    p->loop = l;
-    p->log = log;
-    p->servers = servers;
-    p->count = count;
-    p->loops = loops ? loops : 1;
-    for (size_t i = 0; i < count; i++)
-        servers[i].target = &targets[i];
-    list_init(&p->all);
-    list_init(&p->queue);
-    list_init(&p->dead);
-    loop_deferred_init(&p->reaper, backend_reap, p);
-    return p;
-}
-
-void backend_pool_probe(struct backend_pool *p)
-{
-    for (size_t i = 0; i < p->count; i++) {
-        struct backend *b = backend_new(p);
-        if (!b)
-            return; /* the first connection will teach us as well */
-        b->probe = true;
-        backend_start_connect(b, &p->servers[i]);
-    }
-}
-
-void backend_pool_free(struct backend_pool *p)
-{
-    if (!p)
-        return;
-    list_init(&p->queue);
-    LIST_EACH_SAFE (node, &p->all)
-        backend_bury(container_of(node, struct backend, node));
-    loop_defer_cancel(&p->reaper);
-    backend_reap(p);
-    mem_free(p->servers);
-    mem_free(p);
-}
-
-struct smtp_offer backend_pool_offer(const struct backend_pool *p)
-{
-    struct smtp_offer offer = {.set = ~(smtp_ext_set)0};
-    bool any = false;
-    for (size_t i = 0; i < p->count; i++) {
-        const struct backend_server *server = &p->servers[i];
-        if (!server->known)
-            continue;
-        any = true;
-        offer.set &= server->offer.set;
-        if (server->offer.size_limit && (!offer.size_limit || server->offer.size_limit < offer.size_limit))
-            offer.size_limit = server->offer.size_limit;
-    }
-    if (!any)
-        offer.set = 0;
-    return offer;
-}
-
-/* An idle connection that still looks alive, or NULL. */
-static struct backend *backend_take_idle(struct backend_pool *p)
-{
-    LIST_EACH_SAFE (node, &p->all) {
-        struct backend *b = container_of(node, struct backend, node);
-        if (b->state != CONNECTION_IDLE)
-            continue;
-        if (!stream_peer_gone(&b->stream) && buf_len(&b->stream.in) == 0)
-            return b;
-        backend_bury(b);
-    }
-    return NULL;
-}
-
-struct backend *backend_lease(struct backend_pool *p, bool fresh, void (*wake)(void *arg), void *arg)
-{
-    struct backend *b = fresh ? NULL : backend_take_idle(p);
-    if (b) {
-        deadline_clear(&b->deadline);
-        b->reused = true;
-        b->state = CONNECTION_READY;
-        b->wake = wake;
-        b->arg = arg;
-        loop_defer(p->loop, &b->kick);
-        return b;
-    }
-    b = backend_new(p);
-    if (!b)
-        return NULL;
-    b->wake = wake;
-    b->arg = arg;
-    backend_open_next(b);
     return b;
 }
 
@@ -643,8 +405,8 @@ bool backend_reply(struct backend *b, enum smtp_client_verb *verb, struct smtp_r
         backend_arm(b);
         return true;
     case SMTP_CLIENT_BAD:
-        errtext_set(&b->failure, "protocol error: %s", ev.problem);
-        backend_say_failure(b, SMTP_SAY_BACKEND_GARBLED);
+        errtext_set(&b->failure, "%s%s", ev.farewell ? "" : "protocol error: ", ev.problem);
+        backend_say_failure(b, ev.farewell ? SMTP_SAY_BACKEND_LOST : SMTP_SAY_BACKEND_GARBLED);
         backend_fail(b);
         return false;
     case SMTP_CLIENT_READY:
@@ -654,7 +416,7 @@ bool backend_reply(struct backend *b, enum smtp_client_verb *verb, struct smtp_r
     backend_flush(b); /* without PIPELINING a reply lets the next command go */
     if (b->state != CONNECTION_READY)
         return false;
-    if (b->stream.error != 0 || b->stream.eof) {
+    if (backend_is_over(b)) {
         backend_broke_off(b);
         backend_fail(b);
         return false;
@@ -671,7 +433,7 @@ struct backend_failure backend_failure(const struct backend *b)
 void backend_return(struct backend *b, bool in_transaction, bool in_body)
 {
     OBJ_CHECK(b, BACKEND_MAGIC);
-    if (b->state != CONNECTION_READY || in_body || b->stream.eof || b->stream.error) {
+    if (b->state != CONNECTION_READY || in_body || backend_is_over(b)) {
         backend_bury(b);
         return;
     }

@@ -157,7 +157,7 @@ static void listen_check(const struct conf_scope *scope, struct problems *proble
     struct addr a;
     struct errtext why;
     if (addr_parse(span_cstr(scope->name), 25, &a, &why) != ERR_OK)
-        problem_error(problems, scope, NULL, "Listen \"%s\": %s", scope->name, why.text);
+        problem_error(problems, scope, NULL, "%s", why.text); /* both name the address */
 }
 
 static void server_check(const struct conf_scope *scope, struct problems *problems)
@@ -165,22 +165,24 @@ static void server_check(const struct conf_scope *scope, struct problems *proble
     struct span host;
     unsigned port;
     if (!addr_split(span_cstr(scope->name), 25, &host, &port) || host.len == 0)
-        problem_error(problems, scope, NULL, "Server \"%s\": expected host:port with a port from 1 to 65535",
-                      scope->name);
+        problem_error(problems, scope, NULL, "expected host:port with a port from 1 to 65535");
 }
 
 /* The whole program needs at least one way in and one way out. */
 static void proxy_check(const struct conf_scope *scope, struct problems *problems)
 {
     const struct conf_scope *global = scope->parent, *outer = NULL;
-    bool listens = false, relays = false;
+    bool listens = false, enabled = false, relays = false;
     while ((outer = conf_child(global, &esmtp_listener_class, outer)))
-        listens = listens || conf_child(outer, &listen_class, NULL);
+        for (const struct conf_scope *l = NULL; (l = conf_child(outer, &listen_class, l)); listens = true)
+            enabled = enabled || ((const struct listen_conf *)l->values)->enable;
     outer = NULL;
     while ((outer = conf_child(global, &backend_class, outer)))
         relays = relays || conf_child(outer, &server_class, NULL);
     if (!listens)
         problem_error(problems, scope, NULL, "no listener: expected ESMTP_Listener { Listen \"address:port\" { } }");
+    else if (!enabled)
+        problem_error(problems, scope, NULL, "every Listen scope has enable = false: nothing would listen");
     if (!relays)
         problem_error(problems, scope, NULL, "no backend: expected Backend { Server \"host:port\" { } }");
 }

@@ -25,6 +25,27 @@ static const struct engine_conf *deciding_conf(const struct framework *fw, const
     return &no_engine_conf;
 }
 
+static bool is_passed(const struct framework *fw, const struct verdict *v)
+{
+    bool found = v->class == VERDICT_INFECTED || v->class == VERDICT_UNSCANNABLE;
+    return found && deciding_conf(fw, v)->action == SCAN_ACTION_PASS;
+}
+
+bool framework_outranks(const struct framework *fw, const struct verdict *a, const struct verdict *b)
+{
+    bool a_passed = is_passed(fw, a), b_passed = is_passed(fw, b);
+    if (a_passed == b_passed)
+        return verdict_stricter(a, b);
+    const struct verdict *other = a_passed ? b : a;
+    bool passed_counts = other->class == VERDICT_CLEAN || other->class == VERDICT_SKIPPED;
+    return passed_counts == a_passed;
+}
+
+bool framework_is_final(const struct framework *fw, const struct verdict *v)
+{
+    return v->class == VERDICT_INFECTED && !is_passed(fw, v);
+}
+
 struct line {
     char *out;
     size_t len, max; /* max: without the NUL */
@@ -124,8 +145,7 @@ void framework_decide(const struct framework *fw, const struct verdict *v, const
     case VERDICT_CLASS_COUNT:
         break;
     }
-    bool found = v->class == VERDICT_INFECTED || v->class == VERDICT_UNSCANNABLE;
-    if (found && conf->action == SCAN_ACTION_PASS) {
+    if (is_passed(fw, v)) {
         out->deliver = out->mark = true;
         return;
     }

@@ -87,5 +87,10 @@ struct scan_decision {
 /* V is the final verdict; MESSAGE_ID goes into the text. Clean and skipped are delivered; infected and unscannable follow the action of
  * the engine that decided (v->engine); error is never delivered, whatever the action. */
 void framework_decide(const struct framework *fw, const struct verdict *v, const char *message_id, struct scan_decision *out);
+/* True when A counts before B, where several engines looked at one message: what is refused before trouble, trouble before what an
+ * engine's `action = pass` would deliver, that before clean. So no engine's pass hides that another refuses, or has not looked. */
+bool framework_outranks(const struct framework *fw, const struct verdict *a, const struct verdict *b);
+/* V settles the matter: no further engine can change what happens to the message. */
+bool framework_is_final(const struct framework *fw, const struct verdict *v);
 
 #endif

@@ -367,7 +367,7 @@ static void run_note(struct scan_run *r, const struct verdict *from)
     verdict_copy_text(v.engine, sizeof(v.engine), span_cstr(r->client->fw->engines[r->engine].name));
     uint64_t queue_us = add_saturated(r->verdict.queue_us, v.queue_us);
     uint64_t scan_us = add_saturated(r->verdict.scan_us, v.scan_us);
-    if (!r->begun || verdict_stricter(&v, &r->verdict))
+    if (!r->begun || framework_outranks(r->client->fw, &v, &r->verdict))
         r->verdict = v;
     r->verdict.queue_us = queue_us;
     r->verdict.scan_us = scan_us;
@@ -478,7 +478,8 @@ static bool run_ask(struct scan_run *r, struct verdict *why)
 static void run_advance(struct scan_run *r)
 {
     struct verdict why;
-    while (r->engine < r->client->fw->engine_count && !(r->begun && r->verdict.class == VERDICT_INFECTED)) {
+    const struct framework *fw = r->client->fw;
+    while (r->engine < fw->engine_count && !(r->begun && framework_is_final(fw, &r->verdict))) {
         if (run_ask(r, &why))
             return;
         run_note(r, &why);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One loop's channels to the scan hosts, and one message's way through the engines. Thread: the loop's.
  *
- * A run gives the message to each engine in order; the first infected stops it; the strictest verdict decides. A
+ * A run gives the message to each engine in order; the first infected that is refused stops it; framework_outranks decides. A
  * channel that is missing, closed or full yields ERROR at once (down, overload); an engine that does not answer by its
  * deadline (with a grace for the broker, which kills the worker itself) yields ERROR timeout. A broken record closes
  * the channel: ERROR protocol for all its jobs.

@@ -142,6 +142,8 @@ enum err smtp_client_body_end(struct smtp_client *c)
 
 /* ---- Receiving ---- */
 
+static const char UNASKED_421[] = "421 unasked";
+
 /* Has the owner taken all of COMMAND out of `out`? */
 static bool command_left(const struct smtp_client *c, const struct smtp_client_command *command)
 {
@@ -151,7 +153,7 @@ static bool command_left(const struct smtp_client *c, const struct smtp_client_c
 static const char *reply_problem(struct smtp_client *c, const struct smtp_reply *reply)
 {
     if (reply->code == 421)
-        return c->count == 0 ? "421 unasked" : NULL;
+        return c->count == 0 ? UNASKED_421 : NULL;
     if (c->sent == 0 || c->early)
         return "reply that nothing asked for";
     const struct smtp_client_command *command = command_at(c, 0);
@@ -261,7 +263,8 @@ void smtp_client_next(struct smtp_client *c, struct buf *in, struct smtp_client_
             break;
     }
     if (c->bad)
-        *event = (struct smtp_client_event){.kind = SMTP_CLIENT_BAD, .problem = c->bad};
+        *event =
+            (struct smtp_client_event){.kind = SMTP_CLIENT_BAD, .problem = c->bad, .farewell = c->bad == UNASKED_421};
 }
 
 /* ---- Questions ---- */

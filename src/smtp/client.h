@@ -37,6 +37,7 @@ struct smtp_client_event {
     enum smtp_client_verb verb; /* REPLY: of which command */
     struct smtp_reply reply;    /* REPLY: valid until the next smtp_client_next() */
     const char *problem;        /* BAD: static */
+    bool farewell;              /* BAD: it was a 421 that nothing asked for, which a server may send at any time */
 };
 
 struct smtp_client;

@@ -11,7 +11,13 @@
  * - the cache of clean files is keyed by MD5 and ignores options: off;
  * - without the separate library libclamunrar a RAR archive is "clean". The type of an inner file is known to a
  * callback, but a self-extracting archive is only "an executable" there, so the layer's own bytes are searched for
- * RAR's signature. */
+ * RAR's signature;
+ * - so are containers of types that it does not know, or zip members packed by LZMA and others: see container.h;
+ * - members of a 7z, CAB, ARJ or LHA archive that it cannot unpack (other coders, a broken stream) are passed over in
+ * silence. Each is named to a callback first, and if it is unpacked, that shows as a layer: a member that was named and
+ * did not show was not looked at;
+ * - a temporary file that cannot be made or written (disk full, no inodes, no descriptors) and an allocation that fails
+ * end a part of the scan, and the result is "clean" in many places: see shortage.h. */
 /* OpenSSL, which clamav.h includes whole, has a type of the name of one of our error codes. */
 #define ERR_STATE openssl_err_state
 #include <clamav.h>
@@ -22,10 +28,14 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "scan/engine/container.h"
 #include "scan/engine/engine.h"
+#include "scan/engine/shortage.h"
 
-/* libclamav's unzip works in blocks of this size (BUFSIZ) and drops the one that crosses max_filesize. */
-enum { UNZIP_BLOCK = 8192 };
+enum {
+    UNZIP_BLOCK = 8192, /* libclamav's unzip works in blocks of BUFSIZ and drops the one that crosses max_filesize */
+    TINY_FILE = 5,      /* smaller ones cannot carry anything, says libclamav, and makes no layer of them */
+};
 
 /* What libclamav said last. Its message callback is one per process and gets no argument of ours while a database
  * loads, so this cannot live in the engine's state; it is written and read by the one thread of a scan host's process
@@ -46,6 +56,9 @@ struct clamav {
 struct findings {
     const struct clamav *engine;
     bool rar, cut;
+    bool member_due, member_lost; /* a member was named and has not shown as a layer (yet, or ever) */
+    const char *unsupported;      /* kind of container that cannot be opened */
+    struct shortage before;       /* the scan */
     char name[LIMIT_VERDICT_NAME + 1];
 };
 
@@ -75,21 +88,44 @@ static void on_virus(int fd, const char *name, void *context)
         verdict_copy_text(f->name, sizeof(f->name), span_cstr(name));
 }
 
-static bool bytes_hold_rar(const char *bytes, size_t len)
-{
-    static const char signature[] = "Rar!\x1a\x07"; /* then 00 (RAR 1.5 to 4) or 01 00 (RAR 5) */
-    return bytes && memmem(bytes, len, signature, sizeof(signature) - 1) != NULL;
-}
-
 static cl_error_t on_layer(int fd, const char *type, const char **ancestors, size_t parent_size, const char *name,
                            size_t size, const char *bytes, uint32_t depth, uint32_t attributes, void *context)
 {
     (void)fd, (void)ancestors, (void)parent_size, (void)name, (void)attributes;
     struct findings *f = context;
-    if (f && depth > 0 && f->engine->max_filesize && size + UNZIP_BLOCK > f->engine->max_filesize)
+    if (!f)
+        return CL_CLEAN;
+    f->member_due = false;
+    if (depth > 0 && f->engine->max_filesize && size + UNZIP_BLOCK > f->engine->max_filesize)
         f->cut = true;
-    if (f && !f->rar)
-        f->rar = (type && strncmp(type, "CL_TYPE_RAR", 11) == 0) || bytes_hold_rar(bytes, size);
+    struct span file = span_of(bytes, bytes ? size : 0);
+    if (!f->rar)
+        f->rar = (type && strncmp(type, "CL_TYPE_RAR", 11) == 0) || container_holds_rar(file);
+    if (!f->unsupported)
+        f->unsupported = container_unsupported(file);
+    return CL_CLEAN;
+}
+
+/* The kinds whose members are named one at a time, each right before it is unpacked; with their self-extracting forms.
+ */
+static bool names_each_member(const char *container)
+{
+    static const char *const types[] = {"CL_TYPE_7Z", "CL_TYPE_MSCAB", "CL_TYPE_CABSFX", "CL_TYPE_ARJ", "CL_TYPE_LHA"};
+    for (size_t i = 0; container && i < ARRAY_SIZE(types); i++)
+        if (span_starts(span_cstr(container), span_cstr(types[i])))
+            return true;
+    return false;
+}
+
+static cl_error_t on_member(const char *container, unsigned long packed, const char *name, unsigned long size,
+                            int encrypted, unsigned position, void *context)
+{
+    (void)packed, (void)name, (void)position;
+    struct findings *f = context;
+    if (!f)
+        return CL_CLEAN;
+    f->member_lost = f->member_lost || f->member_due;
+    f->member_due = names_each_member(container) && size > TINY_FILE && !encrypted;
     return CL_CLEAN;
 }
 
@@ -137,6 +173,7 @@ static enum err apply_settings(struct cl_engine *engine, const struct engine_con
     }
     cl_engine_set_clcb_virus_found(engine, on_virus);
     cl_engine_set_clcb_file_inspection(engine, on_layer);
+    cl_engine_set_clcb_meta(engine, on_member);
     return ERR_OK;
 }
 
@@ -266,6 +303,48 @@ static void map_failure(cl_error_t rc, struct verdict *out)
     verdict_set(out, verdict_reason_class(reason), reason, detail);
 }
 
+/* Something that libclamav needed was not to be had, whatever it made of that. False: nothing of the kind. */
+static bool map_shortage(const struct findings *f, struct verdict *out)
+{
+    struct shortage now = shortage_seen();
+    enum verdict_reason reason = VERDICT_REASON_MEMORY;
+    const char *what = "an allocation failed";
+    char detail[LIMIT_VERDICT_TEXT + 1];
+    if (now.memory == f->before.memory && now.files == f->before.files)
+        return false;
+    if (now.memory == f->before.memory) {
+        reason = VERDICT_REASON_ENGINE;
+        what = "a temporary file could not be made or written";
+    }
+    snprintf(detail, sizeof(detail), "libclamav: %s%s%.120s", what, last_words.text[0] ? ": " : "", last_words.text);
+    verdict_set(out, VERDICT_ERROR, reason, detail);
+    return true;
+}
+
+/* Nothing was found: was everything looked at? What the message itself brings counts before what the machine lacks, so
+ * that no sender is told for days to try again. */
+static void map_clean(const struct findings *f, struct verdict *out)
+{
+    char detail[LIMIT_VERDICT_TEXT + 1];
+    if (f->cut) {
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT,
+                    "a file inside is as large as max_filesize or larger");
+    } else if (f->rar && !f->engine->has_unrar) {
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,
+                    "RAR archive: libclamunrar is not installed (package libclamunrar)");
+    } else if (f->unsupported) {
+        snprintf(detail, sizeof(detail), "%s: libclamav cannot open it", f->unsupported);
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED, detail);
+    } else if (map_shortage(f, out)) {
+        return;
+    } else if (f->member_lost || f->member_due) {
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,
+                    "libclamav could not unpack every member of an archive");
+    } else {
+        verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
+    }
+}
+
 static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, struct verdict *out)
 {
     struct clamav *c = state;
@@ -283,7 +362,7 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
                       : limit_ms > INT32_MAX ? INT32_MAX
                                              : (long long)limit_ms);
     forget_messages();
-    struct findings f = {.engine = c};
+    struct findings f = {.engine = c, .before = shortage_seen()};
     struct cl_scan_options options = c->options;
     const char *name = NULL;
     unsigned long blocks = 0;
@@ -292,14 +371,8 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
         map_name(name ? name : f.name[0] ? f.name : "unnamed", out);
     else if (rc != CL_CLEAN && rc != CL_VERIFIED)
         map_failure(rc, out);
-    else if (f.cut)
-        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT,
-                    "a file inside is as large as max_filesize or larger");
-    else if (f.rar && !c->has_unrar)
-        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,
-                    "RAR archive: libclamunrar is not installed (package libclamunrar)");
     else
-        verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
+        map_clean(&f, out);
 }
 
 const struct engine_type engine_clamav = {

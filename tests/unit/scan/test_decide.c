@@ -91,6 +91,31 @@ START_TEST(each_verdict_has_its_decision)
 }
 END_TEST
 
+/* From what counts most to what counts least. */
+START_TEST(an_engine_that_passes_does_not_hide_what_another_refuses_or_could_not_scan)
+{
+    static const struct {
+        enum verdict_class class;
+        const char *engine;
+        bool final;
+    } order[] = {{VERDICT_INFECTED, "strict", true},  {VERDICT_UNSCANNABLE, "strict", false},
+                 {VERDICT_ERROR, "lax", false},       {VERDICT_INFECTED, "lax", false},
+                 {VERDICT_UNSCANNABLE, "lax", false}, {VERDICT_CLEAN, "strict", false},
+                 {VERDICT_SKIPPED, "", false}};
+    for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+        for (size_t k = 0; k < ARRAY_SIZE(order); k++) {
+            struct verdict a, b;
+            verdict_set(&a, order[i].class, VERDICT_REASON_NONE, NULL);
+            verdict_set(&b, order[k].class, VERDICT_REASON_NONE, NULL);
+            verdict_copy_text(a.engine, sizeof(a.engine), span_cstr(order[i].engine));
+            verdict_copy_text(b.engine, sizeof(b.engine), span_cstr(order[k].engine));
+            ck_assert_msg(framework_outranks(&fw, &a, &b) == (i < k), "%zu and %zu", i, k);
+            ck_assert_int_eq(framework_is_final(&fw, &a), order[i].final);
+        }
+    }
+}
+END_TEST
+
 START_TEST(no_class_but_clean_and_skipped_is_delivered_unmarked)
 {
     static const char *const engines[] = {"strict", "lax", "", "gone"};
@@ -147,6 +172,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(each_verdict_has_its_decision)                                                                                   \
+    X(an_engine_that_passes_does_not_hide_what_another_refuses_or_could_not_scan)                                      \
     X(no_class_but_clean_and_skipped_is_delivered_unmarked)                                                            \
     X(hostile_names_cannot_break_out_of_reply_or_header)                                                               \
     X(the_text_is_cut_to_one_reply_line)

@@ -2,7 +2,10 @@
 /* What libclamav's answers become, with a database of one signature of our own in a directory of our own. */
 #include <check.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -267,6 +270,115 @@ START_TEST(a_rar_archive_without_unrar_is_never_clean)
 }
 END_TEST
 
+/* Each holds the payload where libclamav does not get at it. */
+START_TEST(an_archive_that_libclamav_cannot_unpack_is_never_clean)
+{
+    static const unsigned char zstandard[] = {0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x00, 0x51, 0x00, 0x00, 'a', 'b', 'c'};
+    static const struct {
+        const unsigned char *bytes;
+        size_t len;
+        const char *detail;
+    } archives[] = {
+        {archive_zip_lzma, sizeof(archive_zip_lzma),
+         "zip archive with a compression method of its newer kinds: libclamav cannot open it"},
+        {archive_7z_mixed, sizeof(archive_7z_mixed), "libclamav could not unpack every member of an archive"},
+        {zstandard, sizeof(zstandard), "Zstandard: libclamav cannot open it"},
+    };
+    struct bench b;
+    prepare(&b);
+    open_engine(&b);
+    for (size_t i = 0; i < ARRAY_SIZE(archives); i++) {
+        b.len = 0;
+        add_mail_with(&b, archives[i].bytes, archives[i].len);
+        struct verdict v = scan(&b);
+        EXPECT(v, UNSCANNABLE, UNSUPPORTED);
+        ck_assert_str_eq(v.detail, archives[i].detail);
+    }
+    cleanup(&b);
+}
+END_TEST
+
+static int remove_below(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type;
+    return at->level > 0 ? remove(path) : 0;
+}
+
+static void limit(int resource, rlim_t value)
+{
+    struct rlimit r;
+    ck_assert(getrlimit((__rlimit_resource_t)resource, &r) == 0);
+    r.rlim_cur = value < r.rlim_max ? value : r.rlim_max;
+    ck_assert(setrlimit((__rlimit_resource_t)resource, &r) == 0);
+}
+
+/* An infected mail, and temporary files that cannot be written or made: the virus may be missed, but not in silence. */
+START_TEST(a_scan_that_lacks_disk_or_descriptors_is_an_error)
+{
+    static const struct {
+        int resource;
+        rlim_t lowest, highest;
+    } shortages[] = {{RLIMIT_FSIZE, 0, 1024}, {RLIMIT_NOFILE, 4, 16}};
+    unsigned missed = 0;
+    struct bench b;
+    prepare(&b);
+    open_engine(&b);
+    add_mail_with(&b, archive_zip_infected, sizeof(archive_zip_infected));
+    signal(SIGXFSZ, SIG_IGN);
+    int fd = memfd_create("message", MFD_CLOEXEC);
+    ck_assert(fd >= 0 && write(fd, b.message, b.len) == (ssize_t)b.len);
+    for (size_t i = 0; i < ARRAY_SIZE(shortages); i++)
+        for (rlim_t value = shortages[i].lowest; value <= shortages[i].highest; value++) {
+            struct verdict v;
+            limit(shortages[i].resource, value);
+            engine_clamav.scan(b.state, fd, b.len, 20000, &v);
+            limit(shortages[i].resource, RLIM_INFINITY);
+            if (v.class == VERDICT_ERROR)
+                missed++;
+            else
+                ck_assert_msg(v.class == VERDICT_INFECTED, "limit %d at %llu: %s", shortages[i].resource,
+                              (unsigned long long)value, verdict_class_word(v.class));
+        }
+    ck_assert_uint_gt(missed, 0); /* or nothing was tested */
+    close(fd);
+    nftw(b.temp, remove_below, 8, FTW_DEPTH | FTW_PHYS); /* it could not open its directories to empty them either */
+    cleanup(&b);
+}
+END_TEST
+
+/* libclamav's bzip2 takes a failed allocation for an empty archive. */
+START_TEST(a_scan_that_lacks_memory_is_an_error)
+{
+#ifndef POSTERN_SANITIZED /* their allocators end the process, and their shadow memory has no limit */
+    unsigned missed = 0;
+    struct bench b;
+    prepare(&b);
+    open_engine(&b);
+    add(&b, archive_bzip2_infected, sizeof(archive_bzip2_infected));
+    int fd = memfd_create("message", MFD_CLOEXEC);
+    ck_assert(fd >= 0 && write(fd, b.message, b.len) == (ssize_t)b.len);
+    long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    ck_assert(statm != NULL && fscanf(statm, "%ld", &pages) == 1);
+    fclose(statm);
+    for (rlim_t more = 1 << 20; more <= 8 << 20; more += 1 << 18) {
+        struct verdict v;
+        limit(RLIMIT_AS, (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + more);
+        engine_clamav.scan(b.state, fd, b.len, 20000, &v);
+        limit(RLIMIT_AS, RLIM_INFINITY);
+        if (v.class == VERDICT_ERROR)
+            missed++;
+        else
+            ck_assert_msg(v.class == VERDICT_INFECTED, "%llu octets more: %s", (unsigned long long)more,
+                          verdict_class_word(v.class));
+    }
+    ck_assert_uint_gt(missed, 0);
+    close(fd);
+    cleanup(&b);
+#endif
+}
+END_TEST
+
 START_TEST(a_database_that_is_missing_empty_or_broken_is_refused)
 {
     struct bench b;
@@ -326,6 +438,9 @@ END_TEST
     X(a_limit_that_is_reached_is_never_clean)                                                                          \
     X(a_message_over_max_filesize_is_too_large)                                                                        \
     X(a_rar_archive_without_unrar_is_never_clean)                                                                      \
+    X(an_archive_that_libclamav_cannot_unpack_is_never_clean)                                                          \
+    X(a_scan_that_lacks_disk_or_descriptors_is_an_error)                                                               \
+    X(a_scan_that_lacks_memory_is_an_error)                                                                            \
     X(a_database_that_is_missing_empty_or_broken_is_refused)                                                           \
     X(two_instances_live_in_one_process)                                                                               \
     X(an_engine_is_found_by_its_name)

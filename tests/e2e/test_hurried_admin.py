@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""The hurried administrator: full disks, wrong places, signals to whoever is there. What he is told, and that nothing is lost or left."""
+import os
+import shutil
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from harness import client, mail, processes
+from harness.client import Client, dot_stuffed
+from harness.ledger import Ledger
+from harness.places import BUILD, is_root, until
+from harness.postern import clamav_stanza, fake_stanza
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def small_disk(directory):
+    """A spool of 1 MiB."""
+    path = directory / "disk"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=1777", "tmpfs", str(path)], check=True)
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def test_no_room_on_disk_is_452_and_room_again_needs_no_restart(start_pair, database, small_disk):
+    pair = start_pair(engines=clamav_stanza(database), spool=small_disk)
+    ledger = Ledger()
+    big = mail.of_size(3_000_000)
+    entry = ledger.attempt(big)
+    reply = pair.deliver(big)
+    entry.code = reply.code
+    assert (reply.code, reply.enhanced) == (452, "4.3.1"), reply
+    assert pair.log.find("spool"), "the reason is logged"
+    for size in (1000, 200_000, 500_000):
+        assert ledger.send(pair.deliver, mail.of_size(size)).code == 250
+    # two large ones at once: one of them does not fit; the other does, afterwards at the latest
+    with Client(pair.port) as one, Client(pair.port) as two:
+        for c in (one, two):
+            c.ehlo()
+            c.start_data()
+        a, b = mail.of_size(700_000), mail.of_size(700_000)
+        one.send(dot_stuffed(a)[:-3])
+        two.send(dot_stuffed(b))
+        second = ledger.attempt(b)
+        second.code = two.reply().code
+        one.send(dot_stuffed(a)[-3:])
+        first = ledger.attempt(a)
+        first.code = one.reply().code
+        assert {first.code, second.code} <= {250, 452}
+    assert ledger.send(pair.deliver, mail.of_size(700_000)).code == 250
+    ledger.check(pair.backend, pair.log)
+
+
+def test_spool_that_goes_away_is_4xx_for_large_mails_and_small_ones_pass(start_pair, database, directory):
+    spool = directory / "spool"
+    spool.mkdir()
+    spool.chmod(0o1777)
+    pair = start_pair(engines=clamav_stanza(database), spool=spool)
+    shutil.rmtree(spool)
+    ledger = Ledger()
+    reply = ledger.send(pair.deliver, mail.of_size(500_000))
+    assert reply.code in (250, 451, 452), reply
+    assert ledger.send(pair.deliver, mail.plain()).code == 250
+    ledger.check(pair.backend, pair.log)
+    spool.mkdir()
+    print(reply)
+
+
+@pytest.mark.parametrize("name", ["SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGPIPE", "SIGCHLD", "SIGWINCH", "SIGHUP", "SIGCONT", "SIGABRT",
+                                  "SIGSEGV", "SIGKILL", "SIGVTALRM", "SIGXCPU", "SIGIO"])
+@pytest.mark.parametrize("who", ["supervisor", "edge", "host", "worker"])
+def test_any_signal_to_anybody_while_busy(start_pair, directory, monkeypatch, who, name):
+    """Whoever it hits: a bystander's mail passes afterwards, or everything has ended and left nothing."""
+    number = getattr(signal, name)
+    pair = start_pair(engines=fake_stanza())
+    pair.postern.reports_expected = True
+    pid = {"supervisor": pair.postern.supervisor_pid, "edge": pair.postern.edge_pid, "host": pair.postern.scan_host_pid,
+           "worker": lambda: pair.postern.wait_workers(2)[0]}[who]()
+    ledger = Ledger()
+    busy = mail.fake_order("delay 300")
+    entry = ledger.attempt(busy)
+
+    def send():
+        try:
+            entry.code = client.deliver(pair.port, busy).code
+        except (OSError, AssertionError):
+            entry.code = None
+    sender = threading.Thread(target=send)
+    sender.start()
+    pair.log.wait_for("connect")
+    family = [processes.Watched(p) for p in processes.descendants(pair.postern.supervisor_pid())]
+    os.kill(pid, number)
+    sender.join(60)
+    print(who, name, "->", entry.code)
+    if entry.code:
+        assert entry.code in (250, 421, 451)
+    if who == "supervisor":
+        try:
+            pair.postern.process.wait(1)
+        except subprocess.TimeoutExpired:
+            pass
+    if pair.postern.process.poll() is not None:
+        for member in family:
+            member.wait_gone(10)
+    else:
+        def passes():
+            try:
+                return ledger.send(pair.deliver, mail.plain()).code == 250
+            except (OSError, AssertionError):
+                return False
+        until(passes, "mail flows again", 30, 0.2)
+    for number_, attempt in enumerate(ledger.attempts):
+        completed = [m for m in pair.backend.mails if m.content == attempt.content]
+        assert len(completed) <= 1
+        if attempt.code == 250:
+            assert completed and completed[0].accepted
+
+
+def test_programs_that_the_users_may_not_execute_are_said_at_once(make_postern, database, directory):
+    """As a build under umask 077 leaves them."""
+    copy = directory / "build"
+    shutil.copytree(BUILD / "bin", copy / "bin")
+    for program in (copy / "bin").iterdir():
+        program.chmod(0o700)
+    instance = make_postern(engines=clamav_stanza(database), build=copy)
+    instance.path.write_text(instance.configuration.text())
+    done = instance.run("--config", instance.path)
+    assert done.returncode == 71, done.stderr
+    assert "may not execute" in done.stderr and "0700" in done.stderr
+
+
+def test_second_instance_on_the_same_port_harms_nobody(start_pair, start_postern, make_postern, database):
+    pair = start_pair(engines=clamav_stanza(database))
+    second = make_postern(engines=clamav_stanza(database), spool=pair.postern.spool)
+    second.configuration.listen_port = pair.port
+    second.path.write_text(second.configuration.text())
+    done = second.run("--config", second.path)
+    assert done.returncode == 71, done.stderr
+    assert "in use" in done.stderr
+    assert pair.deliver(mail.plain()).code == 250
+
+
+def test_two_instances_on_one_spool_get_along(start_postern, database, directory, backend):
+    spool = directory / "spool"
+    spool.mkdir()
+    spool.chmod(0o1777)
+    one = start_postern(engines=clamav_stanza(database), spool=spool)
+    two = start_postern(engines=clamav_stanza(database), spool=spool)
+    for instance in (one, two, one, two):
+        assert client.deliver(instance.port, mail.of_size(300_000)).code == 250
+    two.stop()
+    assert client.deliver(one.port, mail.of_size(300_000)).code == 250
+
+
+def test_log_file_on_a_full_disk_does_not_stop_the_mail(start_pair, database, small_disk):
+    log = small_disk / "postern.log"
+    pair = start_pair(wait_ready=False, engines=clamav_stanza(database), top={"log": f'"{log}"'})
+    until(lambda: log.exists() and b'"ready"' in log.read_bytes(), "ready in the file")
+    assert pair.deliver(mail.plain()).code == 250
+    fill = small_disk / "fill"
+    out = os.open(fill, os.O_WRONLY | os.O_CREAT)
+    try:
+        while os.write(out, b"x" * 4096) > 0:
+            pass
+    except OSError:
+        os.close(out)
+    for _ in range(5):
+        assert pair.deliver(mail.plain()).code == 250
+    fill.unlink()
+    for _ in range(3):
+        assert pair.deliver(mail.plain()).code == 250
+    until(lambda: log.read_bytes().count(b'"event":"message"') >= 4, "log goes on")
+    lines = log.read_bytes().split(b"\n")
+    print(b"\n".join(line[:200] for line in lines[-12:]).decode())
+
+
+def test_log_file_removed_or_renamed_under_it(start_pair, database, directory):
+    log = directory / "logs"
+    log.mkdir()
+    path = log / "p.log"
+    pair = start_pair(wait_ready=False, engines=clamav_stanza(database), top={"log": f'"{path}"'})
+    until(lambda: path.exists() and b'"ready"' in path.read_bytes(), "ready in the file")
+    path.rename(log / "p.log.1")
+    os.kill(pair.postern.supervisor_pid(), signal.SIGHUP)
+    assert pair.deliver(mail.plain()).code == 250
+    print("after rotate:", path.exists(), (log / "p.log.1").read_bytes().count(b"\n"))
+
+
+def test_stdout_and_stderr_closed(make_postern, database, backend):
+    instance = make_postern(engines=clamav_stanza(database))
+    instance.path.write_text(instance.configuration.text())
+    done = subprocess.Popen(["/bin/sh", "-c", f"exec {instance.program} --config {instance.path} <&- >&- 2>&-"], start_new_session=True)
+
+    def up():
+        try:
+            return client.deliver(instance.port, mail.plain()).code == 250
+        except (OSError, AssertionError):
+            return False
+    try:
+        until(up, "serves", 30, 0.2)
+    finally:
+        done.terminate()
+        assert done.wait(30) == 0
+
+
+def test_children_never_outlive_a_kill(start_pair, database):
+    pair = start_pair(engines=clamav_stanza(database))
+    family = [processes.Watched(p) for p in processes.descendants(pair.postern.supervisor_pid())]
+    with Client(pair.port) as c:
+        c.ehlo()
+        c.start_data()
+        pair.postern.process.kill()
+        pair.postern.process.wait()
+        for member in family:
+            member.wait_gone(10)
+    assert is_root()
+    assert pair.backend.mails == []
