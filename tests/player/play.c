@@ -27,7 +27,11 @@ static void note_body(struct client *c, struct span bytes)
 static void client_send(struct world *w, const struct step *step)
 {
     struct client *c = &w->clients[step->party];
-    note_body(c, step->text);
+    if (step->body_at) {
+        c->in_body = c->rude = true;
+        buf_clear(&c->body);
+    }
+    note_body(c, span_sub(step->text, step->body_at, step->text.len));
     world_send(w, &c->wire, step->text);
 }
 
@@ -64,7 +68,9 @@ static bool expect_reply(struct world *w, const struct step *step)
     }
     if (step->final && reply.ptr[0] == '2')
         w->told_ok++;
-    if (span_starts(reply, SPAN("354"))) {
+    if (span_starts(reply, SPAN("354")) && c->rude) {
+        c->rude = false;
+    } else if (span_starts(reply, SPAN("354"))) {
         c->in_body = true;
         buf_clear(&c->body);
     }

@@ -19,6 +19,7 @@ struct reader {
     struct errtext *why;
     struct span tail[SCENARIO_CLIENTS + 1]; /* of the message that a client is sending: its last octets */
     bool in_body[SCENARIO_CLIENTS + 1], ended[SCENARIO_CLIENTS + 1];
+    bool rude[SCENARIO_CLIENTS + 1]; /* its message did not wait for the 354 */
     struct step *newest;
 };
 
@@ -143,9 +144,12 @@ static enum err add_reply(struct reader *r, unsigned client, struct span text)
         return e;
     if (text.len < 3)
         return fault(r, "expected a reply code");
-    r->newest->final = r->ended[client];
-    r->ended[client] = false;
-    if (span_starts(text, SPAN("354"))) {
+    r->newest->final = r->ended[client] && !r->rude[client];
+    if (r->newest->final)
+        r->ended[client] = false;
+    if (span_starts(text, SPAN("354")) && r->rude[client]) {
+        r->rude[client] = false;
+    } else if (span_starts(text, SPAN("354"))) {
         r->in_body[client] = true;
         r->tail[client] = SPAN("");
     }
@@ -177,8 +181,21 @@ static const struct {
     {'P', "ended", DRAINED},
 };
 
+/* `C! body` is no step: it says what the octets behind it are. */
+static enum err begin_body(struct reader *r, unsigned client)
+{
+    if (!r->newest || r->newest->act != CLIENT_SEND || r->newest->party != client || r->newest->body_at)
+        return fault(r, "expected behind something that this client sends, once");
+    r->newest->body_at = r->newest->text.len;
+    r->in_body[client] = r->rude[client] = true;
+    r->tail[client] = SPAN("");
+    return ERR_OK;
+}
+
 static enum err add_action(struct reader *r, char who, unsigned party, struct span word)
 {
+    if (who == 'C' && span_eq(word, SPAN("body")))
+        return begin_body(r, party);
     for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
         if (actions[i].who == who && span_eq(word, span_cstr(actions[i].word)))
             return step_add(r, actions[i].act, party, SPAN(""));

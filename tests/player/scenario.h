@@ -48,8 +48,9 @@ struct step {
     unsigned line;  /* in the file */
     unsigned party; /* number of the client (from 1) or the backend's connection (0: the newest) */
     struct span text;
-    bool final;    /* CLIENT_REPLY: answers a message */
-    uint64_t time; /* TIME_PASSES: microseconds */
+    size_t body_at; /* CLIENT_SEND: from here on it is a message although no 354 was awaited; 0: no such place */
+    bool final;     /* CLIENT_REPLY: answers a message */
+    uint64_t time;  /* TIME_PASSES: microseconds */
 };
 
 enum { SCENARIO_CLIENTS = 4 };

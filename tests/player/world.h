@@ -32,7 +32,7 @@ struct client {
     bool connected;
     struct buf replies; /* all of them, for comparing runs */
     struct buf body;    /* of its last message, as it went over the wire, up to the final dot */
-    bool in_body;
+    bool in_body, rude; /* rude: its message did not wait for the 354 */
 };
 
 /* A connection that the proxy made. */

@@ -51,7 +51,7 @@ def unstuffed(wire):
 class Step:
     def __init__(self, place, who, mark, party, text):
         self.place, self.who, self.mark, self.party, self.text = place, who, mark, party, text
-        self.data = b""
+        self.data, self.body_at = b"", 0
 
 
 class Scenario:
@@ -97,11 +97,16 @@ class Scenario:
         assert found, f"{place}: not a step"
         who, party, mark, text = found.groups()
         step = Step(place, who, mark, int(party or (1 if who in "CS" else 0)), text)
+        if (who, mark, text) == ("C", "!", "body"):  # no step: it says what the octets behind it are
+            before = self.steps[-1]
+            assert before.who == "C" and before.party == step.party and not before.body_at, f"{place}: expected behind what it sends"
+            before.body_at = len(before.data)
+            return
         if mark == "!" and who != "L":
             assert text in ACTIONS[who], f"{place}: no such action"
         if who in "CB" and mark in ":>+*":
             count, text = text.split(" ", 1) if mark == "*" else (1, text)
-            step.data = unescape(text) * 1 if mark == "+" else (unescape(text) + b"\r\n") * int(count)
+            step.data = unescape(text) if mark == "+" else (unescape(text) + b"\r\n") * int(count)
             before = self.steps[-1] if self.steps else None
             if before and before.data and (before.who, before.party) == (who, step.party):
                 before.data += step.data
@@ -168,6 +173,7 @@ class Client(End):
         super().__init__(socket.create_connection(("127.0.0.1", port), SOON))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.body, self.in_body = b"", False
+        self.rude = False  # its message did not wait for the 354
 
     def reply(self):
         found = re.match(rb"(?:\d{3}-[^\r\n]*\r\n)*\d{3}(?: [^\r\n]*)?\r\n", bytes(self.input))
@@ -315,8 +321,10 @@ class Play:
 
     def client_send(self, step):
         client = self.client(step.party)
+        if step.body_at:
+            client.body, client.in_body, client.rude = b"", True, True
         if client.in_body:
-            client.body += step.data
+            client.body += step.data[step.body_at:]
             end = message_end(client.body)
             if end:
                 client.body, client.in_body = client.body[:end], False
@@ -339,7 +347,9 @@ class Play:
         self.wait(come, "no reply")
         reply = found[-1]
         assert reply, f"the server closed; unread: {bytes(client.input)!r}"
-        if reply.startswith("354"):
+        if reply.startswith("354") and client.rude:
+            client.rude = False
+        elif reply.startswith("354"):
             client.body, client.in_body = b"", True
         code, words, text = step.text[:3], step.text[4:], reply[4:-2]
         fits = matches(words, text) if "*" in words else text.startswith(words)
