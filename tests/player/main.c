@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* player FILE.smtp…: plays every scenario in every manner and prints how many runs that were.
+/* player FILE.smtp|FOLDER…: plays every scenario in every manner and prints how many runs that were.
  *
  * whole; octet by octet; cut once at every place (of long sends only near their ends and around some of their line
  * ends); few octets per read and write; EAGAIN and EINTR in between; the n-th allocation failing, for every n. All but
@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "player/memory.h"
 #include "player/play.h"
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -200,6 +201,20 @@ static void play_apart(const char *path, const char *spool, struct count *count)
            (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9);
 }
 
+static void play_argument(const char *path, const char *spool, struct count *count)
+{
+    char pattern[4096];
+    glob_t found;
+    snprintf(pattern, sizeof(pattern), "%s/*.smtp", path);
+    if (glob(pattern, 0, NULL, &found) != 0) {
+        play_apart(path, spool, count);
+        return;
+    }
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        play_apart(found.gl_pathv[i], spool, count);
+    globfree(&found);
+}
+
 int main(int argc, char **argv)
 {
     struct count *count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -207,11 +222,11 @@ int main(int argc, char **argv)
     char spool[4096];
     snprintf(spool, sizeof(spool), "%s/postern-player-XXXXXX", base && *base ? base : "/tmp");
     if (argc < 2 || count == MAP_FAILED || !mkdtemp(spool)) {
-        fprintf(stderr, "usage: player FILE.smtp…\n");
+        fprintf(stderr, "usage: player FILE.smtp|FOLDER…\n");
         return EXIT_FAILURE;
     }
     for (int i = 1; i < argc; i++)
-        play_apart(argv[i], spool, count);
+        play_argument(argv[i], spool, count);
     rmdir(spool);
     printf("%lu scenarios, %lu runs: %lu cut once, %lu with an allocation failing; %lu failed\n", count->scenarios,
            count->runs, count->cuts, count->starved, count->failed);
