@@ -28,7 +28,9 @@ static inline void cursor_fail(struct cursor *c)
 /* The next character without taking it, or NUL at the end. */
 static inline char cursor_peek(const struct cursor *c)
 {
-    return cursor_at_end(c) ? '\0' : c->rest.ptr[0];
+    if (cursor_at_end(c))
+        return '\0';
+    return c->rest.ptr[0];
 }
 /* Takes N bytes; fails when there are fewer. */
 struct span cursor_take(struct cursor *c, size_t n);

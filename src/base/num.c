@@ -49,7 +49,7 @@ static enum err num_parse_unit(struct span s, const struct num_unit *units, size
 
 enum err num_parse_size(struct span s, uint64_t max, uint64_t *out)
 {
-    static const struct num_unit units[] = {{{"K", 1}, 1024}, {{"M", 1}, 1024 * 1024}, {{"G", 1}, 1024 * 1024 * 1024}};
+    static const struct num_unit units[] = {{{"K", 1}, 1024}, {{"M", 1}, 1 << 20}, {{"G", 1}, 1 << 30}};
     return num_parse_unit(s, units, ARRAY_SIZE(units), 1, max, out);
 }
 

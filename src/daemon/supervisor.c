@@ -448,6 +448,14 @@ static void run(struct supervisor *s)
     child_start(&s->edge);
     loop_run(s->loop);
     deadline_clear(&s->patience);
+    /* Without its watcher a signal would have its default effect, and one more of an impatient sender would kill us in
+     * the middle of tidying up. */
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL); /* cannot fail with these arguments */
     loop_signal_stop(&s->sigterm);
     loop_signal_stop(&s->sigint);
     loop_signal_stop(&s->sighup);

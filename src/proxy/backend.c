@@ -134,25 +134,45 @@ static bool backend_is_over(const struct backend *b)
     return b->stream.error != 0 || b->stream.eof;
 }
 
-/* The deadline of what is awaited now. Called after every progress, so it measures silence, not the whole. */
-static void backend_arm(struct backend *b)
+/* Grows with every step forward: octets that the server took, whole replies that it gave. Octets of a reply that never
+ * ends are no step. */
+static uint64_t backend_moved(const struct backend *b)
+{
+    return b->stream.bytes_out + b->replies;
+}
+
+/* Milliseconds that what is awaited now may take; 0: nothing is awaited. */
+static int64_t backend_patience(const struct backend *b)
 {
     const struct server_conf *conf = b->server->target->conf;
-    int64_t ms;
     if (b->state == CONNECTION_OPENING)
-        ms = b->stream.connecting ? conf->connect_timeout_ms : conf->greeting_timeout_ms;
-    else if (buf_len(&b->stream.out) > 0)
-        ms = conf->data_block_timeout_ms;
-    else if (smtp_client_unanswered(&b->client) == 0) {
-        deadline_clear(&b->deadline);
-        return;
-    } else if (smtp_client_awaited(&b->client) == SMTP_CLIENT_DATA)
-        ms = conf->data_init_timeout_ms;
-    else if (smtp_client_awaited(&b->client) == SMTP_CLIENT_DOT)
-        ms = conf->data_done_timeout_ms;
+        return b->connected ? conf->greeting_timeout_ms : conf->connect_timeout_ms;
+    if (buf_len(&b->stream.out) > 0)
+        return conf->data_block_timeout_ms;
+    if (smtp_client_unanswered(&b->client) == 0)
+        return 0;
+    if (smtp_client_awaited(&b->client) == SMTP_CLIENT_DATA)
+        return conf->data_init_timeout_ms;
+    if (smtp_client_awaited(&b->client) == SMTP_CLIENT_DOT)
+        return conf->data_done_timeout_ms;
+    return conf->command_timeout_ms;
+}
+
+static void backend_set_deadline(struct backend *b)
+{
+    int64_t ms = backend_patience(b);
+    b->moved = backend_moved(b);
+    if (ms)
+        deadline_set_ms(&b->deadline, (uint64_t)ms);
     else
-        ms = conf->command_timeout_ms;
-    deadline_set_ms(&b->deadline, (uint64_t)ms);
+        deadline_clear(&b->deadline);
+}
+
+/* Sets the deadline anew where something has moved since it was set, so it measures a standstill, not the whole. */
+static void backend_arm(struct backend *b)
+{
+    if (!deadline_is_set(&b->deadline) || backend_moved(b) != b->moved)
+        backend_set_deadline(b);
 }
 
 static const char *backend_stage(const struct backend *b)
@@ -200,8 +220,10 @@ static void backend_opening(struct backend *b)
         backend_flush(b);
         if (b->state != CONNECTION_OPENING)
             return; /* flushing found the connection broken */
-        if (ev.kind == SMTP_CLIENT_NEED_INPUT)
+        if (ev.kind == SMTP_CLIENT_NEED_INPUT) {
+            backend_arm(b);
             return;
+        }
         if (ev.kind == SMTP_CLIENT_READY) {
             backend_learn(b);
             deadline_clear(&b->deadline);
@@ -232,6 +254,7 @@ static void backend_resetting(struct backend *b)
         smtp_client_next(&b->client, &b->stream.in, &ev);
         if (ev.kind == SMTP_CLIENT_NEED_INPUT)
             break;
+        b->replies++;
         if (ev.kind != SMTP_CLIENT_REPLY || ev.reply.code == 421 ||
             (ev.verb == SMTP_CLIENT_RSET && smtp_reply_class(&ev.reply) != 2)) {
             backend_bury(b);
@@ -250,8 +273,10 @@ static void backend_resetting(struct backend *b)
 static void backend_on_opening(struct backend *b)
 {
     if (b->stream.error == 0) {
-        b->connected = true;
-        backend_arm(b);
+        if (!b->connected) {
+            b->connected = true;
+            backend_set_deadline(b);
+        }
         backend_opening(b);
     }
     if (!b->open || b->state != CONNECTION_OPENING || b->stream.connecting)
@@ -318,6 +343,11 @@ static void backend_on_deadline(void *arg)
         return;
     case CONNECTION_OPENING:
     case CONNECTION_READY:
+        if (backend_moved(b) !=
+            b->moved) { /* the socket took some of the body; the stream tells only when most is gone */
+            backend_set_deadline(b);
+            return;
+        }
         errtext_set(&b->failure, "%s: timeout", backend_stage(b));
         backend_say_failure(b, b->state == CONNECTION_OPENING ? SMTP_SAY_BACKEND_DOWN : SMTP_SAY_BACKEND_LOST);
         backend_fail(b);
@@ -402,6 +432,7 @@ bool backend_reply(struct backend *b, enum smtp_client_verb *verb, struct smtp_r
     case SMTP_CLIENT_REPLY:
         *verb = ev.verb;
         *reply = ev.reply;
+        b->replies++;
         backend_arm(b);
         return true;
     case SMTP_CLIENT_BAD:

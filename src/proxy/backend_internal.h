@@ -56,6 +56,8 @@ struct backend {
     struct stream stream;
     struct smtp_client client;
     struct deadline deadline;
+    uint64_t replies;          /* whole ones, taken */
+    uint64_t moved;            /* what had moved when the deadline was set */
     struct loop_deferred kick; /* tells the lessee */
     void (*wake)(void *arg);
     void *arg;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* src/proxy: where the parts meet. proxy.h (this) what the edge process needs; session.h one client's session and its
  * steps (step.def, session.c, step_*.c); transaction.h one message: envelope, bytes, verdict, decision; backend.h
- * connections to the MTA behind us (backend_internal.h is private to backend.c and backend_pool.c); admission.h limits on sessions; trace.c the header lines that postern may put in
- * front; proxy_conf.h options.
+ * connections to the MTA behind us (backend_internal.h is private to backend.c and backend_pool.c); admission.h limits
+ * on sessions; trace.c the header lines that postern may put in front; proxy_conf.h options.
  *
  * One struct proxy per event loop; nothing is shared between loops but struct proxy_shared.
  */

@@ -33,8 +33,22 @@ void session_wake(void *arg)
 
 void session_reply(struct session *s, const struct smtp_reply *reply)
 {
-    if (smtp_server_reply(&s->smtp, reply) != ERR_OK)
+    enum err e = smtp_server_reply(&s->smtp, reply);
+    if (e == ERR_FULL) {
+        session_flush(s);
+        e = smtp_server_reply(&s->smtp, reply);
+    }
+    if (e == ERR_FULL)
+        session_end(s, "the client does not read its replies");
+    else if (e != ERR_OK)
         session_end(s, "out of memory for a reply");
+}
+
+bool session_may_reply(struct session *s)
+{
+    if (buf_len(smtp_server_out(&s->smtp)) > LIMIT_STREAM_OUT / 2)
+        session_flush(s);
+    return buf_len(smtp_server_out(&s->smtp)) <= LIMIT_STREAM_OUT / 2;
 }
 
 void session_flush(struct session *s)
@@ -46,6 +60,7 @@ void session_flush(struct session *s)
     if (n > 0 && buf_append(&s->client.out, span_sub(buf_span(out), 0, n)) == ERR_OK) {
         buf_consume(out, n);
         buf_trim(out);
+        s->said += n;
     }
     if (buf_len(&s->client.out) > 0)
         stream_flush(&s->client);
@@ -73,6 +88,7 @@ void session_close(struct session *s, const char *reason)
     s->close_reason = reason;
     s->closed_in = s->step;
     s->step = STEP_CLOSE;
+    deadline_clear(&s->silence);
     session_end_transaction(s);
 }
 
@@ -82,12 +98,14 @@ enum step_result step_close(struct session *s)
 {
     session_flush(s);
     buf_clear(&s->client.in);
-    if (s->client.error || (buf_len(&s->client.out) == 0 && (!s->linger || s->client.eof))) {
+    bool said = buf_len(&s->client.out) == 0 && buf_len(smtp_server_out(&s->smtp)) == 0;
+    if (s->client.error || (said && (!s->linger || s->client.eof))) {
         session_end(s, s->close_reason);
-        return STEP_WAIT;
-    }
-    if (buf_len(&s->client.out) == 0)
+    } else if (said && !s->half_closed) {
+        s->half_closed = true;
         stream_shutdown(&s->client);
+        deadline_set_ms(&s->silence, LINGER_TIMEOUT_MS);
+    }
     return STEP_WAIT;
 }
 
@@ -120,15 +138,17 @@ void session_free(struct session *s)
     mem_free(s);
 }
 
-/* Measures the client's silence: set anew after every run that was caused by it. */
+/* Measures the client's silence. Between messages only a command that got its reply ends a silence, inside a message
+ * every octet does. */
 static void session_arm(struct session *s)
 {
     switch (session_steps[s->step].silence) {
     case SILENCE_CLIENT:
         if (smtp_server_unanswered(&s->smtp) > 0 && buf_len(&s->client.out) == 0)
             deadline_clear(&s->silence); /* it waits for us */
-        else
+        else if (!deadline_is_set(&s->silence) || s->said != s->said_when_armed)
             deadline_set_ms(&s->silence, (uint64_t)s->listener->conf->client_timeout_ms);
+        s->said_when_armed = s->said;
         return;
     case SILENCE_DATA:
         deadline_set_ms(&s->silence, (uint64_t)s->listener->conf->data_timeout_ms);
@@ -137,8 +157,8 @@ static void session_arm(struct session *s)
         deadline_clear(&s->silence);
         return;
     case SILENCE_CLOSE:
-        if (!deadline_is_set(&s->silence) || !s->linger)
-            deadline_set_ms(&s->silence, s->linger ? LINGER_TIMEOUT_MS : CLOSE_TIMEOUT_MS);
+        if (!deadline_is_set(&s->silence)) /* once: it shall end whatever the client does */
+            deadline_set_ms(&s->silence, CLOSE_TIMEOUT_MS);
         return;
     }
 }
@@ -147,21 +167,32 @@ static void session_on_run(void *arg)
 {
     struct session *s = arg;
     OBJ_CHECK(s, SESSION_MAGIC);
-    enum session_step before = s->step;
     while (!s->ended && session_steps[s->step].run(s) == STEP_GO)
         ;
     if (s->ended)
         return;
     session_flush(s);
     buf_trim(&s->client.in);
-    if (s->client.error && s->step != STEP_DELIVER && s->step != STEP_SCAN) {
+    /* These three look for it themselves: the message has its line in the log, or the outcome is awaited. */
+    if (s->client.error && s->step != STEP_RECEIVE && s->step != STEP_DELIVER && s->step != STEP_SCAN) {
         session_end(s, "the client's connection broke");
         return;
     }
-    if (s->step == STEP_CLOSE && before != STEP_CLOSE)
-        deadline_clear(&s->silence);
     stream_resume(&s->client);
     session_arm(s);
+}
+
+static void session_shut_saying(struct session *s, enum smtp_say say, const char *reason)
+{
+    struct smtp_reply reply = smtp_say(say);
+    smtp_server_shut(&s->smtp, &reply);
+    s->linger = true;
+    session_close(s, reason);
+}
+
+void session_shut(struct session *s)
+{
+    session_shut_saying(s, SMTP_SAY_SHUTTING_DOWN, "shutting down");
 }
 
 static void session_on_silence(void *arg)
@@ -172,12 +203,9 @@ static void session_on_silence(void *arg)
         session_end(s, s->close_reason);
         return;
     }
-    struct smtp_reply timeout = smtp_say(SMTP_SAY_TIMEOUT);
     if (s->transaction && s->step == STEP_RECEIVE)
         session_log_message(s, "client-timeout");
-    smtp_server_shut(&s->smtp, &timeout);
-    s->linger = true;
-    session_close(s, "timeout");
+    session_shut_saying(s, SMTP_SAY_TIMEOUT, "timeout");
     session_wake(s);
 }
 

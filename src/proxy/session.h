@@ -65,9 +65,10 @@ struct session {
     struct transaction *transaction;
     size_t sent; /* commands of the envelope given to the backend: 0 none, 1 MAIL, 1 + n recipients */
     struct backend *backend;
-    struct backend_failure failure; /* of the transaction that is broken; texts in failure_text */
+    struct smtp_reply failure; /* of the transaction that is broken; its text in failure_text */
     char failure_text[400];
-    bool silent, hold_expired, ended, linger, sealing;
+    uint64_t said, said_when_armed; /* octets of replies given to the stream: now, and when SILENCE was set */
+    bool hold_expired, ended, linger, half_closed, sealing;
     const char *close_reason;
     char id[32];
     struct addr peer;
@@ -80,6 +81,8 @@ struct session {
 void session_start(struct proxy_listener *l, int fd, const struct addr *peer);
 void session_wake(void *arg); /* puts the session on the run list */
 void session_drain(struct session *s);
+/* 421 4.3.2, then STEP_CLOSE. */
+void session_shut(struct session *s);
 /* Leaves for STEP_CLOSE with a static REASON for the log; what stands in the engine's output is still sent. */
 void session_close(struct session *s, const char *reason);
 /* Ends at once: nothing is sent any more. */
@@ -89,6 +92,8 @@ void session_flush(struct session *s);
 /* The client is gone for good: error, or end of file without a pipelined QUIT behind the message (smtp.md A54, A55). */
 bool session_client_vanished(struct session *s);
 void session_reply(struct session *s, const struct smtp_reply *reply);
+/* May a further reply be made? Not while the client does not read the earlier ones. */
+bool session_may_reply(struct session *s);
 void session_free(struct session *s);
 
 /* step_envelope.c: transactions and backends of a session */

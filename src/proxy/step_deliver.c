@@ -81,18 +81,22 @@ static enum step_result deliver_lease(struct session *s)
 }
 
 /* Queues what the window takes: MAIL, then each recipient that had been accepted. s->sent counts all of them, skipped
- * or not. */
-static void deliver_send_envelope(struct session *s)
+ * or not. Any error but "no room now" is final. */
+static enum err deliver_send_envelope(struct session *s)
 {
     struct transaction *t = s->transaction;
-    if (s->sent == 0 && transaction_send_mail(t, s->backend) == ERR_OK)
-        s->sent = 1;
-    while (s->sent > 0 && s->sent < 1 + t->recipient_count) {
-        if (t->recipients[s->sent - 1].accepted && transaction_send_rcpt(t, s->sent - 1, s->backend) != ERR_OK)
-            break;
-        s->sent++;
+    enum err e = ERR_OK;
+    if (backend_state(s->backend) != BACKEND_READY)
+        return ERR_OK; /* it failed meanwhile, which its caller finds out */
+    while (e == ERR_OK && s->sent < 1 + t->recipient_count) {
+        if (s->sent == 0)
+            e = transaction_send_mail(t, s->backend);
+        else if (t->recipients[s->sent - 1].accepted)
+            e = transaction_send_rcpt(t, s->sent - 1, s->backend);
+        s->sent += e == ERR_OK;
     }
     backend_flush(s->backend);
+    return e == ERR_FULL ? ERR_OK : e;
 }
 
 static enum step_result deliver_envelope(struct session *s)
@@ -100,14 +104,16 @@ static enum step_result deliver_envelope(struct session *s)
     struct transaction *t = s->transaction;
     enum smtp_client_verb verb;
     struct smtp_reply reply;
-    deliver_send_envelope(s);
+    if (deliver_send_envelope(s) != ERR_OK)
+        return deliver_end_say(s, SMTP_SAY_INTERNAL_ERROR, true);
     while (backend_reply(s->backend, &verb, &reply)) {
         if (smtp_reply_class(&reply) != 2) { /* accepted before, refused now: nothing is delivered to anybody */
             deliver_note_reply(t, &reply);
             return deliver_end_say(s, SMTP_SAY_REPLAY_REFUSED, false);
         }
         t->replayed++;
-        deliver_send_envelope(s);
+        if (deliver_send_envelope(s) != ERR_OK)
+            return deliver_end_say(s, SMTP_SAY_INTERNAL_ERROR, true);
     }
     if (backend_state(s->backend) == BACKEND_FAILED)
         return deliver_backend_failed(s);
@@ -131,7 +137,7 @@ static enum step_result deliver_data(struct session *s)
     }
     if (!backend_reply(s->backend, &verb, &reply))
         return backend_state(s->backend) == BACKEND_FAILED ? deliver_backend_failed(s) : STEP_WAIT;
-    if (reply.code == 354) {
+    if (smtp_reply_class(&reply) == 3) { /* 354; the first digit decides (RFC 5321 4.3.2) */
         t->stage = DELIVER_BODY;
         return STEP_GO;
     }
@@ -139,21 +145,31 @@ static enum step_result deliver_data(struct session *s)
     return deliver_end(s, &reply, false);
 }
 
-/* Queues BYTES as far as the backend's buffer goes; how many were taken. */
-static size_t deliver_queue(struct session *s, struct span bytes)
+/* Queues BYTES as far as the backend's buffer goes; *DONE: how many were taken. Anything but OK is final: where OK is
+ * returned and not all was taken, the backend wakes us. */
+static enum err deliver_queue(struct session *s, struct span bytes, size_t *done)
 {
     enum { PIECE = 16384 };
-    size_t done = 0;
-    while (done < bytes.len && backend_backlog(s->backend) <= LIMIT_STREAM_OUT / 2) {
-        struct span piece = span_sub(bytes, done, PIECE);
-        if (smtp_client_body(backend_client(s->backend), piece) != ERR_OK)
-            break;
-        done += piece.len;
+    enum err e = ERR_OK;
+    size_t start = *done;
+    while (e == ERR_OK && *done - start < bytes.len && backend_backlog(s->backend) <= LIMIT_STREAM_OUT / 2) {
+        struct span piece = span_sub(bytes, *done - start, PIECE);
+        e = smtp_client_body(backend_client(s->backend), piece);
+        if (e == ERR_OK)
+            *done += piece.len;
         backend_flush(s->backend);
         if (backend_state(s->backend) != BACKEND_READY)
-            break;
+            return ERR_OK; /* deliver_backend_failed says why */
     }
-    return done;
+    return e;
+}
+
+/* What follows from E of deliver_queue; ALL: nothing is left to queue of it. */
+static enum step_result deliver_queued(struct session *s, enum err e, bool all)
+{
+    if (e != ERR_OK)
+        return deliver_end_say(s, SMTP_SAY_INTERNAL_ERROR, true);
+    return all || backend_state(s->backend) == BACKEND_FAILED ? STEP_GO : STEP_WAIT;
 }
 
 static enum step_result deliver_body(struct session *s)
@@ -162,11 +178,11 @@ static enum step_result deliver_body(struct session *s)
     enum smtp_client_verb verb;
     struct smtp_reply reply;
     if (backend_reply(s->backend, &verb, &reply) || backend_state(s->backend) == BACKEND_FAILED)
-        return deliver_backend_failed(
-            s); /* a reply inside the body is a BAD of the engine, so it never comes here as one */
+        return deliver_backend_failed(s); /* a reply inside the body is a fault, so it never comes as one */
     if (t->overlay_sent < t->overlay_len) {
-        t->overlay_sent += deliver_queue(s, span_of(t->overlay + t->overlay_sent, t->overlay_len - t->overlay_sent));
-        return t->overlay_sent < t->overlay_len ? STEP_WAIT : STEP_GO;
+        struct span rest = span_of(t->overlay + t->overlay_sent, t->overlay_len - t->overlay_sent);
+        enum err e = deliver_queue(s, rest, &t->overlay_sent);
+        return deliver_queued(s, e, t->overlay_sent == t->overlay_len);
     }
     struct span slice;
     switch (message_read(t->message, t->offset, &slice)) {
@@ -182,12 +198,13 @@ static enum step_result deliver_body(struct session *s)
         t->stage = DELIVER_DOT;
         return STEP_GO;
     }
-    t->slice_done += deliver_queue(s, span_sub(slice, t->slice_done, slice.len));
-    if (t->slice_done < slice.len)
-        return backend_state(s->backend) == BACKEND_FAILED ? STEP_GO : STEP_WAIT;
-    t->offset += slice.len;
-    t->slice_done = 0;
-    return STEP_GO;
+    enum err e = deliver_queue(s, span_sub(slice, t->slice_done, slice.len), &t->slice_done);
+    bool all = t->slice_done == slice.len;
+    if (all) {
+        t->offset += slice.len;
+        t->slice_done = 0;
+    }
+    return deliver_queued(s, e, all);
 }
 
 /* Everything but the dot has left. The dot makes the delivery: it is not sent for a client that is gone. */

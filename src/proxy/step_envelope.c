@@ -15,13 +15,10 @@ void session_give_back(struct session *s, bool in_transaction, bool in_body)
 void session_end_transaction(struct session *s)
 {
     struct transaction *t = s->transaction;
-    if (!t)
-        return;
+    bool in_body = t && t->stage >= DELIVER_DATA && t->stage != DELIVER_DONE && s->backend;
     deadline_clear(&s->hold);
-    s->hold_expired = false;
-    s->sealing = false;
-    bool in_body = t->stage >= DELIVER_DATA && t->stage != DELIVER_DONE && s->backend != NULL;
-    session_give_back(s, s->sent > 0, in_body);
+    s->hold_expired = s->sealing = false;
+    session_give_back(s, s->sent > 0, in_body); /* also the one that is awaited before the greeting */
     transaction_free(t);
     s->transaction = NULL;
     s->sent = 0;
@@ -41,38 +38,55 @@ static void session_reply_say(struct session *s, enum smtp_say say)
     session_reply(s, &reply);
 }
 
-/* A reply of the backend as our client shall see it: 421 would end the session, which is not the backend's to say. */
+/* A reply of the backend as our client shall see it: 421 would end the session, which is not the backend's to say, and
+ * a text without end would fill the client's output. */
 static struct smtp_reply session_relayed(struct smtp_reply reply)
 {
+    enum { RELAYED_TEXT = 1024 };
     if (reply.code == 421)
         reply.code = 451;
+    reply.text = span_sub(reply.text, 0, RELAYED_TEXT);
     return reply;
+}
+
+/* The transaction can only fail now: what is owed and every further command of it gets REPLY; without a sender it ends.
+ * WHAT and DETAIL for the log. */
+static void session_break(struct session *s, const struct smtp_reply *reply, const char *what, const char *detail)
+{
+    struct span text = span_sub(reply->text, 0, sizeof(s->failure_text) - 1);
+    snprintf(s->failure_text, sizeof(s->failure_text), "%.*s", SPAN_ARG(text));
+    s->failure = *reply;
+    s->failure.text = span_cstr(s->failure_text);
+    s->transaction->broken = true;
+    session_log_reject(s, what, span_cstr(detail), &s->failure);
+    session_give_back(s, s->sent > 0, false);
+    while (smtp_server_unanswered(&s->smtp) > 0 && !s->ended)
+        session_reply(s, &s->failure);
+    if (s->transaction && !s->transaction->mail_accepted)
+        session_end_transaction(s);
+}
+
+static void session_break_for_memory(struct session *s)
+{
+    struct smtp_reply reply = smtp_say(SMTP_SAY_INTERNAL_ERROR);
+    session_break(s, &reply, "memory", "no memory for the envelope");
 }
 
 /* The backend failed under an open envelope. */
 static void session_backend_failed(struct session *s)
 {
-    struct transaction *t = s->transaction;
-    if (backend_reused(s->backend) && t->answered == 0) {
-        /* An idle connection that its server closed just now; nothing of this transaction was answered, so nobody can
-         * tell. */
-        session_give_back(s, false, false);
-        s->sent = 0;
-        s->backend = backend_lease(s->proxy->backends, true, session_wake, s);
-        if (s->backend)
-            return;
+    if (!backend_reused(s->backend) || s->transaction->answered > 0) {
+        struct backend_failure failure = backend_failure(s->backend);
+        session_break(s, &failure.reply, "backend", failure.detail);
+        return;
     }
-    s->failure = s->backend ? backend_failure(s->backend)
-                            : (struct backend_failure){.reply = smtp_say(SMTP_SAY_INTERNAL_ERROR),
-                                                       .detail = "no memory for a connection"};
-    snprintf(s->failure_text, sizeof(s->failure_text), "%.*s",
-             (int)(s->failure.reply.text.len < 399 ? s->failure.reply.text.len : 399), s->failure.reply.text.ptr);
-    s->failure.reply.text = span_cstr(s->failure_text);
-    t->broken = true;
-    session_log_reject(s, s->backend ? "backend" : "memory", span_cstr(s->failure.detail), &s->failure.reply);
-    session_give_back(s, false, true);
-    while (smtp_server_unanswered(&s->smtp) > 0 && !s->ended)
-        session_reply(s, &s->failure.reply);
+    /* An idle connection that its server closed just now; nothing of this transaction was answered, so nobody can
+     * tell. */
+    session_give_back(s, false, false);
+    s->sent = 0;
+    s->backend = backend_lease(s->proxy->backends, true, session_wake, s);
+    if (!s->backend)
+        session_break_for_memory(s);
 }
 
 /* Gives the backend what it has not seen of the envelope. */
@@ -82,12 +96,13 @@ static void session_forward(struct session *s)
     if (!s->backend || backend_state(s->backend) != BACKEND_READY)
         return;
     enum err e = ERR_OK;
-    if (s->sent == 0 && (e = transaction_send_mail(t, s->backend)) == ERR_OK)
-        s->sent = 1;
-    while (e == ERR_OK && s->sent < 1 + t->recipient_count)
-        if ((e = transaction_send_rcpt(t, s->sent - 1, s->backend)) == ERR_OK)
-            s->sent++;
+    while (e == ERR_OK && s->sent < 1 + t->recipient_count) {
+        e = s->sent == 0 ? transaction_send_mail(t, s->backend) : transaction_send_rcpt(t, s->sent - 1, s->backend);
+        s->sent += e == ERR_OK;
+    }
     backend_flush(s->backend); /* ERR_FULL: the rest goes as replies come */
+    if (e == ERR_NOMEM || e == ERR_DENIED)
+        session_break_for_memory(s);
 }
 
 static void session_relay_reply(struct session *s, enum smtp_client_verb verb, const struct smtp_reply *from_backend)
@@ -118,24 +133,21 @@ static void session_pull_backend(struct session *s)
     if (!s->backend || !s->transaction)
         return;
     session_forward(s);
-    while (!s->ended && backend_reply(s->backend, &verb, &reply))
+    while (s->backend && session_may_reply(s) && backend_reply(s->backend, &verb, &reply))
         if (verb == SMTP_CLIENT_MAIL || verb == SMTP_CLIENT_RCPT)
             session_relay_reply(s, verb, &reply);
-    if (s->ended)
-        return;
-    if (backend_state(s->backend) == BACKEND_FAILED)
+    if (s->backend && backend_state(s->backend) == BACKEND_FAILED)
         session_backend_failed(s);
     else
         session_forward(s);
-    if (!s->ended && smtp_server_unanswered(&s->smtp) == 0 && !s->transaction->mail_accepted)
+    if (s->transaction && smtp_server_unanswered(&s->smtp) == 0 && !s->transaction->mail_accepted)
         session_end_transaction(s);
 }
 
-static void session_on_hello(struct session *s, const struct smtp_server_event *ev)
+static void session_on_hello(struct session *s)
 {
     struct smtp_offer offer = backend_pool_offer(s->proxy->backends);
     uint64_t own = (uint64_t)s->listener->conf->max_message_size, overlay = sizeof(s->transaction->overlay);
-    (void)ev;
     offer.set = smtp_ext_hop_set() | (offer.set & smtp_ext_end_to_end_set());
     /* The lines we may add in front must fit the backend's limit as well. */
     if (offer.size_limit > overlay)
@@ -148,6 +160,10 @@ static void session_on_hello(struct session *s, const struct smtp_server_event *
 
 static void session_on_mail(struct session *s, const struct smtp_server_event *ev)
 {
+    if (s->proxy->draining) { /* typed ahead: what is open may finish, nothing new begins */
+        session_shut(s);
+        return;
+    }
     struct transaction *t = transaction_new(s->id, ++s->messages, loop_now_us(s->proxy->loop));
     s->transaction = t;
     s->sent = 0;
@@ -163,9 +179,9 @@ static void session_on_rcpt(struct session *s, const struct smtp_server_event *e
     if (!s->transaction)
         session_reply_say(s, SMTP_SAY_INTERNAL_ERROR);
     else if (s->transaction->broken)
-        session_reply(s, &s->failure.reply);
+        session_reply(s, &s->failure);
     else if (transaction_add_recipient(s->transaction, ev->rcpt.path) != ERR_OK)
-        session_reply_say(s, SMTP_SAY_INTERNAL_ERROR);
+        session_break_for_memory(s); /* a reply to this command alone would answer one before it */
 }
 
 static void session_on_data(struct session *s)
@@ -173,7 +189,7 @@ static void session_on_data(struct session *s)
     struct transaction *t = s->transaction;
     if (!t || t->broken) {
         if (t)
-            session_reply(s, &s->failure.reply);
+            session_reply(s, &s->failure);
         else
             session_reply_say(s, SMTP_SAY_INTERNAL_ERROR);
         session_end_transaction(s); /* a refused DATA ends it (smtp/server.h) */
@@ -198,16 +214,13 @@ static void session_on_data(struct session *s)
 /* Nothing more to read for now: has the client gone, or do we? */
 static enum step_result session_starved(struct session *s)
 {
-    if (s->client.eof) {
-        session_end(s, s->transaction ? "the client left inside a transaction" : "the client left without QUIT");
-    } else if (s->proxy->draining && !s->transaction) {
-        struct smtp_reply shutting = smtp_say(SMTP_SAY_SHUTTING_DOWN);
-        smtp_server_shut(&s->smtp, &shutting);
-        s->linger = true;
-        session_close(s, "shutting down");
-        return STEP_GO;
-    }
-    return STEP_WAIT;
+    if (s->client.eof) /* it may have closed one direction only, and read what it is still owed */
+        session_close(s, s->transaction ? "the client left inside a transaction" : "the client left without QUIT");
+    else if (s->proxy->draining && !s->transaction)
+        session_shut(s);
+    else
+        return STEP_WAIT;
+    return STEP_GO;
 }
 
 enum step_result step_envelope(struct session *s)
@@ -229,7 +242,7 @@ enum step_result step_envelope(struct session *s)
     case SMTP_SERVER_BLOCKED:
         return STEP_WAIT;
     case SMTP_SERVER_HELLO:
-        session_on_hello(s, &ev);
+        session_on_hello(s);
         break;
     case SMTP_SERVER_MAIL:
         session_on_mail(s, &ev);

@@ -97,9 +97,10 @@ static void log_engine(struct scan_client *c, const struct framework_engine *eng
                        bool up, const char *detail)
 {
     struct log_record r;
-    bool again = !up && state->logged_down;
+    bool was_down = state->logged_down;
     state->logged_down = !up;
-    if (!c->log_status || again)
+    /* Once down is said once; and the first READY is its host's to say, which knows how long loading took. */
+    if (!c->log_status || was_down != up)
         return;
     log_begin(&r, c->log, up ? LOG_ENGINE_READY : LOG_ENGINE_DOWN);
     log_cstr(&r, "engine", engine->name);

@@ -85,12 +85,15 @@ static enum server_step server_mail(struct smtp_server *s, const struct call *c)
     return STEP_EVENT;
 }
 
-/* Is there room for one more recipient? Answers or waits where there is none. */
+/* Is there room for one more recipient? Answers or waits where there is none. Those that were refused count in the end,
+ * too: whoever keeps the envelope keeps them. */
 static enum server_step rcpt_room(struct smtp_server *s)
 {
-    if (s->options.max_recipients == 0 || s->recipients + s->rcpt_owed < s->options.max_recipients)
+    unsigned max = s->options.max_recipients;
+    bool tried_too_many = max > 0 && s->rcpt_tried >= max + RCPT_OVERSHOOT;
+    if (max == 0 || (s->recipients + s->rcpt_owed < max && !tried_too_many))
         return STEP_EVENT;
-    if (s->rcpt_owed > 0)
+    if (s->rcpt_owed > 0 && !tried_too_many)
         return STEP_WAIT; /* one of these may yet be refused, which leaves room for this one */
     if (++s->rcpt_beyond > RCPT_OVERSHOOT)
         s->errors++;

@@ -17,7 +17,7 @@ static const struct directive rows[] = {
      .offset = CONF_OFFSET(spool_conf, large_message_threshold),
      .default_text = "131072",
      .min = 0,
-     .max = 64 * 1024 * 1024,
+     .max = 64 << 20,
      .reload = RELOAD_RESTART,
      .description = "messages up to this size stay in memory, larger ones go to a file of the spool"},
 };

@@ -121,6 +121,19 @@ def test_any_signal_to_anybody_while_busy(start_pair, directory, monkeypatch, wh
             assert completed and completed[0].accepted
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_storm_of_signals_still_ends_in_order(start_pair, number):
+    """Not only the second: whichever falls into the last moments must not kill the supervisor before it has tidied up."""
+    for _ in range(5):
+        pair = start_pair(engines=fake_stanza())
+        while pair.postern.process.poll() is None:
+            pair.postern.process.send_signal(number)
+        assert pair.postern.process.returncode == 0, pair.log.tail(10)
+        pair.log.thread.join(5)
+        assert pair.log.find("stop", role="supervisor", status=0)
+        assert list(pair.postern.temporary.iterdir()) == []
+
+
 def test_programs_that_the_users_may_not_execute_are_said_at_once(make_postern, database, directory):
     """As a build under umask 077 leaves them."""
     copy = directory / "build"

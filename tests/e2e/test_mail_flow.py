@@ -309,3 +309,20 @@ def test_order_of_commands_is_kept(pair):
         assert client.command("MAIL FROM:<a@client.test>").code == 503
         client.command("RSET", 250)
         assert client.command("RCPT TO:<b@y.test>").code == 503
+
+
+@pytest.mark.root
+def test_the_postfix_of_the_readme_is_no_open_relay_and_does_not_count_the_gateway(start_pair, database, postfix_factory):
+    mta = postfix_factory(mynetworks="", smtpd_client_event_limit_exceptions="127.0.0.0/8", smtpd_client_connection_count_limit="1")
+    pair = start_pair(engines=clamav_stanza(database), backend_port=mta.port)
+    sessions = [Client(pair.port) for _ in range(4)]  # at once: each has a connection of its own to Postfix
+    for session in sessions:
+        session.ehlo()
+        session.command("MAIL FROM:<a@client.test>", 250)
+        assert session.command("RCPT TO:<b@elsewhere.test>").code in (454, 554)
+        session.command("RCPT TO:<b@y.test>", 250)
+    for session in sessions:
+        session.command("DATA", 354)
+        session.send(dot_stuffed(mail.plain()))
+        session.expect(250)
+        session.quit()

@@ -78,8 +78,10 @@ static bool is_unknown_lha(struct span s)
 {
     static const char *const known[] = {"-lh0-", "-lh1-", "-lh2-", "-lh3-", "-lh4-", "-lh5-", "-lh6-",
                                         "-lh7-", "-lhd-", "-lhx-", "-lzs-", "-lz4-", "-lz5-", "-pm0-"};
+    if (!s.ptr || s.len < 24)
+        return false;
     struct span method = span_sub(s, 2, 5);
-    if (s.len < 24 || byte_at(s, 20) > 3 || !(span_starts(method, SPAN("-lh")) || span_starts(method, SPAN("-pm"))) ||
+    if (byte_at(s, 20) > 3 || !(span_starts(method, SPAN("-lh")) || span_starts(method, SPAN("-pm"))) ||
         method.ptr[4] != '-' || !char_is_alnum(method.ptr[3]))
         return false;
     for (size_t i = 0; i < ARRAY_SIZE(known); i++)

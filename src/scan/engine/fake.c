@@ -6,8 +6,8 @@
  * and without any the message is clean: clean | infected NAME | unscannable REASON | error REASON     verdicts; REASON
  * as in verdict.def crash | abort | exit N | hang | spin | delay MS               ends, and ways not to end memory MB |
  * disk MB | files N                                 uses that much; running into the limit is a verdict fork | exec |
- * connect | kill | open PATH                      tries to leave the sandbox; success is `infected Escaped.…` garbage |
- * wrong-id | truncated-answer | silent-close          takes over the worker's channel, as hostile code would
+ * connect | kill | chmod | open PATH                      tries to leave the sandbox; success is `infected Escaped.…`
+ * garbage | wrong-id | truncated-answer | silent-close          takes over the worker's channel, as hostile code would
  */
 #ifdef POSTERN_TEST_ENGINE
 #include <errno.h>
@@ -215,6 +215,15 @@ static bool order_kill(const struct order *o)
     return true;
 }
 
+static bool order_chmod(const struct order *o)
+{
+    if (chmod(o->fake->temp, 0) == 0)
+        escaped(o->out, "Escaped.chmod");
+    else
+        give_up(o->out, VERDICT_REASON_ENGINE, "chmod");
+    return true;
+}
+
 static bool order_open(const struct order *o)
 {
     char path[256];
@@ -299,6 +308,7 @@ static bool obey(struct span line, const struct fake *fake, struct verdict *out)
         {"exec", order_exec},
         {"connect", order_connect},
         {"kill", order_kill},
+        {"chmod", order_chmod},
         {"open", order_open},
         {"garbage", order_garbage},
         {"wrong-id", order_wrong_id},

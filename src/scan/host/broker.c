@@ -298,21 +298,26 @@ static void open_engines(struct broker *b)
             engine_open(b, &fw->engines[i]);
 }
 
-/* Each waiting job holds a descriptor, each worker two. */
-static void raise_descriptor_limit(const struct broker *b)
+/* Each waiting job holds a descriptor, each worker two. A job that comes when none is left loses its own on the way,
+ * and with it the channel; so where the limit cannot be raised, fewer may wait. */
+static void raise_descriptor_limit(struct broker *b)
 {
     struct rlimit r;
-    rlim_t wanted = (rlim_t)(b->pool->conf.backlog + 2 * b->pool->conf.concurrency + SPARE_DESCRIPTORS);
+    rlim_t others = (rlim_t)(2 * b->pool->conf.concurrency + SPARE_DESCRIPTORS);
+    rlim_t wanted = (rlim_t)b->pool->conf.backlog + others;
+    b->queue_max = b->pool->conf.backlog;
     if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= wanted)
         return;
     struct rlimit both = {.rlim_cur = wanted, .rlim_max = wanted > r.rlim_max ? wanted : r.rlim_max};
     struct rlimit soft = {.rlim_cur = r.rlim_max, .rlim_max = r.rlim_max};
-    if (setrlimit(RLIMIT_NOFILE, &both) == 0 || (wanted <= r.rlim_max && setrlimit(RLIMIT_NOFILE, &soft) == 0))
+    if (setrlimit(RLIMIT_NOFILE, &both) == 0)
         return;
     if (setrlimit(RLIMIT_NOFILE, &soft) != 0)
         soft.rlim_cur = r.rlim_cur;
-    log_text(b->log, LOG_SHORTAGE, "reason", "pool %s: Backlog and workers need %llu descriptors, the limit is %llu",
-             b->pool->name, (unsigned long long)wanted, (unsigned long long)soft.rlim_cur);
+    b->queue_max = soft.rlim_cur > others ? (int64_t)(soft.rlim_cur - others) : 1;
+    log_text(b->log, LOG_SHORTAGE, "reason",
+             "pool %s: Backlog and workers need %llu descriptors, the limit is %llu: only %lld scans may wait",
+             b->pool->name, (unsigned long long)wanted, (unsigned long long)soft.rlim_cur, (long long)b->queue_max);
 }
 
 static int broker_run(struct broker *b)

@@ -72,7 +72,7 @@ struct broker {
     size_t engine_count;
     struct list channels;
     struct list queue;
-    int64_t queue_len;
+    int64_t queue_len, queue_max; /* Backlog, or what the limit of descriptors leaves of it */
     struct worker *workers;
     unsigned worker_count;
     bool all_at_once; /* workers are started with the host, and none is ever let go */

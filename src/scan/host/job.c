@@ -166,7 +166,7 @@ static enum verdict_reason refuse(struct job *j, const char **detail)
         *detail = "this message ended several workers and is not scanned again";
         return VERDICT_REASON_POISON;
     }
-    if (b->queue_len >= b->pool->conf.backlog) {
+    if (b->queue_len >= b->queue_max) {
         *detail = "as many scans wait as Backlog allows";
         return VERDICT_REASON_OVERLOAD;
     }

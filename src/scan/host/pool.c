@@ -86,6 +86,14 @@ static void pool_set_refusal(struct broker *b, enum verdict_reason reason, const
     broker_status_changed(b);
 }
 
+static int64_t count_workers(const struct broker *b, enum worker_state state)
+{
+    int64_t n = 0;
+    for (unsigned i = 0; i < b->worker_count; i++)
+        n += b->workers[i].state == state;
+    return n;
+}
+
 static void sandbox_log(struct broker *b, const struct sandbox_level *level)
 {
     if (b->sandbox_logged)
@@ -111,7 +119,11 @@ static void worker_hello(struct worker *w, struct span bytes)
         return;
     }
     if (hello.birth != WORKER_BORN) {
-        pool_set_refusal(b, hello.birth == WORKER_NO_SANDBOX ? VERDICT_REASON_SANDBOX : VERDICT_REASON_DOWN, hello.why);
+        worker_log(w, LOG_WORKER_EXIT, "refused", hello.why);
+        /* One slot's trouble is not the pool's: others that were born go on. */
+        if (count_workers(b, WORKER_IDLE) + count_workers(b, WORKER_BUSY) == 0)
+            pool_set_refusal(b, hello.birth == WORKER_NO_SANDBOX ? VERDICT_REASON_SANDBOX : VERDICT_REASON_DOWN,
+                             hello.why);
         w->end = END_REFUSED; /* it ends by itself, still as one that died at birth */
         return;
     }
@@ -341,14 +353,6 @@ static struct worker *find_worker(struct broker *b, enum worker_state state)
     return NULL;
 }
 
-static int64_t count_workers(const struct broker *b, enum worker_state state)
-{
-    int64_t n = 0;
-    for (unsigned i = 0; i < b->worker_count; i++)
-        n += b->workers[i].state == state;
-    return n;
-}
-
 static void start_workers(struct broker *b)
 {
     if (b->stopping || deadline_is_set(&b->birth_pause))
@@ -402,7 +406,7 @@ enum err pool_init(struct broker *b, struct errtext *why)
         b->workers[i] = (struct worker){.broker = b, .slot = i, .pidfd = -1, .channel = -1};
     deadline_init(&b->birth_pause, b->loop, birth_pause_over, b);
     /* The pool of the engines that live in the process: a few workers, always there. Others may have many. */
-    b->all_at_once = strcmp(b->pool->name, "CPU") == 0;
+    b->all_at_once = span_eq_nocase(span_cstr(b->pool->name), SPAN("CPU"));
     return ERR_OK;
 }
 

@@ -50,11 +50,13 @@ static const struct jail_call strict_calls[] = {
     ANY(readlinkat),
     ANY(faccessat),
     ANY(faccessat2),
-    ANY(fchmod),
-    ANY(fchmodat),
     ANY(getcwd),
     ANY(umask),
     ANY(dup),
+    /* Landlock knows nothing of modes: any file of this user could be made unreadable. Emptying a directory needs 0700.
+     */
+    {SYS_fchmod, JAIL_ARG_EQ, 1, 0700},
+    {SYS_fchmodat, JAIL_ARG_EQ, 2, 0700},
     {SYS_fcntl, JAIL_ARG_EQ, 1, F_GETFD},
     {SYS_fcntl, JAIL_ARG_EQ, 1, F_SETFD},
     {SYS_fcntl, JAIL_ARG_EQ, 1, F_GETFL},
@@ -70,7 +72,7 @@ static const struct jail_call strict_calls[] = {
     ANY(rmdir),
     ANY(mkdir),
     ANY(readlink),
-    ANY(chmod),
+    {SYS_chmod, JAIL_ARG_EQ, 1, 0700},
     ANY(poll),
 #endif
     /* its channel: no call that makes a socket is here */

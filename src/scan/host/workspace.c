@@ -72,9 +72,12 @@ static enum err remove_entry(int top, int dirfd, const char *name, unsigned dept
         return ERR_IO;
     if (depth >= WORKSPACE_DEPTH)
         return move_to_top(top, dirfd, name);
+    /* It may not even be readable. It is a directory, no link, and whoever made it is dead or runs this line. */
+    if (fchmodat(dirfd, name, 0700, 0) != 0)
+        return ERR_IO;
     int below = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (below < 0)
-        return fchmodat(dirfd, name, 0700, 0) == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) == 0 ? ERR_OK : ERR_IO;
+        return ERR_IO;
     enum err e = empty_dir(top, below, depth + 1);
     close(below);
     return e == ERR_OK && unlinkat(dirfd, name, AT_REMOVEDIR) != 0 ? ERR_IO : e;

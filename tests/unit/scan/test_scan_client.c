@@ -262,6 +262,11 @@ static bool two_changes(struct bench *b)
     return b->changes > 1;
 }
 
+static bool three_changes(struct bench *b)
+{
+    return b->changes > 2;
+}
+
 static void assert_verdict(const struct scan_run *r, enum verdict_class c, enum verdict_reason reason,
                            const char *engine)
 {
@@ -331,15 +336,20 @@ START_TEST(engines_scan_in_order_and_the_strictest_decides)
         enum verdict_class first, second, result;
         const char *decided;
         unsigned jobs;
+        enum scan_action first_action;
     } rows[] = {
-        {VERDICT_CLEAN, VERDICT_CLEAN, VERDICT_CLEAN, "one", 2},
-        {VERDICT_CLEAN, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2},
-        {VERDICT_INFECTED, VERDICT_CLEAN, VERDICT_INFECTED, "one", 1},
-        {VERDICT_ERROR, VERDICT_CLEAN, VERDICT_ERROR, "one", 2},
-        {VERDICT_CLEAN, VERDICT_ERROR, VERDICT_ERROR, "two", 2},
-        {VERDICT_ERROR, VERDICT_UNSCANNABLE, VERDICT_UNSCANNABLE, "two", 2},
-        {VERDICT_UNSCANNABLE, VERDICT_ERROR, VERDICT_UNSCANNABLE, "one", 2},
-        {VERDICT_UNSCANNABLE, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2},
+        {VERDICT_CLEAN, VERDICT_CLEAN, VERDICT_CLEAN, "one", 2, SCAN_ACTION_REJECT},
+        {VERDICT_INFECTED, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2, SCAN_ACTION_PASS},
+        {VERDICT_INFECTED, VERDICT_ERROR, VERDICT_ERROR, "two", 2, SCAN_ACTION_PASS},
+        {VERDICT_UNSCANNABLE, VERDICT_ERROR, VERDICT_ERROR, "two", 2, SCAN_ACTION_PASS},
+        {VERDICT_UNSCANNABLE, VERDICT_CLEAN, VERDICT_UNSCANNABLE, "one", 2, SCAN_ACTION_PASS},
+        {VERDICT_CLEAN, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2, SCAN_ACTION_REJECT},
+        {VERDICT_INFECTED, VERDICT_CLEAN, VERDICT_INFECTED, "one", 1, SCAN_ACTION_REJECT},
+        {VERDICT_ERROR, VERDICT_CLEAN, VERDICT_ERROR, "one", 2, SCAN_ACTION_REJECT},
+        {VERDICT_CLEAN, VERDICT_ERROR, VERDICT_ERROR, "two", 2, SCAN_ACTION_REJECT},
+        {VERDICT_ERROR, VERDICT_UNSCANNABLE, VERDICT_UNSCANNABLE, "two", 2, SCAN_ACTION_REJECT},
+        {VERDICT_UNSCANNABLE, VERDICT_ERROR, VERDICT_UNSCANNABLE, "one", 2, SCAN_ACTION_REJECT},
+        {VERDICT_UNSCANNABLE, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2, SCAN_ACTION_REJECT},
     };
     static const enum verdict_reason reason_of[] = {[VERDICT_CLEAN] = VERDICT_REASON_NONE,
                                                     [VERDICT_INFECTED] = VERDICT_REASON_NONE,
@@ -348,6 +358,7 @@ START_TEST(engines_scan_in_order_and_the_strictest_decides)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct bench b;
         bench_open(&b, 2);
+        b.conf[0].action = rows[i].first_action;
         bench_start(&b, false);
         broker_open(&b, 0);
         broker_open(&b, 1);
@@ -730,7 +741,7 @@ START_TEST(the_client_is_settled_when_every_built_engine_has_reported)
 }
 END_TEST
 
-START_TEST(states_are_logged_once_per_change_and_only_where_asked)
+START_TEST(down_is_logged_once_and_ready_only_after_it_and_only_where_asked)
 {
     for (int asked = 0; asked < 2; asked++) {
         struct bench b;
@@ -743,14 +754,16 @@ START_TEST(states_are_logged_once_per_change_and_only_where_asked)
         broker_status(&b, 0, "one", SCAN_ENGINE_READY, "1.4.6");
         broker_status(&b, 0, "one", SCAN_ENGINE_FAILED, "it broke");
         pump(&b, two_changes);
+        broker_status(&b, 0, "one", SCAN_ENGINE_READY, "1.4.6");
+        pump(&b, three_changes);
         ck_assert_uint_eq(b.line_count, asked ? 2 : 0);
         if (asked) {
             static const char *const ready[] = {" engine-ready ",         "engine=one",   "pool=CPU",
                                                 "database_version=27500", "signatures=3", "detail=1.4.6"};
             for (size_t i = 0; i < ARRAY_SIZE(ready); i++)
-                ck_assert_msg(strstr(b.lines[0], ready[i]) != NULL, "%s in %s", ready[i], b.lines[0]);
-            ck_assert_ptr_nonnull(strstr(b.lines[1], " engine-down engine=one"));
-            ck_assert_ptr_nonnull(strstr(b.lines[1], "detail=\"it broke\""));
+                ck_assert_msg(strstr(b.lines[1], ready[i]) != NULL, "%s in %s", ready[i], b.lines[1]);
+            ck_assert_ptr_nonnull(strstr(b.lines[0], " engine-down engine=one"));
+            ck_assert_ptr_nonnull(strstr(b.lines[0], "detail=\"it broke\""));
         }
         bench_close(&b);
     }
@@ -789,6 +802,6 @@ END_TEST
     X(a_run_given_up_is_cancelled_and_never_wakes)                                                                     \
     X(a_run_may_be_freed_by_its_wake)                                                                                  \
     X(the_client_is_settled_when_every_built_engine_has_reported)                                                      \
-    X(states_are_logged_once_per_change_and_only_where_asked)                                                          \
+    X(down_is_logged_once_and_ready_only_after_it_and_only_where_asked)                                                \
     X(a_channel_for_a_pool_that_is_not_there_is_closed)
 #include "support/check_main.h"

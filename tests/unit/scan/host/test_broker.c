@@ -2,6 +2,8 @@
 /* The broker's order of things: statuses, queue, deadlines, cancels, retirement, the end. */
 #include "support/scan_rig.h"
 
+#include <sys/resource.h>
+
 #include "support/archives.h"
 
 static void expect_clean(struct rig *r)
@@ -109,6 +111,42 @@ START_TEST(a_full_queue_is_overload_at_once)
     a = rig_answer(&r);
     RIG_EXPECT(&r, a, CLEAN, NONE);
     ck_assert_uint_eq(a.id, second);
+    rig_stop(&r);
+}
+END_TEST
+
+/* Not as root, who may raise any limit. */
+static void live_on_ninety_descriptors(void)
+{
+    const struct rlimit ninety = {90, 90};
+    bool changed = geteuid() != 0 || (setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
+    if (!changed || setrlimit(RLIMIT_NOFILE, &ninety) != 0)
+        _exit(99);
+}
+
+START_TEST(a_queue_that_the_descriptors_do_not_suffice_for_is_shorter)
+{
+    enum { JOBS = 120 };
+    struct rig r;
+    unsigned overload = 0;
+    rig_init(&r);
+    r.fw->pools[0].conf.backlog = 1000;
+    r.before = live_on_ninety_descriptors;
+    ck_assert(geteuid() != 0 || chown(r.dir, 65534, 65534) == 0);
+    rig_start(&r);
+    rig_job(&r, "clean", 10000);
+    struct scan_answer a = rig_answer(&r);
+    RIG_EXPECT(&r, a, CLEAN, NONE);
+    for (int i = 0; i < JOBS; i++)
+        rig_job(&r, i == 0 ? "delay 500|clean" : "clean", 15000);
+    for (int i = 0; i < JOBS; i++) {
+        a = rig_answer(&r); /* of each: the channel lives on */
+        if (a.verdict.class == VERDICT_CLEAN)
+            continue;
+        RIG_EXPECT(&r, a, ERROR, OVERLOAD);
+        overload++;
+    }
+    ck_assert_uint_ge(overload, JOBS - 26);
     rig_stop(&r);
 }
 END_TEST
@@ -353,6 +391,7 @@ END_TEST
     X(verdicts_arrive_as_the_engine_gave_them)                                                                         \
     X(waiting_and_scanning_are_timed_apart)                                                                            \
     X(a_full_queue_is_overload_at_once)                                                                                \
+    X(a_queue_that_the_descriptors_do_not_suffice_for_is_shorter)                                                      \
     X(a_cancelled_job_is_never_answered)                                                                               \
     X(a_deadline_counts_while_waiting_too)                                                                             \
     X(a_job_that_does_not_fit_its_file_is_refused)                                                                     \

@@ -75,11 +75,12 @@ START_TEST(leaving_the_sandbox_is_death_or_refusal)
         {"exec", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "SIGSYS"},
         {"connect", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "SIGSYS"},
         {"kill", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "SIGSYS"},
+        {"chmod", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "SIGSYS"},
         {"open /etc/passwd", 10000, VERDICT_ERROR, VERDICT_REASON_ENGINE, "open: Permission denied"},
         {"open /proc/self/environ", 10000, VERDICT_ERROR, VERDICT_REASON_ENGINE, "open: Permission denied"},
     };
     bool landlock = jail_landlock_abi() > 0;
-    expect_all_contained(deeds, landlock ? ARRAY_SIZE(deeds) : 4);
+    expect_all_contained(deeds, landlock ? ARRAY_SIZE(deeds) : 5);
 }
 END_TEST
 
@@ -124,6 +125,32 @@ START_TEST(temporary_files_are_gone_before_the_answer)
     a = rig_answer(&r);
     RIG_EXPECT(&r, a, CLEAN, NONE);
     ck_assert_int_eq(rig_temp_files(&r), 0);
+    rig_stop(&r);
+}
+END_TEST
+
+START_TEST(a_slot_whose_directory_is_unusable_does_not_stop_the_others)
+{
+    struct rig r;
+    char slot[96];
+    rig_init(&r);
+    r.fw->pools[0].conf.concurrency = 2;
+    snprintf(slot, sizeof(slot), "%s/1", r.temp);
+    ck_assert(mkdir(r.temp, 0700) == 0 && symlink("/nowhere", slot) == 0);
+    rig_start(&r);
+    rig_job(&r, "clean", 10000);
+    struct scan_answer a = rig_answer(&r);
+    while (a.verdict.class != VERDICT_CLEAN) { /* the bad one may have spoken first */
+        RIG_EXPECT(&r, a, ERROR, DOWN);
+        rig_job(&r, "clean", 10000);
+        a = rig_answer(&r);
+    }
+    for (int i = 0; i < 3; i++) { /* births of slot 1 fail again and again meanwhile */
+        rig_job(&r, "delay 300|clean", 10000);
+        a = rig_answer(&r);
+        RIG_EXPECT(&r, a, CLEAN, NONE);
+    }
+    ck_assert_msg(strstr(rig_log(&r), "cause=refused") != NULL, "%s", rig_log(&r));
     rig_stop(&r);
 }
 END_TEST
@@ -269,6 +296,7 @@ END_TEST
     X(lies_on_the_channel_are_protocol_errors)                                                                         \
     X(resources_end_where_their_limit_is)                                                                              \
     X(temporary_files_are_gone_before_the_answer)                                                                      \
+    X(a_slot_whose_directory_is_unusable_does_not_stop_the_others)                                                     \
     X(three_deaths_make_a_message_poison)                                                                              \
     X(an_operators_kill_is_a_crash_but_no_poison)                                                                      \
     X(a_stopped_worker_is_killed_at_the_deadline)                                                                      \

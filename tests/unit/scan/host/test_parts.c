@@ -3,6 +3,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "scan/host/poison.h"
@@ -94,6 +95,39 @@ START_TEST(a_workspace_is_emptied_whatever_lies_in_it)
 }
 END_TEST
 
+/* Modes do not stop root, so root's place is taken by somebody else. */
+START_TEST(a_workspace_is_emptied_of_directories_with_any_mode)
+{
+    char base[64] = "/tmp/postern-workspace-XXXXXX", path[WORKSPACE_PATH];
+    struct errtext why;
+    int dirfd, status;
+    must(mkdtemp(base) != NULL && chown(base, geteuid() == 0 ? 65534 : geteuid(), (gid_t)-1) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (geteuid() == 0 && (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0))
+            _exit(2);
+        if (workspace_open(base, 0, path, &dirfd, &why) != ERR_OK)
+            _exit(3);
+        static const mode_t modes[] = {0, 0100, 0200, 0300, 0400, 0500, 0600, 0700};
+        for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+            char outer[16], inner[32], file[48];
+            snprintf(outer, sizeof(outer), "%zu", i);
+            snprintf(inner, sizeof(inner), "%zu/in", i);
+            snprintf(file, sizeof(file), "%zu/in/file", i);
+            if (mkdirat(dirfd, outer, 0700) != 0 || mkdirat(dirfd, inner, 0700) != 0 ||
+                openat(dirfd, file, O_CREAT | O_WRONLY, 0) < 0 || fchmodat(dirfd, inner, modes[i], 0) != 0 ||
+                fchmodat(dirfd, outer, modes[i], 0) != 0)
+                _exit(4);
+        }
+        _exit(workspace_clean(dirfd) == ERR_OK ? 0 : 5);
+    }
+    must(child > 0 && waitpid(child, &status, 0) == child);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    snprintf(path, sizeof(path), "%s/0", base);
+    must(rmdir(path) == 0 && rmdir(base) == 0);
+}
+END_TEST
+
 START_TEST(a_workspace_that_is_a_link_is_refused)
 {
     char base[64] = "/tmp/postern-workspace-XXXXXX", path[WORKSPACE_PATH], slot[128];
@@ -141,6 +175,7 @@ END_TEST
     X(the_third_death_poisons)                                                                                         \
     X(the_poison_table_forgets_the_oldest_first)                                                                       \
     X(a_workspace_is_emptied_whatever_lies_in_it)                                                                      \
+    X(a_workspace_is_emptied_of_directories_with_any_mode)                                                             \
     X(a_workspace_that_is_a_link_is_refused)                                                                           \
     X(a_hello_comes_back_as_it_was_and_nonsense_does_not)
 #include "support/check_main.h"
