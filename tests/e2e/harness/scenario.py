@@ -1,0 +1,488 @@
+# SPDX-License-Identifier: MIT
+"""Plays tests/scenario/*.smtp over sockets against the real programs. The language is described in tests/scenario/README.md; the other
+player, in memory and with a virtual clock, is tests/player.
+
+One thread: a step that sends just sends; a step that expects reads from every socket until what it expects is there, or too late.
+"""
+import re
+import select
+import socket
+import struct
+import time
+from pathlib import Path
+
+from .places import SOON, Timeout, free_port
+from .postern import HOSTNAME, Postern, READY, fake_stanza
+
+FOLDER = Path(__file__).resolve().parents[2] / "scenario"
+KEYWORDS = "PIPELINING, SIZE 209715200, ENHANCEDSTATUSCODES, 8BITMIME"
+ACTIONS = {"C": {"finish", "close", "reset"}, "S": {"closed", "nothing"}, "P": {"drain", "ended"},
+           "B": {"connect", "connect silently", "message", "unfinished", "closed", "finish", "drop", "reset", "stops reading", "down", "up"}}
+ESCAPES = {"r": b"\r", "n": b"\n", "0": b"\0", "\\": b"\\"}
+END_OF_DATA = b"\r\n.\r\n"
+
+
+class Failed(AssertionError):
+    """A step that did not go as written."""
+
+
+def unescape(text):
+    return re.sub(rb"\\(x([0-9a-fA-F]{2})|.)",
+                  lambda m: bytes([int(m[2], 16)]) if m[2] else ESCAPES[m[1].decode()], text.encode("latin-1"))
+
+
+def matches(pattern, text):
+    """PATTERN with * for anything, against the whole of TEXT."""
+    return re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), text, re.DOTALL) is not None
+
+
+def message_end(data):
+    """Where the message in DATA ends, behind its final dot; 0: it does not."""
+    if data.startswith(b".\r\n"):
+        return 3
+    at = data.find(END_OF_DATA)
+    return at + len(END_OF_DATA) if at >= 0 else 0
+
+
+def unstuffed(wire):
+    return re.sub(rb"(^|\n)\.", rb"\1", wire)
+
+
+class Step:
+    def __init__(self, place, who, mark, party, text):
+        self.place, self.who, self.mark, self.party, self.text = place, who, mark, party, text
+        self.data, self.body_at = b"", 0
+
+
+class Scenario:
+    def __init__(self, path):
+        self.name = path.stem
+        self.config, self.keywords = [], KEYWORDS
+        self.only, self.backend_down = None, False
+        self.steps = []
+        self._read(path)
+        expected = {step.text for step in self.steps if step.who == "B" and step.mark == "<"}
+        self.scripted = {verb for verb in ("RSET", "QUIT") if verb in expected}
+        self.drains = any(step.who == "P" for step in self.steps)
+
+    def __repr__(self):
+        return self.name
+
+    @property
+    def key(self):
+        """Scenarios with equal keys can share a postern; what wears it out is in the key by name."""
+        return (tuple(self.config), self.keywords, self.name if self.backend_down or self.drains else "")
+
+    def _read(self, path):
+        for number, line in enumerate(path.read_text("latin-1").split("\n"), 1):
+            place = f"{path.name}:{number}"
+            head, _, value = line.partition(": ")
+            if not line or line.startswith("#") or head == "writes":
+                continue
+            if line.startswith("include "):
+                self._read(path.parent / line[8:].strip())
+            elif head == "config":
+                self.config.append(value)
+            elif head == "keywords":
+                self.keywords = value
+            elif head == "backend":
+                self.backend_down = True
+            elif head == "only":
+                self.only = value.split(" ")[0]
+            else:
+                self._step(place, line)
+
+    def _step(self, place, line):
+        found = re.fullmatch(r"([CSBTLP])(\d?)([:!<>+*]) ?(.*)", line, re.DOTALL)
+        assert found, f"{place}: not a step"
+        who, party, mark, text = found.groups()
+        step = Step(place, who, mark, int(party or (1 if who in "CS" else 0)), text)
+        if (who, mark, text) == ("C", "!", "body"):  # no step: it says what the octets behind it are
+            before = self.steps[-1]
+            assert before.who == "C" and before.party == step.party and not before.body_at, f"{place}: expected behind what it sends"
+            before.body_at = len(before.data)
+            return
+        if mark == "!" and who != "L":
+            assert text in ACTIONS[who], f"{place}: no such action"
+        if who in "CB" and mark in ":>+*":
+            count, text = text.split(" ", 1) if mark == "*" else (1, text)
+            step.data = unescape(text) if mark == "+" else (unescape(text) + b"\r\n") * int(count)
+            before = self.steps[-1] if self.steps else None
+            if before and before.data and (before.who, before.party) == (who, step.party):
+                before.data += step.data
+                return
+        self.steps.append(step)
+
+
+class Configuration:
+    """As harness.postern.Configuration, but with the defaults of the program, as in the other player."""
+
+    def __init__(self, scenario, spool, listen_port, backend_port):
+        self.lines = "\n".join(scenario.config)
+        self.spool, self.listen_port, self.backend_port = spool, listen_port, backend_port
+
+    def text(self):
+        return (f'hostname = "{HOSTNAME}"\nspoolbase = "{self.spool}"\nlog = "stderr"\nlog_format = json\nlog_level = debug\n'
+                f"event_loops = 1\ndrain_timeout = 20s\n{self.lines}\n"
+                f'ESMTP_Listener {{ Listen "127.0.0.1:{self.listen_port}" {{ }} }}\n'
+                f'Backend {{ Server "127.0.0.1:{self.backend_port}" {{ }} }}\n'
+                'ThreadPool "CPU" { Concurrency = 1 }\nantivirus "antivirus1" { fake "fake1" { } }\n')
+
+
+class End:
+    """Our end of a connection."""
+
+    def __init__(self, connection):
+        self.socket = connection
+        self.input = bytearray()
+        self.ended = self.closed = False
+
+    def fill(self):
+        try:
+            data = self.socket.recv(65536)
+        except ConnectionError:
+            data = b""
+        self.input += data
+        self.ended = self.ended or not data
+
+    def send(self, data):
+        try:
+            self.socket.sendall(data)
+        except ConnectionError:
+            pass  # what became of it is for the steps that follow to say
+
+    def close(self, reset=False):
+        if self.closed:
+            return
+        if reset:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.closed = True
+        self.socket.close()
+
+    def line(self):
+        at = self.input.find(b"\r\n")
+        if at < 0:
+            return None
+        line = bytes(self.input[:at])
+        del self.input[:at + 2]
+        return line
+
+
+class Client(End):
+    def __init__(self, port):
+        super().__init__(socket.create_connection(("127.0.0.1", port), SOON))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.body, self.in_body = b"", False
+        self.rude = False  # its message did not wait for the 354
+
+    def reply(self):
+        found = re.match(rb"(?:\d{3}-[^\r\n]*\r\n)*\d{3}(?: [^\r\n]*)?\r\n", bytes(self.input))
+        if not found:
+            return None
+        del self.input[:found.end()]
+        return found[0].decode("latin-1")
+
+
+class Link(End):
+    """A connection that postern made."""
+
+    def __init__(self, connection, number):
+        super().__init__(connection)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.number = number
+        self.accepted = self.greeted = self.in_body = self.message_done = False
+        self.seen = b""  # of a message: lines that the script expected one by one
+
+
+class Instance:
+    """A postern and the port of its backend, for all scenarios with the same key."""
+
+    def __init__(self, directory, scenario):
+        self.port = free_port()
+        self.keywords = [word.strip() for word in scenario.keywords.split(",")]
+        self.listener = None
+        self.links, self.clients = [], {}
+        self.probing, self.scripted = True, set()
+        self.postern = Postern(directory, backend_port=self.port, engines=fake_stanza())
+        self.postern.configuration = Configuration(scenario, self.postern.spool, self.postern.port, self.port)
+        if not scenario.backend_down:
+            self.up()
+        self.postern.start(wait_ready=False)
+        log = self.postern.log
+        known = "backend-down" if scenario.backend_down else "backend-up"
+        self.wait(lambda: (log.find("ready") and log.find(known) and all(link.ended for link in self.links)) or log.ended,
+                  "postern is ready and knows its backend", READY)
+        assert not log.ended, "postern ended at its start:\n" + log.tail()
+        self.probing = False
+
+    def up(self):
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", self.port))
+        self.listener.listen(64)
+
+    def down(self):
+        if self.listener:
+            self.listener.close()
+            self.listener = None
+
+    def forget(self):
+        for end in [*self.links, *self.clients.values()]:
+            end.close()
+        self.links, self.clients = [], {}
+
+    def wait(self, condition, what, timeout=SOON):
+        deadline = time.monotonic() + timeout
+        while True:
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                raise Timeout(f"not after {timeout} s: {what}")
+            self.pump(0.05)
+
+    def pump(self, timeout):
+        """Takes what has come, from anybody; waits up to TIMEOUT for something."""
+        ends = {end.socket: end for end in [*self.links, *self.clients.values()] if not end.closed and not end.ended}
+        watched = [*ends, self.listener] if self.listener else list(ends)
+        ready, _, _ = select.select(watched, [], [], timeout)
+        for item in ready:
+            if item is self.listener:
+                link = Link(item.accept()[0], len(self.links) + 1)
+                self.links.append(link)
+                if self.probing:
+                    self.greet(link)
+            else:
+                ends[item].fill()
+        for link in self.links:
+            while not link.closed and self.automatic(link):
+                pass
+
+    def greet(self, link):
+        link.accepted = link.greeted = True
+        link.send(b"220 backend.test ESMTP\r\n")
+
+    def automatic(self, link):
+        """What a backend answers unless the script speaks of it; True: it did."""
+        if not link.accepted or link.in_body or link.message_done or b"\r\n" not in link.input:
+            return False
+        verb = bytes(link.input[:5]).upper()
+        if verb == b"EHLO " and link.greeted:
+            link.line()
+            words = ["backend.test", *self.keywords]
+            link.send("".join(f"250-{word}\r\n" for word in words).encode() + b"250 HELP\r\n")
+        elif verb.startswith(b"RSET") and "RSET" not in self.scripted:
+            link.line()
+            link.send(b"250 2.0.0 flushed\r\n")
+        elif verb.startswith(b"QUIT") and "QUIT" not in self.scripted:
+            link.line()
+            link.send(b"221 2.0.0 bye\r\n")
+            link.ended = True
+            link.close()
+        else:
+            return False
+        return True
+
+
+class Play:
+    """One scenario on one instance."""
+
+    def __init__(self, scenario, instance):
+        self.scenario, self.instance = scenario, instance
+        self.log, self.newest = instance.postern.log, None
+        self.mark, self.matched = self.log.mark(), set()
+        instance.scripted = scenario.scripted
+        self.done = {("C", ":"): self.client_send, ("C", "+"): self.client_send, ("C", "*"): self.client_send, ("S", ":"): self.reply,
+                     ("B", "<"): self.line, ("B", ">"): self.backend_send, ("B", "+"): self.backend_send, ("B", "*"): self.backend_send,
+                     ("L", ":"): self.logged, ("C", "!"): self.client_act, ("S", "!"): self.server_is, ("B", "!"): self.backend_act,
+                     ("P", "!"): self.program, ("L", "!"): lambda step: None,
+                     ("T", ":"): lambda step: None}  # what time brings is waited for by the step behind it
+
+    def run(self):
+        step = None
+        try:
+            for step in self.scenario.steps:
+                self.done[step.who, step.mark](step)
+            self.check_unread()
+            self.end()
+        except AssertionError as fault:
+            place = step.place if step else self.scenario.name
+            raise Failed(f"{place}: {step.who}{step.mark} {step.text}: {fault}\n{self.log.tail(40)}") from None
+
+    def wait(self, condition, what):
+        return self.instance.wait(condition, what)
+
+    # --- the client's side ---
+
+    def client(self, number):
+        if number not in self.instance.clients:
+            self.instance.clients[number] = Client(self.instance.postern.port)
+        return self.instance.clients[number]
+
+    def client_send(self, step):
+        client = self.client(step.party)
+        if step.body_at:
+            client.body, client.in_body, client.rude = b"", True, True
+        if client.in_body:
+            client.body += step.data[step.body_at:]
+            end = message_end(client.body)
+            if end:
+                client.body, client.in_body = client.body[:end], False
+        client.send(step.data)
+
+    def client_act(self, step):
+        client = self.client(step.party)
+        if step.text == "finish":
+            client.socket.shutdown(socket.SHUT_WR)
+        else:
+            client.close(reset=step.text == "reset")
+
+    def reply(self, step):
+        client, found = self.client(step.party), []
+
+        def come():
+            found.append(client.reply())
+            return found[-1] or client.ended
+
+        self.wait(come, "no reply")
+        reply = found[-1]
+        assert reply, f"the server closed; unread: {bytes(client.input)!r}"
+        if reply.startswith("354") and client.rude:
+            client.rude = False
+        elif reply.startswith("354"):
+            client.body, client.in_body = b"", True
+        code, words, text = step.text[:3], step.text[4:], reply[4:-2]
+        fits = matches(words, text) if "*" in words else text.startswith(words)
+        assert reply.startswith(code) and fits, f"found {reply!r}"
+
+    def server_is(self, step):
+        client = self.client(step.party)
+        if step.text == "closed":
+            self.wait(lambda: client.ended, "the server did not close")
+        assert not client.input, f"found {bytes(client.input)!r}"
+
+    # --- the backend's side ---
+
+    def link(self, step):
+        link = self.newest if step.party == 0 else next((x for x in self.instance.links if x.number == step.party), None)
+        assert link, "there is no such connection to the backend"
+        return link
+
+    def connect(self, greet):
+        waiting = lambda: next((link for link in self.instance.links if not link.accepted and not link.ended), None)  # noqa: E731
+        self.newest = self.wait(waiting, "no connection to the backend")
+        self.newest.accepted = True
+        if greet:
+            self.instance.greet(self.newest)
+
+    def line(self, step):
+        link, found = self.link(step), []
+
+        def come():
+            found.append(link.line())
+            return found[-1] is not None or link.ended
+
+        self.wait(come, "nothing came")
+        assert found[-1] is not None, f"the connection was closed; unread: {bytes(link.input)!r}"
+        assert matches(unescape(step.text).decode("latin-1"), found[-1].decode("latin-1")), f"found {found[-1]!r}"
+        if link.in_body:
+            link.seen += found[-1] + b"\r\n"
+
+    def backend_send(self, step):
+        link = self.link(step)
+        if link.message_done:
+            link.message_done = False
+        elif step.data.startswith(b"354"):
+            link.in_body, link.seen = True, b""
+        link.send(step.data)
+
+    def backend_act(self, step):
+        if step.text in ("connect", "connect silently"):
+            self.connect(step.text == "connect")
+            return
+        if step.text in ("down", "up"):
+            getattr(self.instance, step.text)()
+            return
+        link = self.link(step)
+        if step.text == "message":
+            self.message(link)
+        elif step.text in ("closed", "unfinished"):
+            self.wait(lambda: link.ended, "the connection to the backend was not closed")
+            if step.text == "closed":
+                assert not link.input, f"found {bytes(link.input)!r}"
+            else:
+                assert not message_end(bytes(link.input)), f"found {bytes(link.input)!r}"
+            link.input.clear()
+        elif step.text == "finish":
+            link.socket.shutdown(socket.SHUT_WR)
+        else:
+            link.close(reset=step.text == "reset")
+
+    def message(self, link):
+        assert link.in_body, "no message was begun"
+        self.wait(lambda: message_end(bytes(link.input)) or link.ended, "no message")
+        end = message_end(bytes(link.input))
+        assert end, f"the connection was closed inside the message: {bytes(link.input)!r}"
+        wire = link.seen + bytes(link.input[:end])
+        del link.input[:end]
+        link.in_body, link.message_done = False, True
+        got = unstuffed(wire)
+        sent = [unstuffed(client.body) for client in self.instance.clients.values()]
+        assert any(body and got.endswith(body) and len(got) - len(body) <= len(link.seen) for body in sent), \
+            f"not what a client sent: {wire[:1000]!r}"
+
+    # --- log and program ---
+
+    @staticmethod
+    def fields(text):
+        name, _, rest = text.partition(" ")
+        return name, {key: quoted or plain for key, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|(\S*))', rest)}
+
+    def fits(self, event, text):
+        name, fields = self.fields(text)
+        return event["event"] == name and all(key in event and matches(value, str(event[key])) for key, value in fields.items())
+
+    def events(self):
+        with self.log.condition:
+            return self.log.events[self.mark:]
+
+    def logged(self, step):
+        def find():
+            for number, event in enumerate(self.events()):
+                if number not in self.matched and self.fits(event, step.text):
+                    return number + 1
+            return None
+
+        number = self.wait(find, "the log has no such line") - 1
+        events = self.events()
+        session = events[number].get("session")
+        later = [n for n in self.matched if n > number and session and events[n].get("session") == session]
+        assert not later, "the log has it too early"
+        self.matched.add(number)
+
+    def program(self, step):
+        if step.text == "drain":
+            self.instance.postern.terminate()
+        else:
+            self.instance.postern.stop()
+
+    # --- the end ---
+
+    def check_unread(self):
+        for number, client in self.instance.clients.items():
+            assert not client.input, f"client {number} got more than the script has: {bytes(client.input)!r}"
+        for link in self.instance.links:
+            assert link.accepted or link.ended, "a connection to the backend that the script does not have"
+
+    def end(self):
+        """Clients leave; every session ends, and nobody has said what is not in the script."""
+        for client in self.instance.clients.values():
+            client.close()
+        self.wait(lambda: self.log.ended or len(self.log.find("connect")) == len(self.log.find("close")), "a session is left")
+        self.instance.pump(0)
+        for link in self.instance.links:
+            assert link.closed or not link.input, f"the backend got more than the script has: {bytes(link.input)!r}"
+        for step in self.scenario.steps:
+            if step.who == "L" and step.mark == "!":
+                unwanted = [event for event in self.events() if self.fits(event, step.text)]
+                assert not unwanted, f"{step.place}: the log has {unwanted[0]}"

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* player FILE.smtp|FOLDER…: plays every scenario in every manner and prints how many runs that were.
+ *
+ * whole; octet by octet; cut once at every place (of long sends only near their ends and around some of their line
+ * ends); few octets per read and write; EAGAIN and EINTR in between; the n-th allocation failing, for every n. All but
+ * the last must give the same replies and the same deliveries. */
+#include "base/mem.h"
+#include "player/memory.h"
+#include "player/play.h"
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Sends longer than this are cut only where it may matter. */
+enum { SHORT_SEND = 400, EDGE = 120, NEAR = 3 };
+enum { FAILING_MAX = 20000 };
+
+enum { CRASHES_MAX = 20 };
+
+/* In memory that parent and child share: what a child had done until it crashed still counts. */
+struct count {
+    unsigned long scenarios, runs, cuts, starved, alike, failed;
+    unsigned long failing; /* the allocation that fails now; 0: none */
+    char manner[80];       /* of the run that goes on now */
+};
+
+struct player {
+    const struct setup *setup;
+    struct outcome whole; /* what every other run must give too */
+    struct count *count;
+};
+
+static void say_failed(struct player *p, const char *manner, const char *why)
+{
+    p->count->failed++;
+    printf("FAILED %s, %s: %s\n", p->setup->scenario->name, manner, why);
+}
+
+/* One run that must end as the first one did. */
+static bool play_alike(struct player *p, const struct manner *how, const char *manner)
+{
+    struct outcome out;
+    unsigned long before = p->count->alike;
+    snprintf(p->count->manner, sizeof(p->count->manner), "%s", manner);
+    bool ok = play(p->setup, how, &out);
+    p->count->runs++;
+    if (!ok)
+        say_failed(p, manner, out.failure.text);
+    else if (!span_eq(buf_span(&out.replies), buf_span(&p->whole.replies)))
+        say_failed(p, manner, "other replies than in the run where nothing was cut");
+    else if (!span_eq(buf_span(&out.deliveries), buf_span(&p->whole.deliveries)))
+        say_failed(p, manner, "other deliveries than in the run where nothing was cut");
+    else
+        p->count->alike++;
+    bool alike = p->count->alike > before;
+    outcome_release(&out);
+    return alike;
+}
+
+/* Whether a cut of TEXT behind AT octets may matter. */
+static bool worth_cutting(struct span text, size_t at)
+{
+    if (text.len <= SHORT_SEND || at < EDGE || text.len - at < EDGE)
+        return true;
+    struct span around = span_sub(text, at - NEAR, 2 * NEAR);
+    return at < 4 * EDGE && span_find(around, '\n') < around.len;
+}
+
+static bool play_cuts(struct player *p)
+{
+    size_t before = 0;
+    bool ok = true;
+    for (const struct step *step = p->setup->scenario->first; step && ok; step = step->next) {
+        if (step->act != CLIENT_SEND && step->act != BACKEND_SEND)
+            continue;
+        for (size_t at = 1; at < step->text.len && ok; at++) {
+            if (!worth_cutting(step->text, at))
+                continue;
+            struct manner how = {.cut = before + at};
+            char manner[64];
+            snprintf(manner, sizeof(manner), "cut %zu octets into line %u", at, step->line);
+            ok = play_alike(p, &how, manner);
+            p->count->cuts++;
+        }
+        before += step->text.len;
+    }
+    return ok;
+}
+
+/* From allocation FROM on. */
+static void play_starved(struct player *p, unsigned long from)
+{
+    for (unsigned long n = from; n < FAILING_MAX; n++) {
+        struct manner how = {.fail_at = n};
+        struct outcome out;
+        p->count->failing = n;
+        snprintf(p->count->manner, sizeof(p->count->manner), "allocation %lu failing", n);
+        bool ok = play(p->setup, &how, &out), starved = out.starved;
+        p->count->runs++;
+        p->count->starved++;
+        if (!ok)
+            say_failed(p, p->count->manner, out.failure.text);
+        outcome_release(&out);
+        if (!starved)
+            return;
+    }
+    say_failed(p, "allocations failing", "more allocations than a scenario can need");
+}
+
+static void play_all_manners(struct player *p)
+{
+    static const struct {
+        const char *name;
+        struct manner how;
+    } manners[] = {
+        {"octet by octet", {.each_octet = true}},
+        {"one octet per operation", {.limit = 1}},
+        {"seven octets per operation", {.limit = 7}},
+        {"stuttering", {.stutter = true}},
+        {"stuttering, three octets per operation", {.stutter = true, .limit = 3}},
+        {"stuttering, octet by octet", {.stutter = true, .each_octet = true}},
+    };
+    const struct manner whole = {0};
+    p->count->runs++;
+    snprintf(p->count->manner, sizeof(p->count->manner), "whole");
+    if (!play(p->setup, &whole, &p->whole)) {
+        say_failed(p, "whole", p->whole.failure.text);
+        outcome_release(&p->whole);
+        return;
+    }
+    bool ok = true;
+    for (size_t i = 0; i < ARRAY_SIZE(manners) && ok; i++) {
+        struct manner how = manners[i].how;
+        if (p->setup->scenario->whole_writes && (how.limit || how.stutter))
+            continue;
+        if (how.limit)
+            how.limit += p->whole.octets / 4096; /* large messages in reasonable time */
+        ok = play_alike(p, &how, manners[i].name);
+    }
+    if (ok && play_cuts(p))
+        play_starved(p, 1);
+    outcome_release(&p->whole);
+}
+
+/* Plays PATH; with FAILING only the runs from that failing allocation on. */
+static void play_file(const char *path, const char *spool, unsigned long failing, struct count *count)
+{
+    struct scenario scenario;
+    struct setup setup = {0};
+    struct errtext why = {""};
+    struct player p = {.setup = &setup, .count = count};
+    enum err e = scenario_load(&scenario, path, &why);
+    if (e == ERR_OK && !scenario.sockets_only) {
+        count->scenarios += failing == 0;
+        e = setup_init(&setup, &scenario, spool, &why);
+        if (e == ERR_OK && failing)
+            play_starved(&p, failing);
+        else if (e == ERR_OK)
+            play_all_manners(&p);
+        setup_release(&setup);
+    }
+    if (e != ERR_OK) {
+        count->failed++;
+        printf("FAILED %s: %s\n", path, why.text);
+    }
+    scenario_release(&scenario);
+}
+
+/* A child plays, so that a crash is one failed run and the next ones are played all the same. */
+static void play_apart(const char *path, const char *spool, struct count *count)
+{
+    unsigned long runs = count->runs, failing = 0;
+    struct timespec start, end;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (unsigned crashes = 0; crashes < CRASHES_MAX; crashes++) {
+        int status = 0;
+        count->failing = 0;
+        fflush(stdout);
+        pid_t pid = fork();
+        if (pid == 0) {
+            play_file(path, spool, failing, count);
+            exit(EXIT_SUCCESS); /* and a leak is a status that the parent sees */
+        }
+        if (pid < 0 || waitpid(pid, &status, 0) != pid)
+            abort();
+        if (status == 0)
+            break;
+        count->failed++;
+        printf("FAILED %s, %s: crashed or leaked (status %#x)\n", path, count->manner, (unsigned)status);
+        if (count->failing == 0)
+            break;
+        failing = count->failing + 1;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    const char *name = strrchr(path, '/');
+    printf("%-48s %6lu runs %7.2f s\n", name ? name + 1 : path, count->runs - runs,
+           (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9);
+}
+
+static void play_argument(const char *path, const char *spool, struct count *count)
+{
+    char pattern[4096];
+    glob_t found;
+    snprintf(pattern, sizeof(pattern), "%s/*.smtp", path);
+    if (glob(pattern, 0, NULL, &found) != 0) {
+        play_apart(path, spool, count);
+        return;
+    }
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        play_apart(found.gl_pathv[i], spool, count);
+    globfree(&found);
+}
+
+int main(int argc, char **argv)
+{
+    struct count *count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const char *base = getenv("TMPDIR");
+    char spool[4096];
+    snprintf(spool, sizeof(spool), "%s/postern-player-XXXXXX", base && *base ? base : "/tmp");
+    if (argc < 2 || count == MAP_FAILED || !mkdtemp(spool)) {
+        fprintf(stderr, "usage: player FILE.smtp|FOLDER…\n");
+        return EXIT_FAILURE;
+    }
+    for (int i = 1; i < argc; i++)
+        play_argument(argv[i], spool, count);
+    rmdir(spool);
+    printf("%lu scenarios, %lu runs: %lu cut once, %lu with an allocation failing; %lu failed\n", count->scenarios,
+           count->runs, count->cuts, count->starved, count->failed);
+    return count->failed || count->scenarios == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

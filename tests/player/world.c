@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: MIT */
+/* Birth and end of a proxy in memory, and the way in which everything settles. */
+#include "player/world.h"
+#include "base/mem.h"
+#include "io/listener.h"
+#include "player/memory.h"
+#include "spool/spool_conf.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+
+/* How much of a backend's input stands in the sockets between. */
+enum { WINDOW = 65536, OCTETS_MAX = 2048 };
+enum { LAST_HOURS = 48 };
+
+/* ---- The configuration ---- */
+
+#ifdef POSTERN_TEST_ENGINE
+#define ENGINE "fake"
+#else
+#define ENGINE "clamav" /* the name alone counts: fake_scan.c stands in for every engine */
+#endif
+
+struct conf_text {
+    struct span lines;
+    const char *spool;
+};
+
+static enum err conf_read(void *arg, const char *path, struct buf *out, struct errtext *why)
+{
+    const struct conf_text *text = arg;
+    (void)path;
+    (void)why;
+    return buf_printf(out,
+                      "spoolbase = \"%s\"\n%.*s"
+                      "ESMTP_Listener { Listen \"127.0.0.1:2525\" { } }\n"
+                      "Backend { Server \"127.0.0.1:10025\" { } }\n"
+                      "antivirus \"antivirus1\" { " ENGINE " \"fake1\" { } }\n",
+                      text->spool, SPAN_ARG(text->lines));
+}
+
+static enum err conf_list(void *arg, const char *path, struct buf *out, struct errtext *why)
+{
+    (void)arg;
+    (void)path;
+    (void)out;
+    errtext_set(why, "no directory");
+    return ERR_NOTFOUND;
+}
+
+static enum err load(struct setup *s, const char *spool_path, struct errtext *why)
+{
+    static const struct scope_class *const all[] = {
+        &proxy_class, &esmtp_listener_class, &listen_class, &backend_class, &server_class, &spool_class,
+#define SCAN_STANZA(symbol)              &symbol,
+#define SCAN_ENGINE(symbol, pool, built) &symbol,
+#include "scan/stanza.def"
+#undef SCAN_STANZA
+#undef SCAN_ENGINE
+    };
+    const struct conf_classes classes = {.items = all, .count = ARRAY_SIZE(all)};
+    struct conf_text text = {.lines = s->scenario->config, .spool = spool_path};
+    const struct conf_source source = {.read = conf_read, .list = conf_list, .arg = &text};
+    struct problems problems;
+    problems_init(&problems);
+    enum err e = conf_load(&s->conf, s->scenario->name, &source, &classes, &problems);
+    if (problems.errors > 0) {
+        const struct problem *p = problems.first;
+        while (p && p->severity != PROBLEM_ERROR)
+            p = p->next;
+        errtext_set(why, "%s", p ? p->text : "configuration");
+        e = ERR_SYNTAX;
+    }
+    problems_release(&problems);
+    return e;
+}
+
+enum err setup_init(struct setup *s, const struct scenario *scenario, const char *spool_path, struct errtext *why)
+{
+    *s = (struct setup){.scenario = scenario};
+    enum err e = load(s, spool_path, why);
+    if (e != ERR_OK)
+        return e;
+    const struct conf_scope *global = s->conf.global;
+    const struct conf_scope *listen = conf_child(conf_child(global, &esmtp_listener_class, NULL), &listen_class, NULL);
+    const struct conf_scope *server = conf_child(conf_child(global, &backend_class, NULL), &server_class, NULL);
+    const struct spool_conf *spool = conf_child(global, &spool_class, NULL)->values;
+    framework_init(&s->framework, global);
+    s->limits = conf_child(global, &proxy_class, NULL)->values;
+    s->listen = listen->values;
+    s->listen_name = listen->name;
+    s->target = (struct backend_target){.name = server->name, .conf = server->values, .helo = "gw.example.org"};
+    e = addr_parse(span_cstr(server->name), 25, &s->target.addr, why);
+    if (e != ERR_OK)
+        return e;
+    s->spool = spool_open(spool->spoolbase, (uint64_t)spool->large_message_threshold, why);
+    return s->spool ? ERR_OK : ERR_IO;
+}
+
+void setup_release(struct setup *s)
+{
+    if (s->spool)
+        spool_close(s->spool);
+    conf_release(&s->conf);
+}
+
+/* ---- Failures and log ---- */
+
+void world_fail(struct world *w, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (!w->broken)
+        errtext_setv(&w->failure, format, args);
+    w->broken = true;
+    va_end(args);
+}
+
+static void log_write(void *arg, enum log_level level, struct span line)
+{
+    struct world *w = arg;
+    (void)level;
+    memory_pause();
+    if (w->event_count == WORLD_EVENTS || buf_append(&w->log_lines, line) != ERR_OK)
+        world_fail(w, "more log lines than the player keeps");
+    else
+        w->events[w->event_count++] = (struct event){.at = buf_len(&w->log_lines) - line.len, .len = line.len};
+    memory_resume();
+}
+
+static uint64_t log_clock(void *arg)
+{
+    const struct world *w = arg;
+    return UINT64_C(1790000000000) + w->loop.now_us / 1000;
+}
+
+/* ---- Connections: what the linker puts in the place of sockets ---- */
+
+static struct world *world_of(struct loop *l)
+{
+    return container_of(l, struct world, loop);
+}
+
+void __wrap_stream_init(struct stream *s, struct loop *l, int fd, size_t max_in, size_t max_out,
+                        void (*wake)(void *arg), void *arg);
+enum err __wrap_stream_connect(struct stream *s, struct loop *l, const struct addr *a, const struct addr *source,
+                               size_t max_in, size_t max_out, void (*wake)(void *arg), void *arg);
+
+void __wrap_stream_init(struct stream *s, struct loop *l, int fd, size_t max_in, size_t max_out,
+                        void (*wake)(void *arg), void *arg)
+{
+    struct world *w = world_of(l);
+    wire_open(&w->clients[fd].wire, l, w->how, WINDOW, s, max_in, max_out, wake, arg);
+}
+
+enum err __wrap_stream_connect(struct stream *s, struct loop *l, const struct addr *a, const struct addr *source,
+                               size_t max_in, size_t max_out, void (*wake)(void *arg), void *arg)
+{
+    struct world *w = world_of(l);
+    (void)a;
+    (void)source;
+    if (w->link_count == WORLD_LINKS)
+        abort(); /* the scenario is wrong, or the proxy opens connections without end */
+    struct link *link = &w->links[w->link_count++];
+    *link = (struct link){.pending = true, .refused = w->down, .automatic = w->probing};
+    buf_init(&link->envelope, 1 << 20);
+    buf_init(&link->message, SIZE_MAX / 2);
+    wire_open(&link->wire, l, w->how, WINDOW, s, max_in, max_out, wake, arg);
+    s->connecting = true;
+    if (w->down) {
+        s->connecting = false;
+        s->error = ECONNREFUSED;
+        s->changed = true;
+        loop_defer(l, &s->kick);
+    } else if (!w->probing) {
+        link->number = ++w->numbers;
+    }
+    return ERR_OK;
+}
+
+void client_connect(struct world *w, unsigned number)
+{
+    struct client *c = &w->clients[number];
+    struct addr peer = {.len = sizeof(struct sockaddr_in)};
+    struct sockaddr_in *v4 = (void *)&peer.storage;
+    v4->sin_family = AF_INET;
+    v4->sin_addr.s_addr = htonl(0x7f000001);
+    v4->sin_port = htons((uint16_t)(40000 + number));
+    c->connected = virtual_listener_connect(&w->loop, (int)number, &peer);
+    world_settle(w);
+}
+
+/* ---- The backend's side ---- */
+
+void link_accept(struct link *l)
+{
+    if (!l->pending || l->refused)
+        return;
+    l->pending = false;
+    struct stream *s = l->wire.stream;
+    if (l->wire.transport.closed)
+        return;
+    s->connecting = false;
+    s->changed = true;
+    loop_defer(s->loop, &s->kick);
+    memory_enter();
+    stream_ready(s, LOOP_READ | LOOP_WRITE);
+    memory_leave();
+}
+
+bool link_line(struct link *l, struct span *line)
+{
+    struct span in = buf_span(&l->wire.received);
+    size_t end = span_find_span(in, SPAN("\r\n"));
+    if (end == in.len)
+        return false;
+    *line = span_sub(in, 0, end);
+    buf_consume(&l->wire.received, end + 2); /* the bytes stay where they are until more come */
+    return true;
+}
+
+void link_note(struct link *l, struct span line)
+{
+    if (l->in_body) {
+        l->lines_seen += line.len + 2;
+        if (buf_append(&l->message, line) != ERR_OK || buf_append(&l->message, SPAN("\r\n")) != ERR_OK)
+            abort();
+        return;
+    }
+    if (span_starts_nocase(line, SPAN("MAIL")))
+        buf_clear(&l->envelope);
+    if (buf_printf(&l->envelope, "%.*s\n", SPAN_ARG(line)) != ERR_OK)
+        abort();
+}
+
+static void unstuff(struct span wire, struct buf *out)
+{
+    bool line_start = true;
+    for (size_t i = 0; i < wire.len; i++) {
+        if (!(line_start && wire.ptr[i] == '.') && buf_append_char(out, wire.ptr[i]) != ERR_OK)
+            abort();
+        line_start = wire.ptr[i] == '\n';
+    }
+}
+
+/* Whether the message WIRE is that of client C with at most PREFIX octets in front. */
+static bool same_message(struct span wire, const struct client *c, size_t prefix)
+{
+    struct buf sent, got;
+    buf_init(&sent, SIZE_MAX / 2);
+    buf_init(&got, SIZE_MAX / 2);
+    unstuff(buf_span(&c->body), &sent);
+    unstuff(wire, &got);
+    struct span a = buf_span(&sent), b = buf_span(&got);
+    bool same = a.len > 0 && a.len <= b.len && b.len - a.len <= prefix && span_eq(span_sub(b, b.len - a.len, a.len), a);
+    buf_release(&sent);
+    buf_release(&got);
+    return same;
+}
+
+static bool must_not_pass(const struct world *w, struct span wire)
+{
+    static const char *const orders[] = {"X-Fake: infected", "X-Fake: unscannable", "X-Fake: error", "X-Fake: hang"};
+    for (size_t i = 0; i < ARRAY_SIZE(orders); i++)
+        if (span_find_span(wire, span_cstr(orders[i])) < wire.len)
+            return i >= 2 || !w->setup->scenario->infected_passes;
+    return false;
+}
+
+/* No backend may ever complete what no client sent, nor what must not be delivered. */
+static void check_message(struct world *w, const struct link *l)
+{
+    struct span wire = buf_span(&l->message);
+    bool known = false;
+    for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++)
+        known = known || same_message(wire, &w->clients[i], l->automatic ? wire.len : l->lines_seen);
+    if (!known)
+        world_fail(w, "the backend got a message that is not what a client sent: %.300s", wire.ptr);
+    if (must_not_pass(w, wire))
+        world_fail(w, "the backend got a message that must not be delivered");
+}
+
+bool link_message(struct world *w, struct link *l)
+{
+    struct span in = buf_span(&l->wire.received);
+    bool empty = span_starts(in, SPAN(".\r\n"));
+    size_t at = empty ? 0 : span_find_span(in, SPAN("\r\n.\r\n"));
+    if (at == in.len)
+        return false;
+    size_t len = empty ? 3 : at + 5;
+    if (buf_append(&l->message, span_sub(in, 0, len)) != ERR_OK)
+        abort();
+    buf_consume(&l->wire.received, len);
+    l->in_body = false;
+    l->message_done = true;
+    check_message(w, l);
+    return true;
+}
+
+/* What the reply BYTES means for the connection. */
+static void link_says(struct world *w, struct link *l, struct span bytes)
+{
+    if (l->message_done) {
+        if (span_starts(bytes, SPAN("2"))) {
+            w->accepted++;
+            if (buf_append(&w->deliveries, buf_span(&l->envelope)) != ERR_OK ||
+                buf_append(&w->deliveries, buf_span(&l->message)) != ERR_OK)
+                abort();
+        }
+        l->message_done = false;
+        buf_clear(&l->message);
+    } else if (span_starts(bytes, SPAN("354"))) {
+        l->in_body = true;
+        l->lines_seen = 0;
+    }
+}
+
+void link_send(struct world *w, struct link *l, struct span bytes)
+{
+    link_says(w, l, bytes);
+    world_send(w, &l->wire, bytes);
+}
+
+/* An answer that is not the script's. */
+static void send_now(struct world *w, struct link *l, const char *text)
+{
+    link_says(w, l, span_cstr(text));
+    wire_send(&l->wire, span_cstr(text));
+}
+
+static void send_keywords(struct world *w, struct link *l)
+{
+    struct span rest = w->setup->scenario->keywords;
+    struct buf text;
+    buf_init(&text, 65536);
+    bool ok = buf_append(&text, SPAN("250-backend.test\r\n")) == ERR_OK;
+    while (rest.len > 0 && ok) {
+        struct span word = span_sub(rest, 0, span_find(rest, ','));
+        rest = span_sub(rest, word.len + 1, rest.len);
+        ok = buf_printf(&text, "250-%.*s\r\n", SPAN_ARG(span_trim(word))) == ERR_OK;
+    }
+    if (!ok || buf_append(&text, SPAN("250 HELP")) != ERR_OK || buf_append(&text, span_of("\r\n", 3)) != ERR_OK)
+        abort();
+    send_now(w, l, buf_span(&text).ptr);
+    buf_release(&text);
+}
+
+static bool line_waits(const struct link *l, struct span verb)
+{
+    struct span in = buf_span(&l->wire.received);
+    return span_starts_nocase(in, verb) && span_find_span(in, SPAN("\r\n")) < in.len;
+}
+
+/* A backend that plays no role in the script. */
+static bool link_answers_all(struct world *w, struct link *l)
+{
+    struct span line;
+    if (!l->greeted) {
+        l->greeted = true;
+        link_accept(l);
+        send_now(w, l, "220 backend.test ESMTP\r\n");
+        return true;
+    }
+    if (l->in_body) {
+        if (!link_message(w, l))
+            return false;
+        send_now(w, l, "250 2.0.0 taken\r\n");
+        return true;
+    }
+    if (!link_line(l, &line))
+        return false;
+    link_note(l, line);
+    bool quit = span_starts_nocase(line, SPAN("QUIT"));
+    if (span_starts_nocase(line, SPAN("EHLO")))
+        send_keywords(w, l);
+    else if (span_starts_nocase(line, SPAN("DATA")))
+        send_now(w, l, "354 go ahead\r\n");
+    else
+        send_now(w, l, quit ? "221 2.0.0 bye\r\n" : "250 2.0.0 ok\r\n");
+    if (quit)
+        wire_close(&l->wire, 0);
+    return true;
+}
+
+/* What a backend answers unless the script speaks of it: EHLO after an ordinary greeting, RSET, QUIT. */
+static bool link_answers_some(struct world *w, struct link *l)
+{
+    struct span line;
+    if (l->in_body || l->message_done)
+        return false;
+    if (l->greeted && line_waits(l, SPAN("EHLO "))) {
+        (void)link_line(l, &line);
+        send_keywords(w, l);
+        return true;
+    }
+    if (!w->setup->scenario->rset_scripted && line_waits(l, SPAN("RSET"))) {
+        (void)link_line(l, &line);
+        send_now(w, l, "250 2.0.0 flushed\r\n");
+        return true;
+    }
+    if (!w->setup->scenario->quit_scripted && line_waits(l, SPAN("QUIT"))) {
+        (void)link_line(l, &line);
+        send_now(w, l, "221 2.0.0 bye\r\n");
+        wire_close(&l->wire, 0);
+        return true;
+    }
+    return false;
+}
+
+static bool link_moves(struct world *w, struct link *l)
+{
+    bool moved = wire_pump(&l->wire);
+    if (l->refused || l->wire.gone || l->wire.transport.closed || !l->wire.stream)
+        return moved;
+    return (l->automatic ? link_answers_all(w, l) : !l->pending && link_answers_some(w, l)) || moved;
+}
+
+void world_automatic(struct world *w)
+{
+    for (size_t i = 0; i < w->link_count; i++) {
+        struct link *l = &w->links[i];
+        l->greeted = l->greeted || !l->pending;
+        l->automatic = true;
+        l->wire.stopped = false;
+        if (l->message_done)
+            send_now(w, l, "451 4.3.0 the script is over\r\n");
+    }
+    w->probing = true; /* later ones answer too */
+    world_settle(w);
+}
+
+/* ---- Life ---- */
+
+void world_settle(struct world *w)
+{
+    for (unsigned rounds = 0; rounds < 1000000; rounds++) {
+        if (!virtual_loop_run(&w->loop)) {
+            world_fail(w, "the loop never comes to rest");
+            return;
+        }
+        bool moved = false;
+        for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++)
+            moved = wire_pump(&w->clients[i].wire) || moved;
+        for (size_t i = 0; i < w->link_count; i++)
+            moved = link_moves(w, &w->links[i]) || moved;
+        if (!moved && virtual_loop_idle(&w->loop))
+            return;
+    }
+    world_fail(w, "the peers talk without end");
+}
+
+void world_pass_time(struct world *w, uint64_t us)
+{
+    uint64_t until = w->loop.now_us + us;
+    world_settle(w);
+    while (!w->broken && virtual_loop_fire(&w->loop, until))
+        world_settle(w);
+}
+
+void world_send(struct world *w, struct wire *wire, struct span bytes)
+{
+    size_t cut = w->how->cut, done = 0;
+    while (w->how->each_octet && done + 1 < bytes.len) {
+        /* Of a very long send the middle goes at once: there is nothing new in it. */
+        bool middle = done == OCTETS_MAX && bytes.len > 3 * OCTETS_MAX;
+        size_t piece = middle ? bytes.len - 2 * OCTETS_MAX : 1;
+        wire_send(wire, span_sub(bytes, done, piece));
+        world_settle(w);
+        done += piece;
+    }
+    if (cut > w->sent && cut - w->sent < bytes.len) {
+        done = cut - w->sent;
+        wire_send(wire, span_sub(bytes, 0, done));
+        world_settle(w);
+    }
+    wire_send(wire, span_sub(bytes, done, bytes.len));
+    w->sent += bytes.len;
+    world_settle(w);
+}
+
+void world_start(struct world *w, const struct setup *setup, const struct manner *how)
+{
+    static const uint64_t key[2] = {0x243f6a8885a308d3, 0x13198a2e03707344};
+    *w = (struct world){.setup = setup, .how = how, .down = setup->scenario->backend_down};
+    virtual_loop_init(&w->loop);
+    buf_init(&w->log_lines, SIZE_MAX / 2);
+    buf_init(&w->deliveries, SIZE_MAX / 2);
+    w->log = (struct log){.write = log_write, .wallclock_ms = log_clock, .arg = w, .format = LOG_FORMAT_JSON};
+    for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++) {
+        buf_init(&w->clients[i].replies, SIZE_MAX / 2);
+        buf_init(&w->clients[i].body, SIZE_MAX / 2);
+    }
+    w->shared = (struct proxy_shared){
+        .framework = &setup->framework,
+        .conf = setup->limits,
+        .log = &w->log,
+        .hostname = "gw.example.org",
+        .spool = setup->spool,
+        .iopool = iopool_new(1),
+        .admission = admission_new((unsigned)setup->limits->max_connections,
+                                   (unsigned)setup->limits->max_connections_per_host, key),
+        .targets = &setup->target,
+        .target_count = 1,
+        .loops = 1,
+        .boot_id = 1,
+    };
+    w->mailbox = mailbox_new(&w->loop);
+    w->probing = true;
+    w->proxy = proxy_new(&w->shared, &w->loop, w->mailbox, 0);
+    w->probing = false;
+    if (!w->proxy || proxy_listen(w->proxy, -1, setup->listen, setup->listen_name) != ERR_OK)
+        abort(); /* no allocation fails yet */
+    world_settle(w);
+    memory_fail_at(how->fail_at);
+}
+
+static void world_empty(void *arg)
+{
+    struct world *w = arg;
+    w->drained = true;
+}
+
+void world_drain(struct world *w)
+{
+    w->drain_begun = true;
+    memory_enter();
+    proxy_drain(w->proxy, world_empty, w);
+    memory_leave();
+    world_settle(w);
+}
+
+void world_release(struct world *w)
+{
+    for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++) {
+        wire_release(&w->clients[i].wire);
+        buf_release(&w->clients[i].replies);
+        buf_release(&w->clients[i].body);
+    }
+    for (size_t i = 0; i < w->link_count; i++) {
+        wire_release(&w->links[i].wire);
+        buf_release(&w->links[i].envelope);
+        buf_release(&w->links[i].message);
+    }
+    iopool_free(w->shared.iopool);
+    admission_free(w->shared.admission);
+    mailbox_free(w->mailbox);
+    buf_release(&w->log_lines);
+    buf_release(&w->deliveries);
+}
+
+void world_end(struct world *w)
+{
+    for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++)
+        if (w->clients[i].wire.stream)
+            wire_close(&w->clients[i].wire, 0);
+    world_settle(w);
+    if (!w->drain_begun)
+        world_drain(w);
+    for (unsigned hour = 0; hour < LAST_HOURS && !w->drained && !w->broken; hour++)
+        world_pass_time(w, UINT64_C(3600) * 1000000);
+    if (!w->drained)
+        world_fail(w, "a session is left two days after the last client went");
+    w->starved = memory_has_failed();
+    memory_fail_at(0);
+    proxy_free(w->proxy);
+    world_settle(w);
+    for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++)
+        if (w->clients[i].wire.stream && !w->clients[i].wire.transport.closed)
+            world_fail(w, "the connection of client %u is left open", i);
+    for (size_t i = 0; i < w->link_count; i++)
+        if (!w->links[i].wire.transport.closed)
+            world_fail(w, "the connection %u to the backend is left open", w->links[i].number);
+    if (!list_empty(&w->loop.timers))
+        world_fail(w, "a timer is left");
+}
