@@ -340,3 +340,29 @@ def test_two_backends_on_different_ports_do_not_mix(start_postern, database):
     assert len(other.mails) == 1
     other.stop()
     assert free_port() != other.port
+
+
+def test_backend_whose_name_is_not_known_is_451_and_the_client_is_greeted(start_postern, database):
+    postern = start_postern(engines=clamav_stanza(database), backend=SHORT, backend_host="no-such-host.invalid")
+    with Client(postern.port) as client:
+        assert client.greeting.code == 220
+        client.ehlo()
+        client.command("MAIL FROM:<a@client.test>", 451, "4.4.1")
+        client.quit()
+    assert [event for event in postern.log.find("backend-down") if "no-such-host.invalid" in event["detail"]]
+
+
+def test_server_that_was_down_is_tried_after_the_others_for_a_while(start_postern, database, backend):
+    dead = free_port()
+    postern = start_postern(engines=clamav_stanza(database), backend=SHORT,
+                            backend_host=f'127.0.0.1:{dead}" {{ }} Server "127.0.0.1')
+    postern.log.wait_for("backend-down")  # the probe at the start
+    before = len(postern.log.find("backend-down"))
+    for number in range(3):
+        with Client(postern.port) as client:
+            client.ehlo()
+            assert client.message(mail.plain()).code == 250
+            client.quit()
+        postern.log.wait_for("message", count=number + 1)
+    assert len(postern.log.find("backend-down")) == before  # nobody has asked it since
+    assert len(backend.wait_mails(3)) == 3

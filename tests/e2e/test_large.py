@@ -95,3 +95,17 @@ def test_message_over_the_limit_is_refused_and_not_kept(directory):
     finally:
         postern.kill()
         backend.stop()
+
+
+def test_spool_directory_removed_under_a_running_postern_is_made_again(start_postern, database, backend, directory):
+    spool = directory / "spool-that-goes"
+    spool.mkdir(mode=0o1777)
+    spool.chmod(0o1777)
+    postern = start_postern(engines=clamav_stanza(database), spool=spool)
+    inner = next(spool.iterdir())
+    inner.rmdir()
+    with Client(postern.port) as client:
+        client.ehlo()
+        assert client.message(mail.of_size(400_000)).code == 250
+    assert len(backend.wait_mails()) == 1
+    assert inner.is_dir()

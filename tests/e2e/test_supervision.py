@@ -401,3 +401,35 @@ def test_events_of_two_posterns_do_not_mix(start_postern, database):
         thread.join(30)
     assert results == [220, 220]
     assert (ROOT / "deploy/demo").exists()
+
+
+def test_drain_timeout_says_421_to_what_is_left_and_logs_its_message(start_postern, database, backend):
+    postern = start_postern(engines=clamav_stanza(database), top={"drain_timeout": "300ms"})
+    with Client(postern.port) as client:
+        client.ehlo()
+        client.envelope()
+        client.command("DATA", 354)
+        client.send(b"Subject: never finished\r\n")
+        postern.terminate()
+        client.expect(421)
+        assert client.at_end()
+    postern.stop()
+    postern.log.wait_for("message", outcome="shutdown")
+    assert not postern.log.find("child-exit")
+    assert backend.mails == []
+
+
+def test_signals_without_a_meaning_do_not_end_the_service(start_pair, database):
+    pair = start_pair(engines=clamav_stanza(database))
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+        os.kill(pair.postern.supervisor_pid, number)
+    assert pair.deliver(mail.plain()).code == 250
+
+
+def test_loss_of_the_scan_host_and_its_return_are_logged(start_pair, database):
+    pair = start_pair(engines=clamav_stanza(database))
+    mark = pair.log.mark()
+    os.kill(pair.postern.scan_host_pid(), signal.SIGKILL)
+    pair.log.wait_for("engine-down", since=mark, engine="clamav1")
+    pair.log.wait_for("engine-ready", since=mark, engine="clamav1", count=2)  # the new host's own line, and the edge's
+    assert pair.deliver(mail.plain()).code == 250

@@ -35,7 +35,8 @@ def fake_stanza(**options):
 class Configuration:
     """Text of a configuration. Options of every level are keyword dictionaries, so that a test states only what it is about."""
 
-    def __init__(self, *, backend_port, listen_port, spool, engines, top=None, listener=None, backend=None, pool=None):
+    def __init__(self, *, backend_port, listen_port, spool, engines, top=None, listener=None, backend=None, pool=None,
+                 backend_host="127.0.0.1"):
         self.top = {"hostname": f'"{HOSTNAME}"', "spoolbase": f'"{spool}"', "log": '"stderr"', "log_format": "json",
                     "log_level": "debug", "event_loops": 1, "drain_timeout": "10s", **(top or {})}
         self.listener = {"client_timeout": "30s", "data_timeout": "30s", **(listener or {})}
@@ -43,13 +44,14 @@ class Configuration:
                         "data_block_timeout": "5s", "data_done_timeout": "10s", **(backend or {})}
         self.pool = {"Concurrency": 2, **(pool or {})}
         self.backend_port, self.listen_port, self.engines = backend_port, listen_port, engines
+        self.backend_host = backend_host
 
     def text(self):
         def lines(options):
             return "".join(f"  {key} = {value}\n" for key, value in options.items())
         return (lines(self.top)
                 + f'ESMTP_Listener {{\n{lines(self.listener)}  Listen "127.0.0.1:{self.listen_port}" {{ }}\n}}\n'
-                + f'Backend {{\n{lines(self.backend)}  Server "127.0.0.1:{self.backend_port}" {{ }}\n}}\n'
+                + f'Backend {{\n{lines(self.backend)}  Server "{self.backend_host}:{self.backend_port}" {{ }}\n}}\n'
                 + f'ThreadPool "CPU" {{\n{lines(self.pool)}}}\n' + self.engines)
 
 
