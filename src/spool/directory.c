@@ -186,9 +186,12 @@ static int spool_make_file(const struct spool *s)
 
 int spool_new_file(const struct spool *s)
 {
-    int fd = spool_make_file(s);
-    if (fd >= 0 || errno != ENOENT)
+    struct stat st;
+    int fd = spool_make_file(s), error = errno;
+    if (fd >= 0 || fstat(s->fd, &st) != 0 || st.st_nlink > 0) {
+        errno = error;
         return fd;
+    }
     /* Somebody removed the directory under us, a cleaner of /tmp for instance. It is made again, with all checks, for
      * each file: S is shared by threads and stays as it is. */
     struct errtext why;
@@ -198,7 +201,7 @@ int spool_new_file(const struct spool *s)
         return -1;
     }
     fd = spool_make_file(again);
-    int error = errno;
+    error = errno;
     spool_close(again);
     errno = error;
     return fd;

@@ -422,7 +422,7 @@ def test_drain_timeout_says_421_to_what_is_left_and_logs_its_message(start_poste
 def test_signals_without_a_meaning_do_not_end_the_service(start_pair, database):
     pair = start_pair(engines=clamav_stanza(database))
     for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
-        os.kill(pair.postern.supervisor_pid, number)
+        os.kill(pair.postern.supervisor_pid(), number)
     assert pair.deliver(mail.plain()).code == 250
 
 
