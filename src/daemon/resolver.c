@@ -14,7 +14,7 @@ struct resolver {
     bool stopped, thread_done;
     uint64_t retry_ms;
     size_t count;
-    const char **names; /* NULL: known */
+    char **names; /* copies, as a lookup may outlive the starter; NULL: known */
     size_t *indices;
     void (*resolved)(void *arg, size_t index, const struct addr *a);
     void *arg;
@@ -50,6 +50,8 @@ static void resolver_free(struct resolver *r)
 {
     pthread_mutex_destroy(&r->lock);
     pthread_cond_destroy(&r->wake);
+    for (size_t i = 0; i < r->count; i++)
+        mem_free(r->names[i]);
     mem_free(r->names);
     mem_free(r->indices);
     mem_free(r);
@@ -70,6 +72,7 @@ static size_t resolver_round(struct resolver *r)
         if (e != ERR_OK) {
             left++;
         } else if (!r->stopped) {
+            mem_free(r->names[i]);
             r->names[i] = NULL;
             r->resolved(r->arg, r->indices[i], &a);
         }
@@ -122,10 +125,10 @@ struct resolver *resolver_start(const char *const *names, const size_t *indices,
     r->arg = arg;
     pthread_t thread;
     if (r->names && r->indices) {
-        memcpy(r->names, names, count * sizeof(*names));
         memcpy(r->indices, indices, count * sizeof(*indices));
-        r->count = count;
-        if (pthread_create(&thread, NULL, resolver_run, r) == 0) {
+        while (r->count < count && (r->names[r->count] = mem_strdup(span_cstr(names[r->count]))))
+            r->count++;
+        if (r->count == count && pthread_create(&thread, NULL, resolver_run, r) == 0) {
             pthread_detach(thread);
             return r;
         }

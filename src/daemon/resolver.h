@@ -12,7 +12,7 @@ enum err resolver_lookup(const char *name, struct addr *out, struct errtext *why
 
 struct resolver;
 /* A thread that looks NAMES up every RETRY_MS until each is known; RESOLVED is called on it with the index and the
- * address. NAMES and ARG outlive the resolver. NULL: no memory or thread. */
+ * address. NAMES are copied; ARG is used until resolver_stop. NULL: no memory or thread. */
 struct resolver *resolver_start(const char *const *names, const size_t *indices, size_t count, uint64_t retry_ms,
                                 void (*resolved)(void *arg, size_t index, const struct addr *a), void *arg);
 /* RESOLVED is not called any more. A lookup that is under way is not waited for. */

@@ -230,6 +230,8 @@ void session_cut(struct session *s)
         return;
     if (s->transaction && s->transaction->times.data) {
         s->transaction->outcome_unknown = s->transaction->dot_sent;
+        if (s->transaction->dot_sent)
+            session_log_text(s, LOG_OUTCOME_UNKNOWN, "drain_timeout has passed before the backend answered");
         session_log_message(s, s->transaction->dot_sent ? "unknown" : "shutdown");
     }
     smtp_server_shut(&s->smtp, &reply);

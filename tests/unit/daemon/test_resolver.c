@@ -79,9 +79,30 @@ START_TEST(a_resolver_that_found_everything_ends_by_itself)
 }
 END_TEST
 
+/* A lookup can outlive the configuration that the names stand in. */
+START_TEST(names_may_go_when_the_resolver_has_started)
+{
+    enum { LATER_MS = 300 };
+    char name[] = "127.0.0.1:1";
+    const char *const names[] = {name};
+    const size_t indices[] = {0};
+    struct heard h = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+    struct resolver *r = resolver_start(names, indices, 1, LATER_MS, on_resolved, &h);
+    name[sizeof(name) - 2] = '2'; /* as reused memory would */
+    pthread_mutex_lock(&h.lock);
+    while (h.calls == 0)
+        pthread_cond_wait(&h.wake, &h.lock);
+    pthread_mutex_unlock(&h.lock);
+    resolver_stop(r);
+    char text[ADDR_TEXT];
+    ck_assert_str_eq(addr_format(&h.addr, text), "127.0.0.1:1");
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(an_address_needs_no_lookup)                                                                                      \
     X(a_name_that_is_not_found_is_told_by_name)                                                                        \
     X(a_name_that_becomes_known_is_told_once_with_its_index)                                                           \
-    X(a_resolver_that_found_everything_ends_by_itself)
+    X(a_resolver_that_found_everything_ends_by_itself)                                                                 \
+    X(names_may_go_when_the_resolver_has_started)
 #include "support/check_main.h"
