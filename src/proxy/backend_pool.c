@@ -79,6 +79,9 @@ void backend_open_next(struct backend *b)
         backend_start_connect(b, server);
         return;
     }
+    /* A refusal for good is what every server says: one that is only busy might have taken the mail. */
+    if (smtp_reply_class(&b->failure_reply) == 5 && (size_t)__builtin_popcountll(b->tried) < p->count)
+        b->failure_reply = smtp_say(SMTP_SAY_BACKEND_BUSY);
     b->state = CONNECTION_FAILED;
     loop_defer(p->loop, &b->kick);
 }

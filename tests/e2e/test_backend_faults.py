@@ -366,3 +366,20 @@ def test_server_that_was_down_is_tried_after_the_others_for_a_while(start_poster
         postern.log.wait_for("message", count=number + 1)
     assert len(postern.log.find("backend-down")) == before  # nobody has asked it since
     assert len(backend.wait_mails(3)) == 3
+
+
+def test_refusal_of_one_server_is_not_for_good_while_the_other_is_only_busy(start_postern, database, backend):
+    refusing = Backend()
+    try:
+        refusing.on("greeting", Reply(554, "no service"))
+        postern = start_postern(engines=clamav_stanza(database), backend={"max_outbound_connections": 1},
+                                backend_host=f'127.0.0.1:{refusing.port}" {{ }} Server "127.0.0.1')
+        with Client(postern.port) as holder, Client(postern.port) as other:
+            holder.ehlo()
+            holder.command("MAIL FROM:<a@client.test>", 250)
+            other.ehlo()
+            other.command("MAIL FROM:<b@client.test>", 451)
+            holder.command("RSET", 250)
+        postern.stop()
+    finally:
+        refusing.stop()
