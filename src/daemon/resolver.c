@@ -39,9 +39,15 @@ enum err resolver_lookup(const char *name, struct addr *out, struct errtext *why
         errtext_set(why, "backend \"%s\" cannot be resolved: %s", name, gai_strerror(error));
         return ERR_NOTFOUND;
     }
+    /* One address is kept. IPv4 first: "localhost" often has both, and MTAs behind a gateway mostly listen on 127.0.0.1
+     * only. */
+    const struct addrinfo *best = found;
+    for (const struct addrinfo *a = found; a && best->ai_family != AF_INET; a = a->ai_next)
+        if (a->ai_family == AF_INET)
+            best = a;
     memset(out, 0, sizeof(*out));
-    memcpy(&out->storage, found->ai_addr, found->ai_addrlen);
-    out->len = found->ai_addrlen;
+    memcpy(&out->storage, best->ai_addr, best->ai_addrlen);
+    out->len = best->ai_addrlen;
     freeaddrinfo(found);
     return ERR_OK;
 }

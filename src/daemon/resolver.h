@@ -7,7 +7,8 @@
 #include "io/addr.h"
 #include <stdint.h>
 
-/* The address of NAME, "host:port", port 25 when there is none. ERR_NOTFOUND with WHY. Blocks. */
+/* The address of NAME, "host:port", port 25 when there is none; of several the first IPv4 one. ERR_NOTFOUND with WHY.
+ * Blocks. */
 enum err resolver_lookup(const char *name, struct addr *out, struct errtext *why) must_use;
 
 struct resolver;
