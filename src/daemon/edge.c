@@ -191,7 +191,8 @@ static void edge_drain(struct edge *e)
         edge_post(&e->loops[i], EDGE_DRAIN, 0, -1);
 }
 
-/* Messages of the supervisor. Its end of file means that it is gone: then we go too, as after a drain. */
+/* Messages of the supervisor. Its end of file means that it is gone: then we go too, as after a drain, unless the
+ * kernel was faster (sys/spawn.h: a child is killed when its parent dies). */
 static void edge_on_control(void *arg, int events)
 {
     struct edge *e = arg;

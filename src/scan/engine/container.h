@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Containers that libclamav 1.4 takes for plain data and would call clean, known by their bytes. Pure. Measured with a
- * sample of each kind that a tool of today writes; ARCHITECTURE lists them. */
+/* Containers that libclamav 1.4 takes for plain data and would call clean, known by their bytes. Pure. Zip, 7z,
+ * LZMA, lzip, Zstandard, .Z and Debian packages were measured with samples; the others are taken by their published
+ * signatures. docs/guide.md lists them for users. */
 #ifndef SCAN_ENGINE_CONTAINER_H
 #define SCAN_ENGINE_CONTAINER_H
 
