@@ -31,17 +31,26 @@ void session_wake(void *arg)
         loop_defer(s->proxy->loop, &s->run);
 }
 
-void session_reply(struct session *s, const struct smtp_reply *reply)
+enum err session_try_reply(struct session *s, const struct smtp_reply *reply)
 {
     enum err e = smtp_server_reply(&s->smtp, reply);
     if (e == ERR_FULL) {
         session_flush(s);
         e = smtp_server_reply(&s->smtp, reply);
     }
-    if (e == ERR_FULL)
-        session_end(s, "the client does not read its replies");
-    else if (e != ERR_OK)
-        session_end(s, "out of memory for a reply");
+    return e;
+}
+
+void session_end_unanswered(struct session *s, enum err e)
+{
+    session_end(s, e == ERR_FULL ? "the client does not read its replies" : "out of memory for a reply");
+}
+
+void session_reply(struct session *s, const struct smtp_reply *reply)
+{
+    enum err e = session_try_reply(s, reply);
+    if (e != ERR_OK)
+        session_end_unanswered(s, e);
 }
 
 bool session_may_reply(struct session *s)

@@ -93,7 +93,11 @@ void session_end(struct session *s, const char *reason);
 void session_flush(struct session *s);
 /* The client is gone for good: error, or end of file without a pipelined QUIT behind the message (smtp.md A54, A55). */
 bool session_client_vanished(struct session *s);
+/* Answers the oldest command; where there is no room or memory for it, the session ends. */
 void session_reply(struct session *s, const struct smtp_reply *reply);
+/* The same, but the caller ends the session where this is not OK. */
+enum err session_try_reply(struct session *s, const struct smtp_reply *reply) must_use;
+void session_end_unanswered(struct session *s, enum err e);
 /* May a further reply be made? Not while the client does not read the earlier ones. */
 bool session_may_reply(struct session *s);
 void session_free(struct session *s);

@@ -274,23 +274,24 @@ static const char *answer_outcome(const struct transaction *t)
     return t->reply_code / 100 == 5 ? "refused" : "deferred";
 }
 
+/* The client first, then the log: between the backend's 250 and ours a crash makes a duplicate (smtp.md A56, A59). */
 enum step_result step_answer(struct session *s)
 {
     struct transaction *t = s->transaction;
     struct smtp_reply reply = transaction_reply(t);
+    enum err e = session_try_reply(s, &reply);
+    session_flush(s);
+    if (s->client.error)
+        session_log_text(s, LOG_PROTOCOL, "the client left before it heard the reply");
     if (t->outcome_unknown)
         session_log_text(s, LOG_OUTCOME_UNKNOWN, t->backend_reply);
     s->delivered += t->reply_code / 100 == 2;
     session_log_message(s, answer_outcome(t));
-    session_reply(s, &reply);
-    if (s->ended)
-        return STEP_WAIT; /* no memory for the reply: session and transaction are over */
-    session_flush(s);
-    if (s->client.error)
-        session_log_text(s, LOG_PROTOCOL, "the client left before it heard the reply");
-    session_end_transaction(s);
-    if (s->ended)
+    if (e != ERR_OK) {
+        session_end_unanswered(s, e);
         return STEP_WAIT;
+    }
+    session_end_transaction(s);
     s->step = STEP_ENVELOPE;
     return STEP_GO;
 }
