@@ -50,6 +50,7 @@ enum {
     SCOPE_ABSTRACT_UNIX = 1 << 0, /* ABI 6 */
     SCOPE_SIGNAL = 1 << 1,        /* ABI 6 */
     RULE_PATH_BENEATH = 1,
+    RULE_NET_PORT = 2,
     CREATE_VERSION = 1 << 0,
 };
 struct landlock_ruleset {
@@ -59,6 +60,10 @@ struct landlock_path {
     uint64_t allowed;
     int32_t parent_fd;
 } __attribute__((packed));
+struct landlock_port {
+    uint64_t allowed;
+    uint64_t port; /* host order */
+};
 
 int jail_landlock_abi(void)
 {
@@ -67,7 +72,7 @@ int jail_landlock_abi(void)
 }
 
 /* What a kernel of ABI knows; *size is how much of the structure it takes. */
-static struct landlock_ruleset ruleset_for(int abi, bool allow_network, size_t *size)
+static struct landlock_ruleset ruleset_for(int abi, size_t *size)
 {
     struct landlock_ruleset r = {.fs = FS_ABI_1};
     *size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
@@ -75,7 +80,7 @@ static struct landlock_ruleset ruleset_for(int abi, bool allow_network, size_t *
         r.fs |= FS_REFER;
     if (abi >= 3)
         r.fs |= FS_TRUNCATE;
-    if (abi >= 4 && !allow_network)
+    if (abi >= 4)
         r.net = NET_BIND_TCP | NET_CONNECT_TCP;
     if (abi >= 5)
         r.fs |= FS_IOCTL_DEV;
@@ -104,19 +109,27 @@ static enum err allow_path(int ruleset, uint64_t handled, const struct jail_path
     return e;
 }
 
-enum err jail_landlock(const struct jail_path *paths, size_t count, bool allow_network, int *abi)
+static enum err allow_port(int ruleset, uint16_t port)
+{
+    struct landlock_port rule = {.allowed = NET_CONNECT_TCP, .port = port};
+    return syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0) == 0 ? ERR_OK : ERR_IO;
+}
+
+enum err jail_landlock(const struct jail_path *paths, size_t count, const uint16_t *ports, size_t port_count, int *abi)
 {
     *abi = jail_landlock_abi();
     if (*abi == 0)
         return ERR_NOTFOUND;
     size_t size;
-    struct landlock_ruleset r = ruleset_for(*abi, allow_network, &size);
+    struct landlock_ruleset r = ruleset_for(*abi, &size);
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &r, size, 0);
     if (ruleset < 0)
         return ERR_IO;
     enum err e = ERR_OK;
     for (size_t i = 0; i < count && e == ERR_OK; i++)
         e = allow_path(ruleset, r.fs, &paths[i]);
+    for (size_t i = 0; i < port_count && e == ERR_OK && r.net; i++)
+        e = allow_port(ruleset, ports[i]);
     if (e == ERR_OK &&
         (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_landlock_restrict_self, ruleset, 0) != 0))
         e = ERR_IO;
@@ -128,16 +141,14 @@ enum err jail_landlock(const struct jail_path *paths, size_t count, bool allow_n
 
 static int allow_call(scmp_filter_ctx ctx, const struct jail_call *c)
 {
-    switch (c->condition) {
-    case JAIL_ANY:
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, c->number, 0);
-    case JAIL_ARG_EQ:
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, c->number, 1, SCMP_CMP64(c->argument, SCMP_CMP_EQ, c->value, 0));
-    case JAIL_ARG_MASKED_ZERO:
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, c->number, 1,
-                                SCMP_CMP64(c->argument, SCMP_CMP_MASKED_EQ, c->value, 0));
+    struct scmp_arg_cmp tests[JAIL_CONDITIONS];
+    unsigned count = 0;
+    for (; count < JAIL_CONDITIONS && c->tests[count].condition != JAIL_ANY; count++) {
+        const struct jail_test *t = &c->tests[count];
+        tests[count] = t->condition == JAIL_ARG_EQ ? SCMP_CMP64(t->argument, SCMP_CMP_EQ, t->value, 0)
+                                                   : SCMP_CMP64(t->argument, SCMP_CMP_MASKED_EQ, t->value, 0);
     }
-    return -EINVAL;
+    return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, c->number, count, tests);
 }
 
 enum err jail_seccomp(const struct jail_call *calls, size_t count)

@@ -377,7 +377,7 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
 
 const struct engine_type engine_clamav = {
     .name = "clamav",
-    .in_process = true,
+    .cage = ENGINE_CAGE_STRICT,
     .open = clamav_open,
     .worker_start = clamav_worker_start,
     .scan = clamav_scan,

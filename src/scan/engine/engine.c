@@ -2,7 +2,7 @@
 /* The list of built engines. */
 #include "scan/engine/engine.h"
 
-const struct engine_type *engine_type_find(const char *name)
+const struct engine_type *engine_type_find(const char *name, const struct engine_conf *conf)
 {
     static const struct engine_type *const types[] = {
         &engine_clamav,
@@ -10,6 +10,7 @@ const struct engine_type *engine_type_find(const char *name)
         &engine_fake,
 #endif
     };
+    (void)conf;
     for (size_t i = 0; i < ARRAY_SIZE(types); i++)
         if (strcmp(types[i]->name, name) == 0)
             return types[i];

@@ -20,9 +20,16 @@ struct engine_info {
     char missing[256]; /* what this build of the engine cannot do, and the package that would help; empty: nothing */
 };
 
+/* What a worker with this engine may do. A pool's workers get the widest cage that any of its open engines needs. */
+enum engine_cage {
+    ENGINE_CAGE_STRICT, /* works in the process: no socket at all */
+    ENGINE_CAGE_NET,    /* asks a daemon: may connect to its ports and to unix sockets */
+};
+enum { ENGINE_PORTS = 64 }; /* TCP ports of all engines of one pool */
+
 struct engine_type {
     const char *name; /* class in the configuration */
-    bool in_process;  /* CPU pool, strict sandbox */
+    enum engine_cage cage;
     /* Loads. *state is handed to the other calls. WHY on failure: the engine is FAILED, its messages are ERROR. May
      * take long. */
     enum err (*open)(const struct engine_conf *conf, void **state, struct engine_info *info, struct errtext *why);
@@ -32,13 +39,18 @@ struct engine_type {
      * detail. */
     void (*scan)(void *state, int fd, uint64_t size, uint64_t time_ms, struct verdict *out);
     void (*close)(void *state);
+    /* The rest may be NULL. Writes at most MAX TCP ports that the engine connects to, in the order of OUT; returns
+     * their number. */
+    size_t (*ports)(const void *state, uint16_t *out, size_t max);
+    /* In a worker, after each scan: true when the engine learned something new about itself, which *INFO receives. */
+    bool (*news)(void *state, struct engine_info *info);
 };
 
 extern const struct engine_type engine_clamav;
 #ifdef POSTERN_TEST_ENGINE
 extern const struct engine_type engine_fake;
 #endif
-/* The built engine of configuration class NAME, or NULL. */
-const struct engine_type *engine_type_find(const char *name);
+/* The built engine of configuration class NAME with the options CONF, or NULL. */
+const struct engine_type *engine_type_find(const char *name, const struct engine_conf *conf);
 
 #endif

@@ -380,7 +380,7 @@ static void fake_close(void *state)
 
 const struct engine_type engine_fake = {
     .name = "fake",
-    .in_process = true,
+    .cage = ENGINE_CAGE_STRICT,
     .open = fake_open,
     .worker_start = fake_worker_start,
     .scan = fake_scan,

@@ -281,10 +281,11 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
     struct errtext why = {.text = "this version cannot run engines of that type"};
     uint64_t begun = clock_monotonic_us();
     e->conf = conf;
-    e->type = engine_type_find(conf->type);
+    e->type = engine_type_find(conf->type, conf->conf);
     e->status = SCAN_ENGINE_FAILED;
     if (e->type && e->type->open(conf->conf, &e->state, &e->info, &why) == ERR_OK)
         e->status = SCAN_ENGINE_READY;
+    b->net = b->net || (e->status == SCAN_ENGINE_READY && e->type->cage == ENGINE_CAGE_NET);
     verdict_copy_text(e->detail, sizeof(e->detail),
                       span_cstr(e->status == SCAN_ENGINE_READY ? e->info.version : why.text));
     engine_log(b, e, clock_monotonic_us() - begun);

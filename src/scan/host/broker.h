@@ -75,6 +75,7 @@ struct broker {
     int64_t queue_len, queue_max; /* Backlog, or what the limit of descriptors leaves of it */
     struct worker *workers;
     unsigned worker_count;
+    bool net;         /* an open engine connects: the workers' cage lets them */
     bool all_at_once; /* workers are started with the host, and none is ever let go */
     unsigned births_failed;
     struct deadline birth_pause;

@@ -102,7 +102,7 @@ static void sandbox_log(struct broker *b, const struct sandbox_level *level)
     struct log_record r;
     log_begin(&r, b->log, LOG_SANDBOX);
     log_cstr(&r, "pool", b->pool->name);
-    log_cstr(&r, "profile", "strict");
+    log_cstr(&r, "profile", b->net ? "net" : "strict");
     log_cstr(&r, "seccomp", level->seccomp ? "on" : "lifted by POSTERN_NO_SECCOMP");
     log_u64(&r, "landlock_abi", (uint64_t)level->landlock_abi);
     log_cstr(&r, "temp", b->options->temp_is_tmpfs ? "tmpfs" : "directory, with a quota for each file only");
@@ -286,6 +286,7 @@ static _Noreturn void become_worker(const struct worker *w, int channel, int bro
         .limits = {.memory = (uint64_t)b->pool->conf.memory_limit,
                    .stack = (uint64_t)b->pool->conf.stack_size,
                    .temp = (uint64_t)b->pool->conf.temp_size},
+        .net = b->net,
     };
     worker_main(&setup);
 }

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* The strict profile in the order in which it must be put on: limits, then Landlock (needs open), seccomp last. */
+/* The profiles, in the order in which they must be put on: limits, then Landlock (needs open), seccomp last. */
 #include "scan/host/sandbox.h"
 #include "sys/jail.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#define ANY(name)                                                                                                      \
-    {                                                                                                                  \
-        SYS_##name, JAIL_ANY, 0, 0                                                                                     \
-    }
+#define ANY(name) JAIL_CALL(SYS_##name)
 
 /* What libclamav 1.4 was seen to use over 539 files, the same calls in their other forms, and what malloc, abort and a
  * sanitizer's report need. Harmless calls are here in plenty: a call that is missing costs a message its verdict. */
-static const struct jail_call strict_calls[] = {
+static const struct jail_call common_calls[] = {
     /* memory: never executable */
-    {SYS_mmap, JAIL_ARG_MASKED_ZERO, 2, PROT_EXEC},
-    {SYS_mprotect, JAIL_ARG_MASKED_ZERO, 2, PROT_EXEC},
+    JAIL_CALL_ZERO(SYS_mmap, 2, PROT_EXEC),
+    JAIL_CALL_ZERO(SYS_mprotect, 2, PROT_EXEC),
     ANY(munmap),
     ANY(mremap),
     ANY(madvise),
@@ -55,14 +55,14 @@ static const struct jail_call strict_calls[] = {
     ANY(dup),
     /* Landlock knows nothing of modes: any file of this user could be made unreadable. Emptying a directory needs 0700.
      */
-    {SYS_fchmod, JAIL_ARG_EQ, 1, 0700},
-    {SYS_fchmodat, JAIL_ARG_EQ, 2, 0700},
-    {SYS_fcntl, JAIL_ARG_EQ, 1, F_GETFD},
-    {SYS_fcntl, JAIL_ARG_EQ, 1, F_SETFD},
-    {SYS_fcntl, JAIL_ARG_EQ, 1, F_GETFL},
-    {SYS_fcntl, JAIL_ARG_EQ, 1, F_SETFL},
-    {SYS_fcntl, JAIL_ARG_EQ, 1, F_DUPFD},
-    {SYS_fcntl, JAIL_ARG_EQ, 1, F_DUPFD_CLOEXEC},
+    JAIL_CALL_EQ(SYS_fchmod, 1, 0700),
+    JAIL_CALL_EQ(SYS_fchmodat, 2, 0700),
+    JAIL_CALL_EQ(SYS_fcntl, 1, F_GETFD),
+    JAIL_CALL_EQ(SYS_fcntl, 1, F_SETFD),
+    JAIL_CALL_EQ(SYS_fcntl, 1, F_GETFL),
+    JAIL_CALL_EQ(SYS_fcntl, 1, F_SETFL),
+    JAIL_CALL_EQ(SYS_fcntl, 1, F_DUPFD),
+    JAIL_CALL_EQ(SYS_fcntl, 1, F_DUPFD_CLOEXEC),
 #ifdef SYS_open /* the older forms exist on x86-64 only */
     ANY(open),
     ANY(stat),
@@ -72,12 +72,12 @@ static const struct jail_call strict_calls[] = {
     ANY(rmdir),
     ANY(mkdir),
     ANY(readlink),
-    {SYS_chmod, JAIL_ARG_EQ, 1, 0700},
+    JAIL_CALL_EQ(SYS_chmod, 1, 0700),
     ANY(poll),
 #endif
-    /* its channel: no call that makes a socket is here */
+    /* its channel: no call that makes a socket is here. With MSG_FASTOPEN sending would connect, past Landlock. */
     ANY(ppoll),
-    ANY(sendmsg),
+    JAIL_CALL_ZERO(SYS_sendmsg, 2, MSG_FASTOPEN),
     ANY(recvmsg),
     /* about itself */
     ANY(getpid),
@@ -94,7 +94,7 @@ static const struct jail_call strict_calls[] = {
     ANY(sched_yield),
     ANY(sched_getaffinity),
     ANY(rseq),
-    {SYS_setrlimit, JAIL_ARG_EQ, 0, RLIMIT_CPU}, /* this process only, unlike prlimit64 */
+    JAIL_CALL_EQ(SYS_setrlimit, 0, RLIMIT_CPU), /* this process only, unlike prlimit64 */
     /* time, signals, the end */
     ANY(clock_gettime),
     ANY(clock_getres),
@@ -108,6 +108,33 @@ static const struct jail_call strict_calls[] = {
     ANY(sigaltstack),
     ANY(exit),
     ANY(exit_group),
+};
+
+/* To connect, and nothing else: no listening, no datagrams, no protocol beside plain TCP (MPTCP would be one that
+ * Landlock's ports do not cover), no option but the one that the connection layer sets. */
+enum { NET_SOCKET_TYPE = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK };
+#define SOCKET(family)                                                                                                 \
+    {                                                                                                                  \
+        SYS_socket,                                                                                                    \
+        {                                                                                                              \
+            {JAIL_ARG_EQ, 0, (family)}, {JAIL_ARG_EQ, 1, NET_SOCKET_TYPE},                                             \
+            {                                                                                                          \
+                JAIL_ARG_EQ, 2, 0                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+static const struct jail_call net_calls[] = {
+    SOCKET(AF_UNIX),
+    SOCKET(AF_INET),
+    SOCKET(AF_INET6),
+    ANY(connect), /* whereto is Landlock's business */
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, IPPROTO_TCP}, {JAIL_ARG_EQ, 2, TCP_NODELAY}}},
+    JAIL_CALL_EQ(SYS_getsockopt, 1, SOL_SOCKET),
+    JAIL_CALL_ZERO(SYS_sendto, 3, MSG_FASTOPEN),
+    ANY(recvfrom),
+    ANY(shutdown),
+    ANY(getsockname),
+    ANY(getpeername),
 };
 
 static enum err set_limits(const struct sandbox_limits *l, struct errtext *why)
@@ -146,30 +173,33 @@ static bool seccomp_is_lifted(void)
 }
 
 /* abort(3) sends itself a signal; with another process as the target the call is refused. */
-static enum err install_filter(void)
+static enum err install_filter(bool net)
 {
-    struct jail_call calls[ARRAY_SIZE(strict_calls) + 1];
-    memcpy(calls, strict_calls, sizeof(strict_calls));
-    calls[ARRAY_SIZE(strict_calls)] = (struct jail_call){SYS_tgkill, JAIL_ARG_EQ, 0, (uint64_t)getpid()};
-    return jail_seccomp(calls, ARRAY_SIZE(calls));
+    struct jail_call calls[ARRAY_SIZE(common_calls) + ARRAY_SIZE(net_calls) + 1];
+    size_t count = ARRAY_SIZE(common_calls);
+    memcpy(calls, common_calls, sizeof(common_calls));
+    calls[count++] = (struct jail_call)JAIL_CALL_EQ(SYS_tgkill, 0, (uint64_t)getpid());
+    for (size_t i = 0; net && i < ARRAY_SIZE(net_calls); i++)
+        calls[count++] = net_calls[i];
+    return jail_seccomp(calls, count);
 }
 
-enum err sandbox_strict(const char *temp, const struct sandbox_limits *limits, struct sandbox_level *level,
-                        struct errtext *why)
+enum err sandbox_enter(const struct sandbox *box, struct sandbox_level *level, struct errtext *why)
 {
     *level = (struct sandbox_level){0};
-    if (set_limits(limits, why) != ERR_OK)
+    if (set_limits(&box->limits, why) != ERR_OK)
         return ERR_IO;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* not to be traced by its own user, who may be the broker's too */
-    const struct jail_path paths[] = {{.path = temp, .write = true}};
-    enum err e = jail_landlock(paths, ARRAY_SIZE(paths), false, &level->landlock_abi);
+    const struct jail_path paths[] = {{.path = box->temp, .write = true}};
+    enum err e =
+        jail_landlock(paths, ARRAY_SIZE(paths), box->ports, box->net ? box->port_count : 0, &level->landlock_abi);
     if (e == ERR_IO) {
-        errtext_set(why, "Landlock (ABI %d) on %s: %s", level->landlock_abi, temp, strerror(errno));
+        errtext_set(why, "Landlock (ABI %d) on %s: %s", level->landlock_abi, box->temp, strerror(errno));
         return ERR_IO;
     }
     if (seccomp_is_lifted())
         return ERR_OK;
-    if (install_filter() != ERR_OK) {
+    if (install_filter(box->net) != ERR_OK) {
         errtext_set(why, "the seccomp filter cannot be installed: %s", strerror(errno));
         return ERR_IO;
     }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The strict profile: the cage of a worker whose engine works in the process. A policy of tables over sys/jail.h. */
+/* The cage of a worker, a policy of tables over sys/jail.h. Profile strict: engines that work in the process. Profile
+ * net: strict, and it may connect, never listen. */
 #ifndef SCAN_HOST_SANDBOX_H
 #define SCAN_HOST_SANDBOX_H
 
 #include "base/err.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct sandbox_limits {
@@ -15,10 +17,18 @@ struct sandbox_level {
     bool seccomp;
 };
 
-/* Locks the calling process in for good: afterwards it may use the descriptors it has, files below TEMP, and memory.
- * The failure to install seccomp or a limit is an error; a kernel without Landlock is not, and LEVEL says so. */
-enum err sandbox_strict(const char *temp, const struct sandbox_limits *limits, struct sandbox_level *level,
-                        struct errtext *why) must_use;
+struct sandbox {
+    const char *temp;
+    struct sandbox_limits limits;
+    bool net;
+    const uint16_t *ports; /* TCP ports that a networked worker may connect to */
+    size_t port_count;
+};
+
+/* Locks the calling process in for good: afterwards it may use the descriptors it has, files below TEMP, memory, and in
+ * the net profile stream connections to PORTS (where Landlock knows ports; to any otherwise) and to unix sockets. The
+ * failure to install seccomp or a limit is an error; a kernel without Landlock is not, and LEVEL says so. */
+enum err sandbox_enter(const struct sandbox *box, struct sandbox_level *level, struct errtext *why) must_use;
 /* The soft limit on the CPU time of this process: what it used so far and MS more. Works inside the sandbox. */
 void sandbox_limit_cpu(uint64_t ms);
 

@@ -89,6 +89,18 @@ static enum err start_engines(const struct worker_setup *setup, const char *temp
     return ERR_OK;
 }
 
+/* The ports that its engines connect to. */
+static size_t collect_ports(const struct worker_setup *setup, uint16_t out[ENGINE_PORTS])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < setup->engine_count; i++) {
+        const struct host_engine *e = &setup->engines[i];
+        if (e->status == SCAN_ENGINE_READY && e->type->ports)
+            count += e->type->ports(e->state, out + count, ENGINE_PORTS - count);
+    }
+    return count;
+}
+
 /* Its directory emptied of what a predecessor left, its engines told, its cage closed: in this order. Returns the
  * directory's descriptor. */
 static int lock_in(const struct worker_setup *setup, struct worker_hello *hello)
@@ -105,8 +117,10 @@ static int lock_in(const struct worker_setup *setup, struct worker_hello *hello)
     if (e == ERR_OK)
         e = start_engines(setup, temp, &why);
     if (e == ERR_OK) {
-        hello->birth =
-            sandbox_strict(temp, &setup->limits, &hello->level, &why) == ERR_OK ? WORKER_BORN : WORKER_NO_SANDBOX;
+        uint16_t ports[ENGINE_PORTS];
+        struct sandbox box = {.temp = temp, .limits = setup->limits, .net = setup->net, .ports = ports};
+        box.port_count = setup->net ? collect_ports(setup, ports) : 0;
+        hello->birth = sandbox_enter(&box, &hello->level, &why) == ERR_OK ? WORKER_BORN : WORKER_NO_SANDBOX;
     }
     verdict_copy_text(hello->why, sizeof(hello->why), span_cstr(why.text));
     return dirfd;

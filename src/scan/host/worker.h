@@ -41,6 +41,7 @@ struct worker_setup {
     int channel; /* the only descriptor of the broker's that is kept, beside 0, 1, 2 */
     int broker;  /* its process id: a worker does not outlive it */
     struct sandbox_limits limits;
+    bool net; /* profile of its cage */
 };
 /* In the child, right after fork. */
 _Noreturn void worker_main(const struct worker_setup *setup);

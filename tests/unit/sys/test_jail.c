@@ -38,16 +38,17 @@ static void new_dir(char *path, size_t size)
 
 static const struct jail_call few_calls[] = {
     /* what a sanitizer needs */
-    {SYS_mmap, JAIL_ANY, 0, 0},
-    {SYS_munmap, JAIL_ANY, 0, 0},
-    {SYS_madvise, JAIL_ANY, 0, 0},
-    {SYS_brk, JAIL_ANY, 0, 0},
-    {SYS_futex, JAIL_ANY, 0, 0},
-    {SYS_sigaltstack, JAIL_ANY, 0, 0},
-    {SYS_exit_group, JAIL_ANY, 0, 0},
-    {SYS_getpid, JAIL_ANY, 0, 0},
-    {SYS_mprotect, JAIL_ARG_MASKED_ZERO, 2, PROT_EXEC},
-    {SYS_fcntl, JAIL_ARG_EQ, 1, F_GETFL},
+    JAIL_CALL(SYS_mmap),
+    JAIL_CALL(SYS_munmap),
+    JAIL_CALL(SYS_madvise),
+    JAIL_CALL(SYS_brk),
+    JAIL_CALL(SYS_futex),
+    JAIL_CALL(SYS_sigaltstack),
+    JAIL_CALL(SYS_exit_group),
+    JAIL_CALL(SYS_getpid),
+    JAIL_CALL_ZERO(SYS_mprotect, 2, PROT_EXEC),
+    JAIL_CALL_EQ(SYS_fcntl, 1, F_GETFL),
+    {SYS_lseek, {{JAIL_ARG_EQ, 0, 1}, {JAIL_ARG_EQ, 1, 2}, {JAIL_ARG_EQ, 2, 3}}},
 };
 
 static int seccomp_then(long number, long a, long b, long c)
@@ -83,6 +84,16 @@ static int fcntl_listed(const char *dir)
     (void)dir;
     return seccomp_then(SYS_fcntl, 2, F_GETFL, 0);
 }
+static int lseek_listed(const char *dir)
+{
+    (void)dir;
+    return seccomp_then(SYS_lseek, 1, 2, 3);
+}
+static int lseek_listed_in_part(const char *dir)
+{
+    (void)dir;
+    return seccomp_then(SYS_lseek, 1, 2, 4);
+}
 static int fcntl_unlisted(const char *dir)
 {
     (void)dir;
@@ -94,8 +105,9 @@ START_TEST(a_call_outside_the_list_kills_and_arguments_count)
     static const struct {
         int (*body)(const char *dir);
         bool killed;
-    } cases[] = {{call_listed, false},       {call_unlisted, true}, {protect_readable, false},
-                 {protect_executable, true}, {fcntl_listed, false}, {fcntl_unlisted, true}};
+    } cases[] = {{call_listed, false},       {call_unlisted, true},       {protect_readable, false},
+                 {protect_executable, true}, {fcntl_listed, false},       {fcntl_unlisted, true},
+                 {lseek_listed, false},      {lseek_listed_in_part, true}};
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         int status = child_status(cases[i].body, NULL);
         if (cases[i].killed)
@@ -112,7 +124,7 @@ static bool lock_to(const char *dir, bool write)
 {
     struct jail_path path = {.path = dir, .write = write};
     int abi;
-    return jail_landlock(&path, 1, false, &abi) == ERR_OK && abi == jail_landlock_abi();
+    return jail_landlock(&path, 1, NULL, 0, &abi) == ERR_OK && abi == jail_landlock_abi();
 }
 
 static bool refused(int rc)
@@ -160,13 +172,63 @@ static int connect_out(const char *dir)
     return refused(connect(s, (struct sockaddr *)&a, sizeof(a))) ? REFUSED : ALLOWED;
 }
 
-START_TEST(landlock_leaves_only_the_named_directory)
+/* A listener on a port of its own; where to connect to it. */
+static int listener(struct sockaddr_in *a)
+{
+    socklen_t len = sizeof(*a);
+    *a = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    return s >= 0 && bind(s, (struct sockaddr *)a, sizeof(*a)) == 0 && listen(s, 4) == 0 &&
+                   getsockname(s, (struct sockaddr *)a, &len) == 0
+               ? s
+               : -1;
+}
+static int connect_to_a_port(const char *dir, bool listed)
+{
+    struct sockaddr_in known, other;
+    struct jail_path path = {.path = dir, .write = true};
+    int abi;
+    if (listener(&known) < 0 || listener(&other) < 0)
+        return NOT_JAILED;
+    uint16_t port = ntohs(known.sin_port);
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    if (jail_landlock(&path, 1, &port, 1, &abi) != ERR_OK)
+        return NOT_JAILED;
+    return refused(connect(s, (struct sockaddr *)(listed ? &known : &other), sizeof(known))) ? REFUSED : ALLOWED;
+}
+static int connect_to_a_listed_port(const char *dir)
+{
+    return connect_to_a_port(dir, true);
+}
+static int connect_to_another_port(const char *dir)
+{
+    return connect_to_a_port(dir, false);
+}
+static int bind_a_listed_port(const char *dir)
+{
+    static const uint16_t port = 40000;
+    struct jail_path path = {.path = dir, .write = true};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int abi;
+    if (jail_landlock(&path, 1, &port, 1, &abi) != ERR_OK)
+        return NOT_JAILED;
+    return refused(bind(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&a, sizeof(a))) ? REFUSED : ALLOWED;
+}
+
+START_TEST(landlock_leaves_only_the_named_directory_and_ports)
 {
     static const struct {
         int (*body)(const char *dir);
         int expected, least_abi;
-    } cases[] = {{write_below, ALLOWED, 1},       {write_read_only, REFUSED, 1}, {read_elsewhere, REFUSED, 1},
-                 {execute_elsewhere, REFUSED, 1}, {link_below, REFUSED, 1},      {connect_out, REFUSED, 4}};
+    } cases[] = {{write_below, ALLOWED, 1},
+                 {write_read_only, REFUSED, 1},
+                 {read_elsewhere, REFUSED, 1},
+                 {execute_elsewhere, REFUSED, 1},
+                 {link_below, REFUSED, 1},
+                 {connect_out, REFUSED, 4},
+                 {connect_to_a_listed_port, ALLOWED, 4},
+                 {connect_to_another_port, REFUSED, 4},
+                 {bind_a_listed_port, REFUSED, 4}};
     char dir[64];
     new_dir(dir, sizeof(dir));
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -184,7 +246,7 @@ static int lock_to_nothing_there(const char *dir)
 {
     struct jail_path path = {.path = dir, .write = true};
     int abi;
-    return jail_landlock(&path, 1, false, &abi) == ERR_IO && errno == ENOENT && open("/etc/passwd", O_RDONLY) >= 0
+    return jail_landlock(&path, 1, NULL, 0, &abi) == ERR_IO && errno == ENOENT && open("/etc/passwd", O_RDONLY) >= 0
                ? ALLOWED
                : REFUSED;
 }
@@ -243,7 +305,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(a_call_outside_the_list_kills_and_arguments_count)                                                               \
-    X(landlock_leaves_only_the_named_directory)                                                                        \
+    X(landlock_leaves_only_the_named_directory_and_ports)                                                              \
     X(a_missing_directory_is_reported_and_nothing_is_locked)                                                           \
     X(a_limit_holds_and_is_never_raised)                                                                               \
     X(only_the_kept_descriptors_stay_open)

@@ -425,8 +425,9 @@ END_TEST
 
 START_TEST(an_engine_is_found_by_its_name)
 {
-    ck_assert_ptr_eq(engine_type_find("clamav"), &engine_clamav);
-    ck_assert_ptr_null(engine_type_find("clamav1"));
+    static const struct engine_conf conf;
+    ck_assert_ptr_eq(engine_type_find("clamav", &conf), &engine_clamav);
+    ck_assert_ptr_null(engine_type_find("clamav1", &conf));
 }
 END_TEST
 

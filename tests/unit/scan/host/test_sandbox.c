@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* What a worker may do with sockets in each profile. Each case locks a child of its own in and looks at its end. */
+#include <check.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "scan/host/sandbox.h"
+#include "sys/jail.h"
+
+enum { DONE = 7, REFUSED = 8, NOT_JAILED = 9, STREAM = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK };
+
+struct place {
+    char dir[64];
+    uint16_t port, other_port;
+    struct sockaddr_un local;
+};
+
+static int outcome(long rc)
+{
+    return rc >= 0 || errno == EINPROGRESS ? DONE : errno == EACCES || errno == EPERM ? REFUSED : 100 + errno % 100;
+}
+static int tcp_connect(uint16_t port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return outcome(connect(socket(AF_INET, STREAM, 0), (struct sockaddr *)&a, sizeof(a)));
+}
+static int to_its_port(const struct place *p)
+{
+    return tcp_connect(p->port);
+}
+static int to_another_port(const struct place *p)
+{
+    return tcp_connect(p->other_port);
+}
+static int to_a_unix_socket(const struct place *p)
+{
+    return outcome(connect(socket(AF_UNIX, STREAM, 0), (const struct sockaddr *)&p->local, sizeof(p->local)));
+}
+static int no_delay(const struct place *p)
+{
+    int on = 1;
+    (void)p;
+    return outcome(setsockopt(socket(AF_INET, STREAM, 0), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
+}
+static int another_option(const struct place *p)
+{
+    int on = 1;
+    (void)p;
+    return outcome(setsockopt(socket(AF_INET, STREAM, 0), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)));
+}
+static int datagrams(const struct place *p)
+{
+    (void)p;
+    return outcome(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+static int multipath(const struct place *p)
+{
+    (void)p;
+    return outcome(socket(AF_INET, STREAM, IPPROTO_MPTCP));
+}
+static int netlink(const struct place *p)
+{
+    (void)p;
+    return outcome(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0));
+}
+static int fast_open(const struct place *p)
+{
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(p->other_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int s = socket(AF_INET, STREAM, 0);
+    return outcome(sendto(s, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&a, sizeof(a)));
+}
+static int do_bind(const struct place *p)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    (void)p;
+    return outcome(bind(socket(AF_INET, STREAM, 0), (struct sockaddr *)&a, sizeof(a)));
+}
+static int do_listen(const struct place *p)
+{
+    (void)p;
+    return outcome(listen(socket(AF_INET, STREAM, 0), 1));
+}
+static int do_accept(const struct place *p)
+{
+    (void)p;
+    return outcome(accept4(socket(AF_INET, STREAM, 0), NULL, NULL, 0));
+}
+static int do_fork(const struct place *p)
+{
+    (void)p;
+    return outcome(syscall(SYS_fork));
+}
+
+static int bound(int family, struct sockaddr *a, socklen_t len)
+{
+    int s = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert(s >= 0 && bind(s, a, len) == 0 && listen(s, 8) == 0 && getsockname(s, a, &len) == 0);
+    return s;
+}
+
+/* Wait status of a child that does DEED in the profile. */
+static int status_of(int (*deed)(const struct place *p), const struct place *p, bool net)
+{
+    pid_t pid = fork();
+    ck_assert(pid >= 0);
+    if (pid == 0) {
+        struct sandbox_level level;
+        struct errtext why;
+        struct sandbox box = {.temp = p->dir, .net = net, .ports = &p->port, .port_count = 1};
+        box.limits = (struct sandbox_limits){.memory = 1U << 30, .stack = 1U << 20, .temp = 1U << 20};
+        _exit(sandbox_enter(&box, &level, &why) == ERR_OK && level.seccomp ? deed(p) : NOT_JAILED);
+    }
+    int status;
+    ck_assert(waitpid(pid, &status, 0) == pid);
+    return status;
+}
+
+START_TEST(a_profile_decides_what_a_worker_may_do_with_sockets)
+{
+    enum { KILLED = -1 };
+    static const struct {
+        const char *what;
+        int (*deed)(const struct place *p);
+        int strict, net; /* exit status, or KILLED */
+        int least_abi;
+    } cases[] = {
+        {"connect to its port", to_its_port, KILLED, DONE, 0},
+        {"connect to another port", to_another_port, KILLED, REFUSED, 4},
+        {"connect to a unix socket", to_a_unix_socket, KILLED, DONE, 0},
+        {"TCP_NODELAY", no_delay, KILLED, DONE, 0},
+        {"another option", another_option, KILLED, KILLED, 0},
+        {"datagrams", datagrams, KILLED, KILLED, 0},
+        {"multipath TCP", multipath, KILLED, KILLED, 0},
+        {"netlink", netlink, KILLED, KILLED, 0},
+        {"TCP fast open", fast_open, KILLED, KILLED, 0},
+        {"bind", do_bind, KILLED, KILLED, 0},
+        {"listen", do_listen, KILLED, KILLED, 0},
+        {"accept", do_accept, KILLED, KILLED, 0},
+        {"fork", do_fork, KILLED, KILLED, 0},
+    };
+    struct place p = {.dir = "/tmp/postern-box-XXXXXX", .local = {.sun_family = AF_UNIX}};
+    struct sockaddr_in known = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, other = known;
+    ck_assert(mkdtemp(p.dir) != NULL);
+    snprintf(p.local.sun_path, sizeof(p.local.sun_path), "%s/s", p.dir);
+    int listeners[] = {bound(AF_INET, (struct sockaddr *)&known, sizeof(known)),
+                       bound(AF_INET, (struct sockaddr *)&other, sizeof(other)),
+                       bound(AF_UNIX, (struct sockaddr *)&p.local, sizeof(p.local))};
+    p.port = ntohs(known.sin_port);
+    p.other_port = ntohs(other.sin_port);
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+        bool net = i % 2;
+        int expected = net ? cases[i / 2].net : cases[i / 2].strict;
+        if (jail_landlock_abi() < cases[i / 2].least_abi)
+            continue;
+        int status = status_of(cases[i / 2].deed, &p, net);
+        bool as_expected = expected == KILLED ? WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS
+                                              : WIFEXITED(status) && WEXITSTATUS(status) == expected;
+        ck_assert_msg(as_expected, "%s in profile %s: status %x, expected %d", cases[i / 2].what,
+                      net ? "net" : "strict", (unsigned)status, expected);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(listeners); i++)
+        close(listeners[i]);
+    ck_assert(unlink(p.local.sun_path) == 0 && rmdir(p.dir) == 0);
+}
+END_TEST
+
+#define CASES(X) X(a_profile_decides_what_a_worker_may_do_with_sockets)
+#include "support/check_main.h"
