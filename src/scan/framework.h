@@ -25,7 +25,8 @@ struct engine_conf {
     const char *database;
     bool alert_encrypted;
     int64_t max_scansize, max_filesize, max_recursion, max_files;
-    const char *daemon;
+    struct conf_list daemon; /* servers in their order, see server_name.h */
+    int64_t daemon_connect_ms;
     bool daemon_is_remote;
 };
 

@@ -73,19 +73,26 @@ enum { TIMEOUT_MIN_MS = 1, TIMEOUT_MAX_MS = 3600 * 1000, CONCURRENCY_MAX = 1024 
              "scan the dot-stuffed form (no effect: the un-stuffed message is scanned, as it will be delivered)"),     \
         LIVE(idle.debug_level, "debug_level", STRING, NULL, 1, 64, "amount of debug output (no effect yet)")
 
-#define DAEMON_ROW(value, text) OPTION(conf.daemon, "daemon", STRING, value, 1, 256, text)
+#define DAEMON_ROW(value, text) OPTION(conf.daemon, "daemon", LIST, value, 0, 0, text)
 
 static const struct directive clamav_rows[] = {
     COMMON_ROWS,
     OPTION(conf.database, "database", STRING, "/var/lib/clamav", 1, 4096,
            "directory or file of signatures that libclamav loads"),
-    DAEMON_ROW(NULL, "host:port of a clamd to scan with instead of libclamav (not built yet)"),
+    DAEMON_ROW(NULL,
+               "scan with clamd instead of libclamav: host:port or the path of its unix socket; of several in a list "
+               "the first that answers is asked"),
+    OPTION(
+        conf.daemon_connect_ms, "daemon_connect_timeout", DURATION, "5", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS,
+        "how long to wait for a connection to one daemon, and again for its first word, before the next one is tried"),
     OPTION(conf.alert_encrypted, "alert_encrypted", BOOL, "true", 0, 0,
            "messages with encrypted archives or documents are unscannable; false: what is encrypted is passed over"),
     OPTION(conf.max_scansize, "max_scansize", SIZE, "400M", 1024, 4294967295,
            "octets scanned in one message with all that it unpacks to (clamd: MaxScanSize); more is unscannable"),
-    OPTION(conf.max_filesize, "max_filesize", SIZE, "100M", 1024, 2147483647,
-           "octets of one file inside a message (clamd: MaxFileSize); a larger one makes it unscannable"),
+    OPTION(
+        conf.max_filesize, "max_filesize", SIZE, "100M", 1024, 2147483647,
+        "octets of one file inside a message (clamd: MaxFileSize); a larger one makes it unscannable. With a daemon: "
+        "octets of a message, not to exceed its StreamMaxLength and MaxFileSize"),
     OPTION(conf.max_recursion, "max_recursion", INT, "17", 1, 100,
            "depth of archives inside archives (clamd: MaxRecursion); deeper is unscannable"),
     OPTION(conf.max_files, "max_files", INT, "10000", 1, 1000000,
@@ -137,7 +144,8 @@ static const struct directive common_rows[] = {COMMON_ROWS};
         .description = (text),                                                                                         \
     }
 
-ENGINE(clamav_class, "clamav", "validate/av_clamav", clamav_rows, false, "an engine that scans with libclamav");
+ENGINE(clamav_class, "clamav", "validate/av_clamav", clamav_rows, false,
+       "an engine that scans with libclamav, or asks clamd where daemon is set");
 #ifdef POSTERN_TEST_ENGINE
 ENGINE(fake_class, "fake", NULL, common_rows, false, "the test engine, which does what a message tells it to do");
 #endif

@@ -51,6 +51,8 @@ const char *stanza_engine_name(const struct conf_scope *engine);
 /* Takes part in scanning: not switched off (2.x: passive). */
 bool stanza_engine_enabled(const struct conf_scope *engine);
 bool stanza_engine_built(const struct conf_scope *engine);
+/* It asks a daemon over a connection. */
+bool stanza_engine_connects(const struct conf_scope *engine);
 /* The scope of ThreadPool NAME (any case), or NULL. */
 const struct conf_scope *stanza_pool(const struct conf_scope *global, const char *name);
 /* Name of the pool of ENGINE, in its canonical case. */

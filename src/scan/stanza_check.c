@@ -2,6 +2,7 @@
 /* What the rows alone cannot say about engines and pools: names, codes, texts, pools that exist, and warnings where a
  * configuration works otherwise than it may seem. */
 #include "base/span.h"
+#include "scan/server_name.h"
 #include "scan/stanza.h"
 
 static const struct conf_scope *global_of(const struct conf_scope *scope)
@@ -107,6 +108,74 @@ static void warn_idle(const struct conf_scope *scope, const struct engine_idle_c
             problem_warning(problems, scope, rows[i].option, "has no effect in this version: %s", rows[i].instead);
 }
 
+enum { DAEMONS_MAX = 8 };
+
+/* A port may be missing where the engine knows its usual one: here any stands for it. */
+static void check_daemon(const struct conf_scope *scope, const struct conf_list *daemon, struct problems *problems)
+{
+    struct server_name name;
+    struct errtext why;
+    if (daemon->count > DAEMONS_MAX)
+        problem_error(problems, scope, "daemon", "at most %d servers are possible", DAEMONS_MAX);
+    for (size_t i = 0; i < daemon->count; i++)
+        if (server_name_parse(span_cstr(daemon->items[i]), 1, &name, &why) != ERR_OK)
+            problem_error(problems, scope, "daemon", "%s: %s", daemon->items[i], why.text);
+}
+
+static bool is_given(const struct conf_scope *scope, const char *option)
+{
+    for (size_t i = 0; scope->given && i < scope->class->row_count; i++)
+        if (strcmp(scope->class->rows[i].name, option) == 0)
+            return scope->given[i];
+    return false;
+}
+
+/* What clamd's own configuration decides. */
+static void warn_daemon_decides(const struct conf_scope *scope, struct problems *problems)
+{
+    static const struct {
+        const char *option, *clamd;
+    } rows[] = {{"database", "DatabaseDirectory"},
+                {"alert_encrypted", "AlertEncrypted"},
+                {"max_scansize", "MaxScanSize"},
+                {"max_recursion", "MaxRecursion"},
+                {"max_files", "MaxFiles"}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (is_given(scope, rows[i].option))
+            problem_warning(problems, scope, rows[i].option, "has no effect with a daemon: %s in clamd.conf counts",
+                            rows[i].clamd);
+}
+
+static bool shares_pool(const struct conf_scope *global, const struct conf_scope *a, const struct conf_scope *b)
+{
+    return same_name(stanza_engine_pool(global, a), stanza_engine_pool(global, b));
+}
+
+/* Hostile content meets a parser in this worker, and its cage has a door for the other engine's sake. */
+static void warn_weaker_cage(const struct conf_scope *scope, struct problems *problems)
+{
+    const struct conf_scope *global = global_of(scope), *other = NULL;
+    while ((other = stanza_next_engine(global, other)))
+        if (stanza_engine_enabled(other) && stanza_engine_built(other) && stanza_engine_connects(other) &&
+            shares_pool(global, scope, other)) {
+            problem_warning(problems, scope, NULL,
+                            "it works in the process and shares the pool %s with %s, which connects: its workers may "
+                            "connect too; give one of them another pool",
+                            stanza_engine_pool(global, scope), stanza_engine_name(other));
+            return;
+        }
+}
+
+static void check_built_engine(const struct conf_scope *scope, const struct engine_stanza *values,
+                               struct problems *problems)
+{
+    warn_idle(scope, &values->idle, problems);
+    if (!stanza_engine_connects(scope))
+        warn_weaker_cage(scope, problems);
+    else
+        warn_daemon_decides(scope, problems);
+}
+
 void stanza_check_engine(const struct conf_scope *scope, struct problems *problems)
 {
     const struct engine_stanza *values = scope->values;
@@ -117,16 +186,17 @@ void stanza_check_engine(const struct conf_scope *scope, struct problems *proble
     check_text(scope, problems, "unscannable_text", conf->unscannable_text);
     check_text(scope, problems, "error_text", conf->error_text);
     check_engine_pool(scope, conf->pool, problems);
+    check_daemon(scope, &conf->daemon, problems);
     if (conf->action == STANZA_ACTION_QUARANTINE)
         problem_error(problems, scope, "action", "quarantine is not built yet in this version; use reject or pass");
     if (!stanza_engine_enabled(scope))
         return;
     if (stanza_engine_built(scope))
-        warn_idle(scope, &values->idle, problems);
+        check_built_engine(scope, values, problems);
     else
         problem_warning(problems, scope, NULL,
-                        "this engine%s cannot scan in this version: every message gets its error_code %lld",
-                        engine_kind_find(scope->class)->built ? " with a daemon" : "", (long long)conf->error_code);
+                        "this engine cannot scan in this version: every message gets its error_code %lld",
+                        (long long)conf->error_code);
 }
 
 /* NAME was used by an engine before SCOPE. */

@@ -33,10 +33,13 @@ bool stanza_engine_enabled(const struct conf_scope *engine)
 
 bool stanza_engine_built(const struct conf_scope *engine)
 {
+    return engine_kind_find(engine->class)->built;
+}
+
+bool stanza_engine_connects(const struct conf_scope *engine)
+{
     const struct engine_stanza *values = engine->values;
-    /* clamav with a daemon is the clamd engine, which is not there yet: libclamav must not silently scan in its place.
-     */
-    return engine_kind_find(engine->class)->built && !values->conf.daemon;
+    return values->conf.daemon.count > 0;
 }
 
 const struct conf_scope *stanza_pool(const struct conf_scope *global, const char *name)
@@ -52,7 +55,8 @@ const char *stanza_engine_pool(const struct conf_scope *global, const struct con
 {
     static const char *const builtin[] = {"CPU", "IO"};
     const struct engine_stanza *values = engine->values;
-    const char *name = values->conf.pool ? values->conf.pool : engine_kind_find(engine->class)->pool;
+    const char *usual = stanza_engine_connects(engine) ? "IO" : engine_kind_find(engine->class)->pool;
+    const char *name = values->conf.pool ? values->conf.pool : usual;
     const struct conf_scope *pool = stanza_pool(global, name);
     if (pool)
         return pool->name;

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "scan/engine/clamav_name.h"
 #include "scan/engine/container.h"
 #include "scan/engine/engine.h"
 #include "scan/engine/shortage.h"
@@ -267,21 +268,6 @@ static enum err clamav_worker_start(void *state, const char *temp, struct errtex
     return ERR_IO;
 }
 
-/* A detection: most names are viruses, some are libclamav's way to say that it could not look. */
-static void map_name(const char *name, struct verdict *out)
-{
-    if (strncmp(name, "Heuristics.Encrypted.", 21) == 0)
-        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, name);
-    else if (strncmp(name, "Heuristics.Limits.Exceeded.MaxScanTime", 38) == 0)
-        /* our own deadline in libclamav's words: how much time was left depends on the queue, not on the message */
-        verdict_set(out, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, name);
-    else if (strncmp(name, "Heuristics.Limits.Exceeded", 26) == 0)
-        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT, name);
-    else
-        verdict_set(out, VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
-    verdict_copy_text(out->name, sizeof(out->name), span_cstr(name));
-}
-
 static void map_failure(cl_error_t rc, struct verdict *out)
 {
     static const struct {
@@ -368,7 +354,7 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
     unsigned long blocks = 0;
     cl_error_t rc = cl_scandesc_callback(fd, NULL, &name, &blocks, c->engine, &options, &f);
     if (rc == CL_VIRUS)
-        map_name(name ? name : f.name[0] ? f.name : "unnamed", out);
+        clamav_name_verdict(span_cstr(name ? name : f.name[0] ? f.name : "unnamed"), out);
     else if (rc != CL_CLEAN && rc != CL_VERIFIED)
         map_failure(rc, out);
     else

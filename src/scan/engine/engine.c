@@ -10,7 +10,8 @@ const struct engine_type *engine_type_find(const char *name, const struct engine
         &engine_fake,
 #endif
     };
-    (void)conf;
+    if (strcmp(engine_clamd.name, name) == 0 && conf->daemon.count > 0)
+        return &engine_clamd;
     for (size_t i = 0; i < ARRAY_SIZE(types); i++)
         if (strcmp(types[i]->name, name) == 0)
             return types[i];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The interface of an engine inside postern-scan. Blocking code, one job at a time per worker. engine.c is the list of
- * built engines; clamav.c libclamav; fake.c the test engine, which misbehaves as a message orders it to.
+ * built engines; clamav.c libclamav; clamd.c its daemon, over link.h; fake.c the
+ * test engine, which misbehaves as a message orders it to.
  *
  * Life: `open` once in the broker (loads databases; nothing of a message is near), then fork; `worker_start` once in
  * each worker before it locks itself in; then `scan` for each job. A `scan` that crashes, hangs or lies costs one
@@ -25,7 +26,7 @@ enum engine_cage {
     ENGINE_CAGE_STRICT, /* works in the process: no socket at all */
     ENGINE_CAGE_NET,    /* asks a daemon: may connect to its ports and to unix sockets */
 };
-enum { ENGINE_PORTS = 64 }; /* TCP ports of all engines of one pool */
+enum { ENGINE_PORTS = 128 }; /* TCP ports of all engines of one pool */
 
 struct engine_type {
     const char *name; /* class in the configuration */
@@ -47,6 +48,7 @@ struct engine_type {
 };
 
 extern const struct engine_type engine_clamav;
+extern const struct engine_type engine_clamd; /* class clamav with a daemon */
 #ifdef POSTERN_TEST_ENGINE
 extern const struct engine_type engine_fake;
 #endif

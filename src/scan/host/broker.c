@@ -275,6 +275,17 @@ static void engine_log(const struct broker *b, const struct host_engine *e, uint
     log_end(&r);
 }
 
+void broker_engine_news(struct broker *b, struct host_engine *e, const struct scan_status *news)
+{
+    if (e->info.database_version == news->database_version && strcmp(e->info.version, news->detail) == 0)
+        return; /* another worker said so before */
+    e->info.database_version = news->database_version;
+    snprintf(e->info.version, sizeof(e->info.version), "%.127s", news->detail);
+    snprintf(e->detail, sizeof(e->detail), "%s", news->detail);
+    engine_log(b, e, 0);
+    broker_status_changed(b);
+}
+
 static void engine_open(struct broker *b, const struct framework_engine *conf)
 {
     struct host_engine *e = &b->engines[b->engine_count++];

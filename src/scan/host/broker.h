@@ -91,6 +91,8 @@ struct broker {
 
 /* broker.c */
 void broker_status_changed(struct broker *b);
+/* A worker's engine learned something about itself. */
+void broker_engine_news(struct broker *b, struct host_engine *e, const struct scan_status *news);
 void broker_check_stopped(struct broker *b);
 void channel_close(struct channel *c);
 void channel_send_answer(struct channel *c, struct job *j);

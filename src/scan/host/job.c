@@ -54,7 +54,8 @@ void job_end(struct job *j, const struct verdict *v)
     j->verdict = *v;
     j->verdict.queue_us = waited_until - j->arrived_us;
     j->verdict.scan_us = ran ? now - j->started_us : 0;
-    j->verdict.database_version = j->engine ? j->engine->info.database_version : 0;
+    if (!ran || j->verdict.database_version == 0) /* an engine with servers says which one's it was */
+        j->verdict.database_version = j->engine ? j->engine->info.database_version : 0;
     verdict_copy_text(j->verdict.engine, sizeof(j->verdict.engine), span_cstr(j->record.engine));
     job_leave(j);
     channel_send_answer(j->channel, j);

@@ -133,17 +133,30 @@ static void worker_hello(struct worker *w, struct span bytes)
     worker_idle(w);
 }
 
+/* A worker that asks a daemon says what it learned about the engine of its job, before its answer. */
+static bool is_news(const struct worker *w, const struct scan_record *r)
+{
+    return r->type == SCAN_STATUS && w->broker->net && w->job->engine->type->news &&
+           r->status.state == SCAN_ENGINE_READY && strcmp(r->status.engine, w->job->record.engine) == 0;
+}
+
 static void worker_answer(struct worker *w, struct span bytes)
 {
     struct scan_record r;
-    if (scan_record_decode(bytes, &r) != ERR_OK || r.type != SCAN_ANSWER)
+    bool whole = scan_record_decode(bytes, &r) == ERR_OK;
+    if (whole && is_news(w, &r))
+        broker_engine_news(w->broker, w->job->engine, &r.status);
+    else if (!whole || r.type != SCAN_ANSWER)
         worker_is_hostile(w, "its answer makes no sense");
     else if (r.answer.id != w->serial)
         worker_is_hostile(w, "its answer carries a wrong id");
     else {
+        bool unreachable = w->broker->net && r.answer.verdict.reason == VERDICT_REASON_DOWN;
         w->jobs_done++;
         job_end(w->job, &r.answer.verdict);
         worker_idle(w);
+        if (unreachable) /* its successor looks the names of servers up again */
+            worker_kill(w, END_RETIRED);
     }
 }
 

@@ -151,6 +151,22 @@ static void scan(const struct worker_setup *setup, const struct scan_job *job, i
     e->type->scan(e->state, fd, job->size, time_ms, out);
 }
 
+/* What the engine of JOB learned about itself goes before the answer. */
+static void tell_news(const struct worker_setup *setup, const struct scan_job *job)
+{
+    const struct host_engine *e = engine_of(setup, job);
+    struct engine_info info;
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    struct scan_record r = {.type = SCAN_STATUS, .status = {.state = SCAN_ENGINE_READY}};
+    if (!e || e->status != SCAN_ENGINE_READY || !e->type->news || !e->type->news(e->state, &info))
+        return;
+    r.status.database_version = info.database_version;
+    r.status.signatures = info.signatures;
+    verdict_copy_text(r.status.engine, sizeof(r.status.engine), span_cstr(e->conf->name));
+    verdict_copy_text(r.status.detail, sizeof(r.status.detail), span_cstr(info.version));
+    send_or_end(setup->channel, span_of(bytes, scan_record_encode(&r, bytes)));
+}
+
 static void serve(const struct worker_setup *setup, int dirfd)
 {
     for (;;) {
@@ -173,6 +189,7 @@ static void serve(const struct worker_setup *setup, int dirfd)
         if (workspace_clean(dirfd) != ERR_OK)
             _exit(
                 EXIT_FAILURE); /* somebody made what cannot be removed: a fresh worker gets a clean directory or none */
+        tell_news(setup, &job.job);
         answer.answer.id = job.job.id;
         len = scan_record_encode(&answer, bytes);
         send_or_end(setup->channel, span_of(bytes, len));

@@ -58,7 +58,7 @@ START_TEST(defaults_are_those_of_the_original_but_for_action)
     ck_assert_int_eq(c->max_filesize, 100 * 1024 * 1024);
     ck_assert_int_eq(c->max_recursion, 17);
     ck_assert_int_eq(c->max_files, 10000);
-    ck_assert_ptr_null(c->daemon);
+    ck_assert_uint_eq(c->daemon.count, 0);
     const struct pool_conf *p = &f.fw.pools[0].conf; /* no ThreadPool stanza: its rows' defaults all the same */
     ck_assert_int_eq(p->concurrency, 4);
     ck_assert_int_eq(p->backlog, 1000);
@@ -88,7 +88,8 @@ START_TEST(the_kaspersky_example_loads_unchanged_and_is_not_built)
     ck_assert_uint_eq(f.fw.engine_count, 1);
     ck_assert(!e->built);
     ck_assert_str_eq(e->pool, "IO");
-    ck_assert_str_eq(e->conf->daemon, "127.0.0.1:9001");
+    ck_assert_uint_eq(e->conf->daemon.count, 1);
+    ck_assert_str_eq(e->conf->daemon.items[0], "127.0.0.1:9001");
     ck_assert(e->conf->daemon_is_remote);
     ck_assert_int_eq(e->conf->timeout_ms, 180000);
     ck_assert_int_eq(e->conf->action, SCAN_ACTION_PASS);
@@ -259,7 +260,12 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"ThreadPool \"a b\" { } antivirus { clamav { } }", "error |name of a ThreadPool"},
         {"ThreadPool \"cpu\" { }\nThreadPool \"CPU\" { } antivirus { clamav { } }",
          "error postern.conf:2:|there already|postern.conf:1"},
-        {"antivirus { clamav { daemon = \"127.0.0.1:3310\" } }", "warning |with a daemon cannot scan"},
+        {"antivirus { clamav { daemon = \"clam d:3310\" } }", "error |daemon|clam d:3310: expected host:port"},
+        {"antivirus { clamav { daemon = ( a b c d e f g h i ) } }", "error |daemon|at most 8 servers"},
+        {"antivirus { clamav { daemon = ( \"/run/a\" \"[::1]:0\" ) } }", "error |daemon|[::1]:0: expected host:port"},
+        {"antivirus { clamav { daemon = \"/run/a\" max_files = 5 } }", "warning |max_files = 5|MaxFiles in clamd.conf"},
+        {"antivirus {\n clamav \"a\" { pool = IO }\n clamav \"b\" { daemon = \"/run/a\" } }",
+         "warning postern.conf:2:|shares the pool IO with b|may connect too"},
         {"antivirus { clamav { cache_size = 5 } }", "warning |cache_size = 5|no effect"},
         {"antivirus { clamav { context_variable = v } }", "warning |context_variable = v|no effect"},
         {"antivirus { clamav { skip_context_variable = v } }", "warning |skip_context_variable = v|no effect"},
@@ -274,6 +280,25 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         assert_finding(rows[i].text, rows[i].finding);
+}
+END_TEST
+
+START_TEST(clamav_with_a_daemon_runs_in_the_io_pool_and_is_no_surprise)
+{
+    struct fixture f;
+    load(&f,
+         "antivirus { clamav \"a\" { } clamav \"b\" { daemon = ( \"/run/a\" \"clamd.test\" ) max_filesize = 20M } }",
+         0);
+    ck_assert_uint_eq(f.fw.engine_count, 2);
+    ck_assert_str_eq(f.fw.engines[0].pool, "CPU");
+    const struct framework_engine *e = &f.fw.engines[1];
+    ck_assert_str_eq(e->pool, "IO");
+    ck_assert(e->built);
+    ck_assert_uint_eq(e->conf->daemon.count, 2);
+    ck_assert_str_eq(e->conf->daemon.items[1], "clamd.test");
+    ck_assert_int_eq(e->conf->daemon_connect_ms, 5000);
+    ck_assert_int_eq(f.fw.pools[framework_pool_index(&f.fw, "IO")].conf.concurrency, 50);
+    fixture_release(&f);
 }
 END_TEST
 
@@ -358,6 +383,7 @@ END_TEST
     X(sub_second_timeouts_are_allowed)                                                                                 \
     X(scan_is_off_only_when_written_out)                                                                               \
     X(faults_and_surprises_are_named_with_their_place)                                                                 \
+    X(clamav_with_a_daemon_runs_in_the_io_pool_and_is_no_surprise)                                                     \
     X(options_that_change_nothing_give_no_warning)                                                                     \
     X(more_engines_than_the_table_holds_are_an_error)                                                                  \
     X(the_dump_loads_into_the_same_framework_without_new_findings)                                                     \

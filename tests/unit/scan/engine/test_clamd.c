@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine for clamd, octet by octet as measured on clamd 1.4. */
+#include "support/scripted_daemon.h"
+
+#include <sys/mman.h>
+
+#include "scan/engine/engine.h"
+
+#define CLEANMSG "From: a@example.org\r\nTo: b@example.net\r\nSubject: hi\r\n\r\nhello\r\n"
+#define BADMSG   "From: a@example.org\r\nTo: b@example.net\r\nSubject: hi\r\n\r\nTEST-VIRUS-PAYLOAD\r\n"
+#define SESSION  "zIDSESSION\0zVERSION\0"
+#define VERSION  "1: ClamAV 1.4.6/27500/Mon Jan  6 09:31:02 2025\0"
+
+enum { LONG_MS = 20000, MAX_SIZE = 1 << 20 };
+
+struct rigged {
+    struct daemon_script d;
+    const char *names[2];
+    void *state;
+};
+
+static void open_engine(struct rigged *r, bool local)
+{
+    struct engine_info info;
+    struct errtext why;
+    daemon_listen(&r->d, local);
+    r->names[0] = r->d.name;
+    struct engine_conf conf = {
+        .daemon = {r->names, 1}, .daemon_connect_ms = LONG_MS, .max_filesize = MAX_SIZE, .timeout_ms = LONG_MS};
+    ck_assert_ptr_eq(engine_type_find("clamav", &conf), &engine_clamd);
+    ck_assert(engine_clamd.open(&conf, &r->state, &info, &why) == ERR_OK);
+    ck_assert_uint_eq(info.database_version, 0);
+    ck_assert(strstr(info.version, "not asked yet") != NULL);
+    ck_assert(engine_clamd.worker_start(r->state, "/nonexistent", &why) == ERR_OK);
+}
+
+static void close_engine(struct rigged *r)
+{
+    engine_clamd.close(r->state);
+    daemon_join(&r->d);
+}
+
+static struct verdict scan_for(struct rigged *r, struct span message, uint64_t ms)
+{
+    struct verdict v;
+    int fd = memfd_create("message", MFD_CLOEXEC);
+    ck_assert(fd >= 0 && write(fd, message.ptr, message.len) == (ssize_t)message.len);
+    engine_clamd.scan(r->state, fd, message.len, ms, &v);
+    close(fd);
+    return v;
+}
+
+static struct verdict scan(struct rigged *r, struct span message)
+{
+    return scan_for(r, message, LONG_MS);
+}
+
+#define IS(v, the_class, the_reason, the_name)                                                                         \
+    ck_assert_msg((v).class == VERDICT_##the_class && (v).reason == VERDICT_REASON_##the_reason &&                     \
+                      strcmp((v).name, the_name) == 0,                                                                 \
+                  "found %s %s \"%s\": %s", verdict_class_word((v).class), verdict_reason_word((v).reason), (v).name,  \
+                  (v).detail)
+#define DO(r, act, text) daemon_add(&(r)->d, DAEMON_##act, SPAN(text))
+
+/* The first exchange on a connection up to the scan. */
+static void begin_session(struct rigged *r)
+{
+    DO(r, ACCEPT, "");
+    DO(r, EXPECT, SESSION);
+    DO(r, SEND, VERSION);
+}
+
+START_TEST(messages_go_as_a_stream_over_one_session)
+{
+    struct rigged r;
+    struct engine_info info;
+    open_engine(&r, false);
+    begin_session(&r);
+    DO(&r, EXPECT, "zINSTREAM\0\0\0\0\x3e" CLEANMSG "\0\0\0\0");
+    DO(&r, SEND, "2: stream: OK\0");
+    DO(&r, EXPECT, "zINSTREAM\0\0\0\0\x4b" BADMSG "\0\0\0\0");
+    DO(&r, SEND_EACH, "3: stream: Test.Payload.UNOFFICIAL FOUND\0");
+    DO(&r, EXPECT, "zINSTREAM\0\0\0\0\0");
+    DO(&r, SEND, "4: stream: OK\0");
+    DO(&r, AWAIT_END, "");
+    daemon_start(&r.d);
+    struct verdict v = scan(&r, SPAN(CLEANMSG));
+    IS(v, CLEAN, NONE, "");
+    ck_assert_uint_eq(v.database_version, 27500);
+    v = scan(&r, SPAN(BADMSG));
+    IS(v, INFECTED, NONE, "Test.Payload.UNOFFICIAL");
+    v = scan(&r, SPAN(""));
+    IS(v, CLEAN, NONE, "");
+    /* what it learned is told once */
+    ck_assert(engine_clamd.news(r.state, &info));
+    ck_assert_uint_eq(info.database_version, 27500);
+    ck_assert_str_eq(info.version, "ClamAV 1.4.6/27500/Mon Jan  6 09:31:02 2025");
+    ck_assert(!engine_clamd.news(r.state, &info));
+    close_engine(&r);
+}
+END_TEST
+
+START_TEST(over_a_unix_socket_the_descriptor_goes)
+{
+    struct rigged r;
+    open_engine(&r, true);
+    begin_session(&r);
+    for (int i = 0; i < 2; i++) {
+        DO(&r, EXPECT_FD, "zFILDES\0\0");
+        r.d.steps[r.d.count - 1].file = i == 0 ? SPAN(CLEANMSG) : SPAN(BADMSG);
+        if (i == 0)
+            DO(&r, SEND, "2: fd[10]: OK\0");
+        else
+            DO(&r, SEND, "3: fd[10]: Test.Payload.UNOFFICIAL FOUND\0");
+    }
+    DO(&r, AWAIT_END, "");
+    daemon_start(&r.d);
+    struct verdict v = scan(&r, SPAN(CLEANMSG));
+    IS(v, CLEAN, NONE, "");
+    v = scan(&r, SPAN(BADMSG));
+    IS(v, INFECTED, NONE, "Test.Payload.UNOFFICIAL");
+    close_engine(&r);
+}
+END_TEST
+
+START_TEST(where_the_descriptor_does_not_arrive_the_octets_go)
+{
+    struct rigged r;
+    open_engine(&r, true);
+    begin_session(&r);
+    DO(&r, EXPECT_FD, "zFILDES\0\0");
+    DO(&r, SEND, "2: No file descriptor received. ERROR\0");
+    begin_session(&r);
+    DO(&r, EXPECT, "zINSTREAM\0\0\0\0\x3e" CLEANMSG "\0\0\0\0");
+    DO(&r, SEND, "2: stream: OK\0");
+    DO(&r, EXPECT, "zINSTREAM\0\0\0\0\x3e" CLEANMSG "\0\0\0\0"); /* and from now on */
+    DO(&r, SEND, "3: stream: OK\0");
+    daemon_start(&r.d);
+    for (int i = 0; i < 2; i++) {
+        struct verdict v = scan(&r, SPAN(CLEANMSG));
+        IS(v, CLEAN, NONE, "");
+    }
+    close_engine(&r);
+}
+END_TEST
+
+START_TEST(a_large_message_goes_in_chunks)
+{
+    enum { SIZE = 300000, CHUNK = 128 * 1024 };
+    static char message[SIZE], wire[SIZE + 64];
+    struct rigged r;
+    size_t len = sizeof("zINSTREAM");
+    memcpy(wire, "zINSTREAM", len);
+    for (size_t i = 0; i < SIZE; i++)
+        message[i] = (char)(i * 7 % 251);
+    for (size_t at = 0; at < SIZE; at += CHUNK) {
+        size_t n = SIZE - at < CHUNK ? SIZE - at : CHUNK;
+        for (int i = 0; i < 4; i++)
+            wire[len++] = (char)(unsigned char)(n >> (24 - 8 * i));
+        memcpy(wire + len, message + at, n);
+        len += n;
+    }
+    len += 4; /* zeros */
+    open_engine(&r, false);
+    begin_session(&r);
+    daemon_add(&r.d, DAEMON_EXPECT, span_of(wire, len));
+    DO(&r, SEND, "2: stream: OK\0");
+    daemon_start(&r.d);
+    struct verdict v = scan(&r, span_of(message, SIZE));
+    IS(v, CLEAN, NONE, "");
+    close_engine(&r);
+}
+END_TEST
+
+START_TEST(the_size_limit_is_told_before_everything_was_sent)
+{
+    static char message[MAX_SIZE];
+    struct rigged r;
+    open_engine(&r, false);
+    begin_session(&r);
+    DO(&r, EXPECT, "zINSTREAM\0\0\x02\0\0");
+    DO(&r, SEND, "2: INSTREAM size limit exceeded. ERROR\0");
+    DO(&r, CLOSE, "");
+    daemon_start(&r.d);
+    struct verdict v = scan(&r, span_of(message, MAX_SIZE));
+    IS(v, UNSCANNABLE, TOO_LARGE, "");
+    close_engine(&r);
+}
+END_TEST
+
+START_TEST(a_message_over_our_own_limit_is_not_sent_at_all)
+{
+    static char message[MAX_SIZE + 1];
+    struct rigged r;
+    open_engine(&r, false);
+    daemon_start(&r.d);
+    struct verdict v = scan(&r, span_of(message, MAX_SIZE + 1));
+    IS(v, UNSCANNABLE, TOO_LARGE, "");
+    close_engine(&r);
+}
+END_TEST
+
+START_TEST(an_ok_before_the_whole_message_is_no_ok)
+{
+    static char message[MAX_SIZE];
+    struct rigged r;
+    memset(message, 'x', sizeof(message));
+    open_engine(&r, true);
+    begin_session(&r);
+    DO(&r, EXPECT_FD, "zFILDES\0\0");
+    r.d.steps[r.d.count - 1].file = SPAN("xxx");
+    DO(&r, SEND, "2: Access denied. ERROR\0");
+    begin_session(&r);
+    DO(&r, EXPECT, "zINSTREAM\0\0\x02\0\0");
+    DO(&r, SEND, "2: stream: OK\0");
+    DO(&r, CLOSE, "");
+    daemon_start(&r.d);
+    struct verdict v = scan(&r, span_of(message, MAX_SIZE));
+    IS(v, ERROR, PROTOCOL, "");
+    close_engine(&r);
+}
+END_TEST
+
+/* One scan whose answer is TEXT, after which the daemon closes. */
+static struct verdict answered(struct span text)
+{
+    struct rigged r;
+    open_engine(&r, false);
+    begin_session(&r);
+    DO(&r, EXPECT, "zINSTREAM\0\0\0\0\x3e" CLEANMSG "\0\0\0\0");
+    daemon_add(&r.d, DAEMON_SEND_EACH, text);
+    DO(&r, CLOSE, "");
+    daemon_start(&r.d);
+    struct verdict v = scan(&r, SPAN(CLEANMSG));
+    close_engine(&r);
+    return v;
+}
+
+START_TEST(an_answer_cut_at_any_octet_is_an_error)
+{
+    struct span ok = SPAN("2: stream: OK\0"), found = SPAN("2: stream: V FOUND\0");
+    struct verdict v = answered(ok);
+    IS(v, CLEAN, NONE, "");
+    for (size_t len = 0; len < ok.len; len++) {
+        v = answered(span_sub(ok, 0, len));
+        ck_assert_msg(v.class == VERDICT_ERROR, "cut to %zu: %s", len, verdict_class_word(v.class));
+    }
+    for (size_t len = 0; len < found.len; len++) {
+        v = answered(span_sub(found, 0, len));
+        ck_assert_msg(v.class == VERDICT_ERROR, "cut to %zu: %s", len, verdict_class_word(v.class));
+    }
+}
+END_TEST
+
+START_TEST(answers_that_make_no_sense_are_errors)
+{
+    static const struct {
+        struct span answer;
+        enum verdict_reason reason;
+    } rows[] = {
+        {{"1: stream: OK\0", 14}, VERDICT_REASON_PROTOCOL},
+        {{"3: stream: OK\0", 14}, VERDICT_REASON_PROTOCOL},
+        {{"2: stream: OK\n", 14}, VERDICT_REASON_PROTOCOL},
+        {{"stream: OK\0", 11}, VERDICT_REASON_PROTOCOL},
+        {{"\0", 1}, VERDICT_REASON_PROTOCOL},
+        {{"\xff\xfe\0", 3}, VERDICT_REASON_PROTOCOL},
+        {{"2: stream: Internal trouble ERROR\0", 34}, VERDICT_REASON_ENGINE},
+        {{"COMMAND READ TIMED OUT\n", 23}, VERDICT_REASON_ENGINE},
+    };
+    static char endless[4097]; /* one more than an answer may have */
+    memset(endless, 'n', sizeof(endless));
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct verdict v = answered(rows[i].answer);
+        ck_assert_msg(v.class == VERDICT_ERROR && v.reason == rows[i].reason, "row %zu: %s %s", i,
+                      verdict_class_word(v.class), verdict_reason_word(v.reason));
+    }
+    struct verdict v = answered(span_of(endless, sizeof(endless)));
+    IS(v, ERROR, PROTOCOL, "");
+}
+END_TEST
+
+START_TEST(a_session_that_timed_out_while_idle_costs_nothing)
+{
+    struct rigged r;
+    open_engine(&r, false);
+    begin_session(&r);
+    DO(&r, EXPECT, "zINSTREAM\0\0\0\0\x3e" CLEANMSG "\0\0\0\0");
+    DO(&r, SEND, "2: stream: OK\0");
+    DO(&r, EXPECT, "zINSTREAM\0"); /* just when the next one begins */
+    DO(&r, SEND, "COMMAND READ TIMED OUT\n");
+    begin_session(&r);
+    DO(&r, EXPECT, "zINSTREAM\0\0\0\0\x4b" BADMSG "\0\0\0\0");
+    DO(&r, SEND, "2: stream: V FOUND\0");
+    daemon_start(&r.d);
+    struct verdict v = scan(&r, SPAN(CLEANMSG));
+    IS(v, CLEAN, NONE, "");
+    v = scan(&r, SPAN(BADMSG));
+    IS(v, INFECTED, NONE, "V");
+    close_engine(&r);
+}
+END_TEST
+
+START_TEST(a_clamd_without_version_is_asked_without_it)
+{
+    struct rigged r;
+    open_engine(&r, false);
+    DO(&r, ACCEPT, "");
+    DO(&r, EXPECT, SESSION);
+    DO(&r, SEND, "1: COMMAND UNAVAILABLE\0");
+    DO(&r, CLOSE, "");
+    DO(&r, ACCEPT, "");
+    DO(&r, EXPECT, "zIDSESSION\0zINSTREAM\0\0\0\0\x3e" CLEANMSG "\0\0\0\0");
+    DO(&r, SEND, "1: stream: OK\0");
+    daemon_start(&r.d);
+    struct verdict v = scan(&r, SPAN(CLEANMSG));
+    IS(v, CLEAN, NONE, "");
+    ck_assert_uint_eq(v.database_version, 0);
+    close_engine(&r);
+}
+END_TEST
+
+START_TEST(a_daemon_that_is_away_or_silent_is_down_or_timeout)
+{
+    struct rigged r;
+    open_engine(&r, false);
+    begin_session(&r);
+    DO(&r, EXPECT, "zINSTREAM\0\0\0\0\x3e" CLEANMSG "\0\0\0\0");
+    DO(&r, AWAIT_END, "");
+    daemon_start(&r.d);
+    struct verdict v = scan_for(&r, SPAN(CLEANMSG), 300);
+    IS(v, ERROR, TIMEOUT, "");
+    ck_assert(pthread_join(r.d.thread, NULL) == 0);
+    ck_assert_str_eq(r.d.wrong, "");
+    daemon_vanish(&r.d);
+    v = scan(&r, SPAN(CLEANMSG));
+    IS(v, ERROR, DOWN, "");
+    engine_clamd.close(r.state);
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(messages_go_as_a_stream_over_one_session)                                                                        \
+    X(over_a_unix_socket_the_descriptor_goes)                                                                          \
+    X(where_the_descriptor_does_not_arrive_the_octets_go)                                                              \
+    X(a_large_message_goes_in_chunks)                                                                                  \
+    X(the_size_limit_is_told_before_everything_was_sent)                                                               \
+    X(a_message_over_our_own_limit_is_not_sent_at_all)                                                                 \
+    X(an_ok_before_the_whole_message_is_no_ok)                                                                         \
+    X(an_answer_cut_at_any_octet_is_an_error)                                                                          \
+    X(answers_that_make_no_sense_are_errors)                                                                           \
+    X(a_session_that_timed_out_while_idle_costs_nothing)                                                               \
+    X(a_clamd_without_version_is_asked_without_it)                                                                     \
+    X(a_daemon_that_is_away_or_silent_is_down_or_timeout)
+#include "support/check_main.h"
