@@ -12,7 +12,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from harness import processes
+from harness import clamd as private_clamd, processes
 from harness.peers import unpack
 from harness.places import free_port, until
 from harness.postfix import Postfix
@@ -131,39 +131,14 @@ class Clamd(Program):
         super().__init__(work, "clamd")
         self.socket = self.work / "socket"
         self.configuration = self.work / "clamd.conf"
-        self.configuration.write_text(f"""\
-LocalSocket {self.socket}
-LocalSocketMode 666
-Foreground yes
-LogTime yes
-User nobody
-DatabaseDirectory {database}
-TemporaryDirectory {temporary}
-MaxConnectionQueueLength 500
-MaxThreads 10
-MaxQueue 200
-SelfCheck 0
-DisableCache yes
-HeuristicAlerts no
-PhishingSignatures no
-PhishingScanURLs no
-AlertExceedsMax yes
-""")
+        self.configuration.write_text(private_clamd.configuration(
+            database, temporary, self.socket, MaxConnectionQueueLength=500, MaxThreads=10, MaxQueue=200, DisableCache="yes",
+            HeuristicAlerts="no", PhishingSignatures="no", PhishingScanURLs="no", AlertExceedsMax="yes"))
 
     def start(self):
-        self.launch([unpack("clamav-daemon") / "usr/sbin/clamd", "-c", self.configuration])
-        self.wait(self.answers, "answers")
+        self.launch([private_clamd.program(), "-c", self.configuration])
+        self.wait(lambda: private_clamd.answers(self.socket), "answers")
         return self
-
-    def answers(self):
-        try:
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.settimeout(2)
-                probe.connect(str(self.socket))
-                probe.sendall(b"zPING\0")
-                return probe.recv(10).startswith(b"PONG")
-        except OSError:
-            return False
 
 
 class Way:

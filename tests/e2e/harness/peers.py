@@ -11,7 +11,7 @@ if __package__:
 else:
     PEERS = Path(__file__).resolve().parents[3] / "build/peers"
 
-PACKAGES = ("postfix",)
+PACKAGES = ("postfix", "clamav-daemon")
 
 
 class PeerMissing(Exception):

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""clamd 1.4 as measured: three framings, INSTREAM, FILDES, IDSESSION; test_emulators.py holds it against the real one."""
+import os
+
+from .base import PAYLOAD, Emulator, Ended
+
+VERSION = b"ClamAV 1.4.6/27500/Mon Jan  6 09:31:02 2025"
+DETECTED = b"Test.Payload.UNOFFICIAL"
+
+
+class Clamd(Emulator):
+    def __init__(self, path=None, port=0, version=VERSION, stream_max=100 << 20, take_descriptors=True):
+        super().__init__(path, port)
+        self.version, self.stream_max, self.take_descriptors = version, stream_max, take_descriptors
+
+    def talk(self, conversation):
+        session, number = False, 0
+        while True:
+            framing = conversation.take(1)
+            end = {b"z": b"\0", b"n": b"\n"}.get(framing, b"\n")
+            command = conversation.take_until(end)
+            if framing not in b"zn":
+                command, session_ok = framing + command, False
+            else:
+                session_ok = True
+            command = command.rstrip(b"\r") if end == b"\n" else command
+            if command == b"IDSESSION" and session_ok and not session:
+                session = True
+                continue
+            if command == b"END" and session:
+                raise Ended
+            number += 1
+            self._command(conversation, command, end, number if session else None)
+            if not session:
+                raise Ended
+
+    def _command(self, conversation, command, end, number):
+        prefix = b"%d: " % number if number else b""
+        if command == b"PING":
+            conversation.answer(prefix + b"PONG" + end)
+        elif command == b"VERSION":
+            conversation.answer(prefix + self.version + end)
+        elif command == b"INSTREAM":
+            self._scan(conversation, self._stream, b"stream", end, number)
+        elif command == b"FILDES":
+            self._scan(conversation, self._descriptor, b"fd[10]", end, number)
+        else:
+            conversation.answer(prefix + b"UNKNOWN COMMAND" + end)
+            raise Ended
+
+    def _scan(self, conversation, receive, what, end, number):
+        fault = self.next_fault()
+        if number:
+            prefix = b"%d: " % (number + 1 if fault.wrong_id else number)
+        else:
+            prefix = b""
+        if fault.early:
+            conversation.take(4)
+            octets, trouble = b"", None
+        else:
+            octets, trouble = receive(conversation)
+        if trouble:
+            conversation.answer(prefix + trouble + b" ERROR" + end, fault)
+            raise Ended
+        self.note_scan(what.decode(), octets)
+        name = fault.name or (DETECTED if PAYLOAD in octets else None)
+        result = name + b" FOUND" if name else b"OK"
+        conversation.answer(prefix + what + b": " + result + end, fault)
+        if fault.early:
+            raise Ended
+
+    def _stream(self, conversation):
+        octets = b""
+        while True:
+            size = int.from_bytes(conversation.take(4), "big")
+            if size == 0:
+                return octets, None
+            if len(octets) + size > self.stream_max:
+                return None, b"INSTREAM size limit exceeded."
+            octets += conversation.take(size)
+
+    def _descriptor(self, conversation):
+        conversation.take(1)
+        if not conversation.descriptors or not self.take_descriptors:
+            return None, b"No file descriptor received."
+        descriptor = conversation.descriptors.pop(0)
+        size = os.fstat(descriptor).st_size
+        octets = os.pread(descriptor, size, 0)
+        os.close(descriptor)
+        return octets, None

@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: MIT
+"""Scanning with clamd: an emulated one that misbehaves in every way, and the real one."""
+import threading
+
+import pytest
+from harness import mail, places
+from harness.clamd import Clamd as RealClamd
+from harness.emulators.base import Fault
+from harness.emulators.clamd import Clamd
+from harness.ledger import CLEAN, INFECTED, UNKNOWN, Ledger
+from harness.postern import clamav_stanza, make_database
+
+DETECTED = "Test.Payload.UNOFFICIAL"
+SIGNATURE = "Test.Payload:0:*:" + mail.PAYLOAD.hex() + "\n"
+
+
+def bad():
+    return mail.plain(mail.PAYLOAD + b"\r\n")
+
+
+def address_list(addresses):
+    return "( " + " ".join(f'"{a}"' for a in addresses) + " )" if isinstance(addresses, (list, tuple)) else f'"{addresses}"'
+
+
+def clamd_engine(addresses, name="clamd1", **options):
+    values = {"timeout": "20s", **options}
+    return f'clamav "{name}" {{ daemon = {address_list(addresses)} ' + " ".join(f"{k} = {v}" for k, v in values.items()) + " }\n"
+
+
+def clamd_stanza(addresses, workers=1, **options):
+    return f'ThreadPool "IO" {{ Concurrency = {workers} }}\nantivirus {{ {clamd_engine(addresses, **options)} }}\n'
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def emulated(request, directory):
+    daemon = Clamd(directory / "clamd.socket" if request.param == "unix" else None).start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def by_tcp():
+    daemon = Clamd().start()
+    yield daemon
+    daemon.stop()
+
+
+def send(pair, ledger, content, truth, code):
+    """The log line of CONTENT, which must have been answered with CODE."""
+    mark = pair.log.mark()
+    reply = ledger.send(pair.deliver, content, truth)
+    assert reply.code == code, reply
+    return pair.log.wait_for("message", since=mark)
+
+
+def assert_error(pair, ledger, *reasons, content=None):
+    event = send(pair, ledger, content or mail.plain(), UNKNOWN, 451)
+    assert (event["verdict"], event["reason"] in reasons) == ("error", True), event
+    return event
+
+
+def assert_passes(pair, ledger, content=None):
+    return send(pair, ledger, content or mail.plain(), CLEAN, 250)
+
+
+def assert_infected(pair, ledger, content=None, name=DETECTED):
+    event = send(pair, ledger, content or bad(), INFECTED, 550)
+    assert event["virus"] == name, event
+    return event
+
+
+# --- good days ---
+
+def test_clean_passes_and_a_virus_is_refused_over_one_connection(start_pair, emulated):
+    ledger = Ledger()
+    pair = start_pair(engines=clamd_stanza(emulated.address))
+    content = mail.plain(b"..dots\r\n.\xe4\r\n")
+    event = assert_passes(pair, ledger, content)
+    assert (event["engine"], event["database"]) == ("clamd1", 27500), event
+    assert_infected(pair, ledger)
+    assert_passes(pair, ledger)
+    assert emulated.connections == 1
+    how, octets = emulated.wait_scans(3)[0]
+    assert octets == content, "what is scanned is what the client sent"
+    assert how == ("fd[10]" if emulated.path else "stream")
+    assert pair.log.find("engine-ready", version=emulated.version.decode(), database_version=27500)
+    ledger.check(pair.backend, pair.log)
+
+
+def test_workers_of_a_daemon_may_connect_and_those_of_libclamav_may_not(start_pair, by_tcp, database):
+    both = clamav_stanza(database) + clamd_stanza(by_tcp.address)
+    pair = start_pair(engines=both)
+    assert_passes(pair, Ledger())
+    assert pair.log.wait_for("sandbox", pool="IO")["profile"] == "net"
+    assert pair.log.wait_for("sandbox", pool="CPU")["profile"] == "strict"
+
+
+def test_a_large_message_arrives_whole(start_pair, emulated):
+    ledger = Ledger()
+    pair = start_pair(engines=clamd_stanza(emulated.address, timeout="60s"))
+    content = mail.of_size(3 << 20)
+    assert_passes(pair, ledger, content)
+    assert emulated.wait_scans()[0][1] == content
+    ledger.check(pair.backend, pair.log)
+
+
+def test_each_worker_keeps_its_connection(start_pair, emulated):
+    ledger = Ledger()
+    pair = start_pair(engines=clamd_stanza(emulated.address, workers=3))
+    threads = [threading.Thread(target=lambda: ledger.send(pair.deliver, mail.plain(), CLEAN)) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [a.code for a in ledger.attempts] == [250] * 12
+    assert emulated.connections <= 3
+    ledger.check(pair.backend, pair.log)
+
+
+def test_a_descriptor_that_does_not_arrive_is_made_up_for_by_the_octets(start_pair, directory):
+    ledger = Ledger()
+    daemon = Clamd(directory / "clamd.socket", take_descriptors=False).start()
+    pair = start_pair(engines=clamd_stanza(daemon.address))
+    assert_passes(pair, ledger)
+    assert_infected(pair, ledger)
+    assert {how for how, _ in daemon.wait_scans(2)} == {"stream"}
+    daemon.stop()
+    ledger.check(pair.backend, pair.log)
+
+
+# --- bad days ---
+
+OK_ANSWER = len(b"2: stream: OK\0")
+
+FAULTS = {
+    # fault: reasons that may stand in the log
+    "garbage": (Fault(raw=b"\x00\xff\xfe garbage"), ("protocol",)),
+    "text without sense": (Fault(raw=b"2: stream: FINE\0"), ("protocol",)),
+    "an endless line": (Fault(raw=b"A" * 100000), ("protocol",)),
+    "an answer of HTTP": (Fault(raw=b"HTTP/1.1 400 Bad Request\r\n\r\n"), ("protocol",)),
+    "a wrong number": (Fault(wrong_id=True), ("protocol",)),
+    "an answer too many": (Fault(raw=b"2: stream: OK\0002: stream: OK\0"), ("protocol",)),
+    "LF where NUL is due": (Fault(raw=b"2: stream: OK\n"), ("protocol",)),
+    "an error": (Fault(raw=b"2: stream: Broken ERROR\0"), ("engine",)),
+    "a time-out of the daemon": (Fault(raw=b"COMMAND READ TIMED OUT\n"), ("engine",)),
+    "no answer": (Fault(close=True), ("down",)),
+    "a reset": (Fault(reset=True), ("down",)),
+    "silence": (Fault(stall=0), ("timeout",)),
+    "silence in the middle": (Fault(stall=5), ("timeout",)),
+    "a name longer than an answer may be": (Fault(name=b"N" * 20000), ("protocol",)),
+    "a name with NUL": (Fault(name=b"Na\0me"), ("protocol",)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_misbehaving_daemon_costs_one_message_a_451(start_pair, by_tcp, fault):
+    ledger = Ledger()
+    pair = start_pair(engines=clamd_stanza(by_tcp.address, timeout="3s"))
+    what, reasons = FAULTS[fault]
+    by_tcp.misbehave(what)
+    assert_error(pair, ledger, *reasons)
+    assert_passes(pair, ledger)
+    assert_infected(pair, ledger)
+    ledger.check(pair.backend, pair.log)
+
+
+def test_an_answer_cut_at_any_octet_is_never_clean(start_pair, by_tcp):
+    ledger = Ledger()
+    pair = start_pair(engines=clamd_stanza(by_tcp.address))
+    for cut in range(OK_ANSWER):
+        by_tcp.misbehave(Fault(cut=cut))
+        assert_error(pair, ledger, "down" if cut == 0 else "protocol")
+    assert_passes(pair, ledger)
+    ledger.check(pair.backend, pair.log)
+
+
+@pytest.mark.parametrize("fault", [Fault(delay=0.5), Fault(each_octet=True), Fault(close_after=True)], ids=["slow", "octets", "closing"])
+def test_what_is_merely_awkward_costs_nothing(start_pair, emulated, fault):
+    ledger = Ledger()
+    pair = start_pair(engines=clamd_stanza(emulated.address))
+    emulated.always = fault
+    for _ in range(2):
+        assert_passes(pair, ledger)
+        assert_infected(pair, ledger)
+    ledger.check(pair.backend, pair.log)
+
+
+def test_names_are_made_harmless(start_pair, by_tcp):
+    pair = start_pair(engines=clamd_stanza(by_tcp.address))
+    for name in (b"Evil\r\nX-Header: \x1b[31m\x80%n;", b"N" * 1000):
+        by_tcp.misbehave(Fault(name=name.replace(b"\n", b"\x01")))
+        reply = pair.deliver(mail.plain())
+        assert reply.code == 550 and len(reply.text) < 512, reply
+        assert all(0x20 <= ord(c) < 0x7F for c in reply.text), reply
+
+
+@pytest.mark.parametrize("name, reason", [("Heuristics.Encrypted.Zip", "encrypted"), ("Heuristics.Limits.Exceeded.MaxFileSize", "limit")])
+def test_names_that_mean_not_looked_at_are_unscannable(start_pair, emulated, name, reason):
+    pair = start_pair(engines=clamd_stanza(emulated.address))
+    emulated.misbehave(Fault(name=name.encode()))
+    mark = pair.log.mark()
+    assert pair.deliver(mail.plain()).code == 550
+    event = pair.log.wait_for("message", since=mark)
+    assert (event["verdict"], event["reason"]) == ("unscannable", reason), event
+
+
+def test_an_early_ok_is_no_ok_and_an_early_limit_is_too_large(start_pair, by_tcp):
+    ledger = Ledger()
+    pair = start_pair(engines=clamd_stanza(by_tcp.address))
+    content = mail.of_size(12 << 20)  # more than the sockets hold
+    by_tcp.misbehave(Fault(early=True))
+    assert_error(pair, ledger, "protocol", "down", content=content)
+    by_tcp.stream_max = 1 << 20
+    mark = pair.log.mark()
+    assert pair.deliver(content).code == 550
+    event = pair.log.wait_for("message", since=mark)
+    assert (event["verdict"], event["reason"]) == ("unscannable", "too-large"), event
+    ledger.check(pair.backend, pair.log)
+
+
+def test_a_session_closed_while_idle_is_renewed_without_a_451(start_pair, emulated):
+    ledger = Ledger()
+    pair = start_pair(engines=clamd_stanza(emulated.address))
+    for _ in range(3):
+        assert_passes(pair, ledger)
+        emulated.drop_connections()
+    assert emulated.connections == 3
+    ledger.check(pair.backend, pair.log)
+
+
+def test_a_daemon_that_never_greets_is_down_and_the_next_server_is_asked(start_pair, emulated, directory):
+    ledger = Ledger()
+    silent = Clamd(directory / "silent.socket")
+    silent.greeting_delay = 60
+    silent.start()
+    pair = start_pair(engines=clamd_stanza([silent.address, emulated.address], daemon_connect_timeout="500ms"))
+    assert_passes(pair, ledger)
+    alone = start_pair(engines=clamd_stanza(silent.address, daemon_connect_timeout="500ms"))
+    assert_error(alone, ledger, "down")
+    silent.stop()
+    ledger.check(pair.backend, pair.log)
+
+
+def test_mail_flows_again_by_itself_when_the_daemon_is_back(start_pair, emulated):
+    ledger = Ledger()
+    emulated.stop()
+    pair = start_pair(engines=clamd_stanza(emulated.address))
+    for _ in range(2):
+        assert_error(pair, ledger, "down")
+    emulated.start()
+    assert_passes(pair, ledger)
+    emulated.stop()
+    assert_error(pair, ledger, "down")
+    emulated.start()
+    assert_infected(pair, ledger)
+    ledger.check(pair.backend, pair.log)
+
+
+def test_the_next_server_answers_when_the_first_is_gone(start_pair, emulated, directory):
+    ledger = Ledger()
+    second = Clamd(directory / "second.socket").start()
+    pair = start_pair(engines=clamd_stanza([emulated.address, "/nowhere/clamd", second.address]))
+    assert_passes(pair, ledger)
+    assert (len(emulated.scans), len(second.scans)) == (1, 0)
+    emulated.stop()
+    assert_infected(pair, ledger)
+    assert_passes(pair, ledger)
+    assert (len(emulated.scans), len(second.scans)) == (1, 2)
+    second.stop()
+    ledger.check(pair.backend, pair.log)
+
+
+def test_a_name_is_looked_up_and_an_unknown_one_is_down(start_pair, by_tcp):
+    ledger = Ledger()
+    pair = start_pair(engines=clamd_stanza(f"localhost:{by_tcp.port}"))
+    assert_passes(pair, ledger)
+    unknown = start_pair(engines=clamd_stanza("no-such-host.invalid:3310", timeout="60s"))
+    event = assert_error(unknown, ledger, "down")
+    assert event["reason"] == "down"
+    ledger.check(pair.backend, pair.log)
+
+
+def test_check_connects_nowhere(make_postern, by_tcp):
+    checked = make_postern(engines=clamd_stanza([by_tcp.address, "no-such-host.invalid:3310"])).check()
+    assert checked.returncode == 0, checked.stderr
+    assert by_tcp.connections == 0
+    wrong = make_postern(engines=clamd_stanza("no port:x")).check()
+    assert wrong.returncode == 1 and "expected host:port" in wrong.stderr, wrong.stderr
+
+
+# --- libclamav and clamd on one message ---
+
+def test_two_engines_in_their_order(start_pair, by_tcp, database):
+    ledger = Ledger()
+    pair = start_pair(engines=clamav_stanza(database).replace("}\n}\n", "}\n" + clamd_engine(by_tcp.address) + "}\n"))
+    assert_passes(pair, ledger)
+    assert len(by_tcp.scans) == 1
+    event = assert_infected(pair, ledger)  # libclamav finds it, and nobody else is asked
+    assert (event["engine"], len(by_tcp.scans)) == ("clamav1", 1), event
+    by_tcp.misbehave(Fault(name=b"Only.Clamd"))
+    event = send(pair, ledger, mail.plain(), INFECTED, 550)
+    assert (event["engine"], event["virus"]) == ("clamd1", "Only.Clamd"), event
+    by_tcp.stop()
+    assert_error(pair, ledger, "down")  # never clean on one engine's word
+    assert_infected(pair, ledger)
+    ledger.check(pair.backend, pair.log)
+
+
+# --- the real one ---
+
+@pytest.fixture
+def clamd(directory):
+    database = make_database(directory / "db", {"test.ndb": SIGNATURE})
+    daemon = RealClamd(directory / "clamd", database, places.free_port(), StreamMaxLength=1 << 20, MaxFileSize=1 << 20, AlertExceedsMax="yes")
+    yield daemon.start()
+    daemon.kill()
+
+
+@pytest.fixture(params=["stream", "descriptor"])
+def real_address(request, clamd):
+    return clamd.tcp if request.param == "stream" else clamd.path
+
+
+def test_real_clamd_scans(start_pair, clamd, real_address):
+    ledger = Ledger()
+    pair = start_pair(engines=clamd_stanza(real_address))
+    for _ in range(2):
+        assert_passes(pair, ledger)
+        assert_infected(pair, ledger)
+        assert_infected(pair, ledger, mail.with_attachment(mail.in_zip(mail.PAYLOAD)))
+    assert pair.log.find("engine-ready", engine="clamd1")[-1]["version"].startswith("ClamAV 1.")
+    ledger.check(pair.backend, pair.log)
+
+
+def test_real_clamd_and_its_size_limit(start_pair, clamd, real_address):
+    ledger = Ledger()
+    pair = start_pair(engines=clamd_stanza(real_address))
+    mark = pair.log.mark()
+    assert pair.deliver(mail.of_size(3 << 20)).code == 550
+    event = pair.log.wait_for("message", since=mark)
+    assert event["verdict"] == "unscannable", event
+    assert event["reason"] == ("limit" if real_address == clamd.path else "too-large"), event
+    assert_passes(pair, ledger)
+
+
+def test_real_clamd_killed_in_the_middle_of_a_scan_is_451_and_mail_flows_when_it_is_back(start_pair, clamd, real_address):
+    ledger = Ledger()
+    pair = start_pair(engines=clamd_stanza(real_address, timeout="60s", daemon_connect_timeout="60s"))
+    assert_passes(pair, ledger)
+    clamd.freeze()
+    replies = []
+    thread = threading.Thread(target=lambda: replies.append(ledger.send(pair.deliver, mail.plain(), UNKNOWN)))
+    thread.start()
+    pair.backend.wait_command("RCPT", 2)
+    clamd.kill()
+    thread.join(60)
+    assert replies and replies[0].code == 451, replies
+    assert_error(pair, ledger, "down")
+    clamd.start()
+    assert_passes(pair, ledger)
+    assert_infected(pair, ledger)
+    ledger.check(pair.backend, pair.log)

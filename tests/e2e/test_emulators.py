@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""The emulated clamd says what the real one says, octet by octet; where it does not, tests with it prove nothing."""
+import array
+import os
+import socket
+
+import pytest
+from harness import places
+from harness.clamd import Clamd as RealClamd, connect
+from harness.emulators.clamd import Clamd
+from harness.postern import make_database
+
+CLEAN = b"From: a@example.org\r\nTo: b@example.net\r\nSubject: hi\r\n\r\nhello\r\n"
+BAD = b"From: a@example.org\r\nTo: b@example.net\r\nSubject: hi\r\n\r\nTEST-VIRUS-PAYLOAD\r\n"
+SIGNATURE = "Test.Payload:0:*:" + b"TEST-VIRUS-PAYLOAD".hex() + "\n"
+STREAM_MAX = 1 << 20
+
+
+def chunk(octets):
+    return len(octets).to_bytes(4, "big") + octets
+
+
+END = bytes(4)
+
+# What is sent, what comes back up to the end of the connection.
+VECTORS = {
+    "ping": (b"zPING\0", b"PONG\0"),
+    "ping with LF": (b"nPING\r\n", b"PONG\n"),
+    "ping, old": (b"PING\n", b"PONG\n"),
+    "clean": (b"zINSTREAM\0" + chunk(CLEAN) + END, b"stream: OK\0"),
+    "infected in two chunks": (b"nINSTREAM\n" + chunk(BAD[:10]) + chunk(BAD[10:]) + END, b"stream: Test.Payload.UNOFFICIAL FOUND\n"),
+    "nothing": (b"zINSTREAM\0" + END, b"stream: OK\0"),
+    "too large": (b"zINSTREAM\0" + (STREAM_MAX + 1).to_bytes(4, "big"), b"INSTREAM size limit exceeded. ERROR\0"),
+    "unknown": (b"zNONSENSE\0", b"UNKNOWN COMMAND\0"),
+    "trailing garbage": (b"zPINGx\0", b"UNKNOWN COMMAND\0"),
+    "end outside a session": (b"zEND\0", b"UNKNOWN COMMAND\0"),
+    "session with one scan": (b"zIDSESSION\0zINSTREAM\0" + chunk(CLEAN) + END + b"zEND\0", b"1: stream: OK\0"),
+    "session, too large": (b"zIDSESSION\0zINSTREAM\0" + (STREAM_MAX + 1).to_bytes(4, "big"), b"1: INSTREAM size limit exceeded. ERROR\0"),
+}
+
+
+@pytest.fixture(scope="module")
+def real():
+    home = places.make_directory()
+    database = make_database(home / "db", {"test.ndb": SIGNATURE})
+    daemon = RealClamd(home / "clamd", database, places.free_port(), StreamMaxLength=STREAM_MAX).start()
+    yield daemon.path
+    daemon.kill()
+    places.remove_directory(home)
+
+
+@pytest.fixture
+def emulated(directory):
+    daemon = Clamd(directory / "socket", stream_max=STREAM_MAX).start()
+    yield daemon.path
+    daemon.stop()
+
+
+@pytest.fixture(params=["real", "emulated"])
+def clamd(request):
+    return request.getfixturevalue(request.param)
+
+
+def converse(path, sent, descriptor=None):
+    with connect(path) as connection:
+        connection.settimeout(places.SOON)
+        if descriptor is None:
+            connection.sendall(sent)
+        else:
+            connection.sendmsg([sent], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))])
+        came = b""
+        while True:
+            try:
+                octets = connection.recv(65536)
+            except ConnectionResetError:
+                octets = b""
+            if not octets:
+                return came
+            came += octets
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_vector(clamd, vector):
+    sent, expected = VECTORS[vector]
+    assert converse(clamd, sent) == expected
+
+
+def test_session_answers_every_request_once_in_any_order(clamd):
+    sent = (b"zIDSESSION\0zINSTREAM\0" + chunk(CLEAN) + END + b"zINSTREAM\0" + chunk(BAD) + END + b"zPING\0zEND\0")
+    answers = sorted(converse(clamd, sent).split(b"\0"))
+    assert answers == [b"", b"1: stream: OK", b"2: stream: Test.Payload.UNOFFICIAL FOUND", b"3: PONG"]
+
+
+@pytest.mark.parametrize("content, result", [(CLEAN, b"OK"), (BAD, b"Test.Payload.UNOFFICIAL FOUND")])
+def test_descriptor_of_a_memory_file_in_one_message_with_its_command(clamd, content, result):
+    descriptor = os.memfd_create("message")
+    os.write(descriptor, content)
+    came = converse(clamd, b"zFILDES\0\0", descriptor)
+    os.close(descriptor)
+    assert came.startswith(b"fd[") and came.endswith(b"]: " + result + b"\0"), came
+
+
+def test_version_begins_alike_and_names_no_database_where_there_is_none(real, emulated):
+    assert converse(real, b"zVERSION\0").startswith(b"ClamAV 1.")
+    assert b"/" not in converse(real, b"zVERSION\0")
+    assert converse(emulated, b"zVERSION\0").startswith(b"ClamAV 1.4.6/27500/")
