@@ -159,7 +159,8 @@ def test_failing_worker_costs_one_message_a_451_and_the_next_passes(fake, order)
     ledger.check(fake.backend, fake.log)
 
 
-@pytest.mark.parametrize("order", ["fork", "exec", "connect", "kill", "open /etc/passwd", "open /proc/1/environ"])
+@pytest.mark.parametrize("order", [*(pytest.param(order, marks=pytest.mark.seccomp) for order in ("fork", "exec", "connect", "kill")),
+                                   "open /etc/passwd", "open /proc/1/environ"])
 def test_worker_cannot_leave_its_sandbox(fake, order):
     ledger = Ledger()
     mark = fake.log.mark()
