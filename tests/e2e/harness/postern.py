@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 from . import processes
-from .places import BUILD, SOON, Timeout, free_port, until
+from .places import BUILD, PATIENCE, SOON, WRAP, Timeout, free_port, until
 
 HOSTNAME = "gw.example.org"
-SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL")
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL|^==\d+== \S")
 # Loading the small test database and starting the workers, with sanitizers on two busy processors.
-READY = 60.0
+READY = 60.0 * PATIENCE
 
 
 def clamav_stanza(database, **options):
@@ -140,7 +140,7 @@ class Postern:
     def start(self, wait_ready=True):
         self.terminated = False
         self.path.write_text(self.configuration.text())
-        self.process = subprocess.Popen([self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*WRAP, self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.limits, cwd="/",
                                         env={"TMPDIR": str(self.temporary), **os.environ})
         self.log = Log(self.process.stderr)
@@ -228,7 +228,7 @@ class Postern:
 
     def run(self, *arguments, timeout=SOON):
         """The program with ARGUMENTS, to its end."""
-        return subprocess.run([self.program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
+        return subprocess.run([*WRAP, self.program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
                               check=False)
 
     def check(self):
