@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The ledger against forged evidence, without postern: for every promise, runs that it must find guilty, and honest ones that it must not."""
+"""The ledger against forged evidence: for every promise, runs that it must find guilty, and honest ones that it must not; then against real
+runs that were tampered with."""
 import hashlib
+import os
+import signal
 
 import pytest
 from harness import mail
 from harness.client import dot_stuffed
 from harness.ledger import INFECTED, PROMISES, TROUBLE, Delivery, Evidence, faults
+from harness.postern import fake_stanza
 from harness.talk import Attempt, Body, Refused, Talk, digests_of
 
 CONTENT = b"Subject: forged\r\n\r\nwords\r\n"
@@ -181,3 +185,61 @@ def test_a_body_is_the_content_without_dot_stuffing_wherever_it_is_cut(content, 
 def test_the_virus_is_known_by_the_octets_of_a_message(wrap):
     assert mail.contains(wrap(mail.test_virus()), [mail.test_virus()])
     assert not mail.contains(wrap(b"innocent"), [mail.test_virus()])
+
+
+# --- the book of a real run ---
+
+def lose_the_mail(pair, book):
+    pair.backend.completed.pop()
+
+
+def leak_a_virus(pair, book):
+    assert pair.deliver(mail.fake_order("infected Some.Virus")).code == 550
+    pair.backend.completed.append(Delivery({[attempt for talk in book.talks for attempt in talk.attempts][-1].digest}, 250))
+
+
+def double_the_mail(pair, book):
+    pair.backend.completed.append(pair.backend.completed[-1])
+
+
+def bounce_the_mail(pair, book):
+    book.talks[0].attempts[0].code = 554
+
+
+def turn_a_bystander_away(pair, book):
+    assert book.bystanders and book.bystanders[0][1] is None, "there was one, and it was served"
+    book.bystanders[0][1] = "told 421"
+
+
+def kill_the_edge(pair, book):
+    os.kill(pair.postern.edge_pid(), signal.SIGKILL)
+    pair.log.wait_for("child-exit")
+
+
+def leave_a_file(pair, book):
+    book.settle()
+    (pair.postern.spool / "left").touch()
+    book.left = book.leftovers(patience=0.1)
+    (pair.postern.spool / "left").unlink()
+
+
+def lose_a_line(pair, book):
+    book.settle()
+    with pair.log.condition:
+        pair.log.everything = [event for event in pair.log.everything if event["event"] != "message"]
+
+
+SABOTAGE = {"L1": lose_the_mail, "L2": leak_a_virus, "L3": double_the_mail, "L4": bounce_the_mail, "L5": turn_a_bystander_away,
+            "L6": kill_the_edge, "L7": leave_a_file, "L8": lose_a_line}
+
+
+@pytest.mark.parametrize("promise", SABOTAGE)
+def test_sabotage_of_a_real_run_is_found(start_pair, promise):
+    pair = start_pair(engines=fake_stanza())
+    book = pair.postern.book
+    assert pair.deliver(mail.plain()).code == 250
+    SABOTAGE[promise](pair, book)
+    book.settle()
+    with pytest.raises(AssertionError, match=f"\n{promise} "):
+        book.check()
+    book.turn_page()

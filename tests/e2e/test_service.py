@@ -142,5 +142,6 @@ def test_an_edge_that_refuses_its_configuration_at_the_first_start_ends_the_prog
     spool.mkdir()
     spool.chmod(0o777)  # others may write, and it is not sticky
     postern = start_postern(wait_ready=False, engines=fake_stanza(), spool=spool)
+    postern.book.excuse("L6", because="the edge refuses its spool")
     assert postern.process.wait(places.SOON) == 78
     postern.log.wait_for("child-exit", process="edge", status="exit status 78")

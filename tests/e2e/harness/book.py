@@ -171,12 +171,12 @@ class Book:
             time.sleep(0.1)
         return f"no mail passes after the fault: {said}"
 
-    def leftovers(self):
+    def leftovers(self, patience=SOON):
         left = []
 
         def nothing(find, what):
             try:
-                until(lambda: not find(), what)
+                until(lambda: not find(), what, patience)
             except Timeout:
                 left.append(f"{what}: {find()}")
 

@@ -164,6 +164,9 @@ class Postern:
         self.book.begin()
 
     def terminate(self):
+        """A second time: everything ends at once."""
+        if self.terminated:
+            self.book.killed |= {"supervisor", "edge", "scan"}
         self.terminated = True
         self.process.send_signal(signal.SIGTERM)
 
