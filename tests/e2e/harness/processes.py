@@ -5,6 +5,7 @@ import os
 import re
 import select
 from pathlib import Path
+from stat import S_ISDIR
 
 from .places import Timeout
 
@@ -119,10 +120,11 @@ def descriptors(pid, without_ports=()):
             ignored.add(f"socket:[{fields[9]}]")
     kinds = collections.Counter()
     for entry in os.listdir(f"/proc/{pid}/fd"):
+        path = f"/proc/{pid}/fd/{entry}"
         try:
-            target = os.readlink(f"/proc/{pid}/fd/{entry}")
+            target, mode = os.readlink(path), os.stat(path).st_mode
         except OSError:
             continue
-        if target not in ignored:
-            kinds[re.sub(r":\[\d+\]$|\d+", "", target)] += 1
+        if target not in ignored:  # a directory keeps its descriptor when it is removed or unmounted, but not its name
+            kinds["directory" if S_ISDIR(mode) else re.sub(r":\[\d+\]$|\d+", "", target)] += 1
     return kinds
