@@ -78,6 +78,7 @@ def fake_order(order, body=b"For the test engine.\r\n"):
     """A message that tells the test engine what to do: a line `X-Fake: ORDER`."""
     return plain(body, ["X-Fake: " + order])
 
+
 # --- what stands in a message, without an engine ---
 
 def contains(content, needles, depth=8):
