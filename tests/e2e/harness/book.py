@@ -51,9 +51,9 @@ class Book:
         text = postern.configuration.text()
         found = [backends.get(int(port)) for port in dict.fromkeys(re.findall(r'Server "[^"]*:(\d+)"', text))]
         self.backends = [backend for backend in found if backend]
-        self.may_pass = re.search(r"\baction = pass\b|\bscan = off\b", text) is not None
-        self.demanded = {int(code) for code in re.findall(r"\berror_code = (\d+)", text)}
-        self.engine = "fake" if re.search(r'\bfake "', text) else "clamav" if re.search(r'\bclamav "', text) else None
+        self.may_pass = re.search(r"\b(action|on_\w+) = (pass|next)\b|\bscan = off\b", text) is not None
+        self.demanded = {int(code) for part in re.findall(r"\berror_code = \d+|\breason_codes\b[^]]*", text) for code in re.findall(r"= (\d+)", part)}
+        self.engines = set(re.findall(r'\b(fake|clamav) "', text))
         self.greets_late = "greet_after_backend = true" in text
         self.log_file = next(iter(re.findall(r'\blog = "(/[^"]+)"', text)), None)
         self.excuses, self.killed = {}, set()
@@ -217,11 +217,12 @@ class Book:
         """What is known of a message by its octets alone."""
         if attempt.content is None:
             return None
-        if self.engine == "fake":
-            order = re.search(rb"(?im)^X-Fake: *([\w-]+)", attempt.content)
-            return ORDERS.get(order[1].decode()) if order else CLEAN
-        needles = (mail.test_virus(), mail.PAYLOAD)
-        return INFECTED if self.engine == "clamav" and mail.contains(attempt.content, needles) else None
+        if "clamav" in self.engines and mail.contains(attempt.content, (mail.test_virus(), mail.PAYLOAD)):
+            return INFECTED
+        if "fake" not in self.engines:
+            return None
+        order = re.search(rb"(?im)^X-Fake: *([\w-]+)", attempt.content)
+        return ORDERS.get(order[1].decode()) if order else CLEAN
 
     def check(self):
         """Raises AssertionError with every promise that was broken and has no excuse."""
