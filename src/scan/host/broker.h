@@ -57,6 +57,7 @@ struct worker {
     struct loop_watch pid_watch, channel_watch;
     struct deadline idle; /* what the worker owes next: to be born, to be of use (on-demand pools), to be gone */
     struct job *job;
+    bool told_news; /* during this job: once is enough, a stream of them would be an attack */
     uint64_t
         serial; /* id of the last job towards this worker: ours, not the edge's, so that no answer fits another job */
     int64_t jobs_done;

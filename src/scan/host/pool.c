@@ -136,7 +136,7 @@ static void worker_hello(struct worker *w, struct span bytes)
 /* A worker that asks a daemon says what it learned about the engine of its job, before its answer. */
 static bool is_news(const struct worker *w, const struct scan_record *r)
 {
-    return r->type == SCAN_STATUS && w->broker->net && w->job->engine->type->news &&
+    return r->type == SCAN_STATUS && w->broker->net && !w->told_news && w->job->engine->type->news &&
            r->status.state == SCAN_ENGINE_READY && strcmp(r->status.engine, w->job->record.engine) == 0;
 }
 
@@ -144,13 +144,14 @@ static void worker_answer(struct worker *w, struct span bytes)
 {
     struct scan_record r;
     bool whole = scan_record_decode(bytes, &r) == ERR_OK;
-    if (whole && is_news(w, &r))
+    if (whole && is_news(w, &r)) {
+        w->told_news = true;
         broker_engine_news(w->broker, w->job->engine, &r.status);
-    else if (!whole || r.type != SCAN_ANSWER)
+    } else if (!whole || r.type != SCAN_ANSWER) {
         worker_is_hostile(w, "its answer makes no sense");
-    else if (r.answer.id != w->serial)
+    } else if (r.answer.id != w->serial) {
         worker_is_hostile(w, "its answer carries a wrong id");
-    else {
+    } else {
         bool unreachable = w->broker->net && r.answer.verdict.reason == VERDICT_REASON_DOWN;
         w->jobs_done++;
         job_end(w->job, &r.answer.verdict);
@@ -355,6 +356,7 @@ static bool worker_give(struct worker *w, struct job *j)
     }
     deadline_clear(&w->idle);
     w->state = WORKER_BUSY;
+    w->told_news = false;
     job_start(j, w);
     return true;
 }
