@@ -229,7 +229,11 @@ static enum err greet(const struct link *l, struct link_connection *c, const str
         c->deadline_us = limit;
     enum err e = x->greet(c, arg);
     c->deadline_us = whole;
-    return e == ERR_AGAIN && clock_monotonic_us() < whole ? ERR_CLOSED : e;
+    if (e != ERR_AGAIN || clock_monotonic_us() >= whole)
+        return e;
+    link_explain(c, "it took the connection, but said nothing useful within %llu ms",
+                 (unsigned long long)l->connect_ms);
+    return ERR_CLOSED;
 }
 
 static enum outcome begin_connection(const struct link *l, struct link_server *s, const struct link_exchange *x,
