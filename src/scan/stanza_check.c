@@ -3,6 +3,7 @@
  * configuration works otherwise than it may seem. */
 #include "base/num.h"
 #include "base/span.h"
+#include "scan/ignore.h"
 #include "scan/server_name.h"
 #include "scan/stanza.h"
 
@@ -133,6 +134,17 @@ static void check_on_error(const struct conf_scope *scope, const struct engine_c
     }
 }
 
+static void check_ignored(const struct conf_scope *scope, const char *entry, struct problems *problems)
+{
+    bool good;
+    if (ignore_is_digest(entry, &good) && !good)
+        problem_error(problems, scope, "ignore_signatures",
+                      "\"%.80s\": expected 64 hexadecimal digits after sha256:", entry);
+    else if (entry[strspn(entry, "*?")] == '\0')
+        problem_error(problems, scope, "ignore_signatures",
+                      "\"%.80s\" fits every name; to let all viruses pass, write action = pass", entry);
+}
+
 static void check_reasons(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
 {
     check_reason_names(scope, "reason_codes", &conf->reason_codes, problems);
@@ -141,6 +153,8 @@ static void check_reasons(const struct conf_scope *scope, const struct engine_co
         check_reason_code(scope, &conf->reason_codes.items[i], problems);
     for (size_t i = 0; i < conf->reason_texts.count; i++)
         check_text(scope, problems, "reason_texts", conf->reason_texts.items[i].value);
+    for (size_t i = 0; i < conf->ignore_signatures.count; i++)
+        check_ignored(scope, conf->ignore_signatures.items[i], problems);
     if (stanza_engine_enabled(scope))
         check_on_error(scope, conf, problems);
 }
@@ -220,6 +234,22 @@ static void warn_daemon_decides(const struct conf_scope *scope, struct problems 
                             rows[i].clamd);
 }
 
+/* clamd cannot be asked what else there is: libclamav in the process can. */
+static void warn_ignored_names(const struct conf_scope *scope, const struct conf_list *ignored,
+                               struct problems *problems)
+{
+    bool good;
+    for (size_t i = 0; i < ignored->count; i++)
+        if (!ignore_is_digest(ignored->items[i], &good)) {
+            problem_warning(
+                problems, scope, "ignore_signatures",
+                "clamd stops at the first name, so a virus behind %s passes; an *.ign2 file in its database "
+                "directory is safer",
+                ignored->items[i]);
+            return;
+        }
+}
+
 static bool shares_pool(const struct conf_scope *global, const struct conf_scope *a, const struct conf_scope *b)
 {
     return same_name(stanza_engine_pool(global, a), stanza_engine_pool(global, b));
@@ -244,10 +274,12 @@ static void check_built_engine(const struct conf_scope *scope, const struct engi
                                struct problems *problems)
 {
     warn_idle(scope, &values->idle, problems);
-    if (!stanza_engine_connects(scope))
+    if (!stanza_engine_connects(scope)) {
         warn_weaker_cage(scope, problems);
-    else
-        warn_daemon_decides(scope, problems);
+        return;
+    }
+    warn_daemon_decides(scope, problems);
+    warn_ignored_names(scope, &values->conf.ignore_signatures, problems);
 }
 
 void stanza_check_engine(const struct conf_scope *scope, struct problems *problems)

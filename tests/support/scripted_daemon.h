@@ -112,7 +112,7 @@ static inline bool daemon_do(struct daemon_script *d, const struct daemon_step *
     case DAEMON_ACCEPT:
         if (*fd >= 0)
             close(*fd);
-        *fd = daemon_wait(d->listener) ? accept4(d->listener, NULL, NULL, SOCK_CLOEXEC) : -1;
+        *fd = daemon_wait(d->listener) ? accept(d->listener, NULL, NULL) : -1;
         return *fd >= 0;
     case DAEMON_EXPECT:
     case DAEMON_EXPECT_FD:

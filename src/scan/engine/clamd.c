@@ -242,7 +242,7 @@ static void clamd_scan(void *state, int fd, uint64_t size, uint64_t time_ms, str
         return;
     }
     uint64_t margin = time_ms / 10 < MARGIN_MS_MAX ? time_ms / 10 : MARGIN_MS_MAX;
-    struct verdict answer;
+    struct verdict answer = {.class = VERDICT_ERROR};
     c->fd = fd;
     c->size = size;
     c->out = &answer;

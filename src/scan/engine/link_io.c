@@ -79,17 +79,19 @@ static enum err refused(struct link_connection *c)
     return gone(c, "the request was sent");
 }
 
-static enum err send_all(struct link_connection *c, struct span bytes, struct msghdr *message)
+/* CONTROL: what goes with the first octet; NULL: nothing. */
+static enum err send_all(struct link_connection *c, struct span bytes, void *control, size_t control_len)
 {
     c->used_us = clock_monotonic_us();
     while (bytes.len > 0) {
         struct iovec part = {.iov_base = (void *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
-        message->msg_iov = &part;
-        message->msg_iovlen = 1;
-        ssize_t n = sendmsg(c->fd, message, MSG_NOSIGNAL);
+        struct msghdr message = {
+            .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = control_len};
+        ssize_t n = sendmsg(c->fd, &message, MSG_NOSIGNAL);
         if (n >= 0) {
             bytes = span_sub(bytes, (size_t)n, bytes.len);
-            *message = (struct msghdr){.msg_iov = NULL}; /* what is attached goes once */
+            control = NULL;
+            control_len = 0;
             continue;
         }
         short seen = 0;
@@ -107,23 +109,20 @@ static enum err send_all(struct link_connection *c, struct span bytes, struct ms
 
 enum err link_send(struct link_connection *c, struct span bytes)
 {
-    struct msghdr message = {.msg_iov = NULL};
-    return send_all(c, bytes, &message);
+    return send_all(c, bytes, NULL, 0);
 }
 
 enum err link_send_fd(struct link_connection *c, struct span bytes, int fd)
 {
     union {
-        struct cmsghdr header; /* for its alignment */
-        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))]; /* aligned by it */
     } control = {0};
-    struct msghdr message = {.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &fd, sizeof(int));
-    return send_all(c, bytes, &message);
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
+    return send_all(c, bytes, control.bytes, sizeof(control.bytes));
 }
 
 /* More octets than there were, or why not. */

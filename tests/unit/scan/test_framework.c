@@ -290,6 +290,9 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { daemon = ( a b c d e f g h i ) } }", "error |daemon|at most 8 servers"},
         {"antivirus { clamav { daemon = ( \"/run/a\" \"[::1]:0\" ) } }", "error |daemon|[::1]:0: expected host:port"},
         {"antivirus { clamav { daemon = \"/run/a\" max_files = 5 } }", "warning |max_files = 5|MaxFiles in clamd.conf"},
+        {"antivirus { clamav { daemon = \"/run/a\" ignore_signatures = ( "
+         "sha256:0000000000000000000000000000000000000000000000000000000000000000 \"X.*\" ) } }",
+         "warning |ignore_signatures|behind X.* passes"},
         {"antivirus {\n clamav \"a\" { pool = IO }\n clamav \"b\" { daemon = \"/run/a\" } }",
          "warning postern.conf:2:|shares the pool IO with b|may connect too"},
         {"antivirus { clamav { cache_size = 5 } }", "warning |cache_size = 5|no effect"},
@@ -309,6 +312,8 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { reason_codes [ encrypted = 250 ] } }", "error |encrypted = 250|400 to 599"},
         {"antivirus { clamav { reason_codes [ timeout = 550 ] } }", "warning |timeout = 550|give up"},
         {"antivirus { clamav { reason_texts [ limit = \"%s\" ] } }", "error |unknown placeholder %s"},
+        {"antivirus { clamav { ignore_signatures ( * ) } }", "error |fits every name|action = pass"},
+        {"antivirus { clamav { ignore_signatures ( A.B sha256:00 ) } }", "error |sha256:00|64 hexadecimal digits"},
         {"antivirus { clamav { max_recursion = 0 } }", "error |max_recursion = 0|between 1 and 100"},
         {"antivirus { clamav { timout = 3 } }", "error |timout|timeout"},
         {"antivirus { kaspersky { timout = 3 } }", "error |timout|timeout"},

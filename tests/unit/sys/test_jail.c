@@ -191,9 +191,9 @@ static int connect_to_a_port(const char *dir, bool listed)
     if (listener(&known) < 0 || listener(&other) < 0)
         return NOT_JAILED;
     uint16_t port = ntohs(known.sin_port);
-    int s = socket(AF_INET, SOCK_STREAM, 0);
     if (jail_landlock(&path, 1, &port, 1, &abi) != ERR_OK)
         return NOT_JAILED;
+    int s = socket(AF_INET, SOCK_STREAM, 0);
     return refused(connect(s, (struct sockaddr *)(listed ? &known : &other), sizeof(known))) ? REFUSED : ALLOWED;
 }
 static int connect_to_a_listed_port(const char *dir)

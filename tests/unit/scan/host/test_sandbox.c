@@ -91,7 +91,7 @@ static int do_listen(const struct place *p)
 static int do_accept(const struct place *p)
 {
     (void)p;
-    return outcome(accept4(socket(AF_INET, STREAM, 0), NULL, NULL, 0));
+    return outcome(accept(socket(AF_INET, STREAM, 0), NULL, NULL));
 }
 static int do_fork(const struct place *p)
 {
