@@ -119,7 +119,6 @@ def test_a_descriptor_that_does_not_arrive_is_made_up_for_by_the_octets(director
     assert_passes(pair)
     assert_infected(pair)
     assert {how for how, _ in daemon.wait_scans(2)} == {"stream"}
-    daemon.stop()
 
 
 # --- bad days ---
@@ -266,7 +265,8 @@ def test_check_connects_nowhere(make_postern, by_tcp):
 # --- libclamav and clamd on one message ---
 
 def test_two_engines_in_their_order(by_tcp, database, start_pair):
-    pair = start_pair(engines=clamav_stanza(database).replace("}\n}\n", "}\n" + clamd_engine(by_tcp.address) + "}\n"))
+    both = clamav_stanza(database).replace("}\n}\n", "}\n" + clamd_engine(by_tcp.address) + "}\n")
+    pair = start_pair(engines='ThreadPool "IO" { Concurrency = 1 }\n' + both)
     assert_passes(pair)
     assert len(by_tcp.scans) == 1
     event = assert_infected(pair)  # libclamav finds it, and nobody else is asked
