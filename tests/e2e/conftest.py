@@ -14,6 +14,8 @@ from harness.backend import Backend  # noqa: E402
 from harness.peers import PeerMissing  # noqa: E402
 from harness.postfix import Postfix  # noqa: E402
 
+pytest_plugins = ["harness.scale"]
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "root: needs root (users, namespaces, a look into processes that hide from their own user)")

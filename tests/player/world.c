@@ -457,6 +457,22 @@ void world_pass_time(struct world *w, uint64_t us)
         world_settle(w);
 }
 
+uint64_t world_mixed(uint64_t x)
+{
+    x += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+/* Short pieces mostly, as what matters is mostly short; of long sends longer ones, to come to an end. */
+static size_t piece_length(const struct world *w, size_t done, size_t len)
+{
+    uint64_t draw = world_mixed(w->how->pieces ^ world_mixed(w->sent + done));
+    size_t most = draw >> 62 ? 12 : 600;
+    return 1 + (size_t)(draw & 0xffffffff) % (len / 64 > most ? len / 64 : most);
+}
+
 void world_send(struct world *w, struct wire *wire, struct span bytes)
 {
     size_t cut = w->how->cut, done = 0;
@@ -464,6 +480,13 @@ void world_send(struct world *w, struct wire *wire, struct span bytes)
         /* Of a very long send the middle goes at once: there is nothing new in it. */
         bool middle = done == OCTETS_MAX && bytes.len > 3 * OCTETS_MAX;
         size_t piece = middle ? bytes.len - 2 * OCTETS_MAX : 1;
+        wire_send(wire, span_sub(bytes, done, piece));
+        world_settle(w);
+        done += piece;
+    }
+    while (w->how->pieces && done + 1 < bytes.len) {
+        size_t drawn = piece_length(w, done, bytes.len), most = bytes.len - done - 1;
+        size_t piece = drawn < most ? drawn : most;
         wire_send(wire, span_sub(bytes, done, piece));
         world_settle(w);
         done += piece;

@@ -79,6 +79,8 @@ struct world {
     struct errtext failure;
 };
 
+/* One step of splitmix64: a number that depends on every bit of X. */
+uint64_t world_mixed(uint64_t x);
 void world_start(struct world *w, const struct setup *setup, const struct manner *how);
 /* Clients leave, the proxy drains; whatever is still there then is a failure. */
 void world_end(struct world *w);

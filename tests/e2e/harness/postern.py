@@ -110,6 +110,12 @@ class Log:
                     raise Timeout(f"{why}: event {name} {fields or ''} number {count}; the log:\n" + self.tail())
                 self.condition.wait(left)
 
+    def forget(self):
+        """Drops the events so far, and with them the meaning of earlier marks; what was no event is kept."""
+        with self.condition:
+            self.events.clear()
+            self.lines.clear()
+
     def tail(self, count=60):
         return "\n".join(self.lines[-count:])
 
