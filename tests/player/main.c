@@ -28,7 +28,7 @@ enum { CRASHES_MAX = 20 };
 struct count {
     unsigned long scenarios, runs, cuts, starved, random, alike, failed;
     unsigned long failing; /* the allocation that fails now; 0: none */
-    char manner[80];       /* of the run that goes on now */
+    char manner[160];      /* of the run that goes on now */
 };
 
 struct options {

@@ -119,7 +119,7 @@ static bool backend_connect(struct world *w, const struct step *step)
 {
     for (size_t i = 0; i < w->link_count; i++) {
         struct link *l = &w->links[i];
-        if (!l->pending || l->refused || l->automatic || l->wire.transport.closed)
+        if (!l->pending || l->refused || l->automatic || l->wire.transport.closed || l->server != step->server)
             continue;
         w->newest = l->number;
         link_accept(l);
@@ -131,7 +131,7 @@ static bool backend_connect(struct world *w, const struct step *step)
         world_settle(w);
         return true;
     }
-    world_fail(w, "expected a connection to the backend");
+    world_fail(w, "expected a connection to server %u", step->server + 1);
     return false;
 }
 
@@ -315,6 +315,10 @@ static bool client_step(struct world *w, const struct step *step)
     case CLIENT_FINISH:
         wire_finish(&c->wire);
         break;
+    case CLIENT_STOP:
+    case CLIENT_READ:
+        c->wire.stopped = step->act == CLIENT_STOP;
+        break;
     default: /* CLIENT_CLOSE, CLIENT_RESET */
         wire_close(&c->wire, step->act == CLIENT_RESET ? ECONNRESET : 0);
     }
@@ -329,6 +333,8 @@ static bool do_step(struct world *w, const struct step *step)
     case CLIENT_FINISH:
     case CLIENT_CLOSE:
     case CLIENT_RESET:
+    case CLIENT_STOP:
+    case CLIENT_READ:
     case CLIENT_REPLY:
     case CLIENT_NOTHING:
     case CLIENT_CLOSED:
@@ -351,7 +357,7 @@ static bool do_step(struct world *w, const struct step *step)
         return backend_act(w, step);
     case BACKEND_DOWN:
     case BACKEND_UP:
-        w->down = step->act == BACKEND_DOWN;
+        w->down[step->server] = step->act == BACKEND_DOWN;
         return true;
     case TIME_PASSES:
         world_pass_time(w, step->time);
