@@ -359,7 +359,7 @@ def give_back(path):
 @pytest.mark.soak("full-spool", "the spool's disk fills and empties, its inodes run out and come back, while mails large and small come in",
                   seconds=(1, None), clients=(4, 8))
 def test_spool_without_room_is_452_and_recovers_by_itself_each_time(start_pair, database, small_spool, scale):
-    pair = start_pair(engines=clamav_stanza(database), spool=small_spool, top={**ROOM, "event_loops": 2})
+    pair = start_pair(engines=clamav_stanza(database), spool=small_spool, backend={"idle_timeout": "500ms"}, top={**ROOM, "event_loops": 2})
     ledger, lock, faults, over = Ledger(), threading.Lock(), [], threading.Event()
 
     def send(content):

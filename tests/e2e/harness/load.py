@@ -317,6 +317,7 @@ class Load:
                     session.commands.clear()
                     session.received.clear()
         self.postern.log.forget()
+        self._begin_epoch()
 
 
 def run(load, scale, epoch, kills=False):
