@@ -2,19 +2,21 @@
 """Load like that of a mail host on a bad day: clients of every kind at once, backends that misbehave now and then, processes that are
 killed. What each client does is drawn from a generator of its own, so a seed repeats the load (not its timing).
 
-Load is run in epochs. At the end of each everything comes to rest and is compared: the ledger, what postern holds, its log.
+Load is run in epochs. At the end of each everything comes to rest and is compared: what clients were told, what backends have, what postern holds, its log.
 """
+import hashlib
 import os
 import signal
 import threading
 import time
-import types
+from collections import defaultdict
 
 from . import mail, resources
 from .backend import Drop, Raw, Reply, Silence, Trickle
 from .client import Client, ConnectionEnded, dot_stuffed
-from .ledger import CLEAN, INFECTED, UNKNOWN, Ledger
 from .places import Timeout, until
+
+CLEAN, INFECTED, UNKNOWN = "clean", "infected", "unknown"
 
 # Kinds of sessions and how often each is.
 SESSIONS = {"clean": 40, "several": 15, "infected": 15, "broken": 5, "huge": 8, "slow": 6, "vanishing": 10, "rude": 3, "deaf": 2}
@@ -28,6 +30,65 @@ def two_engines(database, timeout):
             f'  fake "fake1" {{ action = reject error_code = 451 timeout = {timeout} }}\n}}\n')
 
 
+def digest_of(content):
+    return hashlib.sha256(content).digest()
+
+
+class Entry:
+    """One message that a client sent. CODE: of its final reply; GONE: nobody waits for that any more, the client left or was cut off."""
+
+    def __init__(self, content, kind):
+        self.digest, self.size, self.kind = digest_of(content), len(content), kind
+        self.code, self.gone = None, False
+
+
+class Tally:
+    """What clients sent and were told, for many thousand messages: L1 to L3 in one pass over them."""
+
+    def __init__(self):
+        self.entries = []
+        self.lock = threading.Lock()
+
+    def attempt(self, content, kind=CLEAN):
+        entry = Entry(content, kind)
+        with self.lock:
+            self.entries.append(entry)
+        return entry
+
+    def send(self, deliver, content, kind=CLEAN):
+        """DELIVER(content) → Reply; the reply, written down."""
+        entry = self.attempt(content, kind)
+        reply = deliver(content)
+        entry.code = reply.code
+        return reply
+
+    def count(self, test):
+        with self.lock:
+            return sum(1 for entry in self.entries if test(entry))
+
+    def check(self, mails, explained):
+        """MAILS that backends completed; EXPLAINED: how many of them the client may not know of."""
+        held, faults, unknown = defaultdict(list), [], 0
+        for completed in mails:
+            held[digest_of(completed.content)].append(completed)
+        for number, entry in enumerate(self.entries):
+            copies = held.pop(entry.digest, [])
+            told_ok = entry.code is not None and entry.code // 100 == 2
+            if told_ok and not any(copy.accepted for copy in copies):
+                faults.append(f"L1: message {number} was told {entry.code}, and no backend holds its octets")
+            if entry.kind != CLEAN and copies:
+                faults.append(f"L2: message {number} is {entry.kind}, and a backend completed it")
+            if len(copies) > 1:
+                faults.append(f"L3: message {number} is {len(copies)} times at the backends")
+            if not told_ok and not entry.gone:
+                unknown += any(copy.accepted or copy.code is None for copy in copies)
+        if held:
+            faults.append(f"L1: {len(held)} mails at the backends that no client sent")
+        if unknown > explained:
+            faults.append(f"L3: {unknown} mails may stand at the backends without a 2xx to the client; {explained} are explained")
+        assert not faults, "\n".join(faults[:20])
+
+
 class Load:
     """CLIENTS threads against POSTERN. FAULTS: whether anything but the client itself may go wrong; else each reply must be exact."""
 
@@ -39,9 +100,8 @@ class Load:
         self._begin_epoch()
 
     def _begin_epoch(self):
-        self.ledger, self.kills = Ledger(), {}
-        self.gone = []     # attempts whose client left, or was cut off, before it had its reply
-        self.cut_off = 0   # clients whose connection ended without a word
+        self.tally, self.kills = Tally(), {}
+        self.cut_off = 0  # clients whose connection ended without a word
         self.over = threading.Event()
 
     # --- what clients do ---
@@ -68,11 +128,7 @@ class Load:
     def attempt(self, content, kind):
         with self.lock:
             self.scale.count("mails")
-            return self.ledger.attempt(content, kind)
-
-    def leave(self, entry):
-        with self.lock:
-            self.gone.append(entry)
+        return self.tally.attempt(content, kind)
 
     def transaction(self, client, rng, content, kind, expected, pieces=1):
         """One mail up to its reply; false: the session is over."""
@@ -87,7 +143,7 @@ class Load:
                     self.over.wait(0.01)  # the client is slow
             reply = client.reply()
         except (ConnectionEnded, OSError):
-            self.leave(entry)
+            entry.gone = True
             raise
         entry.code = reply.code
         if not self.allowed(reply.code, expected):
@@ -124,7 +180,7 @@ class Load:
         content = mail.with_attachment(mail.test_virus()) if kind == INFECTED else mail.of_size(rng.randrange(400, 300_000))
         if self.envelope(client, rng) == 354:
             wire = dot_stuffed(content)
-            self.leave(self.attempt(content, kind))
+            self.attempt(content, kind).gone = True
             client.send(wire[:rng.choice([rng.randrange(len(wire)), len(wire)])])
         client.reset() if rng.random() < 0.5 else client.close()
         return False
@@ -141,7 +197,7 @@ class Load:
                 codes.append(client.reply().code)
                 entry.code = codes[3]
         except (ConnectionEnded, OSError):
-            self.leave(entry)
+            entry.gone = True
             raise
         # Where DATA was refused, the message was read as commands: nobody took it, and what came of them does not matter.
         for code, expected in zip(codes, (250, 250, 354, 250)):
@@ -261,14 +317,14 @@ class Load:
 
         def flows():
             content = mail.plain()
-            entry = self.ledger.attempt(content)
+            entry = self.tally.attempt(content)
             try:
                 with Client(self.postern.port) as client:
                     client.ehlo()
                     entry.code = client.message(content).code
                     return entry.code == 250
             except (OSError, AssertionError):
-                self.gone.append(entry)
+                entry.gone = True
                 return False
         until(flows, "L6: mail flows again", 60, interval=0.1)
         recovery = time.monotonic() - begin
@@ -284,20 +340,11 @@ class Load:
         edge_kills = self.kills.get("edge", 0)
         assert self.faults or not self.cut_off, f"{self.cut_off} clients were cut off"
         assert edge_kills or not self.cut_off, f"{self.cut_off} clients were cut off, but the edge was not killed"
-        mails = [m for backend in self.backends for m in backend.mails]
-        gone = {entry.content: entry for entry in self.gone}
-        for content, entry in gone.items():
-            copies = sum(1 for m in mails if m.content == content)
-            assert copies <= 1, f"L3: a mail whose client was gone is {copies} times at the backend"
-            assert not copies or entry.kind == CLEAN, f"L2: a mail whose client was gone is {entry.kind}, and the backend completed it"
         log = self.postern.log
-        # A mail whose client has its 451 while the edge is killed before it wrote its line: at most one for each loop.
-        unlogged = edge_kills * self.loops()
-        explained = types.SimpleNamespace(find=lambda name, **f: log.find(name, **f) + [None] * (unlogged if name == "outcome-unknown" else 0))
-        rest = types.SimpleNamespace(attempts=[a for a in self.ledger.attempts if a.content not in gone])
-        Ledger.check(rest, types.SimpleNamespace(mails=[m for m in mails if m.content not in gone]), explained)
+        # A client has its 451, and the edge is killed before it wrote the line: at most once for each loop.
+        self.tally.check([m for backend in self.backends for m in backend.mails], len(log.find("outcome-unknown")) + edge_kills * self.loops())
         if not edge_kills:
-            lines, answered = len(log.find("message")), sum(1 for a in rest.attempts if a.code)
+            lines, answered = len(log.find("message")), self.tally.count(lambda entry: entry.code)
             assert lines >= answered, f"L8: {answered} mails were answered, the log has {lines} lines of messages"
         ends = len(log.find("child-exit"))
         assert ends <= edge_kills + self.kills.get("scan host", 0), f"{ends} processes ended, killed were {self.kills}"
