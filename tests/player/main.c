@@ -177,7 +177,7 @@ static void play_all_manners(struct player *p)
         outcome_release(&p->whole);
         return;
     }
-    bool ok = true;
+    bool ok = !p->setup->scenario->one_run;
     for (size_t i = 0; i < ARRAY_SIZE(manners) && ok && !p->options->only_random; i++) {
         struct manner how = manners[i].how;
         if (p->setup->scenario->whole_writes && (how.limit || how.stutter))

@@ -337,8 +337,9 @@ static enum err read_line(struct reader *r, struct span line)
     static const struct {
         const char *word;
         int kind;
-    } heads[] = {{"config: ", 'c'},     {"keywords: ", 'k'},    {"backend: down", 'd'}, {"only: sockets", 's'},
-                 {"only: memory", 'm'}, {"writes: whole", 'w'}, {"include ", 'i'},      {"server:", 'b'}};
+    } heads[] = {{"config: ", 'c'},      {"keywords: ", 'k'},   {"backend: down", 'd'},
+                 {"only: sockets", 's'}, {"only: memory", 'm'}, {"writes: whole", 'w'},
+                 {"include ", 'i'},      {"server:", 'b'},      {"runs: one", 'o'}};
     if (line.len == 0 || line.ptr[0] == '#')
         return ERR_OK;
     for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
@@ -358,6 +359,9 @@ static enum err read_line(struct reader *r, struct span line)
             return read_down(r, rest);
         case 'w':
             r->s->whole_writes = true;
+            return ERR_OK;
+        case 'o':
+            r->s->one_run = true;
             return ERR_OK;
         case 's':
             r->s->sockets_only = true;

@@ -66,6 +66,7 @@ struct scenario {
     bool down[SCENARIO_SERVERS];            /* from the start */
     unsigned servers;
     bool sockets_only;
+    bool one_run;      /* too long for more */
     bool whole_writes; /* the proxy writes once, whatever becomes of it: no short writes */
     bool rset_scripted, quit_scripted;
     bool infected_passes; /* action = pass */

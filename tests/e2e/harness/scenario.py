@@ -79,7 +79,7 @@ class Scenario:
         for number, line in enumerate(path.read_text("latin-1").split("\n"), 1):
             place = f"{path.name}:{number}"
             head, _, value = line.partition(": ")
-            if not line or line.startswith("#") or head == "writes":
+            if not line or line.startswith("#") or head in ("writes", "runs"):
                 continue
             if line.startswith("include "):
                 self._read(path.parent / line[8:].strip())
