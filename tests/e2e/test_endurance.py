@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What only shows under long or large load. Each has a scaled form, which runs here, and a full one: tests/soak/run."""
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -260,6 +261,54 @@ def test_idle_connection_that_the_backend_closes_just_now_costs_nothing(start_pa
                 pair.log.forget()
         client.quit()
     check(tally, pair)
+
+
+# --- the edge is killed ---
+
+def begin(client, step, content, gate):
+    """Brings a mail to STEP."""
+    client.ehlo()
+    client.send(b"MAIL FROM:<a@client.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\n")
+    if step not in ("mail", "rcpt"):
+        assert [reply.code for reply in client.replies(3)] == [250, 250, 354]
+        client.send(content[:40] if step == "body" else dot_stuffed(content))
+    if gate:
+        assert gate.entered.wait(60)
+
+
+@pytest.mark.soak("edge-killed", "SIGKILL to the edge at each step of a mail (A59, A60): no 250, at most the copy that the backend has already",
+                  rounds=(1, 12))
+@pytest.mark.parametrize("step", ["mail", "rcpt", "body", "scan", "data", "dot"])
+def test_mail_whose_edge_is_killed_is_not_promised_and_not_doubled(start_pair, scale, step):
+    pair, tally = start_pair(engines=fake_stanza(timeout="60s"), backend={"idle_timeout": "500ms"}, top=ROOM), Tally()
+    before = resources.at_rest(pair.postern)
+    for _ in range(scale.rounds):
+        gate = pair.backend.on(step, Wait(), times=1) if step not in ("body", "scan") else None
+        content = mail.fake_order("delay 300") if step == "scan" else mail.plain()
+        tally.attempt(content).gone = True
+        with Client(pair.port) as client:
+            begin(client, step, content, gate)
+            os.kill(pair.postern.edge_pid(), signal.SIGKILL)
+            assert b"queued" not in client.rest()
+        if gate:
+            gate.release.set()
+        until(lambda: flows(pair, tally), "mail flows again", 60, interval=0.1)
+        if step != "dot":
+            assert not [m for m in pair.backend.mails if m.content == content]
+        pair.postern.check_nothing_in_spool()
+    check(tally, pair)
+    resources.assert_back(pair.postern, before)
+
+
+def flows(pair, tally):
+    """Whether a mail passes."""
+    content = mail.plain()
+    entry = tally.attempt(content)
+    try:
+        entry.code = pair.deliver(content).code
+    except (OSError, AssertionError):
+        entry.gone = True  # it was cut off
+    return entry.code == 250
 
 
 # --- large messages ---
