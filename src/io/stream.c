@@ -22,7 +22,7 @@ static ssize_t socket_read(void *ctx, void *buf, size_t len)
 static ssize_t socket_write(void *ctx, const void *buf, size_t len)
 {
     const struct stream *s = ctx;
-    return send(s->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return send(s->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL | (s->more ? MSG_MORE : 0));
 }
 
 static void socket_shutdown(void *ctx)

@@ -31,6 +31,8 @@ struct stream {
     struct buf in;  /* consume from it, then stream_resume */
     struct buf out; /* append to it, then stream_flush */
     bool connecting;
+    bool more; /* set by the owner: more is appended soon, so a last segment that is not full waits for it (at most 200
+                  ms) */
     bool eof;  /* the peer sends nothing more; what it sent is in `in` */
     int error; /* errno of the fault that ended the stream; 0: none */
     /* internal */

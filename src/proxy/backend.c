@@ -421,6 +421,11 @@ void backend_flush(struct backend *b)
         backend_arm(b);
 }
 
+void backend_more(struct backend *b, bool more)
+{
+    b->stream.more = more;
+}
+
 size_t backend_backlog(const struct backend *b)
 {
     return b->open ? buf_len(&b->stream.out) : 0;

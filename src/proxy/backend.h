@@ -57,6 +57,8 @@ const struct smtp_offer *backend_offer(const struct backend *b);
 /* READY: queue commands and body with the smtp_client_* functions, then backend_flush. */
 struct smtp_client *backend_client(struct backend *b);
 void backend_flush(struct backend *b);
+/* MORE: what follows comes at once, so that the end of what is flushed may wait for it and share its segment. */
+void backend_more(struct backend *b, bool more);
 /* Octets queued and not yet taken by the socket: stop producing above LIMIT_STREAM_OUT / 2; WAKE comes when they have
  * gone. */
 size_t backend_backlog(const struct backend *b);

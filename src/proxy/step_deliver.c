@@ -138,6 +138,7 @@ static enum step_result deliver_data(struct session *s)
     if (!backend_reply(s->backend, &verb, &reply))
         return backend_state(s->backend) == BACKEND_FAILED ? deliver_backend_failed(s) : STEP_WAIT;
     if (smtp_reply_class(&reply) == 3) { /* 354; the first digit decides (RFC 5321 4.3.2) */
+        backend_more(s->backend, true);
         t->stage = DELIVER_BODY;
         return STEP_GO;
     }
@@ -223,6 +224,7 @@ static enum step_result deliver_dot(struct session *s)
         return deliver_end_say(s, SMTP_SAY_INTERNAL_ERROR, true);
     t->dot_sent = true;
     t->stage = DELIVER_WAIT;
+    backend_more(s->backend, false);
     backend_flush(s->backend);
     return STEP_GO;
 }

@@ -39,7 +39,7 @@ class Run:
     delivered: float  # until the sink had the last message
     cpu: dict = field(default_factory=dict)  # program → seconds
     foreign: float = 0.0  # CPU seconds of the machine that none of ours used
-    count: int = 0  # messages; a slow peer may have sent fewer than the cell says
+    count: int = 0  # messages, as many as the path takes in RUN_SECONDS of the run
 
 
 def smtp_source(path, mail, cell):

@@ -90,7 +90,9 @@ def extra_ms(result, cell):
 def rate_row(result, cell):
     columns = [spread(together(lambda t: 1 / t, result.values(cell, path)), "{:.0f}" if cell.size != "5 MB" else "{:.1f}")
                for path in result.paths]
-    return f"| {cell.size} | {cell.sessions} | {'reused' if cell.reuse else 'new'} | {cell.count} | " + " | ".join(columns) + " |"
+    counts = [run.count for path in result.paths for run in result.results.get((cell.key(), path), []) if run]
+    sent = f"{min(counts)}–{max(counts)}" if counts else "none"
+    return f"| {cell.size} | {cell.sessions} | {'reused' if cell.reuse else 'new'} | {sent} | " + " | ".join(columns) + " |"
 
 
 def ratio_row(result, cell):
@@ -196,7 +198,7 @@ def markdown(result, facts):
              "(never more than sessions)", "",
              "## Figures", "", *targets(result), "", "## Messages a second", "",
              "Median (least–largest). postfix + milter: until accepted; its queue delivers later.", "",
-             "| size | sessions | connections | messages | " + " | ".join(result.paths) + " |", "|---|---|---|---|" + "---|" * len(result.paths),
+             "| size | sessions | connections | messages a run | " + " | ".join(result.paths) + " |", "|---|---|---|---|" + "---|" * len(result.paths),
              *(rate_row(result, cell) for cell in result.cells), "",
              "## Ratios", "", "| size | sessions | connections | (direct + libclamav alone) / postern | best peer / postern | direct / scanning off | "
              "ms beyond direct + scan | CPU: (direct + libclamav alone) / postern | CPU: best peer / postern |", "|---|---|---|" + "---|" * 6, *(ratio_row(result, cell) for cell in result.cells), "",
