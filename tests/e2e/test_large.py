@@ -25,7 +25,7 @@ def send(port, octets):
 
 
 @pytest.mark.release
-@pytest.mark.soak("one-large", "one very large message, with and without libclamav: memory of the edge constant", octets=(60_000_000, 900_000_000))
+@pytest.mark.soak("one-large", "one very large message, with and without libclamav: memory of the edge constant", octets=(60_000_000, 400_000_000))
 @pytest.mark.parametrize("engine", ["clamav", "off"])
 def test_large_message_passes_with_the_memory_of_the_edge_constant(directory, database, engine, scale):
     backend = Backend(keywords=("PIPELINING", "SIZE 0", "8BITMIME"), keep=False)
