@@ -5,6 +5,10 @@
 #include "io/libev.h"
 #include "sys/clock.h"
 
+/* Work that leads to more work, such as a wake that leads to a step, is done in one turn as far as this; then the
+ * descriptors are asked again, so that they are not starved. */
+enum { LOOP_ROUNDS = 4 };
+
 struct loop {
     struct ev_loop *ev;
     ev_check stamp; /* runs first after each poll; also keeps a loop without watchers asleep instead of spinning */
@@ -55,7 +59,7 @@ void loop_free(struct loop *l)
     mem_free(l);
 }
 
-/* One round: what is armed during it waits for the next, so that descriptors are not starved. */
+/* One round: what is armed during it waits for the next. */
 static void loop_run_deferred(struct loop *l)
 {
     struct list round, *node;
@@ -72,7 +76,8 @@ void loop_run(struct loop *l)
     l->stopped = false;
     while (!l->stopped) {
         ev_run(l->ev, list_empty(&l->deferred) ? EVRUN_ONCE : EVRUN_NOWAIT);
-        loop_run_deferred(l);
+        for (unsigned round = 0; round < LOOP_ROUNDS && !list_empty(&l->deferred); round++)
+            loop_run_deferred(l);
     }
 }
 

@@ -35,7 +35,8 @@ void loop_watch_init(struct loop_watch *w, struct loop *l, int fd, void (*ready)
 void loop_watch_set(struct loop_watch *w, int events);
 void loop_watch_stop(struct loop_watch *w); /* before the descriptor is closed; harmless twice */
 
-/* A call at the end of this iteration, once per arming, in the order of arming: run lists and reapers. */
+/* A call at the end of this iteration, once per arming, in the order of arming: run lists and reapers. What is armed by
+ * such a call comes after it, in this iteration or the next. */
 struct loop_deferred {
     struct list node;
     void (*run)(void *arg);
