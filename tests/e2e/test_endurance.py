@@ -277,7 +277,7 @@ def begin(client, step, content, gate):
 
 
 @pytest.mark.soak("edge-killed", "SIGKILL to the edge at each step of a mail (A59, A60): no 250, at most the copy that the backend has already",
-                  rounds=(1, 12))
+                  rounds=(1, 8))
 @pytest.mark.parametrize("step", ["mail", "rcpt", "body", "scan", "data", "dot"])
 def test_mail_whose_edge_is_killed_is_not_promised_and_not_doubled(start_pair, scale, step):
     pair, tally = start_pair(engines=fake_stanza(timeout="60s"), backend={"idle_timeout": "500ms"}, top=ROOM), Tally()
