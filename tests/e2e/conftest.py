@@ -59,7 +59,7 @@ def backend():
 
 @pytest.fixture
 def start_postern(request, directory, backend):
-    """Starts posterns: start_postern(engines=…, top={…}, …). Each must end cleanly when the test passed."""
+    """Starts posterns: start_postern(engines=…, top={…}, …). When the test passed each must have kept its promises and end cleanly."""
     started = []
 
     def start(wait_ready=True, backend_port=None, **options):
@@ -90,8 +90,8 @@ def finish(started, test_failed):
         for instance in started:
             if test_failed:
                 print("the log of postern:\n" + instance.log.tail(200) if instance.log else "")
-            elif instance.process.returncode is None:
-                instance.stop()
+            else:
+                instance.finish()
     finally:
         for instance in started:
             instance.kill()
@@ -118,11 +118,7 @@ class Pair:
 
     def forget(self):
         self.backend.forget()
-        with self.backend.condition:
-            self.backend.mails.clear()
-            self.backend.sessions = [s for s in self.backend.sessions if not s.over.is_set()]
-            for session in self.backend.sessions:
-                session.commands.clear()
+        self.backend.forget_mails()
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +139,16 @@ def shared_pair(request):
 
 
 @pytest.fixture
-def pair(shared_pair):
+def pair(request, shared_pair):
     shared_pair.forget()
-    return shared_pair
+    yield shared_pair
+    book = shared_pair.postern.book
+    try:
+        book.recover()
+        if not failed(request):
+            book.check()
+    finally:
+        book.turn_page()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One running postern: a generated configuration, its log as events, its processes, and the checks of a clean end."""
+import fcntl
 import json
 import os
 import re
@@ -11,10 +12,12 @@ import time
 from pathlib import Path
 
 from . import processes
+from .book import BYSTANDER, Book
 from .places import BUILD, SOON, Timeout, free_port, until
 
 HOSTNAME = "gw.example.org"
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL")
+FAMILY = ("supervisor", "edge", "scan")  # what ends with the supervisor
 # Loading the small test database and starting the workers, with sanitizers on two busy processors.
 READY = 60.0
 
@@ -56,11 +59,12 @@ class Configuration:
 
 
 class Log:
-    """postern's stderr: JSON lines become events, everything else is kept as noise (where sanitizers report)."""
+    """postern's stderr: JSON lines become events, everything else is kept as noise (where sanitizers report). EVENTS is without those of
+    bystanders, which come and go as the harness likes; EVERYTHING is with them."""
 
     def __init__(self, stream):
         self.condition = threading.Condition()
-        self.events, self.noise, self.lines = [], [], []
+        self.events, self.everything, self.noise, self.lines = [], [], [], []
         self.ended = False
         self.thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self.thread.start()
@@ -68,20 +72,28 @@ class Log:
     def _read(self, stream):
         for raw in stream:
             line = raw.decode("utf-8", "backslashreplace").rstrip("\n")
-            try:
-                event = json.loads(line)
-            except ValueError:
-                event = None
+            event = self.parse(line)
             with self.condition:
                 self.lines.append(line)
-                if isinstance(event, dict) and "event" in event:
-                    self.events.append(event)
-                else:
-                    self.noise.append(line)
+                self.everything += event
+                self.events += [e for e in event if not e.get("client", "").startswith(BYSTANDER + ":")]
+                self.noise += [] if event else [line]
                 self.condition.notify_all()
         with self.condition:
             self.ended = True
             self.condition.notify_all()
+
+    @staticmethod
+    def parse(text):
+        """The events in lines of JSON; other lines are none."""
+        events = []
+        for line in text.splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            events += [event] if isinstance(event, dict) and "event" in event else []
+        return events
 
     @staticmethod
     def _matches(event, name, fields):
@@ -111,9 +123,10 @@ class Log:
                 self.condition.wait(left)
 
     def forget(self):
-        """Drops the events so far, and with them the meaning of earlier marks; what was no event is kept."""
+        """For Book.forget: drops the events so far, and with them the meaning of earlier marks; what was no event is kept."""
         with self.condition:
             self.events.clear()
+            self.everything.clear()
             self.lines.clear()
 
     def tail(self, count=60):
@@ -136,7 +149,7 @@ class Postern:
         self.temporary.chmod(0o1777)
         self.configuration = Configuration(backend_port=backend_port, listen_port=self.port, spool=self.spool, engines=engines, **options)
         self.path = self.directory / "postern.conf"
-        self.process = self.log = None
+        self.process = self.log = self.book = None
         self.terminated = False
         self.limits = limits
         self.reports_expected = False  # True: workers crash on purpose, and their sanitizer says so
@@ -149,21 +162,28 @@ class Postern:
         self.process = subprocess.Popen([self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.limits, cwd="/",
                                         env={"TMPDIR": str(self.temporary), **os.environ})
+        # What a reader does not take in time is lost, and ours shares one interpreter with all clients and backends of the test.
+        fcntl.fcntl(self.process.stderr, fcntl.F_SETPIPE_SZ, 1 << 20)
         self.log = Log(self.process.stderr)
+        self.book = Book(self)
         if wait_ready:
             self.wait_ready()
         return self
 
     def wait_ready(self):
         self.log.wait_for("ready", timeout=READY)
+        self.book.begin()
 
     def terminate(self):
+        """A second time: everything ends at once."""
+        if self.terminated:
+            self.book.killed.update(FAMILY)
         self.terminated = True
         self.process.send_signal(signal.SIGTERM)
 
     def stop(self, timeout=SOON):
         """SIGTERM unless it was told to end before, then everything a clean end consists of: status 0, nobody left, no sanitizer
-        report, empty spool, no temporary files."""
+        report, empty spool, no temporary files, no broken promise."""
         family = [processes.Watched(pid) for pid in processes.descendants(self.process.pid)]
         if not self.terminated:  # a second signal would mean: at once
             self.terminate()
@@ -179,6 +199,23 @@ class Postern:
             self.check_no_sanitizer_report()
         self.check_nothing_in_spool()
         assert list(self.temporary.iterdir()) == [], "a temporary directory is left"
+        self.book.check()
+
+    def finish(self):
+        """For fixtures, at the end of a test that passed: mail passes, nothing is left, no promise is broken."""
+        if self.process.poll() is None:
+            self.book.recover()
+            self.stop()
+        self.log.thread.join(5)
+        self.book.check()
+
+    def hurt(self, who, number=signal.SIGKILL, choose=lambda workers: workers[0]):
+        """Sends a signal to the supervisor, the edge, the scan host ("scan") or a worker; the book knows that the test did it."""
+        find = {"supervisor": self.supervisor_pid, "edge": self.edge_pid, "scan": self.scan_host_pid, "worker": lambda: choose(self.wait_workers(1))}
+        pid = find[who]()
+        self.book.killed.update(FAMILY if who == "supervisor" else [who])
+        os.kill(pid, number)
+        return pid
 
     def kill(self):
         """For fixtures: whatever happened before, nothing is left running."""
@@ -186,6 +223,7 @@ class Postern:
             return
         family = processes.descendants(self.process.pid)
         if self.process.poll() is None:
+            self.book.killed.update(FAMILY)
             self.process.kill()
         self.process.wait()
         for pid in family:
