@@ -417,6 +417,18 @@ static void run_script(struct world *w)
     }
 }
 
+/* Who was told of an internal error finds a line about it: its own, or one that says what was short. */
+static void check_internal_errors(struct world *w)
+{
+    struct span told = SPAN("451 4.3.0 Internal error"), lines = buf_span(&w->log_lines);
+    bool logged = span_find_span(lines, told) < lines.len || span_find_span(lines, SPAN("\"shortage\"")) < lines.len;
+    for (unsigned i = 1; i <= SCENARIO_CLIENTS && !logged; i++) {
+        struct span read = buf_span(&w->clients[i].replies), unread = buf_span(&w->clients[i].wire.received);
+        if (span_find_span(read, told) < read.len || span_find_span(unread, told) < unread.len)
+            world_fail(w, "client %u was told of an internal error, and the log has no line about it", i);
+    }
+}
+
 static unsigned count_descriptors(void)
 {
     unsigned n = 0;
@@ -447,6 +459,7 @@ bool play(const struct setup *setup, const struct manner *how, struct outcome *o
     run_script(&w);
     if (!w.broken && w.told_ok > w.accepted)
         world_fail(&w, "%u messages were answered 2xx, but backends took %u", w.told_ok, w.accepted);
+    check_internal_errors(&w);
     bool played = !w.broken;
     if (!played) { /* it is to end all the same */
         out->failure = w.failure;
