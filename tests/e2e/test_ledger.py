@@ -9,6 +9,7 @@ import pytest
 from harness import mail
 from harness.client import dot_stuffed
 from harness.ledger import INFECTED, PROMISES, TROUBLE, Delivery, Evidence, faults
+from harness.load import two_engines
 from harness.postern import fake_stanza
 from harness.talk import Attempt, Body, Refused, Talk, digests_of
 
@@ -251,4 +252,22 @@ def test_sabotage_of_a_real_run_is_found(start_pair, promise):
     book.settle()
     with pytest.raises(AssertionError, match=f"\n{promise} "):
         book.check()
+    book.turn_page()
+
+
+def test_a_long_load_is_checked_before_it_is_forgotten_and_leaves_nothing(start_pair, database):
+    pair = start_pair(engines=two_engines(database, "20s"))
+    book = pair.postern.book
+    for _ in range(2):
+        assert pair.deliver(mail.plain()).code == 250
+        assert pair.deliver(mail.with_attachment(mail.test_virus())).code == 550
+        assert pair.deliver(mail.fake_order("error engine")).code == 451
+        attempts = [attempt for talk in book.talks for attempt in talk.attempts]
+        assert [attempt.truth for attempt in attempts] == [None, INFECTED, TROUBLE] and not any(attempt.content for attempt in attempts)
+        book.forget()
+        assert not (book.talks or pair.log.everything or pair.backend.completed or pair.backend.mails)
+    assert pair.deliver(mail.plain()).code == 250
+    pair.backend.completed.pop()
+    with pytest.raises(AssertionError, match="\nL1 "):
+        book.forget()
     book.turn_page()
