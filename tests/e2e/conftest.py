@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: a backend, a postern in front of it, a Postfix. A postern that a passing test leaves running is stopped and must end
 cleanly."""
+import os
 import sys
 from pathlib import Path
 
@@ -19,11 +20,14 @@ pytest_plugins = ["harness.scale"]
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "root: needs root (users, namespaces, a look into processes that hide from their own user)")
+    config.addinivalue_line("markers", "seccomp: is about the filter that POSTERN_NO_SECCOMP lifts")
     config.addinivalue_line("markers", "release: needs the build release-test, as sanitizers change memory")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
+        if item.get_closest_marker("seccomp") and os.environ.get("POSTERN_NO_SECCOMP") == "1":
+            item.add_marker(pytest.mark.skip(reason="POSTERN_NO_SECCOMP lifts seccomp"))
         if item.get_closest_marker("root") and not places.is_root():
             item.add_marker(pytest.mark.skip(reason="needs root"))
 

@@ -8,7 +8,7 @@ import signal
 import pytest
 from harness import mail
 from harness.client import dot_stuffed
-from harness.ledger import INFECTED, PROMISES, TROUBLE, Delivery, Evidence, faults
+from harness.ledger import CLEAN, INFECTED, PROMISES, TROUBLE, Delivery, Evidence, faults
 from harness.load import two_engines
 from harness.postern import fake_stanza
 from harness.talk import Attempt, Body, Refused, Talk, digests_of
@@ -263,7 +263,7 @@ def test_a_long_load_is_checked_before_it_is_forgotten_and_leaves_nothing(start_
         assert pair.deliver(mail.with_attachment(mail.test_virus())).code == 550
         assert pair.deliver(mail.fake_order("error engine")).code == 451
         attempts = [attempt for talk in book.talks for attempt in talk.attempts]
-        assert [attempt.truth for attempt in attempts] == [None, INFECTED, TROUBLE] and not any(attempt.content for attempt in attempts)
+        assert [attempt.truth for attempt in attempts] == [CLEAN, INFECTED, TROUBLE] and not any(attempt.content for attempt in attempts)
         book.forget()
         assert not (book.talks or pair.log.everything or pair.backend.completed or pair.backend.mails)
     assert pair.deliver(mail.plain()).code == 250

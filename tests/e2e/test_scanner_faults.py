@@ -153,7 +153,8 @@ def test_failing_worker_costs_one_message_a_451_and_the_next_passes(fake, order)
     assert_clean_passes(fake)
 
 
-@pytest.mark.parametrize("order", ["fork", "exec", "connect", "kill", "open /etc/passwd", "open /proc/1/environ"])
+@pytest.mark.parametrize("order", [*(pytest.param(order, marks=pytest.mark.seccomp) for order in ("fork", "exec", "connect", "kill")),
+                                   "open /etc/passwd", "open /proc/1/environ"])
 def test_worker_cannot_leave_its_sandbox(fake, order):
     mark = fake.log.mark()
     reply = fake.deliver(mail.fake_order(order))

@@ -168,6 +168,7 @@ def test_started_as_root_nobody_who_reads_mail_is_root(running):
     assert running.log.find("privilege")
 
 
+@pytest.mark.seccomp
 def test_workers_are_under_seccomp(running):
     for pid in running.worker_pids():
         assert processes.status(pid)["Seccomp"] == "2", "a filter, not nothing"

@@ -53,13 +53,13 @@ class Book:
         self.servers = {int(port) for port in re.findall(r'Server "[^"]*:(\d+)"', text)}
         found = dict.fromkeys(backends.get(port) for port in self.servers)  # one may be behind several ports
         self.backends = [backend for backend in found if backend]
-        self.may_pass = re.search(r"\baction = pass\b|\bscan = off\b", text) is not None
-        self.demanded = {int(code) for code in re.findall(r"\berror_code = (\d+)", text)}
-        self.engines = {engine for engine in ("fake", "clamav") if re.search(rf'\b{engine} "', text)}
+        self.may_pass = re.search(r"\b(action|on_\w+) = (pass|next)\b|\bscan = off\b", text) is not None
+        self.demanded = {int(code) for part in re.findall(r"\berror_code = \d+|\breason_codes\b[^]]*", text) for code in re.findall(r"= (\d+)", part)}
+        self.engines = set(re.findall(r'\b(fake|clamav) "', text))
         self.greets_late = "greet_after_backend = true" in text
         self.log_file = next(iter(re.findall(r'\blog = "(/[^"]+)"', text)), None)
         self.excuses, self.killed = {}, Counter()
-        self.was_ready = False
+        self.was_ready = False  # and the line that says so is forgotten
         self.edge = self.baseline = None
         # One edge; a scan host for each pool that has engines, and its workers.
         self.family = 1 + sum(1 + int(count) for count in re.findall(r"\bConcurrency = (\d+)", text))
@@ -85,6 +85,7 @@ class Book:
             backend.forget_mails()
             if backend.books == [self]:
                 backend.completed.clear()
+        self.was_ready = self.is_serving()
         self.postern.log.forget()
         self.killed.clear()
         self.turn_page()
@@ -98,8 +99,7 @@ class Book:
 
     def is_serving(self):
         postern = self.postern
-        self.was_ready = self.was_ready or bool(self.events("ready"))
-        return postern.process.poll() is None and not postern.terminated and self.was_ready
+        return postern.process.poll() is None and not postern.terminated and (self.was_ready or bool(self.events("ready")))
 
     def all_events(self):
         log = self.postern.log
@@ -226,7 +226,8 @@ class Book:
             said += Counter(backend.said) - said_before
         others = {attempt.digest for backend in self.backends for book in backend.books if book is not self
                   for talk in book.talks for attempt in talk.attempts}
-        return Evidence(self.talks, others, held, said, self.page(), lambda attempt: attempt.truth, self.may_pass, self.demanded, self.bystanders, self.recovered, self.left, self.killed)
+        return Evidence(self.talks, others, held, said, self.page(), lambda attempt: attempt.truth,
+                        self.may_pass, self.demanded, self.bystanders, self.recovered, self.left, self.killed)
 
     def judge(self, content):
         """What is known of a message by its octets alone; CONTENT None: it was too large to be kept."""
@@ -234,8 +235,10 @@ class Book:
             return None
         if "clamav" in self.engines and mail.contains(content, (mail.test_virus(), mail.PAYLOAD)):
             return INFECTED
-        order = re.search(rb"(?im)^X-Fake: *([\w-]+)", content) if "fake" in self.engines else None
-        return ORDERS.get(order[1].decode()) if order else CLEAN if self.engines == {"fake"} else None
+        if "fake" not in self.engines:
+            return None
+        order = re.search(rb"(?im)^X-Fake: *([\w-]+)", content)
+        return ORDERS.get(order[1].decode()) if order else CLEAN
 
     def check(self):
         """Raises AssertionError with every promise that was broken and has no excuse."""

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from . import processes
 from .book import BYSTANDER, Book
-from .places import BUILD, SOON, Timeout, free_port, until
+from .places import BUILD, PATIENCE, SOON, WRAP, Timeout, free_port, until
 
 HOSTNAME = "gw.example.org"
-SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL")
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL|^==\d+== \S")
 FAMILY = ("supervisor", "edge", "scan")  # what ends with the supervisor
 # Loading the small test database and starting the workers, with sanitizers on two busy processors.
-READY = 60.0
+READY = 60.0 * PATIENCE
 
 
 def clamav_stanza(database, **options):
@@ -159,7 +159,7 @@ class Postern:
     def start(self, wait_ready=True):
         self.terminated = False
         self.path.write_text(self.configuration.text())
-        self.process = subprocess.Popen([self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*WRAP, self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.limits, cwd="/",
                                         env={"TMPDIR": str(self.temporary), **os.environ})
         # What a reader does not take in time is lost, and ours shares one interpreter with all clients and backends of the test.
@@ -272,7 +272,7 @@ class Postern:
 
     def run(self, *arguments, timeout=SOON):
         """The program with ARGUMENTS, to its end."""
-        return subprocess.run([self.program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
+        return subprocess.run([*WRAP, self.program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
                               check=False)
 
     def check(self):
