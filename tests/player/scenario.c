@@ -377,14 +377,17 @@ static enum err read_line(struct reader *r, struct span line)
 
 static enum err read_file(struct reader *r, const char *path)
 {
+    long size = -1;
+    size_t len = 0;
+    char *text = NULL;
     FILE *f = fopen(path, "re");
-    long size = f && fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
-    char *text = size >= 0 && size < FILE_MAX ? arena_alloc(&r->s->arena, (size_t)size + 1) : NULL;
-    if (text)
+    if (f) {
+        size = fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
+        text = size >= 0 && size < FILE_MAX ? arena_alloc(&r->s->arena, (size_t)size + 1) : NULL;
         rewind(f);
-    size_t len = text ? fread(text, 1, (size_t)size, f) : 0;
-    if (f)
+        len = text ? fread(text, 1, (size_t)size, f) : 0;
         fclose(f);
+    }
     if (!text || len != (size_t)size) {
         errtext_set(r->why, "%s: cannot be read, or is larger than %d octets", path, FILE_MAX);
         return ERR_IO;
