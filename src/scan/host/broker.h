@@ -11,8 +11,10 @@
 
 #include "io/deadline.h"
 #include "io/loop.h"
+#include "scan/host/canary.h"
 #include "scan/host/host.h"
 #include "scan/host/poison.h"
+#include "scan/host/watch.h"
 #include "scan/host/worker.h"
 
 struct broker;
@@ -83,6 +85,9 @@ struct broker {
     enum verdict_reason refusal;
     char refusal_text[LIMIT_VERDICT_TEXT + 1];
     bool sandbox_logged;
+    struct canary canary;
+    struct watch databases;
+    bool draining; /* a newer generation serves: when the edge has closed its channels, this one ends */
     bool stopping;
     struct deadline stop_limit;
     struct poison poison;
@@ -91,6 +96,8 @@ struct broker {
 /* broker.c */
 void broker_status_changed(struct broker *b);
 void broker_check_stopped(struct broker *b);
+/* Takes FD, an edge's end or the canary's. */
+void broker_open_channel(struct broker *b, int fd);
 void channel_close(struct channel *c);
 void channel_send_answer(struct channel *c, struct job *j);
 

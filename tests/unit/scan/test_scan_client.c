@@ -32,7 +32,7 @@ struct bench {
     struct deadline guard;
     bool (*until)(struct bench *b);
     int message;
-    unsigned wakes, changes;
+    unsigned wakes, changes, generation;
     struct log log;
     char lines[16][LIMIT_LOG_LINE];
     size_t line_count;
@@ -177,7 +177,7 @@ static void broker_open(struct bench *b, int pool)
     broker_args[pool] = (struct broker_arg){b, pool};
     loop_watch_init(&br->watch, b->loop, br->fd, broker_ready, &broker_args[pool]);
     loop_watch_set(&br->watch, LOOP_READ);
-    scan_client_attach(b->client, pool, fds[0]);
+    scan_client_attach(b->client, pool, ++b->generation, fds[0]);
 }
 
 static void bench_close(struct bench *b)
@@ -652,7 +652,7 @@ START_TEST(a_full_channel_is_overload_at_once)
     int fds[2], small = 1;
     ck_assert_int_eq(fdpass_pair(fds), ERR_OK);
     ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
-    scan_client_attach(b.client, 0, fds[0]); /* nobody reads fds[1] */
+    scan_client_attach(b.client, 0, 1, fds[0]); /* nobody reads fds[1] */
     struct scan_run *runs[1024];
     size_t count = 0;
     while (count < ARRAY_SIZE(runs) && !woken(&b)) {
@@ -788,7 +788,7 @@ START_TEST(a_channel_for_a_pool_that_is_not_there_is_closed)
     bench_open(&b, 1);
     bench_start(&b, false);
     ck_assert_int_eq(fdpass_pair(fds), ERR_OK);
-    scan_client_attach(b.client, POOLS, fds[0]);
+    scan_client_attach(b.client, POOLS, 1, fds[0]);
     ck_assert_int_eq(fcntl(fds[0], F_GETFD), -1);
     close(fds[1]);
     bench_close(&b);
