@@ -10,6 +10,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 option(POSTERN_BUILD_TESTS "build the test programs" ON)
 option(POSTERN_TEST_ENGINE "build the fake engine, which misbehaves on command, into postern-scan" OFF)
 option(POSTERN_SANDBOX_SWITCH "allow an environment variable to lift seccomp in scan workers (valgrind, gcov)" OFF)
+option(POSTERN_VALGRIND "programs that valgrind can run: calls that it does not know are done by a helper" OFF)
 option(POSTERN_HARDEN "hardening flags of a release" OFF)
 set(POSTERN_SANITIZE "" CACHE STRING "value of -fsanitize=, empty for none")
 
@@ -30,6 +31,9 @@ if(POSTERN_SANITIZE)
     add_compile_options(-fno-sanitize-recover=all)
   endif()
   add_compile_definitions(POSTERN_SANITIZED=1)
+endif()
+if(POSTERN_VALGRIND) # memcheck, too, watches allocations, needs address space without limit, and has something to say on stderr
+  add_compile_definitions(POSTERN_SANITIZED=1 POSTERN_VALGRIND=1)
 endif()
 if(POSTERN_HARDEN)
   add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection

@@ -31,7 +31,7 @@ static inline size_t buf_room(const struct buf *b)
 /* The unconsumed bytes; valid until the next call that changes B. */
 static inline struct span buf_span(const struct buf *b)
 {
-    return span_of(b->data ? b->data + b->start : NULL, buf_len(b));
+    return span_of(b->start > 0 ? b->data + b->start : b->data, buf_len(b));
 }
 
 /* All or nothing: ERR_FULL when S does not fit the maximum, ERR_NOMEM. S must not lie inside B. */

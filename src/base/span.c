@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Comparing, searching and trimming borrowed bytes. A span without an address has no bytes either: where an analyser
- * cannot know that, a NOLINT says so. */
+/* Comparing, searching and trimming borrowed bytes. A span without an address has no bytes either. */
 #include "base/span.h"
 
 bool span_eq(struct span a, struct span b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0); /* NOLINT(clang-analyzer-core.*) */
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 bool span_eq_nocase(struct span a, struct span b)
@@ -13,7 +12,7 @@ bool span_eq_nocase(struct span a, struct span b)
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++)
-        if (char_lower(a.ptr[i]) != char_lower(b.ptr[i])) /* NOLINT(clang-analyzer-core.*) */
+        if (char_lower(a.ptr[i]) != char_lower(b.ptr[i]))
             return false;
     return true;
 }

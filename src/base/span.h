@@ -34,7 +34,8 @@ static inline struct span span_sub(struct span s, size_t offset, size_t len)
         offset = s.len;
     if (len > s.len - offset)
         len = s.len - offset;
-    return (struct span){s.ptr ? s.ptr + offset : NULL, len};
+    /* NULL has no bytes, so its offset is 0 here; asking for NULL instead would make analysers doubt every span. */
+    return (struct span){offset > 0 ? s.ptr + offset : s.ptr, len};
 }
 
 bool span_eq(struct span a, struct span b);

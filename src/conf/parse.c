@@ -200,8 +200,13 @@ static bool parse_dict(struct parser *p, struct lexer *l, const struct token *op
     }
 }
 
-/* What stands behind `name =`. A word on a later line that is followed by "=" is no value but the next option's name.
- */
+static bool opens_collection(const struct token *t)
+{
+    return t->kind == TOKEN_LIST_OPEN || t->kind == TOKEN_DICT_OPEN;
+}
+
+/* What stands behind `name =`. A word on a later line that is followed by "=", or by a list or dictionary, is no value
+ * but the next option's name. */
 static bool parse_value(struct parser *p, struct lexer *l, const struct token *name, struct tree_value *value)
 {
     char shown[64], room[64];
@@ -213,7 +218,7 @@ static bool parse_value(struct parser *p, struct lexer *l, const struct token *n
     if (t.kind == TOKEN_WORD) {
         struct token after = parse_next(p, l);
         lexer_give_back(l, after);
-        if (after.kind != TOKEN_EQUALS || t.word.pos.line == name->word.pos.line) {
+        if ((after.kind != TOKEN_EQUALS && !opens_collection(&after)) || t.word.pos.line == name->word.pos.line) {
             value->kind = TREE_WORD;
             value->text = t.word.text;
             return true;
@@ -306,6 +311,11 @@ static void parse_statement(struct parser *p, struct lexer *l, struct tree_scope
             continue;
         }
         if (t.kind == TOKEN_EQUALS && count == 1) {
+            parse_option(p, l, scope, &first);
+            return;
+        }
+        if (opens_collection(&t) && count == 1) { /* the original's "context [ k = v ]", without "=" */
+            lexer_give_back(l, t);
             parse_option(p, l, scope, &first);
             return;
         }

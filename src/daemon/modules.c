@@ -8,8 +8,8 @@
 static const struct scope_class *const all[] = {
     &daemon_class, &proxy_class,   &esmtp_listener_class, &listen_class,
     &peer_class,   &backend_class, &server_class,         &spool_class,
-#define SCAN_STANZA(symbol)              &symbol,
-#define SCAN_ENGINE(symbol, pool, built) &symbol,
+#define SCAN_STANZA(symbol)              &(symbol),
+#define SCAN_ENGINE(symbol, pool, built) &(symbol),
 #include "scan/stanza.def"
 #undef SCAN_STANZA
 #undef SCAN_ENGINE

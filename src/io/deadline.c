@@ -2,7 +2,6 @@
 /* One-shot timers by libev's heap, which runs on the monotonic clock. */
 #include "io/deadline.h"
 #include "io/libev.h"
-#include "sys/clock.h"
 
 LIBEV_FITS(ev_timer, struct deadline, opaque);
 
@@ -27,13 +26,13 @@ void deadline_init(struct deadline *d, struct loop *l, void (*expired)(void *arg
 
 void deadline_set_ms(struct deadline *d, uint64_t ms)
 {
-    /* libev counts from the start of this turn of the loop; what the turn has taken until now is added, or a deadline
-     * set at the end of a long turn would come early. */
-    uint64_t spent_us = clock_monotonic_us() - loop_now_us(d->loop);
     struct ev_loop *ev = loop_libev(d->loop);
     struct libev_timer *timer = deadline_timer(d);
     ev_timer_stop(ev, &timer->w);
-    timer->w.at = (double)ms / 1e3 + (double)spent_us / 1e6;
+    /* libev counts from when it last looked at the clock, which a long turn makes long ago: the deadline would come
+     * early. Our own stamp of the turn is no help, it is taken some time after libev's. */
+    ev_now_update(ev);
+    timer->w.at = (double)ms / 1e3;
     timer->w.repeat = 0;
     ev_timer_start(ev, &timer->w);
 }

@@ -111,8 +111,8 @@ static const struct directive listen_rows[] = {
 #define SERVER(field) CONF_OFFSET(server_conf, field)
 #define SERVER_TIME(option, field, text, line)                                                                         \
     {                                                                                                                  \
-        .name = option, .type = DIRECTIVE_DURATION, .offset = SERVER(field), .default_text = text, .min = 10,          \
-        .max = 86400000, .reload = RELOAD_LIVE, .description = line                                                    \
+        .name = (option), .type = DIRECTIVE_DURATION, .offset = SERVER(field), .default_text = (text), .min = 10,      \
+        .max = 86400000, .reload = RELOAD_LIVE, .description = (line)                                                  \
     }
 static const struct directive server_rows[] = {
     SERVER_TIME("connect_timeout", connect_timeout_ms, "10", "Time for the TCP connection to the backend."),

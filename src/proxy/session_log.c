@@ -82,6 +82,7 @@ static void session_log_verdict(struct log_record *r, const struct transaction *
         log_cstr(r, "reason", verdict_reason_word(v->reason));
     log_cstr(r, "virus", v->name[0] ? v->name : NULL);
     log_cstr(r, "engine", v->engine[0] ? v->engine : NULL);
+    log_cstr(r, "engines", t->engine_words);
     if (v->engine[0])
         log_u64(r, "database", v->database_version);
     if (v->generation > 0)

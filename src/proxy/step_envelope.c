@@ -93,7 +93,7 @@ static void session_backend_failed(struct session *s)
 static void session_forward(struct session *s)
 {
     struct transaction *t = s->transaction;
-    if (!s->backend || backend_state(s->backend) != BACKEND_READY)
+    if (!t || !s->backend || backend_state(s->backend) != BACKEND_READY)
         return;
     enum err e = ERR_OK;
     while (e == ERR_OK && s->sent < 1 + t->recipient_count) {

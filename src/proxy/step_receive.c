@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* STEP_RECEIVE, STEP_SCAN, STEP_DECIDE: the message comes in and is sealed, the engines look at it, the configuration
  * decides. The backend waits meanwhile, but not longer than backend_hold. */
+#include "base/mem.h"
 #include "proxy/session.h"
 #include <errno.h>
 
@@ -145,6 +146,8 @@ enum step_result step_scan(struct session *s)
         if (!v)
             return STEP_WAIT;
         t->verdict = *v;
+        if (s->proxy->shared->framework->engine_count > 1) /* no memory for it costs a field in the log */
+            t->engine_words = mem_strdup(span_cstr(scan_run_words(t->run)));
         scan_run_free(t->run);
         t->run = NULL;
     }

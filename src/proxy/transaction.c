@@ -25,6 +25,7 @@ void transaction_free(struct transaction *t)
         mem_free(t->recipients[i].path);
     mem_free(t->recipients);
     mem_free(t->reverse_path);
+    mem_free(t->engine_words);
     mem_free(t);
 }
 

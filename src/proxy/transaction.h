@@ -51,6 +51,7 @@ struct transaction {
     /* verdict */
     struct scan_run *run;
     struct verdict verdict;
+    char *engine_words; /* what each engine said, where several were asked; NULL: the verdict says it all */
     struct scan_decision decision;
     bool decided;
     /* delivery */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From the verdict to what postern does and says. The action of the engine that decided counts; trouble is never
- * passed. */
+/* From the final verdict to what postern does and says; action.c says what follows from it. */
+#include "base/num.h"
 #include "scan/stanza.h"
 
 /* A reply line holds 512 octets (RFC 5321 4.5.3.1.5) with code, enhanced code and CRLF. */
@@ -8,7 +8,7 @@ enum { REPLY_TEXT_MAX = 490 };
 
 /* For verdicts that no engine gave. */
 static const struct engine_conf no_engine_conf = {
-    .action = SCAN_ACTION_REJECT,
+    .action = ON_INFECTED_REJECT,
     .error_code = 451,
     .infected_code = 550,
     .unscannable_code = 550,
@@ -16,35 +16,6 @@ static const struct engine_conf no_engine_conf = {
     .unscannable_text = STANZA_UNSCANNABLE_TEXT,
     .error_text = STANZA_ERROR_TEXT,
 };
-
-static const struct engine_conf *deciding_conf(const struct framework *fw, const struct verdict *v)
-{
-    for (size_t i = 0; v->engine[0] && i < fw->engine_count; i++)
-        if (span_eq(span_cstr(fw->engines[i].name), span_cstr(v->engine)))
-            return fw->engines[i].conf;
-    return &no_engine_conf;
-}
-
-static bool is_passed(const struct framework *fw, const struct verdict *v)
-{
-    bool found = v->class == VERDICT_INFECTED || v->class == VERDICT_UNSCANNABLE;
-    return found && deciding_conf(fw, v)->action == SCAN_ACTION_PASS;
-}
-
-bool framework_outranks(const struct framework *fw, const struct verdict *a, const struct verdict *b)
-{
-    bool a_passed = is_passed(fw, a), b_passed = is_passed(fw, b);
-    if (a_passed == b_passed)
-        return verdict_stricter(a, b);
-    const struct verdict *other = a_passed ? b : a;
-    bool passed_counts = other->class == VERDICT_CLEAN || other->class == VERDICT_SKIPPED;
-    return passed_counts == a_passed;
-}
-
-bool framework_is_final(const struct framework *fw, const struct verdict *v)
-{
-    return v->class == VERDICT_INFECTED && !is_passed(fw, v);
-}
 
 struct line {
     char *out;
@@ -109,46 +80,58 @@ static void status_value(struct scan_decision *d, const struct verdict *v)
     }
 }
 
-static void refuse(struct scan_decision *d, int64_t code)
+static const char *dict_find(const struct conf_dict *dict, const char *key)
 {
-    d->deliver = false;
-    d->code = (int)code;
-    d->enhanced[0] = (unsigned char)(code / 100);
-    d->enhanced[1] = 7;
-    d->enhanced[2] = 1;
+    for (size_t i = 0; key && i < dict->count; i++)
+        if (span_eq_nocase(span_cstr(dict->items[i].key), span_cstr(key)))
+            return dict->items[i].value;
+    return NULL;
+}
+
+static int code_of(const struct engine_conf *conf, const struct verdict *v, enum scan_action action)
+{
+    const char *given = dict_find(&conf->reason_codes, verdict_reason_option(v->reason));
+    uint64_t code;
+    if (given && num_parse_u64(span_cstr(given), 599, &code) == ERR_OK)
+        return (int)code;
+    if (action != SCAN_ACTION_REJECT)
+        return (int)conf->error_code;
+    return (int)(v->class == VERDICT_INFECTED ? conf->infected_code : conf->unscannable_code);
+}
+
+static const char *format_of(const struct engine_conf *conf, const struct verdict *v)
+{
+    const char *given = dict_find(&conf->reason_texts, verdict_reason_option(v->reason));
+    if (given)
+        return given;
+    if (v->class == VERDICT_INFECTED)
+        return conf->infected_text;
+    return v->class == VERDICT_UNSCANNABLE ? conf->unscannable_text : conf->error_text;
+}
+
+static const char *what_of(const struct verdict *v)
+{
+    if (v->class != VERDICT_INFECTED)
+        return verdict_reason_meaning(v->reason);
+    return v->name[0] ? v->name : "unknown";
 }
 
 void framework_decide(const struct framework *fw, const struct verdict *v, const char *message_id,
                       struct scan_decision *out)
 {
-    const struct engine_conf *conf = deciding_conf(fw, v);
-    const char *engine = v->engine[0] ? v->engine : "postern";
-    const char *what = verdict_reason_meaning(v->reason), *format = conf->error_text;
-    int64_t code = conf->error_code;
+    const struct engine_conf *conf = stanza_conf_of(fw, v->engine);
+    enum scan_action action = framework_action(fw, v);
     memset(out, 0, sizeof(*out));
     status_value(out, v);
-    switch (v->class) {
-    case VERDICT_CLEAN:
-    case VERDICT_SKIPPED:
-        out->deliver = true;
+    out->mark = action == SCAN_ACTION_PASS;
+    out->deliver = out->mark || action == SCAN_ACTION_DELIVER;
+    if (out->deliver)
         return;
-    case VERDICT_INFECTED:
-        what = v->name[0] ? v->name : "unknown";
-        code = conf->infected_code;
-        format = conf->infected_text;
-        break;
-    case VERDICT_UNSCANNABLE:
-        code = conf->unscannable_code;
-        format = conf->unscannable_text;
-        break;
-    case VERDICT_ERROR:
-    case VERDICT_CLASS_COUNT:
-        break;
-    }
-    if (is_passed(fw, v)) {
-        out->deliver = out->mark = true;
-        return;
-    }
-    refuse(out, code);
-    reply_text(out, format, what, engine, message_id);
+    if (!conf)
+        conf = &no_engine_conf;
+    out->code = code_of(conf, v, action);
+    out->enhanced[0] = (unsigned char)(out->code / 100);
+    out->enhanced[1] = 7;
+    out->enhanced[2] = 1;
+    reply_text(out, format_of(conf, v), what_of(v), v->engine[0] ? v->engine : "postern", message_id);
 }

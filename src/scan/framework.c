@@ -57,6 +57,7 @@ void framework_init(struct framework *fw, const struct conf_scope *global)
     const struct conf_scope *scope = NULL;
     memset(fw, 0, sizeof(*fw));
     fw->scan_off = stanza_scan_off(global);
+    fw->all = stanza_all(global);
     while ((scope = stanza_next_engine(global, scope)) && fw->engine_count < LIMIT_ENGINES) {
         if (!stanza_engine_enabled(scope))
             continue;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The antivirus framework, edge side: which engines there are, in which order, what their stanzas say, and what follows from a
- * verdict. Built once from the configuration, immutable, shared by all loops.
+/* The antivirus framework, edge side: which engines there are, in which order, what their stanzas say, and what follows
+ * from a verdict. Built once from the configuration, immutable, shared by all loops.
  */
 #ifndef SCAN_FRAMEWORK_H
 #define SCAN_FRAMEWORK_H
@@ -8,12 +8,27 @@
 #include "conf/directive.h"
 #include "scan/verdict.h"
 
-enum scan_action { SCAN_ACTION_REJECT, SCAN_ACTION_PASS };
+/* What follows from one engine's word. */
+enum scan_action {
+    SCAN_ACTION_DELIVER, /* nothing stands against it */
+    SCAN_ACTION_REJECT,
+    SCAN_ACTION_PASS,  /* delivered all the same, marked */
+    SCAN_ACTION_DEFER, /* error_code: the sender shall try again */
+    SCAN_ACTION_NEXT,  /* this engine's trouble does not count if another engine had a look */
+};
+/* Words of the option action, of on_REASON for an unscannable message, of on_REASON for trouble, and of on_error. */
+enum { ON_INFECTED_REJECT, ON_INFECTED_PASS, ON_INFECTED_QUARANTINE };
+enum { ON_UNSCANNABLE_ACTION, ON_UNSCANNABLE_REJECT, ON_UNSCANNABLE_PASS, ON_UNSCANNABLE_ERROR_CODE };
+enum { ON_TROUBLE_ON_ERROR, ON_TROUBLE_ERROR_CODE, ON_TROUBLE_NEXT, ON_TROUBLE_PASS };
+enum { ON_ERROR_ERROR_CODE, ON_ERROR_NEXT, ON_ERROR_PASS };
 
 /* Options common to every engine (momentum.md E2), as its stanza gives them. Shared with the scan host. */
 struct engine_conf {
     bool enabled;
-    int action; /* enum scan_action */
+    int action;                                  /* ON_INFECTED_ */
+    int on_error;                                /* ON_ERROR_ */
+    int on_reason[VERDICT_REASON_COUNT];         /* ON_UNSCANNABLE_ or ON_TROUBLE_, by the reason's class */
+    struct conf_dict reason_codes, reason_texts; /* by the reason's word; before those of its class */
     int64_t error_code;
     int64_t timeout_ms;
     const char *pool; /* NULL: the engine's default pool */
@@ -40,27 +55,29 @@ struct pool_conf {
     int64_t concurrency; /* 0: the name's default: CPU 4, others 50 */
     int64_t backlog;
     int64_t stack_size;
-    int64_t memory_limit;   /* RLIMIT_AS of a worker */
-    int64_t temp_size;      /* quota of a worker's temporary directory */
+    int64_t memory_limit; /* RLIMIT_AS of a worker */
+    int64_t temp_size;    /* quota of a worker's temporary directory */
     int64_t jobs_per_worker;
     int reload_mode;         /* enum pool_reload */
     int64_t reload_retry_ms; /* between two tries to load a database that cannot be used */
 };
 
-/* Every scope class of this folder by name, out of stanza.def: scan_class (implicit: scan = on | off), pool_class (ThreadPool),
- * antivirus_class, clamav_class, … A list of them all: include the same table with macros that give `&symbol,`. */
+/* Every scope class of this folder by name, out of stanza.def: scan_class (implicit: scan = on | off), pool_class
+ * (ThreadPool), antivirus_class, clamav_class, … A list of them all: include the same table with macros that give
+ * `&symbol,`. */
 #define SCAN_STANZA(symbol)              extern const struct scope_class symbol;
 #define SCAN_ENGINE(symbol, pool, built) extern const struct scope_class symbol;
 #include "scan/stanza.def"
 #undef SCAN_STANZA
 #undef SCAN_ENGINE
-extern const struct scope_class *const engine_classes[]; /* clamav, kaspersky, …; NULL-terminated; not all of them are built */
+extern const struct scope_class
+    *const engine_classes[]; /* clamav, kaspersky, …; NULL-terminated; not all of them are built */
 
 struct framework_engine {
-    const char *name;  /* of the instance: "clamav1" */
-    const char *type;  /* of the class: "clamav" */
-    const char *pool;  /* name of its pool */
-    bool built;        /* false: configured, but this version cannot run it: always ERROR */
+    const char *name; /* of the instance: "clamav1" */
+    const char *type; /* of the class: "clamav" */
+    const char *pool; /* name of its pool */
+    bool built;       /* false: configured, but this version cannot run it: always ERROR */
     const struct engine_conf *conf;
     const struct conf_scope *scope;
 };
@@ -72,6 +89,7 @@ struct framework_pool {
 
 struct framework {
     bool scan_off;
+    bool all; /* a virus does not stop the engines that come after the one that found it */
     struct framework_engine engines[LIMIT_ENGINES]; /* enabled ones, in file order */
     size_t engine_count;
     struct framework_pool pools[LIMIT_ENGINES]; /* those that a built engine uses: one scan host each */
@@ -89,17 +107,22 @@ bool framework_has_database(const struct framework_engine *engine);
 /* What postern does with a message. */
 struct scan_decision {
     bool deliver;
-    bool mark;       /* deliver with the X-Virus-Status header */
-    int code;        /* when not delivered */
+    bool mark; /* deliver with the X-Virus-Status header */
+    int code;  /* when not delivered */
     unsigned char enhanced[3];
-    char text[512];  /* one line of reply text */
+    char text[512];   /* one line of reply text */
     char status[256]; /* value of the X-Virus-Status header, without the host name */
 };
-/* V is the final verdict; MESSAGE_ID goes into the text. Clean and skipped are delivered; infected and unscannable follow the action of
- * the engine that decided (v->engine); error is never delivered, whatever the action. */
-void framework_decide(const struct framework *fw, const struct verdict *v, const char *message_id, struct scan_decision *out);
-/* True when A counts before B, where several engines looked at one message: what is refused before trouble, trouble before what an
- * engine's `action = pass` would deliver, that before clean. So no engine's pass hides that another refuses, or has not looked. */
+/* V is the final verdict; MESSAGE_ID goes into the text. Clean and skipped are delivered; the rest follows the stanza
+ * of the engine that decided (v->engine). Error is delivered only where that stanza says so in words (on_error = pass).
+ */
+void framework_decide(const struct framework *fw, const struct verdict *v, const char *message_id,
+                      struct scan_decision *out);
+/* What follows from V alone, by the stanza of the engine that gave it. */
+enum scan_action framework_action(const struct framework *fw, const struct verdict *v);
+/* True when A counts before B, where several engines looked at one message: what is refused before trouble, trouble
+ * before what an engine's pass would deliver, that before clean, that before trouble that does not count (on_error =
+ * next). So no engine's pass hides that another refuses, or has not looked. */
 bool framework_outranks(const struct framework *fw, const struct verdict *a, const struct verdict *b);
 /* V settles the matter: no further engine can change what happens to the message. */
 bool framework_is_final(const struct framework *fw, const struct verdict *v);

@@ -69,6 +69,9 @@ struct scan_client {
     void *broken_arg;
 };
 
+/* All engines with names and reasons of common length; far below a log line. */
+enum { SCAN_RUN_WORDS = 1024 };
+
 struct scan_run {
     unsigned magic;
     struct scan_client *client;
@@ -86,6 +89,8 @@ struct scan_run {
     bool begun; /* VERDICT holds an engine's word */
     bool finished;
     struct verdict verdict;
+    char words[SCAN_RUN_WORDS]; /* of each engine, in their order */
+    size_t words_len;
 };
 
 static void run_result(struct scan_run *r, const struct verdict *v);
@@ -431,11 +436,25 @@ static uint64_t add_saturated(uint64_t a, uint64_t b)
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
+/* "clamav1=infected:Some.Virus", with what it was about where there is something. What does not fit is left out. */
+static void run_add_word(struct scan_run *r, const struct verdict *v)
+{
+    const char *about = v->name[0] ? v->name : v->reason != VERDICT_REASON_NONE ? verdict_reason_word(v->reason) : "";
+    char word[LIMIT_ENGINE_NAME + LIMIT_VERDICT_NAME + 32];
+    int len = snprintf(word, sizeof(word), "%s%s=%s%s%s", r->words_len ? "; " : "", v->engine,
+                       verdict_class_word(v->class), about[0] ? ":" : "", about);
+    if (len <= 0 || (size_t)len >= sizeof(r->words) - r->words_len)
+        return;
+    memcpy(r->words + r->words_len, word, (size_t)len + 1);
+    r->words_len += (size_t)len;
+}
+
 /* Joins the word of the engine that was asked into the verdict. */
 static void run_note(struct scan_run *r, const struct verdict *from)
 {
     struct verdict v = *from;
     verdict_copy_text(v.engine, sizeof(v.engine), span_cstr(r->client->fw->engines[r->engine].name));
+    run_add_word(r, &v);
     uint64_t queue_us = add_saturated(r->verdict.queue_us, v.queue_us);
     uint64_t scan_us = add_saturated(r->verdict.scan_us, v.scan_us);
     if (!r->begun || framework_outranks(r->client->fw, &v, &r->verdict))
@@ -592,6 +611,12 @@ const struct verdict *scan_run_verdict(const struct scan_run *r)
 {
     OBJ_CHECK(r, RUN_MAGIC);
     return r->finished ? &r->verdict : NULL;
+}
+
+const char *scan_run_words(const struct scan_run *r)
+{
+    OBJ_CHECK(r, RUN_MAGIC);
+    return r->words;
 }
 
 void scan_run_free(struct scan_run *r)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* One loop's channels to the scan hosts, and one message's way through the engines. Thread: the loop's.
  *
- * A run gives the message to each engine in order; the first infected that is refused stops it; framework_outranks
- * decides. A channel that is missing, closed or full yields ERROR at once (down, overload); an engine that does not
- * answer by its deadline (with a grace for the broker, which kills the worker itself) yields ERROR timeout. A broken
- * record closes the channel: ERROR protocol for all its jobs.
+ * A run gives the message to each engine in order; the first infected that is refused stops it (unless `all = true`);
+ * framework_outranks decides. A channel that is missing, closed or full yields ERROR at once (down, overload); an
+ * engine that does not answer by its deadline (with a grace for the broker, which kills the worker itself) yields ERROR
+ * timeout. A broken record closes the channel: ERROR protocol for all its jobs.
  */
 #ifndef SCAN_SCAN_CLIENT_H
 #define SCAN_SCAN_CLIENT_H
@@ -41,6 +41,9 @@ struct scan_run *scan_run_start(struct scan_client *c, int fd, uint64_t size, co
                                 void (*wake)(void *arg), void *arg);
 /* The verdict, or NULL while it is not known. */
 const struct verdict *scan_run_verdict(const struct scan_run *r);
+/* What each engine that was asked said, in their order, for the log: "clamav1=infected:Some.Virus;
+ * clamd1=error:timeout". */
+const char *scan_run_words(const struct scan_run *r);
 /* Gives it up: a job on its way is cancelled, no WAKE comes any more. */
 void scan_run_free(struct scan_run *r);
 

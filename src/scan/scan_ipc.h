@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Records between edge and broker, and between broker and worker: one SEQPACKET datagram each, at most LIMIT_SCAN_RECORD bytes,
- * big-endian. Pure: bytes ↔ structs. Both directions are hostile input: a record that is short, long, of an unknown type or out
- * of range is ERR_SYNTAX, and the receiver drops the channel.
+/* Records between edge and broker, and between broker and worker: one SEQPACKET datagram each, at most
+ * LIMIT_SCAN_RECORD bytes, big-endian. Pure: bytes ↔ structs. Both directions are hostile input: a record that is
+ * short, long, of an unknown type or out of range is ERR_SYNTAX, and the receiver drops the channel.
  */
 #ifndef SCAN_SCAN_IPC_H
 #define SCAN_SCAN_IPC_H
@@ -17,11 +17,11 @@ enum scan_record_type {
 };
 
 struct scan_job {
-    uint64_t id;          /* chosen by the edge, unique on its channel */
+    uint64_t id;                        /* chosen by the edge, unique on its channel */
     char engine[LIMIT_ENGINE_NAME + 1]; /* instance name */
-    uint64_t size;        /* octets of the message */
-    uint64_t deadline_us; /* on CLOCK_MONOTONIC, which all processes share */
-    uint8_t digest[32];   /* SHA-256 of the message */
+    uint64_t size;                      /* octets of the message */
+    uint64_t deadline_us;               /* on CLOCK_MONOTONIC, which all processes share */
+    uint8_t digest[32];                 /* SHA-256 of the message */
 };
 
 struct scan_answer {

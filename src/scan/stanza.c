@@ -5,6 +5,9 @@
 
 static const char *const reload_words[] = {"overlap", "stop_first", NULL};
 static const char *const action_words[] = {"reject", "pass", "quarantine", NULL};
+static const char *const on_error_words[] = {"error_code", "next", "pass", NULL};
+static const char *const on_unscannable_words[] = {"action", "reject", "pass", "error_code", NULL};
+static const char *const on_trouble_words[] = {"on_error", "error_code", "next", "pass", NULL};
 
 /* One row; the field is given by its path inside struct STRUCT. */
 #define ROW(struct_name, field, row_name, row_type, row_default, row_min, row_max, row_reload, row_text)               \
@@ -21,64 +24,10 @@ static const char *const action_words[] = {"reject", "pass", "quarantine", NULL}
 enum { TIMEOUT_MIN_MS = 1, TIMEOUT_MAX_MS = 3600 * 1000, CONCURRENCY_MAX = 1024 };
 enum { SETTLE_MIN_MS = 10, SETTLE_MAX_MS = 3600 * 1000, RETRY_MIN_MS = 100, RETRY_MAX_MS = 24 * 3600 * 1000 };
 
-/* num_workers and max_concurrency fill one field: neither has a default to write over the other's value, and zero, what
- * an unset number is, means no limit. Where both are given the later row, max_concurrency, counts. */
-#define COMMON_ROWS                                                                                                    \
-    LIVE(conf.enabled, "enabled", BOOL, "true", 0, 0, "false (2.x: passive): the engine takes no part in scanning"),   \
-        {.name = "action",                                                                                             \
-         .type = DIRECTIVE_ENUM,                                                                                       \
-         .offset = CONF_OFFSET(engine_stanza, conf.action),                                                            \
-         .default_text = "reject",                                                                                     \
-         .words = action_words,                                                                                        \
-         .reload = RELOAD_LIVE,                                                                                        \
-         .description = "what becomes of infected and unscannable messages: reject refuses them, pass delivers them "  \
-                        "with an X-Virus-Status header; quarantine is not built yet"},                                 \
-        LIVE(conf.error_code, "error_code", INT, "451", 400, 599,                                                      \
-             "reply code when scanning had trouble; should be 4xx, so that the sender tries again"),                   \
-        LIVE(conf.infected_code, "infected_code", INT, "550", 400, 599, "reply code for an infected message"),         \
-        LIVE(conf.unscannable_code, "unscannable_code", INT, "550", 400, 599,                                          \
-             "reply code for a message that the engine could not look at as a whole"),                                 \
-        LIVE(conf.infected_text, "infected_text", STRING, STANZA_INFECTED_TEXT, 1, 300,                                \
-             "reply text for an infected message; %v virus, %e engine, %i message id"),                                \
-        LIVE(conf.unscannable_text, "unscannable_text", STRING, STANZA_UNSCANNABLE_TEXT, 1, 300,                       \
-             "reply text for an unscannable message; %v reason, %e engine, %i message id"),                            \
-        LIVE(conf.error_text, "error_text", STRING, STANZA_ERROR_TEXT, 1, 300,                                         \
-             "reply text when scanning had trouble; %v reason, %e engine, %i message id"),                             \
-        LIVE(conf.timeout_ms, "timeout", DURATION, "10", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS,                               \
-             "how long to wait for the result of one message"),                                                        \
-        OPTION(conf.pool, "pool", STRING, NULL, 1, LIMIT_ENGINE_NAME,                                                  \
-               "thread pool (scan host) in which the engine runs; default CPU for engines in the process, IO for "     \
-               "others"),                                                                                              \
-        {.name = "num_workers",                                                                                        \
-         .type = DIRECTIVE_INT,                                                                                        \
-         .offset = CONF_OFFSET(engine_stanza, conf.max_concurrency),                                                   \
-         .min = 0,                                                                                                     \
-         .max = CONCURRENCY_MAX,                                                                                       \
-         .reload = RELOAD_ENGINE,                                                                                      \
-         .deprecated = true,                                                                                           \
-         .description = "old name of max_concurrency"},                                                                \
-        OPTION(conf.max_concurrency, "max_concurrency", INT, NULL, 0, CONCURRENCY_MAX,                                 \
-               "scans of this engine at the same time; unset or 0: as many as its pool has"),                          \
-        OPTION(idle.cache_size, "cache_size", INT, "1000", 0, 10000000,                                                \
-               "entries of the cache of known viruses (no effect yet)"),                                               \
-        LIVE(idle.context_variable, "context_variable", STRING, NULL, 1, 128,                                          \
-             "context variable that receives the result; default ENGINE_status (no effect yet)"),                      \
-        LIVE(idle.skip_context_variable, "skip_context_variable", STRING, "skip_virus_check", 1, 128,                  \
-             "context variable that, when set, keeps a message from being scanned (no effect yet)"),                   \
-        OPTION(idle.file_base, "file_base", STRING, NULL, 1, 4096,                                                     \
-               "directory for temporary copies (no effect: workers have temporary directories of their own)"),         \
-        OPTION(idle.mime_decompose, "mime_decompose", BOOL, "false", 0, 0,                                             \
-               "take messages apart and scan part by part instead of leaving that to the engine (no effect yet)"),     \
-        LIVE(idle.paranoid, "paranoid", BOOL, "false", 0, 0,                                                           \
-             "treat mail built to get past scanners as infected (no effect yet)"),                                     \
-        LIVE(idle.use_wire_rep, "use_wire_rep", BOOL, "false", 0, 0,                                                   \
-             "scan the dot-stuffed form (no effect: the un-stuffed message is scanned, as it will be delivered)"),     \
-        LIVE(idle.debug_level, "debug_level", STRING, NULL, 1, 64, "amount of debug output (no effect yet)")
-
 #define DAEMON_ROW(value, text) OPTION(conf.daemon, "daemon", STRING, value, 1, 256, text)
 
 static const struct directive clamav_rows[] = {
-    COMMON_ROWS,
+#include "scan/stanza_common.def"
     OPTION(conf.database, "database", STRING, "/var/lib/clamav", 1, 4096,
            "directory or file of signatures that libclamav loads"),
     DAEMON_ROW(NULL, "host:port of a clamd to scan with instead of libclamav (not built yet)"),
@@ -102,19 +51,19 @@ static const struct directive clamav_rows[] = {
 };
 
 static const struct directive kaspersky_rows[] = {
-    COMMON_ROWS,
+#include "scan/stanza_common.def"
     DAEMON_ROW("127.0.0.1:9001", "address and port of the Kaspersky daemon"),
     OPTION(conf.daemon_is_remote, "daemon_is_remote", BOOL, "false", 0, 0,
            "true: the message goes over the connection; false: the daemon reads a local file"),
 };
 
 static const struct directive fsecure_rows[] = {
-    COMMON_ROWS,
+#include "scan/stanza_common.def"
     DAEMON_ROW(NULL, "unix socket of fsavd, /tmp/.fsav-UID"),
 };
 
 static const struct directive csapi_rows[] = {
-    COMMON_ROWS,
+#include "scan/stanza_common.def"
     OPTION(idle.max_cumulative_extract_size, "max_cumulative_extract_size", SIZE, "0", 0, 4294967295,
            "octets that one message may unpack to; 0: 209715200"),
     OPTION(idle.max_extract_depth, "max_extract_depth", INT, "10", 1, 50, "depth of archives inside archives"),
@@ -129,7 +78,9 @@ static const struct directive csapi_rows[] = {
            "time between updates of the definitions"),
 };
 
-static const struct directive common_rows[] = {COMMON_ROWS};
+static const struct directive common_rows[] = {
+#include "scan/stanza_common.def"
+};
 
 #define ENGINE(symbol, class_name, module_name, class_rows, free_options, text)                                        \
     const struct scope_class symbol = {                                                                                \
@@ -217,6 +168,8 @@ const struct scope_class pool_class = {
 };
 
 static const struct directive antivirus_rows[] = {
+    ROW(antivirus_conf, all, "all", DIRECTIVE_BOOL, "false", 0, 0, RELOAD_LIVE,
+        "true: every engine looks at every message; false: the first virus that is refused ends the scan"),
     ROW(antivirus_conf, enabled, "enabled", DIRECTIVE_BOOL, "true", 0, 0, RELOAD_LIVE,
         "false (2.x: passive): what the engines in it inherit"),
 };

@@ -10,9 +10,6 @@ struct scan_conf {
     bool scan;
 };
 
-/* Words of `action`; the first two are enum scan_action. */
-enum { STANZA_ACTION_QUARANTINE = SCAN_ACTION_PASS + 1 };
-
 /* Options that are known, but have no effect in this version, or only in engines that are not built. */
 struct engine_idle_conf {
     int64_t cache_size;
@@ -33,6 +30,7 @@ struct engine_stanza {
 
 struct antivirus_conf {
     bool enabled;
+    bool all;
 };
 
 struct engine_kind {
@@ -42,6 +40,9 @@ struct engine_kind {
 };
 /* The row of CLASS, or NULL when it is not an engine's. */
 const struct engine_kind *engine_kind_find(const struct scope_class *class);
+
+/* The stanza of the enabled engine of that name, or NULL. */
+const struct engine_conf *stanza_conf_of(const struct framework *fw, const char *engine);
 
 /* The engines' scopes in the antivirus scopes of GLOBAL, in file order (those in 2.x form after the nested ones). Pass
  * NULL first. */
@@ -57,6 +58,8 @@ const struct conf_scope *stanza_pool(const struct conf_scope *global, const char
 const char *stanza_engine_pool(const struct conf_scope *global, const struct conf_scope *engine);
 /* `scan = off` is written out. */
 bool stanza_scan_off(const struct conf_scope *global);
+/* `all = true` stands in an antivirus scope. */
+bool stanza_all(const struct conf_scope *global);
 
 void stanza_check_scan(const struct conf_scope *scope, struct problems *problems);
 void stanza_check_pool(const struct conf_scope *scope, struct problems *problems);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the rows alone cannot say about engines and pools: names, codes, texts, pools that exist, and warnings where a
  * configuration works otherwise than it may seem. */
+#include "base/num.h"
 #include "base/span.h"
 #include "scan/stanza.h"
 
@@ -70,6 +71,79 @@ static void check_text(const struct conf_scope *scope, struct problems *problems
     }
 }
 
+static enum verdict_reason find_reason(const char *option)
+{
+    for (int r = 0; r < VERDICT_REASON_COUNT; r++) {
+        const char *known = verdict_reason_option((enum verdict_reason)r);
+        if (known && same_name(known, option))
+            return (enum verdict_reason)r;
+    }
+    return VERDICT_REASON_COUNT;
+}
+
+static void check_reason_names(const struct conf_scope *scope, const char *option, const struct conf_dict *dict,
+                               struct problems *problems)
+{
+    char known[512] = "";
+    size_t len = 0;
+    for (int r = 0; r < VERDICT_REASON_COUNT && len < sizeof(known); r++) {
+        const char *word = verdict_reason_option((enum verdict_reason)r);
+        if (word)
+            len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s", len ? ", " : "", word);
+    }
+    for (size_t i = 0; i < dict->count; i++)
+        if (find_reason(dict->items[i].key) == VERDICT_REASON_COUNT)
+            problem_error(problems, scope, option, "there is no reason \"%.40s\"; known are %s", dict->items[i].key,
+                          known);
+}
+
+static void check_reason_code(const struct conf_scope *scope, const struct conf_pair *pair, struct problems *problems)
+{
+    enum verdict_reason reason = find_reason(pair->key);
+    uint64_t code;
+    if (num_parse_u64(span_cstr(pair->value), 599, &code) != ERR_OK || code < 400)
+        problem_error(problems, scope, "reason_codes", "%.40s = %.40s: expected a code from 400 to 599", pair->key,
+                      pair->value);
+    else if (reason != VERDICT_REASON_COUNT && verdict_reason_class(reason) == VERDICT_ERROR && code >= 500)
+        problem_warning(
+            problems, scope, "reason_codes",
+            "%s = %u: senders give up at 5xx, so trouble of the scanner costs mail; 4xx lets them try again", pair->key,
+            (unsigned)code);
+}
+
+/* An option that lets mail through unscanned, or does nothing, is named when the file is read, not at 3 in the morning.
+ */
+static void check_on_error(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
+{
+    const struct conf_scope *global = global_of(scope), *other = NULL;
+    size_t engines = 0;
+    while ((other = stanza_next_engine(global, other)))
+        engines += stanza_engine_enabled(other);
+    if (conf->on_error == ON_ERROR_PASS)
+        problem_warning(problems, scope, "on_error", "while the engine has trouble, messages are delivered unscanned");
+    if (conf->on_error == ON_ERROR_NEXT && engines == 1)
+        problem_warning(problems, scope, "on_error", "there is no other engine, so it is the same as error_code");
+    for (int r = 0; r < VERDICT_REASON_COUNT; r++) {
+        char option[64];
+        if (verdict_reason_class((enum verdict_reason)r) != VERDICT_ERROR || conf->on_reason[r] != ON_TROUBLE_PASS)
+            continue;
+        snprintf(option, sizeof(option), "on_%s", verdict_reason_option((enum verdict_reason)r));
+        problem_warning(problems, scope, option, "such messages are delivered unscanned");
+    }
+}
+
+static void check_reasons(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
+{
+    check_reason_names(scope, "reason_codes", &conf->reason_codes, problems);
+    check_reason_names(scope, "reason_texts", &conf->reason_texts, problems);
+    for (size_t i = 0; i < conf->reason_codes.count; i++)
+        check_reason_code(scope, &conf->reason_codes.items[i], problems);
+    for (size_t i = 0; i < conf->reason_texts.count; i++)
+        check_text(scope, problems, "reason_texts", conf->reason_texts.items[i].value);
+    if (stanza_engine_enabled(scope))
+        check_on_error(scope, conf, problems);
+}
+
 static void check_engine_pool(const struct conf_scope *scope, const char *name, struct problems *problems)
 {
     const struct conf_scope *global = global_of(scope), *pool = NULL;
@@ -117,7 +191,8 @@ void stanza_check_engine(const struct conf_scope *scope, struct problems *proble
     check_text(scope, problems, "unscannable_text", conf->unscannable_text);
     check_text(scope, problems, "error_text", conf->error_text);
     check_engine_pool(scope, conf->pool, problems);
-    if (conf->action == STANZA_ACTION_QUARANTINE)
+    check_reasons(scope, conf, problems);
+    if (conf->action == ON_INFECTED_QUARANTINE)
         problem_error(problems, scope, "action", "quarantine is not built yet in this version; use reject or pass");
     if (!stanza_engine_enabled(scope))
         return;

@@ -62,6 +62,15 @@ const char *stanza_engine_pool(const struct conf_scope *global, const struct con
     return name;
 }
 
+bool stanza_all(const struct conf_scope *global)
+{
+    const struct conf_scope *antivirus = NULL;
+    bool all = false;
+    while ((antivirus = conf_child(global, &antivirus_class, antivirus)))
+        all = all || ((const struct antivirus_conf *)antivirus->values)->all;
+    return all;
+}
+
 bool stanza_scan_off(const struct conf_scope *global)
 {
     const struct conf_scope *scope = conf_child(global, &scan_class, NULL);

@@ -5,20 +5,24 @@
 static const char *const class_words[] = {
 #define VERDICT_CLASS(symbol, word, meaning) word,
 #define VERDICT_REASON(symbol, class, word, meaning)
+#define VERDICT_ENGINE_REASON(symbol, class, word, option, meaning)
 #include "scan/verdict.def"
 #undef VERDICT_CLASS
 #undef VERDICT_REASON
+#undef VERDICT_ENGINE_REASON
 };
 
 static const struct {
     enum verdict_class class;
-    const char *word, *meaning;
+    const char *word, *option, *meaning;
 } reasons[] = {
 #define VERDICT_CLASS(symbol, word, meaning)
-#define VERDICT_REASON(symbol, class, word, meaning) {VERDICT_##class, word, meaning},
+#define VERDICT_REASON(symbol, class, word, meaning)                {VERDICT_##class, word, NULL, meaning},
+#define VERDICT_ENGINE_REASON(symbol, class, word, option, meaning) {VERDICT_##class, word, option, meaning},
 #include "scan/verdict.def"
 #undef VERDICT_CLASS
 #undef VERDICT_REASON
+#undef VERDICT_ENGINE_REASON
 };
 
 const char *verdict_class_word(enum verdict_class c)
@@ -39,6 +43,11 @@ const char *verdict_reason_meaning(enum verdict_reason r)
 enum verdict_class verdict_reason_class(enum verdict_reason r)
 {
     return (size_t)r < ARRAY_SIZE(reasons) ? reasons[r].class : VERDICT_ERROR;
+}
+
+const char *verdict_reason_option(enum verdict_reason r)
+{
+    return (size_t)r < ARRAY_SIZE(reasons) ? reasons[r].option : NULL;
 }
 
 void verdict_copy_text(char *out, size_t size, struct span s)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What became of a scan. Every message ends in exactly one class; unknown means ERROR ("try again"), never CLEAN.
  *
- * src/scan is the edge's side of scanning: verdict.h (this) and verdict.def, the one table of classes and reasons; scan_ipc.h the records
- * between edge, scan host and worker (pure, fuzzed: both directions are decoded as hostile input); scan_client.h the channels of
- * one loop to the scan hosts; framework.h engines, stanzas (stanza.def lists their classes) and decisions. host/ and engine/ belong to
- * the program postern-scan.
+ * src/scan is the edge's side of scanning: verdict.h (this) and verdict.def, the one table of classes and reasons;
+ * scan_ipc.h the records between edge, scan host and worker (pure, fuzzed: both directions are decoded as hostile
+ * input); scan_client.h the channels of one loop to the scan hosts; framework.h engines, stanzas (stanza.def lists
+ * their classes) and decisions. host/ and engine/ belong to the program postern-scan.
  */
 #ifndef SCAN_VERDICT_H
 #define SCAN_VERDICT_H
@@ -13,31 +13,38 @@
 #include "base/span.h"
 #include <stdint.h>
 
-/* VERDICT_CLEAN, VERDICT_INFECTED, VERDICT_UNSCANNABLE, VERDICT_ERROR, VERDICT_SKIPPED. In order of strictness where several engines
- * speak: see verdict_stricter. */
+/* VERDICT_CLEAN, VERDICT_INFECTED, VERDICT_UNSCANNABLE, VERDICT_ERROR, VERDICT_SKIPPED. In order of strictness where
+ * several engines speak: see verdict_stricter. */
 enum verdict_class {
 #define VERDICT_CLASS(symbol, word, meaning) VERDICT_##symbol,
 #define VERDICT_REASON(symbol, class, word, meaning)
+#define VERDICT_ENGINE_REASON(symbol, class, word, option, meaning)
 #include "scan/verdict.def"
 #undef VERDICT_CLASS
 #undef VERDICT_REASON
+#undef VERDICT_ENGINE_REASON
     VERDICT_CLASS_COUNT
 };
 
 /* VERDICT_REASON_NONE, …_ENCRYPTED, …_TIMEOUT … each belongs to one class. */
 enum verdict_reason {
 #define VERDICT_CLASS(symbol, word, meaning)
-#define VERDICT_REASON(symbol, class, word, meaning) VERDICT_REASON_##symbol,
+#define VERDICT_REASON(symbol, class, word, meaning)                VERDICT_REASON_##symbol,
+#define VERDICT_ENGINE_REASON(symbol, class, word, option, meaning) VERDICT_REASON_##symbol,
 #include "scan/verdict.def"
 #undef VERDICT_CLASS
 #undef VERDICT_REASON
+#undef VERDICT_ENGINE_REASON
     VERDICT_REASON_COUNT
 };
 
 const char *verdict_class_word(enum verdict_class c);
 const char *verdict_reason_word(enum verdict_reason r);
-const char *verdict_reason_meaning(enum verdict_reason r); /* a sentence's part for people: "content locked by a password" */
+const char *
+verdict_reason_meaning(enum verdict_reason r); /* a sentence's part for people: "content locked by a password" */
 enum verdict_class verdict_reason_class(enum verdict_reason r);
+/* Its word in options (on_WORD), NULL where it has none: it does not happen inside or around one engine. */
+const char *verdict_reason_option(enum verdict_reason r);
 
 struct verdict {
     enum verdict_class class;

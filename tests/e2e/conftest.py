@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: a backend, a postern in front of it, a Postfix. A postern that a passing test leaves running is stopped and must end
 cleanly."""
+import os
 import sys
 from pathlib import Path
 
@@ -17,11 +18,14 @@ from harness.postfix import Postfix  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "root: needs root (users, namespaces, a look into processes that hide from their own user)")
+    config.addinivalue_line("markers", "seccomp: is about the filter that POSTERN_NO_SECCOMP lifts")
     config.addinivalue_line("markers", "release: needs the build release-test, as sanitizers change memory")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
+        if item.get_closest_marker("seccomp") and os.environ.get("POSTERN_NO_SECCOMP") == "1":
+            item.add_marker(pytest.mark.skip(reason="POSTERN_NO_SECCOMP lifts seccomp"))
         if item.get_closest_marker("root") and not places.is_root():
             item.add_marker(pytest.mark.skip(reason="needs root"))
 
@@ -57,7 +61,7 @@ def backend():
 
 @pytest.fixture
 def start_postern(request, directory, backend):
-    """Starts posterns: start_postern(engines=…, top={…}, …). Each must end cleanly when the test passed."""
+    """Starts posterns: start_postern(engines=…, top={…}, …). When the test passed each must have kept its promises and end cleanly."""
     started = []
 
     def start(wait_ready=True, backend_port=None, **options):
@@ -88,8 +92,8 @@ def finish(started, test_failed):
         for instance in started:
             if test_failed:
                 print("the log of postern:\n" + instance.log.tail(200) if instance.log else "")
-            elif instance.process.returncode is None:
-                instance.stop()
+            else:
+                instance.finish()
     finally:
         for instance in started:
             instance.kill()
@@ -141,9 +145,16 @@ def shared_pair(request):
 
 
 @pytest.fixture
-def pair(shared_pair):
+def pair(request, shared_pair):
     shared_pair.forget()
-    return shared_pair
+    yield shared_pair
+    book = shared_pair.postern.book
+    try:
+        book.recover()
+        if not failed(request):
+            book.check()
+    finally:
+        book.turn_page()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The end of a drain that takes too long, and processes that are lost meanwhile: what was not answered is never 250, what may have been
 delivered is logged as unknown."""
-import os
-import signal
 import socket
 
 import pytest
@@ -77,11 +75,10 @@ def test_edge_that_is_killed_while_draining_ends_the_service(start_postern, back
     postern = start_postern(engines=fake_stanza(), top={"drain_timeout": "1h"})
     with Client(postern.port) as client:
         begin(client, "body", backend)
-        edge = postern.edge_pid()
         with Client(postern.port) as idle:
             postern.terminate()
             idle.expect(421)
-        os.kill(edge, signal.SIGKILL)
+        postern.hurt("edge")
         assert client.rest() == b""
     postern.stop()
     assert backend.mails == []

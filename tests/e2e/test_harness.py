@@ -5,7 +5,6 @@ from harness import backend as backends
 from harness import mail, swaks
 from harness.backend import Drop, Reply, Wait
 from harness.client import Client, ConnectionEnded, deliver, dot_stuffed
-from harness.ledger import CLEAN, INFECTED, Ledger
 from harness.postfix import content_of
 
 DOTTED = b".one\r\n..two\r\n.\xe4\r\n\r\n"
@@ -93,43 +92,3 @@ def test_virus_and_payload_are_the_ones_of_the_signatures():
     from harness.places import ROOT
     lines = dict(line.split(":0:*:") for line in (ROOT / "deploy/demo-signatures/test.ndb").read_text().split())
     assert lines == {mail.TEST_VIRUS_NAME: mail.test_virus().hex(), mail.PAYLOAD_NAME: mail.PAYLOAD.hex()}
-
-
-class TestLedger:
-    def ledger(self, backend, kind=CLEAN):
-        ledger = Ledger()
-        reply = ledger.send(lambda content: deliver(backend.port, content), mail.plain(), kind)
-        return ledger, reply
-
-    def test_is_content_with_an_honest_run(self, backend):
-        ledger, _ = self.ledger(backend)
-        ledger.check(backend)
-
-    def test_sees_a_loss(self, backend):
-        ledger, _ = self.ledger(backend)
-        backend.mails.clear()
-        with pytest.raises(AssertionError, match="L1"):
-            ledger.check(backend)
-
-    def test_sees_a_changed_byte(self, backend):
-        ledger, _ = self.ledger(backend)
-        backend.mails[0].content += b"x"
-        with pytest.raises(AssertionError, match="L1"):
-            ledger.check(backend)
-
-    def test_sees_a_leak(self, backend):
-        ledger, _ = self.ledger(backend, INFECTED)
-        with pytest.raises(AssertionError, match="L2"):
-            ledger.check(backend)
-
-    def test_sees_a_duplicate(self, backend):
-        ledger, _ = self.ledger(backend)
-        backend.mails.append(backend.mails[0])
-        with pytest.raises(AssertionError, match="L3"):
-            ledger.check(backend)
-
-    def test_sees_a_delivery_that_the_client_was_not_told(self, backend):
-        ledger, _ = self.ledger(backend)
-        ledger.attempts[0].code = 451
-        with pytest.raises(AssertionError, match="L3"):
-            ledger.check(backend)

@@ -103,6 +103,8 @@ def test_hostile_bytes_stay_inside_their_field(start_pair, database, directory, 
     path.chmod(0o666)
     pair = start_pair(engines=clamav_stanza(database), wait_ready=False, top={"log_format": log_format, "log": f'"{path}"'})
     from harness.places import until
+    if log_format == "text":
+        pair.postern.book.excuse("L8", because="the ledger reads JSON only")
     until(lambda: "ready" in path.read_text(errors="replace"), "ready in the log file", 60)
     for text in HOSTILE:
         pair.backend.on("rcpt", Reply(550, "5.1.1 no " + text), times=1)

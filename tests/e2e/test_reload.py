@@ -7,7 +7,6 @@ import threading
 
 import pytest
 from harness import client, mail, processes
-from harness.ledger import CLEAN, Ledger
 from harness.places import until
 from harness.postern import clamav_stanza, fake_stanza
 
@@ -126,14 +125,13 @@ def test_files_written_beside_as_freshclam_does_start_one_reload_when_they_get_t
 
 
 def test_database_that_is_written_in_place_is_in_use_when_it_is_whole(start, signatures):
-    ledger = Ledger()
     pair = start(pool={"reload_retry": "1s"})
     path = signatures.path / "more.ndb"
     for line in (signature("Test.Beta", BETA)[:12], signature("Test.Beta", BETA)[12:]):
         with open(path, "a", encoding="ascii") as slow:
             slow.write(line)
         path.chmod(0o644)
-        assert ledger.send(pair.deliver, mail.plain(), CLEAN).code == 250
+        assert pair.deliver(mail.plain()).code == 250
     until(lambda: verdict(pair, BETA) == "infected", "the whole file is loaded", LOADED, interval=0.2)
 
 

@@ -49,6 +49,9 @@ def test_scenario(stage, scenario):
         instance = stage.instance_for(scenario)
         Play(scenario, instance).run()
         instance.forget()
+        instance.postern.book.settle()
+        instance.postern.book.check()
+        instance.postern.book.turn_page()
     except BaseException:
         stage.leave(clean=False)
         raise

@@ -30,9 +30,8 @@ def test_a_second_signal_ends_everything_at_once(start_pair):
 
 def test_a_killed_scan_host_is_replaced_and_mail_flows_again(start_pair):
     pair = start_pair(engines=fake_stanza())
-    first = pair.postern.scan_host_pid()
     mark = pair.log.mark()
-    os.kill(first, signal.SIGKILL)
+    first = pair.postern.hurt("scan")
     pair.log.wait_for("child-exit", process="scan CPU", pid=first, status="killed by SIGKILL")
     pair.log.wait_for("engine-ready", since=mark)
     assert until(lambda: pair.deliver(mail.fake_order("clean")).code == 250, "a mail is accepted after the restart")
@@ -143,5 +142,6 @@ def test_an_edge_that_refuses_its_configuration_at_the_first_start_ends_the_prog
     spool.mkdir()
     spool.chmod(0o777)  # others may write, and it is not sticky
     postern = start_postern(wait_ready=False, engines=fake_stanza(), spool=spool)
+    postern.book.excuse("L6", because="the edge refuses its spool")
     assert postern.process.wait(places.SOON) == 78
     postern.log.wait_for("child-exit", process="edge", status="exit status 78")

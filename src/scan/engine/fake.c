@@ -85,7 +85,7 @@ __attribute__((no_sanitize("undefined"))) static bool order_crash(const struct o
 {
     (void)o;
     volatile int *volatile nowhere = NULL;
-    *nowhere = 1; /* NOLINT(clang-analyzer-core.NullDereference): the order */
+    *nowhere = 1;
     return false;
 }
 
@@ -126,7 +126,7 @@ static bool order_delay(const struct order *o)
 static bool order_memory(const struct order *o)
 {
     uint64_t count = number(o);
-    for (uint64_t i = 0; i < count; i++) { /* NOLINT(clang-analyzer-unix.Malloc): leaking is the order */
+    for (uint64_t i = 0; i < count; i++) { /* leaking is the order */
         char *block = malloc(MIB);
         if (!block) {
             give_up(o->out, VERDICT_REASON_MEMORY, "malloc");
@@ -199,10 +199,13 @@ static bool order_exec(const struct order *o)
 
 static bool order_connect(const struct order *o)
 {
-    if (socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0)
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
         escaped(o->out, "Escaped.socket");
-    else
+        close(fd);
+    } else {
         give_up(o->out, VERDICT_REASON_ENGINE, "socket");
+    }
     return true;
 }
 
@@ -228,10 +231,13 @@ static bool order_open(const struct order *o)
 {
     char path[256];
     verdict_copy_text(path, sizeof(path), o->argument);
-    if (open(path, O_RDONLY | O_CLOEXEC) >= 0)
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
         escaped(o->out, "Escaped.open");
-    else
+        close(fd);
+    } else {
         give_up(o->out, VERDICT_REASON_ENGINE, "open");
+    }
     return true;
 }
 

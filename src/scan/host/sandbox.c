@@ -120,9 +120,10 @@ static enum err set_limits(const struct sandbox_limits *l, struct errtext *why)
 #ifndef POSTERN_SANITIZED /* AddressSanitizer reserves terabytes of address space */
         {RLIMIT_AS, l->memory, "address space"},
 #endif
-        {RLIMIT_STACK, l->stack, "stack"},
-        {RLIMIT_FSIZE, l->temp, "file size"},
+        {RLIMIT_STACK, l->stack, "stack"},       {RLIMIT_FSIZE, l->temp, "file size"},
+#ifndef POSTERN_VALGRIND /* which keeps this limit to itself and refuses to lower it */
         {RLIMIT_NOFILE, 256, "descriptors"},
+#endif
         {RLIMIT_NPROC, 1, "processes"}, /* of this user: another one than this is refused */
         {RLIMIT_CORE, 0, "core files"},
     };

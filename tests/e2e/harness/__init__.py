@@ -8,5 +8,7 @@ client     a scripted client that sends exact bytes
 postfix    a private Postfix, unpacked and never installed
 swaks      swaks as client
 mail       messages: clean, infected, archives, orders to the test engine
-ledger     what clients were told against what backends completed: the promises no loss, no leak, no duplicates
+talk       what was said on one connection, read from its octets: messages, digests, replies
+book       who talked to a postern in one run, what its backends hold, what the test did to it
+ledger     the promises that every run must keep, each a function over a book's evidence
 """

@@ -7,16 +7,17 @@
 Stages: connect, greeting, ehlo, helo, mail, rcpt, data, body (after the first bytes of content), dot, rset, noop, quit.
 It is strict: only CRLF ends a line and only CRLF.CRLF ends a message.
 """
-import hashlib
 import re
 import socket
 import struct
 import threading
 import time
+from collections import Counter
 
+from . import book
 from .places import SOON, Timeout
+from .talk import Body, digests_of
 
-END_OF_DATA = b"\r\n.\r\n"
 EHLO_KEYWORDS = ("PIPELINING", "SIZE 209715200", "ENHANCEDSTATUSCODES", "8BITMIME")
 
 
@@ -32,7 +33,7 @@ class Raw(Action):
 
     def __init__(self, data):
         self.data = data
-        self.code = int(data[:3]) if re.match(rb"[2-5]\d\d[ -]", data) else None
+        self.code = int(data[:3]) if re.match(rb"[2-5]\d\d(?:[ -]|\r\n)", data) else None
 
     def act(self, session):
         session.answer(self.code)
@@ -55,6 +56,7 @@ class Drop(Action):
 
     def act(self, session):
         if self.saying:
+            session.backend.said[int(self.saying[:3])] += 1
             session.send(self.saying)
         if self.reset:
             session.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -65,6 +67,7 @@ class Silence(Action):
     """Never answers and never reads; over when the other side closes, or the backend stops."""
 
     def act(self, session):
+        session.send_bystanders()
         session.wait_closed()
         return False
 
@@ -77,6 +80,7 @@ class Wait(Action):
         self.then = then
 
     def act(self, session):
+        session.send_bystanders()
         self.entered.set()
         while not self.release.wait(0.05):
             if session.backend.stopping:
@@ -102,13 +106,13 @@ class Trickle(Raw):
 
 
 class Mail:
-    """One message whose final dot came. WIRE as received, without the line of the final dot; CONTENT without dot-stuffing. LENGTH and
-    DIGEST (SHA-256, with the CRLF before the first line) are of the wire, also where the backend does not keep the bytes."""
+    """One message whose final dot came. WIRE as received, without the line of the final dot; CONTENT without dot-stuffing, both empty
+    where the backend does not keep the bytes. LENGTH and DIGESTS (talk.digests_of) are of the content, also there."""
 
-    def __init__(self, session, sender, recipients, wire, length, digest):
-        self.session, self.sender, self.recipients, self.wire = session, sender, list(recipients), wire
-        self.length, self.digest = length, digest
-        self.content = re.sub(rb"(^|\r\n)\.", rb"\1", wire)
+    def __init__(self, session, sender, recipients, body):
+        self.session, self.sender, self.recipients, self.length = session, sender, list(recipients), body.length
+        self.wire, self.content = body.wire or b"", body.content or b""
+        self.digests = {body.digest} if body.wire is None else digests_of(self.content)
         self.code = None  # of the answer; None: none was given
 
     @property
@@ -146,6 +150,9 @@ class Session(threading.Thread):
         self.pending += data
         return True
 
+    def send_bystanders(self):
+        book.send_bystanders(backend=self.backend, during=f"the backend does not answer at {self.stage}")
+
     def wait_closed(self):
         self.socket.settimeout(0.1)
         while not self.backend.stopping:
@@ -173,6 +180,7 @@ class Session(threading.Thread):
     def answer(self, code):
         """Called before a reply is sent, so that who has read the reply also finds it written down."""
         self.answered = code
+        self.backend.said[code] += 1
         if self.stage == "dot":
             self.backend.note(lambda: setattr(self.mail, "code", code))
 
@@ -206,9 +214,11 @@ class Session(threading.Thread):
     def command(self, line):
         verb = line.split(b" ")[0].upper().decode("latin-1").lower()
         if verb not in ("ehlo", "helo", "mail", "rcpt", "data", "rset", "noop", "quit"):
+            self.answer(500)
             self.send(b"500 5.5.2 what?\r\n")
             return True
         if verb == "data" and not self.recipients and self.backend.take_peek("data") is None:
+            self.answer(554)
             self.send(b"554 5.5.1 no valid recipients\r\n")
             return True
         action = self.at(verb)
@@ -225,32 +235,23 @@ class Session(threading.Thread):
         return verb != "quit"
 
     def body(self):
-        wire, digest, length = bytearray(), hashlib.sha256(), 0
+        body = Body(keep=None if self.backend.keep else 0)
         self.in_body = True
         if not self.pending and not self.fill():
             return False
         if self.at("body") is None:
             return False
-        window = b"\r\n"  # the line end before the first line, so that an empty message ends too
         while True:
-            window += self.pending
+            rest = body.feed(bytes(self.pending))
             self.pending.clear()
-            end = window.find(END_OF_DATA)
-            taken = window[:end + 2] if end >= 0 else window[:-4]
-            length += len(taken)
-            digest.update(taken)
-            if self.backend.keep:
-                wire += taken
-            if end >= 0:
-                self.pending += window[end + len(END_OF_DATA):]
+            if body.ended:
+                self.pending += rest
                 break
-            window = window[-4:] if len(window) >= 4 else window
             if not self.fill():
                 return False
         self.in_body = False
-        mail = Mail(self, self.sender, self.recipients, bytes(wire[2:]), length - 2, digest.hexdigest())
-        self.mail = mail
-        self.backend.note(lambda: self.backend.mails.append(mail))
+        self.mail = Mail(self, self.sender, self.recipients, body)
+        self.backend.note(lambda: (self.backend.mails.append(self.mail), self.backend.completed.append(self.mail)))
         self.sender, self.recipients = None, []
         return self.at("dot") is not None
 
@@ -263,6 +264,7 @@ class Backend:
         self.condition = threading.Condition()
         self.script = {}    # stage → list of [action, times or None]
         self.sessions, self.mails = [], []
+        self.completed, self.said, self.books = [], Counter(), []  # for the books of the posterns in front of it
         self.stopping = False
         self.listener = self.thread = None
         self.port = port
@@ -275,6 +277,7 @@ class Backend:
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", self.port))
         self.port = self.listener.getsockname()[1]
+        book.backends[self.port] = self
         self.listener.listen(64)
         self.thread = threading.Thread(target=self._accept, args=(self.listener,), daemon=True)
         self.thread.start()
@@ -316,6 +319,13 @@ class Backend:
         with self.condition:
             self.script.setdefault(stage, []).extend([action, times] for action in actions)
         return actions[0]
+
+    def recover(self):
+        """The fault is over. False: there is no more than the script."""
+        self.forget()
+        if self.stopping:
+            self.start()
+        return True
 
     def forget(self, stage=None):
         with self.condition:

@@ -4,6 +4,7 @@ import re
 import socket
 import struct
 
+from .book import send_bystanders, talk_with
 from .places import SOON, Timeout
 
 
@@ -32,8 +33,12 @@ def dot_stuffed(content):
 
 
 class Client:
-    def __init__(self, port, timeout=SOON, greet=True):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+    """SOURCE: the address it comes from. What it says and hears stands in the book of the postern at PORT."""
+
+    def __init__(self, port, timeout=SOON, greet=True, source="127.0.0.1"):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
+        self.port, self.talk = port, talk_with(port, "%s:%d" % self.socket.getsockname())
+        self.talk.connection = self
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.timeout = timeout
         self.input = bytearray()
@@ -48,15 +53,19 @@ class Client:
     # --- bytes ---
 
     def send(self, data):
+        self.talk.sent(data)
         self.socket.sendall(data)
 
     def _fill(self):
+        if self.talk.asks_for_a_bystander():
+            send_bystanders(port=self.port, during="a client waits for its final reply")
         try:
             data = self.socket.recv(65536)
         except TimeoutError:
             raise Timeout(f"no reply within {self.timeout} s; unread: {bytes(self.input)!r}") from None
         except ConnectionResetError:
             data = b""
+        self.talk.received(data)
         self.input += data
         return bool(data)
 

@@ -1,57 +1,240 @@
 # SPDX-License-Identifier: MIT
-"""What clients were told against what backends completed. The three promises that every test of faults checks:
-
-L1 no loss        the client got 2xx: the backend holds exactly its bytes
-L2 no leak        infected or unknown: the backend never completed it (unless the policy says pass)
-L3 no surprise    at most one copy per attempt; more copies than 2xx only where the log says that the outcome is unknown
+"""The promises that every run must keep, each one function: what clients were told (talk), what backends hold and what the log says,
+against each other. Nothing here talks to anybody: harness/book.py collects the evidence of a real run, the tests of the ledger forge it.
 """
-CLEAN, INFECTED, UNKNOWN = "clean", "infected", "unknown"
+from collections import Counter, defaultdict
+
+CLEAN, INFECTED, TROUBLE = "clean", "infected", "trouble"
+
+# 5xx of our own that say what was wrong with the client's command (src/smtp/reply.def).
+COMMAND_FAULTS = {500, 501, 502, 503, 552, 555}
+NO_RECIPIENTS = (554, "No valid recipients")
+# Outcomes of a message that need no further reason.
+SPEAKS_FOR_ITSELF = {"delivered", "client-gone", "client-timeout", "shutdown"}
 
 
-class Attempt:
-    def __init__(self, content, kind):
-        self.content, self.kind = content, kind
-        self.code = None  # what the client was told after the final dot; None: nothing
+class Delivery:
+    """A message that a backend has completed. DIGESTS: those it may go by. CODE of the backend's final reply; None: none was given."""
+
+    def __init__(self, digests, code):
+        self.digests, self.code = set(digests), code
+
+    @property
+    def refused(self):
+        return self.code is not None and self.code // 100 != 2
+
+    @property
+    def accepted(self):
+        return self.code is not None and self.code // 100 == 2
+
+    def __repr__(self):
+        return f"message {min(self.digests)[:12]} (the backend said {self.code or 'nothing'})"
 
 
-class Ledger:
-    def __init__(self):
-        self.attempts = []
+class Evidence:
+    """Everything known of a run.
 
-    def attempt(self, content, kind=CLEAN):
-        """Writes down that CONTENT is about to be sent; set .code to what the client was told."""
-        entry = Attempt(content, kind)
-        self.attempts.append(entry)
-        return entry
+    TALKS               of all clients (talk.Talk)
+    OTHERS              digests that clients of other posterns sent to the same backends
+    DELIVERIES          of all backends; SAID: how often they said each code
+    EVENTS              lines of the log
+    TRUTH               Attempt → what is known of its content without postern: CLEAN, INFECTED, TROUBLE or None
+    MAY_PASS            the configuration lets infected mail pass
+    DEMANDED            codes that the configuration wants for trouble with scanning
+    BYSTANDERS          (what went on, what became of the bystander's session; None: it was served)
+    RECOVERED           why no mail passed at the end; None: it passed
+    LEFT                what was left behind
+    KILLED              processes of postern that the test killed
+    """
 
-    def send(self, deliver, content, kind=CLEAN):
-        """DELIVER(content) → Reply; the reply, written down."""
-        entry = self.attempt(content, kind)
-        reply = deliver(content)
-        entry.code = reply.code
-        return reply
+    def __init__(self, talks=(), others=(), deliveries=(), said=(), events=(), truth=None, may_pass=False, demanded=(), bystanders=(),
+                 recovered=None, left=(), killed=()):
+        self.attempts = [attempt for talk in talks for attempt in talk.attempts]
+        self.refused = [refused for talk in talks for refused in talk.refused]
+        self.others = set(others)
+        self.deliveries, self.said, self.events = list(deliveries), Counter(said), list(events)
+        self.truth = truth or (lambda attempt: None)
+        self.may_pass, self.demanded, self.bystanders, self.recovered, self.left = may_pass, set(demanded), list(bystanders), recovered, list(left)
+        self.killed = set(killed)
+        self.of_session = defaultdict(list)
+        for event in self.events:
+            self.of_session[event.get("session")].append(event)
+        self.unmatched = self._match(talks)
+        self.sent = defaultdict(list)
+        for attempt in self.attempts:
+            if attempt.digest:
+                self.sent[attempt.digest].append(attempt)
+        self.held = defaultdict(list)  # by the digest that a client knows, if one does
+        for delivery in self.deliveries:
+            self.held[next((d for d in delivery.digests if d in self.sent), min(delivery.digests))].append(delivery)
 
-    def check(self, backend, log=None):
-        """BACKEND.mails are those whose final dot came. LOG tells which outcomes were unknown. Raises AssertionError."""
-        faults = []
-        unknown_logged = len(log.find("outcome-unknown")) if log else 0
-        unexplained = 0
-        for number, entry in enumerate(self.attempts):
-            completed = [mail for mail in backend.mails if mail.content == entry.content]
-            told_ok = entry.code is not None and 200 <= entry.code < 300
-            if told_ok and not any(mail.accepted for mail in completed):
-                faults.append(f"L1: attempt {number} was told {entry.code}, and the backend does not hold its bytes")
-            if entry.kind != CLEAN and completed:
-                faults.append(f"L2: attempt {number} is {entry.kind}, and the backend completed it")
-            if len(completed) > 1:
-                faults.append(f"L3: attempt {number} is {len(completed)} times at the backend")
-            if completed and not told_ok and any(mail.accepted or mail.code is None for mail in completed):
-                unexplained += 1
-        known = {entry.content for entry in self.attempts}
-        strangers = [mail for mail in backend.mails if mail.content not in known]
-        if strangers:
-            faults.append(f"L1: {len(strangers)} mails at the backend that no client sent, such as {strangers[0].content[:200]!r}")
-        if unexplained > unknown_logged:
-            faults.append(f"L3: {unexplained} mails may stand at the backend without a 2xx to the client; "
-                          f"the log explains {unknown_logged}")
-        assert not faults, "\n".join(faults)
+    def _match(self, talks):
+        """Finds the session and the line of each message: clients by their address, messages of a session in order. The lines left over."""
+        sessions, lines = defaultdict(list), defaultdict(list)
+        for event in self.events:
+            if event["event"] == "connect":
+                sessions[event["client"]].append(event["session"])
+            elif event["event"] == "message":
+                lines[event.get("session")].append(event)
+        for talk in talks:  # an address may be used again, by a later client
+            session = sessions[talk.client].pop(0) if sessions[talk.client] else None
+            for entry in (*talk.attempts, *talk.refused):
+                entry.session = session
+        for attempt in sorted(self.attempts, key=lambda a: not a.granted):
+            attempt.event = lines[attempt.session].pop(0) if lines[attempt.session] else None
+        rest = [event for events in lines.values() for event in events]
+        for attempt in self.attempts:  # of clients whose address is not known
+            if not attempt.event and not attempt.client:
+                attempt.event = next((event for event in rest if event.get("sha256") == attempt.digest), None)
+                rest = [event for event in rest if event is not attempt.event]
+        return rest
+
+    def has(self, session, name, **fields):
+        return any(event["event"] == name and all(event.get(key) == value for key, value in fields.items())
+                   for event in self.of_session.get(session, ()))
+
+    def cut(self, session):
+        """Whether the session ended with the process that had it, which the test killed."""
+        return "edge" in self.killed and not self.has(session, "close")
+
+
+def says(event, code):
+    return str(event.get("reply", "")).startswith(str(code))
+
+
+def may_be_delivered(attempt):
+    """What its line says; without a line nothing is known."""
+    event = attempt.event
+    return event is None or event.get("action") == "pass"
+
+
+# --- the promises ---
+
+def no_loss(evidence):
+    """L1: the client was told 2xx, so a backend holds exactly its octets; and no backend holds what no client sent."""
+    for digest, attempts in evidence.sent.items():
+        told = [attempt for attempt in attempts if attempt.told_ok]
+        held = sum(delivery.accepted for delivery in evidence.held[digest])
+        if len(told) > held:
+            yield f"{told[-1]}: {len(told)} times promised, {held} times at the backend"
+    for digest, deliveries in evidence.held.items():
+        if digest not in evidence.sent and not deliveries[0].digests & evidence.others:
+            yield f"{deliveries[0]} is at the backend, and no client sent it"
+
+
+def no_leak(evidence):
+    """L2: infected, unscannable or not scanned, so no backend ever completed it, unless the configuration lets it pass."""
+    for digest, attempts in evidence.sent.items():
+        held = len(evidence.held[digest])
+        if held > sum(may_be_delivered(attempt) for attempt in attempts):
+            yield f"{attempts[0]}: the log says {attempts[0].event}, and the backend completed it"
+        truth = evidence.truth(attempts[0])
+        if held and truth in (INFECTED, TROUBLE) and not evidence.may_pass:
+            yield f"{attempts[0]} is {truth} by its octets, and the backend completed it"
+        if held and attempts[0].faulty:
+            yield f"{attempts[0]} has NUL, bare CR or bare LF, and the backend completed it"
+
+
+def no_surprise(evidence):
+    """L3: at most one copy for each attempt; one that the client does not know of only where the log says so."""
+    for digest, attempts in evidence.sent.items():
+        held = evidence.held[digest]
+        if len(held) > len(attempts):
+            yield f"{attempts[0]}: {len(attempts)} attempts, {len(held)} copies at the backend"
+        silent = sum(not delivery.refused for delivery in held) - sum(attempt.told_ok for attempt in attempts)
+        explained = sum(explains_a_copy(evidence, attempt) for attempt in attempts if not attempt.told_ok)
+        if silent > explained:
+            yield f"{attempts[0]}: {silent} copies at the backend that the client does not know of; the log explains {explained}"
+
+
+def explains_a_copy(evidence, attempt):
+    if evidence.cut(attempt.session):
+        return True
+    event = attempt.event or {}
+    if event.get("outcome") == "unknown":
+        return evidence.has(event.get("session"), "outcome-unknown", id=event.get("id"))
+    return event.get("outcome") == "delivered" and attempt.code is None  # it left before it heard
+
+
+def no_bounce(evidence):
+    """L4: trouble of ours is 4xx. 5xx is for what is infected or unscannable, for faults of the client and for the backend's own words."""
+    for attempt in evidence.attempts:
+        if attempt.code is None or attempt.code // 100 != 5:
+            continue
+        event = attempt.event or {}
+        trouble = evidence.truth(attempt) == TROUBLE or event.get("verdict") == "error"
+        if trouble and attempt.code not in evidence.demanded:
+            yield f"{attempt}: scanning had trouble ({event.get('reason')}), which is no reason to bounce it"
+        elif trouble or event.get("verdict") in ("infected", "unscannable") and event.get("action") == "reject":
+            continue
+        elif attempt.code == 552 or attempt.faulty or evidence.has(attempt.session, "protocol", id=event.get("id")):
+            continue
+        elif not evidence.said[attempt.code]:
+            yield f"{attempt}: bounced with {attempt.text!r}, which no backend said and no verdict demands"
+    for refused in evidence.refused:
+        own = refused.verb != "greeting" and (refused.code in COMMAND_FAULTS or
+                                              refused.code == NO_RECIPIENTS[0] and NO_RECIPIENTS[1] in refused.text)
+        if refused.code // 100 == 5 and not own and not evidence.said[refused.code]:
+            yield f"{refused}: no backend said that"
+
+
+def others_unaffected(evidence):
+    """L5: a session of somebody else is served while one session or one message is in trouble."""
+    for during, failure in evidence.bystanders:
+        if failure:
+            yield f"bystander while {during}: {failure}"
+
+
+def recovery(evidence):
+    """L6: when the fault is over mail passes again, and nobody had to start anything: no process ended that the test did not kill."""
+    if evidence.recovered:
+        yield evidence.recovered
+    for event in evidence.events:
+        if event["event"] == "child-exit" and event.get("process", "").split(" ")[0] not in evidence.killed:
+            yield f"{event.get('process')} ended: {event.get('status') or event.get('reason')}"
+
+
+def nothing_left(evidence):
+    """L7: descriptors, spool files, processes and temporary directories are back to what they were."""
+    yield from evidence.left
+
+
+def one_clear_line(evidence):
+    """L8: one line for each message, with ids, what the client was told and why; one for each refused command."""
+    for attempt in evidence.attempts:
+        if attempt.event:
+            yield from unclear(evidence, attempt)
+        elif attempt.granted and not evidence.cut(attempt.session):
+            yield f"{attempt} has no line"
+    for event in evidence.unmatched:
+        yield f"a line of a message that no client sent, or its second: {event}"
+    for refused in evidence.refused:
+        if not any(event["event"] in ("reject", "close", "refuse") and (says(event, refused.code) or refused.code == 421)
+                   for event in (evidence.of_session.get(refused.session) or evidence.of_session[None])):
+            if not evidence.cut(refused.session):
+                yield f"{refused} has no line"
+
+
+def unclear(evidence, attempt):
+    event = attempt.event
+    missing = [key for key in ("session", "id", "client", "outcome") if not event.get(key)]
+    if missing:
+        yield f"{attempt}: its line lacks {', '.join(missing)}: {event}"
+    outcome = event.get("outcome")
+    if attempt.code is not None and outcome not in ("client-timeout", "shutdown") and not says(event, attempt.code) and \
+            (outcome, attempt.code) != ("unknown", 421):
+        yield f"{attempt}: its line says {event.get('reply')!r}"
+    if event.get("sha256") and attempt.digest and event["sha256"] != attempt.digest:
+        yield f"{attempt}: its line has the digest {event['sha256']}"
+    if outcome not in SPEAKS_FOR_ITSELF and not any(event.get(key) for key in ("reason", "virus", "backend_reply", "detail")) and \
+            not any(other.get("id") == event.get("id") and other.get("detail") for other in evidence.of_session[event.get("session")]):
+        yield f"{attempt}: its line gives no reason: {event}"
+
+
+PROMISES = {"L1": no_loss, "L2": no_leak, "L3": no_surprise, "L4": no_bounce, "L5": others_unaffected, "L6": recovery,
+            "L7": nothing_left, "L8": one_clear_line}
+
+
+def faults(evidence, excused=()):
+    """Every broken promise as a line of text."""
+    return [f"{name} {text}" for name, promise in PROMISES.items() if name not in excused for text in promise(evidence)]

@@ -4,7 +4,9 @@ import base64
 import io
 import itertools
 import os
+import re
 import zipfile
+import zlib
 
 _number = itertools.count(1)
 
@@ -75,3 +77,33 @@ def chunks_of_size(octets, slice_size=1 << 20):
 def fake_order(order, body=b"For the test engine.\r\n"):
     """A message that tells the test engine what to do: a line `X-Fake: ORDER`."""
     return plain(body, ["X-Fake: " + order])
+
+
+# --- what stands in a message, without an engine ---
+
+def contains(content, needles, depth=8):
+    """Whether one of NEEDLES (octets) is in CONTENT or in what it wraps: base64, zip, mails, to any mixture of them."""
+    if any(needle in content for needle in needles):
+        return True
+    return depth > 0 and any(contains(inner, needles, depth - 1) for inner in (*_base64_parts(content), *_zip_members(content)))
+
+
+def _base64_parts(content):
+    for found in re.finditer(rb"(?i)Content-Transfer-Encoding:[ \t]*base64.*?\r?\n\r?\n([A-Za-z0-9+/=\r\n]+)", content, re.DOTALL):
+        text = re.sub(rb"[\r\n]", b"", found[1])
+        try:
+            yield base64.b64decode(text[:len(text) // 4 * 4])
+        except ValueError:
+            continue
+
+
+def _zip_members(content):
+    """Members of every zip in CONTENT, found by their local headers."""
+    for found in re.finditer(rb"PK\x03\x04.{4}(\x00\x00|\x08\x00).{8}(....)(....)(..)(..)", content, re.DOTALL):
+        packed, _, name, extra = (int.from_bytes(field, "little") for field in found.groups()[1:])
+        start = found.end() + name + extra
+        data = content[start:start + packed]
+        try:
+            yield data if found[1] == b"\x00\x00" else zlib.decompress(data, -15)
+        except zlib.error:
+            continue

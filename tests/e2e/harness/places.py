@@ -2,6 +2,7 @@
 """Where things are: programs under test, free ports, directories that every user can reach. And waiting, always with a deadline."""
 import os
 import random
+import shlex
 import shutil
 import socket
 import tempfile
@@ -14,8 +15,11 @@ BUILD = Path(os.environ.get("POSTERN_BUILD", ROOT / "build/dev"))
 RELEASE_BUILD = Path(os.environ.get("POSTERN_RELEASE_BUILD", ROOT / "build/release-test"))
 PEERS = ROOT / "build/peers"
 
-# Deadline for anything that should happen at once; generous, as two busy processors and sanitizers are slow.
-SOON = 30.0
+# Deadline for anything that should happen at once; generous, as two busy processors and sanitizers are slow. valgrind is slower still.
+PATIENCE = float(os.environ.get("POSTERN_PATIENCE", "1"))
+SOON = 30.0 * PATIENCE
+# What every program under test is started by: a checker and its options.
+WRAP = shlex.split(os.environ.get("POSTERN_WRAP", ""))
 
 
 def is_root():

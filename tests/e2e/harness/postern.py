@@ -11,12 +11,13 @@ import time
 from pathlib import Path
 
 from . import processes
-from .places import BUILD, SOON, Timeout, free_port, until
+from .book import BYSTANDER, Book
+from .places import BUILD, PATIENCE, SOON, WRAP, Timeout, free_port, until
 
 HOSTNAME = "gw.example.org"
-SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL")
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL|^==\d+== \S")
 # Loading the small test database and starting the workers, with sanitizers on two busy processors.
-READY = 60.0
+READY = 60.0 * PATIENCE
 
 
 def clamav_stanza(database, **options):
@@ -56,11 +57,12 @@ class Configuration:
 
 
 class Log:
-    """postern's stderr: JSON lines become events, everything else is kept as noise (where sanitizers report)."""
+    """postern's stderr: JSON lines become events, everything else is kept as noise (where sanitizers report). EVENTS is without those of
+    bystanders, which come and go as the harness likes; EVERYTHING is with them."""
 
     def __init__(self, stream):
         self.condition = threading.Condition()
-        self.events, self.noise, self.lines = [], [], []
+        self.events, self.everything, self.noise, self.lines = [], [], [], []
         self.ended = False
         self.thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self.thread.start()
@@ -68,20 +70,28 @@ class Log:
     def _read(self, stream):
         for raw in stream:
             line = raw.decode("utf-8", "backslashreplace").rstrip("\n")
-            try:
-                event = json.loads(line)
-            except ValueError:
-                event = None
+            event = self.parse(line)
             with self.condition:
                 self.lines.append(line)
-                if isinstance(event, dict) and "event" in event:
-                    self.events.append(event)
-                else:
-                    self.noise.append(line)
+                self.everything += event
+                self.events += [e for e in event if not e.get("client", "").startswith(BYSTANDER + ":")]
+                self.noise += [] if event else [line]
                 self.condition.notify_all()
         with self.condition:
             self.ended = True
             self.condition.notify_all()
+
+    @staticmethod
+    def parse(text):
+        """The events in lines of JSON; other lines are none."""
+        events = []
+        for line in text.splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            events += [event] if isinstance(event, dict) and "event" in event else []
+        return events
 
     @staticmethod
     def _matches(event, name, fields):
@@ -130,7 +140,7 @@ class Postern:
         self.temporary.chmod(0o1777)
         self.configuration = Configuration(backend_port=backend_port, listen_port=self.port, spool=self.spool, engines=engines, **options)
         self.path = self.directory / "postern.conf"
-        self.process = self.log = None
+        self.process = self.log = self.book = None
         self.terminated = False
         self.limits = limits
         self.reports_expected = False  # True: workers crash on purpose, and their sanitizer says so
@@ -140,24 +150,29 @@ class Postern:
     def start(self, wait_ready=True):
         self.terminated = False
         self.path.write_text(self.configuration.text())
-        self.process = subprocess.Popen([self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*WRAP, self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.limits, cwd="/",
                                         env={"TMPDIR": str(self.temporary), **os.environ})
         self.log = Log(self.process.stderr)
+        self.book = Book(self)
         if wait_ready:
             self.wait_ready()
         return self
 
     def wait_ready(self):
         self.log.wait_for("ready", timeout=READY)
+        self.book.begin()
 
     def terminate(self):
+        """A second time: everything ends at once."""
+        if self.terminated:
+            self.book.killed |= {"supervisor", "edge", "scan"}
         self.terminated = True
         self.process.send_signal(signal.SIGTERM)
 
     def stop(self, timeout=SOON):
         """SIGTERM unless it was told to end before, then everything a clean end consists of: status 0, nobody left, no sanitizer
-        report, empty spool, no temporary files."""
+        report, empty spool, no temporary files, no broken promise."""
         family = [processes.Watched(pid) for pid in processes.descendants(self.process.pid)]
         if not self.terminated:  # a second signal would mean: at once
             self.terminate()
@@ -173,6 +188,23 @@ class Postern:
             self.check_no_sanitizer_report()
         self.check_nothing_in_spool()
         assert list(self.temporary.iterdir()) == [], "a temporary directory is left"
+        self.book.check()
+
+    def finish(self):
+        """For fixtures, at the end of a test that passed: mail passes, nothing is left, no promise is broken."""
+        if self.process.poll() is None:
+            self.book.recover()
+            self.stop()
+        self.log.thread.join(5)
+        self.book.check()
+
+    def hurt(self, who, number=signal.SIGKILL):
+        """Sends a signal to the supervisor, the edge, the scan host ("scan") or a worker; the book knows that the test did it."""
+        find = {"supervisor": self.supervisor_pid, "edge": self.edge_pid, "scan": self.scan_host_pid, "worker": lambda: self.wait_workers(1)[0]}
+        pid = find[who]()
+        self.book.killed |= {"supervisor", "edge", "scan"} if who == "supervisor" else {who}
+        os.kill(pid, number)
+        return pid
 
     def kill(self):
         """For fixtures: whatever happened before, nothing is left running."""
@@ -180,6 +212,7 @@ class Postern:
             return
         family = processes.descendants(self.process.pid)
         if self.process.poll() is None:
+            self.book.killed |= {"supervisor", "edge", "scan"}
             self.process.kill()
         self.process.wait()
         for pid in family:
@@ -228,7 +261,7 @@ class Postern:
 
     def run(self, *arguments, timeout=SOON):
         """The program with ARGUMENTS, to its end."""
-        return subprocess.run([self.program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
+        return subprocess.run([*WRAP, self.program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
                               check=False)
 
     def check(self):

@@ -11,9 +11,11 @@ import socket
 import subprocess
 from pathlib import Path
 
-from . import processes
+from . import book, processes
 from .peers import unpack
+from .ledger import Delivery
 from .places import SOON, Timeout, free_port, until
+from .talk import digests_of
 
 POSTFIX_ID, POSTDROP_ID, MAILBOX_ID = 64990, 64991, 65534
 
@@ -82,6 +84,8 @@ class Postfix:
         self.work = Path(directory)
         self.port = free_port()
         self.process = None
+        self.books = []
+        book.backends[self.port] = self
         self._lay_out(settings)
 
     def _lay_out(self, settings):
@@ -155,6 +159,20 @@ class Postfix:
             return until(lambda: len(self.stored()) >= count and self.stored(), f"{count} mails delivered", timeout, interval=0.05)
         except Timeout as error:
             raise Timeout(f"{error}; Postfix's log:\n{self.log()[-4000:]}") from None
+
+    # --- for the books of the posterns in front of it ---
+
+    @property
+    def completed(self):
+        self.wait_queue_empty()
+        return [Delivery(digests_of(content_of(stored)), 250) for stored in self.stored()]
+
+    @property
+    def said(self):
+        return [int(code) for code in re.findall(r"postfix/smtpd\[\d+\]: .*: (\d{3}) \d\.\d\.\d", self.log())]
+
+    def recover(self):
+        return True
 
     def accepted_count(self):
         """Messages that smtpd took responsibility for, delivered or not yet: the honest count where nothing should arrive."""

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What /proc says about processes: families, state, memory, descriptors, users."""
+import collections
 import os
+import re
 import select
 from pathlib import Path
+from stat import S_ISDIR
 
 from .places import Timeout
 
@@ -92,3 +95,36 @@ class Watched:
         os.close(self.fd)
         if not ready:
             raise Timeout(f"process {self.pid} ({' '.join(command_line(self.pid))}) still lives after {timeout} s")
+
+
+def zombies(pid):
+    """Ended processes of the family of PID that their parents have not reaped."""
+    family = {pid, *descendants(pid)}
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and state(entry) == "Z" and _parent(entry) in family]
+
+
+def _parent(pid):
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    return int(stat[stat.rindex(")") + 2:].split()[1])
+
+
+def descriptors(pid, without_ports=()):
+    """What the process has open, as a Counter of kinds; not its TCP connections to WITHOUT_PORTS."""
+    ignored = set()
+    for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if int(fields[2].split(":")[1], 16) in without_ports:
+            ignored.add(f"socket:[{fields[9]}]")
+    kinds = collections.Counter()
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        path = f"/proc/{pid}/fd/{entry}"
+        try:
+            target, mode = os.readlink(path), os.stat(path).st_mode
+        except OSError:
+            continue
+        if target not in ignored:  # a directory keeps its descriptor when it is removed or unmounted, but not its name
+            kinds["directory" if S_ISDIR(mode) else re.sub(r":\[\d+\]$|\d+", "", target)] += 1
+    return kinds

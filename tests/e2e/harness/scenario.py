@@ -11,8 +11,11 @@ import struct
 import time
 from pathlib import Path
 
+from . import book
+from .ledger import Delivery
 from .places import SOON, Timeout, free_port
 from .postern import HOSTNAME, Postern, READY, fake_stanza
+from .talk import Talk, digests_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "scenario"
 KEYWORDS = "PIPELINING, SIZE 209715200, ENHANCEDSTATUSCODES, 8BITMIME"
@@ -130,10 +133,10 @@ class Configuration:
 
 
 class End:
-    """Our end of a connection."""
+    """Our end of a connection. HEAR and SAY: where what passes is written down."""
 
-    def __init__(self, connection):
-        self.socket = connection
+    def __init__(self, connection, hear, say):
+        self.socket, self.hear, self.say = connection, hear, say
         self.input = bytearray()
         self.ended = self.closed = False
 
@@ -142,10 +145,12 @@ class End:
             data = self.socket.recv(65536)
         except ConnectionError:
             data = b""
+        self.hear(data)
         self.input += data
         self.ended = self.ended or not data
 
     def send(self, data):
+        self.say(data)
         try:
             self.socket.sendall(data)
         except ConnectionError:
@@ -170,7 +175,9 @@ class End:
 
 class Client(End):
     def __init__(self, port):
-        super().__init__(socket.create_connection(("127.0.0.1", port), SOON))
+        connection = socket.create_connection(("127.0.0.1", port), SOON)
+        self.talk = book.talk_with(port, "%s:%d" % connection.getsockname())
+        super().__init__(connection, self.talk.received, self.talk.sent)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.body, self.in_body = b"", False
         self.rude = False  # its message did not wait for the 354
@@ -187,7 +194,8 @@ class Link(End):
     """A connection that postern made."""
 
     def __init__(self, connection, number):
-        super().__init__(connection)
+        self.talk = Talk()  # here postern is the client
+        super().__init__(connection, self.talk.sent, self.talk.received)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.number = number
         self.accepted = self.greeted = self.in_body = self.message_done = False
@@ -202,6 +210,8 @@ class Instance:
         self.keywords = [word.strip() for word in scenario.keywords.split(",")]
         self.listener = None
         self.links, self.clients = [], {}
+        self.talks, self.books = [], []
+        book.backends[self.port] = self
         self.probing, self.scripted = True, set()
         self.postern = Postern(directory, backend_port=self.port, engines=fake_stanza())
         self.postern.configuration = Configuration(scenario, self.postern.spool, self.postern.port, self.port)
@@ -225,6 +235,19 @@ class Instance:
         if self.listener:
             self.listener.close()
             self.listener = None
+
+    # --- for the book of the postern in front ---
+
+    @property
+    def completed(self):
+        return [Delivery(digests_of(attempt.content), attempt.code) for talk in self.talks for attempt in talk.attempts if attempt.complete]
+
+    @property
+    def said(self):
+        return [code for talk in self.talks for code in talk.codes]
+
+    def recover(self):
+        return False
 
     def forget(self):
         for end in [*self.links, *self.clients.values()]:
@@ -250,6 +273,7 @@ class Instance:
             if item is self.listener:
                 link = Link(item.accept()[0], len(self.links) + 1)
                 self.links.append(link)
+                self.talks.append(link.talk)
                 if self.probing:
                     self.greet(link)
             else:

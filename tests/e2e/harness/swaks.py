@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """swaks as client: a program that others wrote, so that postern is not only tested with our own idea of SMTP."""
+import hashlib
 import re
 import subprocess
 
+from .book import talk_with
 from .client import dot_stuffed
+from .talk import Attempt
 
 EXIT_OK = 0
 EXIT_DATA_REFUSED = 26
@@ -30,5 +33,9 @@ def send(port, content, sender="a@client.test", recipient="b@y.test", extra=(), 
                            "--data", "-", "--no-data-fixup", *extra],
                           input=dot_stuffed(content).removesuffix(b"\r\n"),  # swaks ends the last line itself
                           capture_output=True, timeout=timeout, check=False)
-    return Dialogue(done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace"))
+    dialogue = Dialogue(done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace"))
+    if dialogue.final_reply:
+        attempt = Attempt(hashlib.sha256(content).hexdigest(), content, int(dialogue.final_reply[:3]), dialogue.final_reply, length=len(content))
+        talk_with(port).attempts.append(attempt)
+    return dialogue
 

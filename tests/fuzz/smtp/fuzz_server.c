@@ -81,13 +81,16 @@ static void run_drain(struct run *r)
 
 /* ---- The owner ---- */
 
-/* The three digits that begin TEXT, if they are a reply code of class 2 (unless REFUSAL), 4 or 5. */
+/* The three digits that begin TEXT, if they are a reply code of class 2 (unless REFUSAL), 4 or 5. Not one with which the
+ * engine itself answers HELP, QUIT and VRFY, so that the replies tell who did. */
 static int code_of(struct span text, bool refusal, int other)
 {
     if (text.len < 3 || !char_is_digit(text.ptr[0]) || !char_is_digit(text.ptr[1]) || !char_is_digit(text.ptr[2]))
         return other;
     int code = (text.ptr[0] - '0') * 100 + (text.ptr[1] - '0') * 10 + (text.ptr[2] - '0');
     int class = code / 100;
+    if (code == 214 || code == 221 || code == 252)
+        return other;
     return class == 4 || class == 5 || (class == 2 && !refusal) ? code : other;
 }
 

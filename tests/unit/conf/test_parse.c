@@ -79,11 +79,25 @@ START_TEST(lists_and_dictionaries_take_commas)
 {
     static const char *const lists[] = {"( x y )", "(x,y)", "( x, \"y\", )", "(\nx\ny\n)"};
     static const char *const dicts[] = {"[ k = v l = \"w x\" ]", "[k=v,l=\"w x\"]", "[ k = v,\nl = \"w x\", ]"};
-    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+    enum { FORMS = 4 }; /* the original writes them with and without "=" */
+    for (size_t i = 0; i < ARRAY_SIZE(lists) * FORMS; i++) {
         struct fixture f;
-        char text[200];
-        snprintf(text, sizeof(text), "antivirus { clamav { database = / paths = %s headers = %s } }", lists[i],
-                 dicts[i % ARRAY_SIZE(dicts)]);
+        char text[200], options[120];
+        const char *dict = dicts[i % ARRAY_SIZE(dicts)], *list = lists[i % ARRAY_SIZE(lists)];
+        switch (i / ARRAY_SIZE(lists)) { /* a format must be a literal */
+        case 0:
+            snprintf(options, sizeof(options), "database = / paths = %s headers = %s", list, dict);
+            break;
+        case 1:
+            snprintf(options, sizeof(options), "database = / paths %s headers %s", list, dict);
+            break;
+        case 2:
+            snprintf(options, sizeof(options), "database = / paths =\n%s\nheaders\n%s", list, dict);
+            break;
+        default:
+            snprintf(options, sizeof(options), "database =\n/\npaths %s\nheaders %s", list, dict);
+        }
+        snprintf(text, sizeof(text), "antivirus { clamav { %s } }", options);
         fixture_load(&f, text);
         ck_assert_str_eq(fixture_findings(&f), "");
         ck_assert_uint_eq(fixture_engine(&f, 0)->paths.count, 2);

@@ -5,7 +5,7 @@
 
 /* The decisions of two engines: one that rejects and has codes and texts of its own, one that passes. */
 static const struct engine_conf strict_conf = {
-    .action = SCAN_ACTION_REJECT,
+    .action = ON_INFECTED_REJECT,
     .error_code = 452,
     .infected_code = 554,
     .unscannable_code = 553,
@@ -14,7 +14,7 @@ static const struct engine_conf strict_conf = {
     .error_text = "later (%i)",
 };
 static const struct engine_conf lax_conf = {
-    .action = SCAN_ACTION_PASS,
+    .action = ON_INFECTED_PASS,
     .error_code = 451,
     .infected_code = 550,
     .unscannable_code = 550,
@@ -116,6 +116,91 @@ START_TEST(an_engine_that_passes_does_not_hide_what_another_refuses_or_could_not
 }
 END_TEST
 
+START_TEST(each_reason_has_an_action_of_its_own)
+{
+    static const struct {
+        enum verdict_reason reason;
+        int on_reason, action, on_error;
+        enum scan_action follows;
+    } rows[] = {
+        {VERDICT_REASON_ENCRYPTED, ON_UNSCANNABLE_ACTION, ON_INFECTED_REJECT, 0, SCAN_ACTION_REJECT},
+        {VERDICT_REASON_ENCRYPTED, ON_UNSCANNABLE_ACTION, ON_INFECTED_PASS, 0, SCAN_ACTION_PASS},
+        {VERDICT_REASON_ENCRYPTED, ON_UNSCANNABLE_PASS, ON_INFECTED_REJECT, 0, SCAN_ACTION_PASS},
+        {VERDICT_REASON_TOO_LARGE, ON_UNSCANNABLE_REJECT, ON_INFECTED_PASS, 0, SCAN_ACTION_REJECT},
+        {VERDICT_REASON_LIMIT, ON_UNSCANNABLE_ERROR_CODE, ON_INFECTED_PASS, 0, SCAN_ACTION_DEFER},
+        {VERDICT_REASON_TIMEOUT, ON_TROUBLE_ON_ERROR, ON_INFECTED_PASS, ON_ERROR_ERROR_CODE, SCAN_ACTION_DEFER},
+        {VERDICT_REASON_TIMEOUT, ON_TROUBLE_ON_ERROR, ON_INFECTED_REJECT, ON_ERROR_NEXT, SCAN_ACTION_NEXT},
+        {VERDICT_REASON_TIMEOUT, ON_TROUBLE_ON_ERROR, ON_INFECTED_REJECT, ON_ERROR_PASS, SCAN_ACTION_PASS},
+        {VERDICT_REASON_POISON, ON_TROUBLE_ERROR_CODE, ON_INFECTED_REJECT, ON_ERROR_PASS, SCAN_ACTION_DEFER},
+        {VERDICT_REASON_DOWN, ON_TROUBLE_NEXT, ON_INFECTED_REJECT, ON_ERROR_ERROR_CODE, SCAN_ACTION_NEXT},
+        {VERDICT_REASON_DOWN, ON_TROUBLE_PASS, ON_INFECTED_REJECT, ON_ERROR_ERROR_CODE, SCAN_ACTION_PASS},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct engine_conf conf = strict_conf;
+        conf.action = rows[i].action;
+        conf.on_error = rows[i].on_error;
+        conf.on_reason[rows[i].reason] = rows[i].on_reason;
+        struct framework one = {.engines = {{.name = "one", .conf = &conf}}, .engine_count = 1};
+        struct verdict v;
+        struct scan_decision d;
+        verdict_set(&v, verdict_reason_class(rows[i].reason), rows[i].reason, NULL);
+        verdict_copy_text(v.engine, sizeof(v.engine), SPAN("one"));
+        ck_assert_msg(framework_action(&one, &v) == rows[i].follows, "row %zu", i);
+        framework_decide(&one, &v, "id", &d);
+        ck_assert_int_eq(d.deliver, rows[i].follows == SCAN_ACTION_PASS);
+        ck_assert_int_eq(d.mark, d.deliver);
+        /* trouble that did not count, and nobody else had a look: the sender tries again */
+        if (!d.deliver)
+            ck_assert_int_eq(d.code, rows[i].follows == SCAN_ACTION_REJECT ? 553 : 452);
+    }
+}
+END_TEST
+
+START_TEST(each_reason_has_a_code_and_a_text_of_its_own)
+{
+    static const struct conf_pair codes[] = {{"too_large", "552"}, {"overload", "421"}};
+    static const struct conf_pair texts[] = {{"too_large", "over the limit of %e"}, {"timeout", "slow"}};
+    struct engine_conf conf = strict_conf;
+    conf.reason_codes = (struct conf_dict){codes, ARRAY_SIZE(codes)};
+    conf.reason_texts = (struct conf_dict){texts, ARRAY_SIZE(texts)};
+    const struct framework one = {.engines = {{.name = "one", .conf = &conf}}, .engine_count = 1};
+    static const struct {
+        enum verdict_reason reason;
+        int code;
+        const char *text;
+    } rows[] = {{VERDICT_REASON_TOO_LARGE, 552, "over the limit of one"},
+                {VERDICT_REASON_ENCRYPTED, 553, "cannot scan: content locked by a password"},
+                {VERDICT_REASON_OVERLOAD, 421, "later (id)"},
+                {VERDICT_REASON_TIMEOUT, 452, "slow"}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct verdict v;
+        struct scan_decision d;
+        verdict_set(&v, verdict_reason_class(rows[i].reason), rows[i].reason, NULL);
+        verdict_copy_text(v.engine, sizeof(v.engine), SPAN("one"));
+        framework_decide(&one, &v, "id", &d);
+        ck_assert_int_eq(d.code, rows[i].code);
+        ck_assert_str_eq(d.text, rows[i].text);
+    }
+}
+END_TEST
+
+/* What only a broken record can bring must not find an action by chance. */
+START_TEST(a_reason_of_another_class_follows_no_option)
+{
+    struct engine_conf conf = strict_conf;
+    for (int r = 0; r < VERDICT_REASON_COUNT; r++)
+        conf.on_reason[r] = ON_UNSCANNABLE_PASS;
+    const struct framework one = {.engines = {{.name = "one", .conf = &conf}}, .engine_count = 1};
+    struct verdict v;
+    verdict_set(&v, VERDICT_ERROR, VERDICT_REASON_ENCRYPTED, NULL);
+    verdict_copy_text(v.engine, sizeof(v.engine), SPAN("one"));
+    ck_assert_int_eq(framework_action(&one, &v), SCAN_ACTION_DEFER);
+    verdict_set(&v, VERDICT_UNSCANNABLE, VERDICT_REASON_TIMEOUT, NULL);
+    verdict_copy_text(v.engine, sizeof(v.engine), SPAN("one"));
+    ck_assert_int_eq(framework_action(&one, &v), SCAN_ACTION_REJECT);
+}
+END_TEST
+
 START_TEST(no_class_but_clean_and_skipped_is_delivered_unmarked)
 {
     static const char *const engines[] = {"strict", "lax", "", "gone"};
@@ -173,6 +258,9 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(each_verdict_has_its_decision)                                                                                   \
     X(an_engine_that_passes_does_not_hide_what_another_refuses_or_could_not_scan)                                      \
+    X(each_reason_has_an_action_of_its_own)                                                                            \
+    X(each_reason_has_a_code_and_a_text_of_its_own)                                                                    \
+    X(a_reason_of_another_class_follows_no_option)                                                                     \
     X(no_class_but_clean_and_skipped_is_delivered_unmarked)                                                            \
     X(hostile_names_cannot_break_out_of_reply_or_header)                                                               \
     X(the_text_is_cut_to_one_reply_line)

@@ -29,7 +29,7 @@ START_TEST(the_example_of_the_manual_loads_without_findings)
     ck_assert_str_eq(e->type, "clamav");
     ck_assert_str_eq(e->pool, "CPU");
     ck_assert(e->built);
-    ck_assert_int_eq(e->conf->action, SCAN_ACTION_REJECT);
+    ck_assert_int_eq(e->conf->action, ON_INFECTED_REJECT);
     ck_assert_int_eq(e->conf->timeout_ms, 20000);
     ck_assert_uint_eq(f.fw.pool_count, 1);
     ck_assert_str_eq(f.fw.pools[0].name, "CPU");
@@ -46,7 +46,7 @@ START_TEST(defaults_are_those_of_the_original_but_for_action)
     const struct engine_conf *c = f.fw.engines[0].conf;
     ck_assert_str_eq(f.fw.engines[0].name, "clamav");
     ck_assert(c->enabled);
-    ck_assert_int_eq(c->action, SCAN_ACTION_REJECT);
+    ck_assert_int_eq(c->action, ON_INFECTED_REJECT);
     ck_assert_int_eq(c->error_code, 451);
     ck_assert_int_eq(c->infected_code, 550);
     ck_assert_int_eq(c->unscannable_code, 550);
@@ -91,7 +91,7 @@ START_TEST(the_kaspersky_example_loads_unchanged_and_is_not_built)
     ck_assert_str_eq(e->conf->daemon, "127.0.0.1:9001");
     ck_assert(e->conf->daemon_is_remote);
     ck_assert_int_eq(e->conf->timeout_ms, 180000);
-    ck_assert_int_eq(e->conf->action, SCAN_ACTION_PASS);
+    ck_assert_int_eq(e->conf->action, ON_INFECTED_PASS);
     ck_assert_uint_eq(f.fw.pool_count, 0); /* no host is started for it */
     fixture_release(&f);
 }
@@ -232,6 +232,32 @@ static void assert_finding(const char *text, const char *expected)
     fixture_release(&f);
 }
 
+START_TEST(what_follows_from_each_reason_can_be_written_down)
+{
+    struct fixture f;
+    load(&f,
+         "antivirus { all = true\n"
+         "  clamav one { on_encrypted = pass on_too_large = error_code on_error = next on_poison = error_code\n"
+         "    reason_codes [ limit = 552 ] reason_texts [ limit = \"too deep\" ] }\n"
+         "  clamav two { } }",
+         0);
+    const struct engine_conf *one = f.fw.engines[0].conf, *two = f.fw.engines[1].conf;
+    ck_assert(f.fw.all);
+    ck_assert_int_eq(one->on_reason[VERDICT_REASON_ENCRYPTED], ON_UNSCANNABLE_PASS);
+    ck_assert_int_eq(one->on_reason[VERDICT_REASON_TOO_LARGE], ON_UNSCANNABLE_ERROR_CODE);
+    ck_assert_int_eq(one->on_reason[VERDICT_REASON_LIMIT], ON_UNSCANNABLE_ACTION);
+    ck_assert_int_eq(one->on_error, ON_ERROR_NEXT);
+    ck_assert_int_eq(one->on_reason[VERDICT_REASON_POISON], ON_TROUBLE_ERROR_CODE);
+    ck_assert_int_eq(one->on_reason[VERDICT_REASON_TIMEOUT], ON_TROUBLE_ON_ERROR);
+    ck_assert_uint_eq(one->reason_codes.count, 1);
+    ck_assert_str_eq(one->reason_texts.items[0].value, "too deep");
+    for (int r = 0; r < VERDICT_REASON_COUNT; r++)
+        ck_assert_int_eq(two->on_reason[r], 0);
+    ck_assert_int_eq(two->on_error, ON_ERROR_ERROR_CODE);
+    fixture_release(&f);
+}
+END_TEST
+
 START_TEST(faults_and_surprises_are_named_with_their_place)
 {
     static const struct {
@@ -268,6 +294,15 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { paranoid = on } }", "warning |paranoid|no effect"},
         {"antivirus { clamav { use_wire_rep = on } }", "warning |use_wire_rep|un-stuffed"},
         {"antivirus { clamav { debug_level = DEBUG } }", "warning |debug_level|no effect"},
+        {"antivirus { clamav { on_error = pass } }", "warning |on_error = pass|delivered unscanned"},
+        {"antivirus { clamav { on_error = next } }", "warning |on_error = next|no other engine"},
+        {"antivirus { clamav { on_timeout = pass } }", "warning |on_timeout = pass|delivered unscanned"},
+        {"antivirus { clamav { on_timeout = reject } }", "error |on_timeout = reject|error_code, next, pass"},
+        {"antivirus { clamav { on_encrypted = next } }", "error |on_encrypted = next|reject, pass, error_code"},
+        {"antivirus { clamav { reason_codes [ encrypt = 550 ] } }", "error |no reason \"encrypt\"|encrypted, limit"},
+        {"antivirus { clamav { reason_codes [ encrypted = 250 ] } }", "error |encrypted = 250|400 to 599"},
+        {"antivirus { clamav { reason_codes [ timeout = 550 ] } }", "warning |timeout = 550|give up"},
+        {"antivirus { clamav { reason_texts [ limit = \"%s\" ] } }", "error |unknown placeholder %s"},
         {"antivirus { clamav { max_recursion = 0 } }", "error |max_recursion = 0|between 1 and 100"},
         {"antivirus { clamav { timout = 3 } }", "error |timout|timeout"},
         {"antivirus { kaspersky { timout = 3 } }", "error |timout|timeout"},
@@ -357,6 +392,7 @@ END_TEST
     X(num_workers_acts_as_max_concurrency_with_a_warning)                                                              \
     X(sub_second_timeouts_are_allowed)                                                                                 \
     X(scan_is_off_only_when_written_out)                                                                               \
+    X(what_follows_from_each_reason_can_be_written_down)                                                               \
     X(faults_and_surprises_are_named_with_their_place)                                                                 \
     X(options_that_change_nothing_give_no_warning)                                                                     \
     X(more_engines_than_the_table_holds_are_an_error)                                                                  \

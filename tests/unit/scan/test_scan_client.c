@@ -349,20 +349,42 @@ START_TEST(engines_scan_in_order_and_the_strictest_decides)
         enum verdict_class first, second, result;
         const char *decided;
         unsigned jobs;
-        enum scan_action first_action;
+        int first_action, first_on_error;
+        bool all;
+        const char *words;
     } rows[] = {
-        {VERDICT_CLEAN, VERDICT_CLEAN, VERDICT_CLEAN, "one", 2, SCAN_ACTION_REJECT},
-        {VERDICT_INFECTED, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2, SCAN_ACTION_PASS},
-        {VERDICT_INFECTED, VERDICT_ERROR, VERDICT_ERROR, "two", 2, SCAN_ACTION_PASS},
-        {VERDICT_UNSCANNABLE, VERDICT_ERROR, VERDICT_ERROR, "two", 2, SCAN_ACTION_PASS},
-        {VERDICT_UNSCANNABLE, VERDICT_CLEAN, VERDICT_UNSCANNABLE, "one", 2, SCAN_ACTION_PASS},
-        {VERDICT_CLEAN, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2, SCAN_ACTION_REJECT},
-        {VERDICT_INFECTED, VERDICT_CLEAN, VERDICT_INFECTED, "one", 1, SCAN_ACTION_REJECT},
-        {VERDICT_ERROR, VERDICT_CLEAN, VERDICT_ERROR, "one", 2, SCAN_ACTION_REJECT},
-        {VERDICT_CLEAN, VERDICT_ERROR, VERDICT_ERROR, "two", 2, SCAN_ACTION_REJECT},
-        {VERDICT_ERROR, VERDICT_UNSCANNABLE, VERDICT_UNSCANNABLE, "two", 2, SCAN_ACTION_REJECT},
-        {VERDICT_UNSCANNABLE, VERDICT_ERROR, VERDICT_UNSCANNABLE, "one", 2, SCAN_ACTION_REJECT},
-        {VERDICT_UNSCANNABLE, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2, SCAN_ACTION_REJECT},
+        {VERDICT_CLEAN, VERDICT_CLEAN, VERDICT_CLEAN, "one", 2, ON_INFECTED_REJECT, ON_ERROR_ERROR_CODE, false,
+         "one=clean; two=clean"},
+        {VERDICT_INFECTED, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2, ON_INFECTED_PASS, ON_ERROR_ERROR_CODE, false,
+         "one=infected; two=infected"},
+        {VERDICT_INFECTED, VERDICT_ERROR, VERDICT_ERROR, "two", 2, ON_INFECTED_PASS, ON_ERROR_ERROR_CODE, false,
+         "one=infected; two=error:crash"},
+        {VERDICT_UNSCANNABLE, VERDICT_ERROR, VERDICT_ERROR, "two", 2, ON_INFECTED_PASS, ON_ERROR_ERROR_CODE, false,
+         "one=unscannable:limit; two=error:crash"},
+        {VERDICT_UNSCANNABLE, VERDICT_CLEAN, VERDICT_UNSCANNABLE, "one", 2, ON_INFECTED_PASS, ON_ERROR_ERROR_CODE,
+         false, "one=unscannable:limit; two=clean"},
+        {VERDICT_CLEAN, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2, ON_INFECTED_REJECT, ON_ERROR_ERROR_CODE, false,
+         "one=clean; two=infected"},
+        {VERDICT_INFECTED, VERDICT_CLEAN, VERDICT_INFECTED, "one", 1, ON_INFECTED_REJECT, ON_ERROR_ERROR_CODE, false,
+         "one=infected"},
+        {VERDICT_ERROR, VERDICT_CLEAN, VERDICT_ERROR, "one", 2, ON_INFECTED_REJECT, ON_ERROR_ERROR_CODE, false,
+         "one=error:crash; two=clean"},
+        {VERDICT_CLEAN, VERDICT_ERROR, VERDICT_ERROR, "two", 2, ON_INFECTED_REJECT, ON_ERROR_ERROR_CODE, false,
+         "one=clean; two=error:crash"},
+        {VERDICT_ERROR, VERDICT_UNSCANNABLE, VERDICT_UNSCANNABLE, "two", 2, ON_INFECTED_REJECT, ON_ERROR_ERROR_CODE,
+         false, "one=error:crash; two=unscannable:limit"},
+        {VERDICT_UNSCANNABLE, VERDICT_ERROR, VERDICT_UNSCANNABLE, "one", 2, ON_INFECTED_REJECT, ON_ERROR_ERROR_CODE,
+         false, "one=unscannable:limit; two=error:crash"},
+        {VERDICT_UNSCANNABLE, VERDICT_INFECTED, VERDICT_INFECTED, "two", 2, ON_INFECTED_REJECT, ON_ERROR_ERROR_CODE,
+         false, "one=unscannable:limit; two=infected"},
+        {VERDICT_INFECTED, VERDICT_INFECTED, VERDICT_INFECTED, "one", 2, ON_INFECTED_REJECT, ON_ERROR_ERROR_CODE, true,
+         "one=infected; two=infected"},
+        {VERDICT_ERROR, VERDICT_CLEAN, VERDICT_CLEAN, "two", 2, ON_INFECTED_REJECT, ON_ERROR_NEXT, false,
+         "one=error:crash; two=clean"},
+        {VERDICT_ERROR, VERDICT_ERROR, VERDICT_ERROR, "two", 2, ON_INFECTED_REJECT, ON_ERROR_NEXT, false,
+         "one=error:crash; two=error:crash"},
+        {VERDICT_ERROR, VERDICT_CLEAN, VERDICT_ERROR, "one", 2, ON_INFECTED_REJECT, ON_ERROR_PASS, false,
+         "one=error:crash; two=clean"},
     };
     static const enum verdict_reason reason_of[] = {[VERDICT_CLEAN] = VERDICT_REASON_NONE,
                                                     [VERDICT_INFECTED] = VERDICT_REASON_NONE,
@@ -372,6 +394,8 @@ START_TEST(engines_scan_in_order_and_the_strictest_decides)
         struct bench b;
         bench_open(&b, 2);
         b.conf[0].action = rows[i].first_action;
+        b.conf[0].on_error = rows[i].first_on_error;
+        b.fw.all = rows[i].all;
         bench_start(&b, false);
         broker_open(&b, 0);
         broker_open(&b, 1);
@@ -387,6 +411,7 @@ START_TEST(engines_scan_in_order_and_the_strictest_decides)
         }
         pump(&b, woken);
         assert_verdict(r, rows[i].result, reason_of[rows[i].result], rows[i].decided);
+        ck_assert_str_eq(scan_run_words(r), rows[i].words);
         ck_assert_uint_eq(b.broker[0].count + b.broker[1].count, rows[i].jobs);
         ck_assert_uint_eq(scan_run_verdict(r)->queue_us, 10 * rows[i].jobs);
         ck_assert_uint_eq(scan_run_verdict(r)->scan_us, 100 * rows[i].jobs);

@@ -44,7 +44,7 @@ static void expect_all_contained(const struct misdeed *deeds, size_t count)
 START_TEST(faults_are_crashes)
 {
     static const struct misdeed deeds[] = {
-#ifdef POSTERN_SANITIZED /* its report ends in an exit, or in a call outside the sandbox */
+#if defined(POSTERN_SANITIZED) && !defined(POSTERN_VALGRIND) /* its report ends in an exit, or in a call outside the sandbox */
         {"crash", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "the worker ended"},
 #else
         {"crash", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "SIGSEGV"},
@@ -70,17 +70,21 @@ END_TEST
 
 START_TEST(leaving_the_sandbox_is_death_or_refusal)
 {
-    static const struct misdeed deeds[] = {
+    static const struct misdeed refused_calls[] = {
         {"fork", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "SIGSYS"},
         {"exec", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "SIGSYS"},
         {"connect", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "SIGSYS"},
         {"kill", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "SIGSYS"},
         {"chmod", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "SIGSYS"},
+    };
+    static const struct misdeed refused_files[] = {
         {"open /etc/passwd", 10000, VERDICT_ERROR, VERDICT_REASON_ENGINE, "open: Permission denied"},
         {"open /proc/self/environ", 10000, VERDICT_ERROR, VERDICT_REASON_ENGINE, "open: Permission denied"},
     };
-    bool landlock = jail_landlock_abi() > 0;
-    expect_all_contained(deeds, landlock ? ARRAY_SIZE(deeds) : 5);
+    if (!rig_seccomp_lifted("calls outside the sandbox"))
+        expect_all_contained(refused_calls, ARRAY_SIZE(refused_calls));
+    if (jail_landlock_abi() > 0)
+        expect_all_contained(refused_files, ARRAY_SIZE(refused_files));
 }
 END_TEST
 
@@ -249,6 +253,8 @@ static void forbid_seccomp(void)
 START_TEST(without_seccomp_nothing_is_scanned)
 {
     struct rig r;
+    if (rig_seccomp_lifted("a filter that cannot be installed"))
+        return;
     rig_init(&r);
     r.before = forbid_seccomp;
     rig_start(&r);

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""The book of one run of a postern: who talked to it, what its backends hold, what the test killed. Clients and backends are found by
+their ports, so that no test has to write anything down. It is checked when the run ends (ledger.faults).
+"""
+import re
+import threading
+import time
+import weakref
+from collections import Counter
+from pathlib import Path
+
+from . import mail, processes
+from .ledger import CLEAN, INFECTED, TROUBLE, Delivery, Evidence, faults
+from .places import SOON, Timeout, is_root, until
+from .talk import Talk
+
+BYSTANDER = "127.0.0.9"  # its lines in the log are put aside, so that no test sees them
+BYSTANDERS = 3           # for each run
+books, backends = weakref.WeakValueDictionary(), weakref.WeakValueDictionary()  # by port
+_lock = threading.Lock()
+
+# What the test engine does with a message is known from its order.
+ORDERS = {"infected": INFECTED, "clean": CLEAN} | dict.fromkeys(
+    ("crash", "abort", "exit", "hang", "spin", "garbage", "wrong-id", "truncated-answer", "silent-close", "error", "nonsense"), TROUBLE)
+
+
+def talk_with(port, client=None):
+    """A record for a client that talks to PORT from the address CLIENT (None: not known)."""
+    talk = Talk(client)
+    with _lock:
+        book = books.get(port)
+    if book:
+        book.begin()
+        book.talks.append(talk)
+    return talk
+
+
+def send_bystanders(port=None, backend=None, during=""):
+    """Somebody else turns to the posterns at PORT, or in front of BACKEND, while something is going on."""
+    with _lock:
+        concerned = [book for at, book in list(books.items()) if port == at or backend in book.backends]
+    for book in concerned:
+        book.send_bystander(during)
+
+
+class Book:
+    """POSTERN has .port, .process, .log, .configuration, .terminated and edge_pid()."""
+
+    def __init__(self, postern):
+        self.postern = postern
+        text = postern.configuration.text()
+        found = [backends.get(int(port)) for port in dict.fromkeys(re.findall(r'Server "[^"]*:(\d+)"', text))]
+        self.backends = [backend for backend in found if backend]
+        self.may_pass = re.search(r"\b(action|on_\w+) = (pass|next)\b|\bscan = off\b", text) is not None
+        self.demanded = {int(code) for part in re.findall(r"\berror_code = \d+|\breason_codes\b[^]]*", text) for code in re.findall(r"= (\d+)", part)}
+        self.engines = set(re.findall(r'\b(fake|clamav) "', text))
+        self.greets_late = "greet_after_backend = true" in text
+        self.log_file = next(iter(re.findall(r'\blog = "(/[^"]+)"', text)), None)
+        self.excuses, self.killed = {}, set()
+        self.edge = self.baseline = None
+        # One edge; a scan host for each pool that has engines, and its workers.
+        self.family = 1 + sum(1 + int(count) for count in re.findall(r"\bConcurrency = (\d+)", text))
+        for backend in self.backends:
+            backend.books.append(self)
+        with _lock:
+            books[postern.port] = self
+        self.turn_page()
+
+    def turn_page(self):
+        """Everything so far is checked; from here on anew."""
+        self.talks, self.bystanders, self.recovered, self.left = [], [], None, []
+        self.held_before = [len(backend.completed) for backend in self.backends]
+        self.said_before = [Counter(backend.said) for backend in self.backends]
+        self.log_before = len(self.all_events()) if self.postern.log else 0
+        self.checked = False
+
+    def excuse(self, *promises, because):
+        """The test breaks these promises by its nature. Loss and leaks have no excuse."""
+        assert because and not {"L1", "L2"} & set(promises), "loss and leaks have no excuse, and every other has a reason"
+        self.excuses.update(dict.fromkeys(promises, because))
+
+    # --- a run ---
+
+    def is_serving(self):
+        postern = self.postern
+        return postern.process.poll() is None and not postern.terminated and bool(self.events("ready"))
+
+    def all_events(self):
+        log = self.postern.log
+        if not self.log_file:
+            with log.condition:
+                return log.everything[:]
+        path = Path(self.log_file)
+        return log.parse(path.read_text("utf-8", "backslashreplace")) if path.exists() else []
+
+    def events(self, name=None):
+        return [event for event in self.all_events() if name in (None, event["event"])]
+
+    def page(self):
+        return self.all_events()[self.log_before:]
+
+    def begin(self):
+        """It is ready, or was so before: what is open now is what shall be open in the end."""
+        if not self.edge and self.is_serving():
+            self.edge = self.postern.edge_pid()
+            self.baseline = self.descriptors()
+
+    def send_bystander(self, during):
+        """A session from another address, without mail: greeting, EHLO, NOOP, QUIT."""
+        if "L5" in self.excuses or self.greets_late or len(self.bystanders) >= BYSTANDERS or not self.is_serving():
+            return
+        note = [during, "it was not served to its end"]
+        self.bystanders.append(note)
+        edge = self.killed.copy()
+        try:
+            visit(self.postern.port)
+            note[1] = None
+        except (OSError, AssertionError) as failure:
+            note[1] = repr(failure)
+            if not self.is_serving() or edge != self.killed or self.events("stop"):
+                self.bystanders.remove(note)  # it met the end of the program, which is another matter
+
+    # --- its end ---
+
+    def settle(self):
+        """Every client leaves, every session has ended and is logged."""
+        for talk in self.talks:
+            if talk.connection:
+                talk.connection.close()
+        log = self.postern.log
+        until(lambda: log.ended or not (self.open_sessions() or self.unread_sessions()), f"every session has ended and is logged; the log:\n{log.tail()}")
+
+    def open_sessions(self):
+        opened = {}
+        for event in self.all_events():
+            if event["event"] == "connect":
+                opened[event["session"]] = event["client"]
+            elif event["event"] == "close":
+                opened.pop(event["session"], None)
+            elif event["event"] == "child-exit" and event.get("process") == "edge":
+                opened.clear()
+        return opened
+
+    def unread_sessions(self):
+        """Clients that were greeted and whose lines are still on their way to us."""
+        if "L8" in self.excuses:
+            return []
+        greeted = Counter(talk.client for talk in self.talks if talk.client and talk.codes[:1] == [220])
+        return list((greeted - Counter(event["client"] for event in self.page() if event["event"] == "connect")).elements())
+
+    def recover(self):
+        """The fault is over: scripts are forgotten, backends are back. A mail passes, and nothing is left of what was before."""
+        if not self.is_serving():
+            return
+        self.settle()
+        stopped = [backend for backend in self.backends if getattr(backend, "stopping", False)]
+        if all(backend.recover() for backend in self.backends) and self.backends and "L6" not in self.excuses:
+            self.recovered = self.mail_passes()
+        if "L7" not in self.excuses:
+            self.left = self.leftovers()
+        for backend in stopped:
+            backend.stop()
+
+    def mail_passes(self):
+        deadline, said = time.monotonic() + 2 * SOON, "nothing"
+        while time.monotonic() < deadline:
+            try:
+                reply = visit(self.postern.port, mail.plain(subject="after the fault"))
+                if reply.code == 250:
+                    return None
+                said = repr(reply)
+                if reply.code // 100 == 5:
+                    break
+            except (OSError, AssertionError) as failure:
+                said = repr(failure)
+            if not self.is_serving():
+                return "it has ended"
+            time.sleep(0.1)
+        return f"no mail passes after the fault: {said}"
+
+    def leftovers(self, patience=SOON):
+        left = []
+
+        def nothing(find, what):
+            try:
+                until(lambda: not find(), what, patience)
+            except Timeout:
+                left.append(f"{what}: {find()}")
+
+        self.settle()
+        nothing(self.postern.spool_files, "files in the spool")
+        nothing(lambda: processes.zombies(self.postern.process.pid), "processes that nobody reaped")
+        nothing(lambda: processes.descendants(self.postern.process.pid)[self.family:], "more processes than edge, scan hosts and workers")
+        if self.edge and self.postern.edge_pid() == self.edge and self.baseline is not None:
+            nothing(lambda: sorted((self.descriptors() - self.baseline).elements()), "descriptors of the edge beyond those at the beginning")
+        return left
+
+    def descriptors(self):
+        """What the edge has open, by kind, without connections to backends: idle ones are kept for the next mail."""
+        if not is_root():
+            return None
+        return processes.descriptors(self.postern.edge_pid(), {backend.port for backend in self.backends})
+
+    def evidence(self):
+        for talk in self.talks:
+            talk.finish()
+        held, said = [], Counter()
+        for backend, held_before, said_before in zip(self.backends, self.held_before, self.said_before):
+            held += backend.completed[held_before:]
+            said += Counter(backend.said) - said_before
+        others = {attempt.digest for backend in self.backends for book in backend.books if book is not self
+                  for talk in book.talks for attempt in talk.attempts}
+        return Evidence(self.talks, others, [Delivery(item.digests, item.code) for item in held], said, self.page(), self.truth,
+                        self.may_pass, self.demanded, self.bystanders, self.recovered, self.left, self.killed)
+
+    def truth(self, attempt):
+        """What is known of a message by its octets alone."""
+        if attempt.content is None:
+            return None
+        if "clamav" in self.engines and mail.contains(attempt.content, (mail.test_virus(), mail.PAYLOAD)):
+            return INFECTED
+        if "fake" not in self.engines:
+            return None
+        order = re.search(rb"(?im)^X-Fake: *([\w-]+)", attempt.content)
+        return ORDERS.get(order[1].decode()) if order else CLEAN
+
+    def check(self):
+        """Raises AssertionError with every promise that was broken and has no excuse."""
+        if self.checked:
+            return
+        self.checked = True
+        found = faults(self.evidence(), self.excuses)
+        assert not found, "broken promises:\n" + "\n".join(found) + "\nthe log:\n" + self.postern.log.tail()
+
+
+def visit(port, content=None):
+    """A bystander's session, with CONTENT as its mail; the reply to that."""
+    from .client import Client  # which writes into this book, as everybody
+    with Client(port, source=BYSTANDER) as client:
+        if client.greeting.code != 220:
+            raise AssertionError(f"greeted with {client.greeting}")
+        client.ehlo("bystander.test")
+        reply = client.message(content) if content else client.command("NOOP", 250)
+        if reply.code != 421:
+            client.quit()
+        return reply

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+"""The ledger against forged evidence: for every promise, runs that it must find guilty, and honest ones that it must not; then against real
+runs that were tampered with."""
+import hashlib
+import os
+import signal
+
+import pytest
+from harness import mail
+from harness.client import dot_stuffed
+from harness.ledger import INFECTED, PROMISES, TROUBLE, Delivery, Evidence, faults
+from harness.postern import fake_stanza
+from harness.talk import Attempt, Body, Refused, Talk, digests_of
+
+CONTENT = b"Subject: forged\r\n\r\nwords\r\n"
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+CLIENT = "127.0.0.1:4711"
+CONNECT = {"event": "connect", "session": "s", "client": CLIENT}
+CLOSE = {"event": "close", "session": "s", "client": CLIENT, "reason": "quit"}
+
+
+def line(**fields):
+    """A message's line in the log: of a clean delivered one, but for FIELDS (None: not there)."""
+    full = {"event": "message", "session": "s", "id": "s.1", "client": CLIENT, "outcome": "delivered", "verdict": "clean", "action": "pass",
+            "reply": "250 2.0.0 queued", "backend_reply": "250 2.0.0 queued", "sha256": DIGEST, **fields}
+    return {key: value for key, value in full.items() if value is not None}
+
+
+def attempt(code=250, content=CONTENT, **fields):
+    return Attempt(hashlib.sha256(content).hexdigest(), content, code, length=len(content), client=CLIENT, **fields)
+
+
+def run(*, attempts=None, refused=(), held=1, held_code=250, content=CONTENT, events=None, **fields):
+    """Evidence of an honest run of one message, but for what is given."""
+    talk = Talk(CLIENT)
+    talk.attempts, talk.refused = [attempt()] if attempts is None else attempts, list(refused)
+    return Evidence([talk], deliveries=[Delivery(digests_of(content), held_code) for _ in range(held)],
+                    events=[CONNECT, *([line()] if events is None else events), CLOSE], **fields)
+
+
+REJECTED = {"outcome": "refused", "verdict": "infected", "action": "reject", "virus": "V", "reply": "550 5.7.1 no", "backend_reply": None}
+FAILED = {"outcome": "deferred", "verdict": "error", "reason": "timeout", "action": "reject", "reply": "451 4.7.1 later", "backend_reply": None}
+UNKNOWN = {"outcome": "unknown", "reply": "451 4.4.2 lost", "backend_reply": "the connection was lost"}
+UNKNOWN_LINE = {"event": "outcome-unknown", "session": "s", "id": "s.1", "detail": "the connection was lost"}
+MARKED = b"X-Virus-Status: Yes, V; host=gw\r\n" + CONTENT
+
+HONEST = {
+    "delivered": lambda: run(),
+    "infected": lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: INFECTED),
+    "deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: TROUBLE),
+    "outcome unknown": lambda: run(attempts=[attempt(451)], held_code=None, events=[line(**UNKNOWN), UNKNOWN_LINE]),
+    "left before it heard": lambda: run(attempts=[attempt(None)]),
+    "marked and passed": lambda: run(content=MARKED, events=[line(verdict="infected", virus="V")], truth=lambda a: INFECTED, may_pass=True),
+    "refused by the backend": lambda: run(attempts=[attempt(554)], held_code=554, said=[554],
+                                          events=[line(outcome="refused", reply="554 5.6.0 no", backend_reply="554 5.6.0 no")]),
+    "trouble that the administrator wants bounced": lambda: run(attempts=[attempt(554)], held=0, events=[line(**{**FAILED, "reply": "554 x"})],
+                                                                demanded={554}),
+    "edge killed in the body": lambda: Evidence([_talk(attempt(None, complete=False))], events=[CONNECT], killed={"edge"}),
+    "edge killed by the test": lambda: run(events=[line(), {"event": "child-exit", "process": "edge", "status": "killed"}], killed={"edge"}),
+    "same message twice": lambda: run(attempts=[attempt(), attempt()], held=2, events=[line(), line(id="s.2")]),
+    "at a backend that others use too": lambda: run(attempts=[], events=[], others=[DIGEST]),
+    "refused recipient": lambda: run(refused=[Refused("RCPT", 550, client=CLIENT)], said=[550],
+                                     events=[line(), {"event": "reject", "session": "s", "reply": "550 5.1.1 no"}]),
+    "a command that is no command": lambda: run(refused=[Refused("MAIL", 501, client=CLIENT)],
+                                                events=[line(), {"event": "reject", "session": "s", "reply": "501 5.5.4 no"}]),
+}
+
+GUILTY = {
+    # L1
+    "lost": ("L1", lambda: run(held=0)),
+    "promised, and refused by the backend": ("L1", lambda: run(held_code=451)),
+    "promised twice, held once": ("L1", lambda: run(attempts=[attempt(), attempt()], events=[line(), line(id="s.2")])),
+    "a changed octet": ("L1", lambda: run(content=CONTENT.replace(b"w", b"W"))),
+    "an added header": ("L1", lambda: run(content=b"Received: by me\r\n" + CONTENT)),
+    "out of nowhere": ("L1", lambda: run(attempts=[], events=[])),
+    # L2
+    "infected by the log": ("L2", lambda: run(attempts=[attempt(550)], events=[line(**REJECTED)])),
+    "infected by its octets": ("L2", lambda: run(truth=lambda a: INFECTED)),
+    "not scanned": ("L2", lambda: run(truth=lambda a: TROUBLE)),
+    "refused by the backend after it leaked": ("L2", lambda: run(attempts=[attempt(550)], held_code=550, events=[line(**REJECTED)], said=[550])),
+    "bare LF": ("L2", lambda: run(attempts=[attempt(content=b"a\nb\r\n")], content=b"a\nb\r\n",
+                                  events=[line(sha256=hashlib.sha256(b"a\nb\r\n").hexdigest())])),
+    # L3
+    "two copies": ("L3", lambda: run(held=2)),
+    "a copy that the client does not know of": ("L3", lambda: run(attempts=[attempt(451)], events=[line(**UNKNOWN)])),
+    "a copy of a message that counts as deferred": ("L3", lambda: run(attempts=[attempt(451)], events=[line(outcome="deferred", reply="451 x")])),
+    # L4
+    "trouble bounced": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**{**FAILED, "reply": "550 5.7.1 x"})])),
+    "trouble taken for a virus": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: TROUBLE)),
+    "bounced without a reason": ("L4", lambda: run(attempts=[attempt(554)], held=0, events=[line(outcome="refused", reply="554 x", reason="r")])),
+    "recipient bounced by nobody": ("L4", lambda: run(refused=[Refused("RCPT", 550, client=CLIENT)],
+                                                      events=[line(), {"event": "reject", "session": "s", "reply": "550 5.1.1 no"}])),
+    "greeting with 554 of our own": ("L4", lambda: run(refused=[Refused("greeting", 554, client=CLIENT)],
+                                                       events=[line(), {"event": "reject", "session": "s", "reply": "554 no"}])),
+    # L5
+    "bystander not served": ("L5", lambda: run(bystanders=[("a client waits", "no reply within 30 s")])),
+    # L6
+    "no mail afterwards": ("L6", lambda: run(recovered="no mail passes after the fault: 451")),
+    "edge ended by itself": ("L6", lambda: run(events=[line(), {"event": "child-exit", "process": "edge", "status": "killed by SIGSEGV"}])),
+    "another one ended than was killed": ("L6", lambda: run(events=[line(), {"event": "child-exit", "process": "scan CPU", "status": "x"}],
+                                                            killed={"edge"})),
+    # L7
+    "something left": ("L7", lambda: run(left=["files in the spool: ['x']"])),
+    # L8
+    "no line": ("L8", lambda: run(events=[])),
+    "no line of a broken off message": ("L8", lambda: run(attempts=[attempt(None, complete=False)], held=0, events=[])),
+    "two lines": ("L8", lambda: run(events=[line(), line(id="s.2")])),
+    "a line without ids": ("L8", lambda: run(events=[line(id=None)])),
+    "a line with another reply": ("L8", lambda: run(events=[line(reply="451 4.3.0 later")])),
+    "a line with another digest": ("L8", lambda: run(events=[line(sha256="0" * 64)])),
+    "a line without a reason": ("L8", lambda: run(attempts=[attempt(451)], held=0, events=[line(**{**FAILED, "reason": None})])),
+    "a refused command without a line": ("L8", lambda: run(refused=[Refused("MAIL", 451, client=CLIENT)])),
+    "a session that ended properly and has no line, whoever was killed": ("L8", lambda: run(events=[], killed={"edge"})),
+}
+
+
+def _talk(*attempts):
+    talk = Talk(CLIENT)
+    talk.attempts = list(attempts)
+    return talk
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_an_honest_run_is_found_innocent(name):
+    assert faults(HONEST[name]()) == []
+
+
+@pytest.mark.parametrize("name", GUILTY)
+def test_a_forged_run_is_found_guilty_of_the_promise_that_it_breaks(name):
+    promise, forge = GUILTY[name]
+    found = faults(forge())
+    assert promise in {fault.split()[0] for fault in found}, found
+    assert promise not in {fault.split()[0] for fault in faults(forge(), excused=[promise])}
+
+
+def test_every_promise_has_a_forgery():
+    assert {promise for promise, _ in GUILTY.values()} == set(PROMISES)
+
+
+# --- what is read from the octets ---
+
+def play(talk, steps):
+    for who, data in steps:
+        (talk.sent if who == "C" else talk.received)(data)
+    talk.finish()
+    return [(a.code, a.complete, a.granted, a.content) for a in talk.attempts]
+
+
+WIRE = dot_stuffed(CONTENT)
+ENVELOPE = b"EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
+GRANTED = b"220 x\r\n250-x\r\n250 y\r\n250 ok\r\n250 ok\r\n354 go\r\n"
+
+
+@pytest.mark.parametrize("steps, expected", [
+    ([("C", ENVELOPE), ("S", GRANTED), ("C", WIRE), ("S", b"250 ok\r\n")], [(250, True, True, CONTENT)]),
+    ([("C", ENVELOPE + WIRE + b"QUIT\r\n"), ("S", GRANTED + b"250 ok\r\n221 bye\r\n")], [(250, True, True, CONTENT)]),
+    ([("C", ENVELOPE), ("S", GRANTED), ("C", WIRE[:-3]), ("S", b"421 timeout\r\n")], [(421, False, True, None)]),
+    ([("C", ENVELOPE + WIRE), ("S", GRANTED)], [(None, True, True, CONTENT)]),
+    ([("C", ENVELOPE + WIRE)], [(None, True, False, CONTENT)]),
+    ([("C", ENVELOPE + WIRE), ("S", b"220 x\r\n250 x\r\n451 no\r\n503 no\r\n503 no\r\n")], []),
+    ([("C", ENVELOPE), ("S", GRANTED), ("C", WIRE + ENVELOPE[8:] + WIRE), ("S", b"250 a\r\n250 b\r\n250 c\r\n354 d\r\n550 e\r\n")],
+     [(250, True, True, CONTENT), (550, True, True, CONTENT)]),
+], ids=["step by step", "pipelined", "timeout", "reply not read", "nothing read", "refused", "two messages"])
+@pytest.mark.parametrize("octets", [1, 7, 10_000])
+def test_messages_and_their_replies_are_found_however_the_octets_come(steps, expected, octets):
+    pieces = [(who, data[i:i + octets]) for who, data in steps for i in range(0, len(data), octets)]
+    assert play(Talk(), pieces) == expected
+
+
+@pytest.mark.parametrize("content", [b"", b".\r\n", b"..\r\n.x\r\n\r\n.\r\n", b"a\r\n", b"\r\n", b"x\n.\r\r\n.\n\r\n"])
+@pytest.mark.parametrize("octets", [1, 2, 3, 5, 100])
+def test_a_body_is_the_content_without_dot_stuffing_wherever_it_is_cut(content, octets):
+    wire = content.replace(b"\r\n.", b"\r\n..")
+    wire = (b"." if content.startswith(b".") else b"") + wire + b".\r\nQUIT\r\n"
+    body, rest, at = Body(), None, 0
+    while rest is None:
+        rest = body.feed(wire[at:at + octets])
+        at += octets
+    assert (rest + wire[at:], body.content, body.length) == (b"QUIT\r\n", content, len(content))
+    assert body.digest == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("wrap", [lambda v: mail.plain(v), mail.with_attachment, lambda v: mail.with_attachment(mail.in_zip(mail.in_zip(v))),
+                                  lambda v: mail.with_attachment(mail.with_attachment(v), "m.eml", "message/rfc822")])
+def test_the_virus_is_known_by_the_octets_of_a_message(wrap):
+    assert mail.contains(wrap(mail.test_virus()), [mail.test_virus()])
+    assert not mail.contains(wrap(b"innocent"), [mail.test_virus()])
+
+
+# --- the book of a real run ---
+
+def lose_the_mail(pair, book):
+    pair.backend.completed.pop()
+
+
+def leak_a_virus(pair, book):
+    assert pair.deliver(mail.fake_order("infected Some.Virus")).code == 550
+    pair.backend.completed.append(Delivery({[attempt for talk in book.talks for attempt in talk.attempts][-1].digest}, 250))
+
+
+def double_the_mail(pair, book):
+    pair.backend.completed.append(pair.backend.completed[-1])
+
+
+def bounce_the_mail(pair, book):
+    book.talks[0].attempts[0].code = 554
+
+
+def turn_a_bystander_away(pair, book):
+    assert book.bystanders and book.bystanders[0][1] is None, "there was one, and it was served"
+    book.bystanders[0][1] = "told 421"
+
+
+def kill_the_edge(pair, book):
+    os.kill(pair.postern.edge_pid(), signal.SIGKILL)
+    pair.log.wait_for("child-exit")
+
+
+def leave_a_file(pair, book):
+    book.settle()
+    (pair.postern.spool / "left").touch()
+    book.left = book.leftovers(patience=0.1)
+    (pair.postern.spool / "left").unlink()
+
+
+def lose_a_line(pair, book):
+    book.settle()
+    with pair.log.condition:
+        pair.log.everything = [event for event in pair.log.everything if event["event"] != "message"]
+
+
+SABOTAGE = {"L1": lose_the_mail, "L2": leak_a_virus, "L3": double_the_mail, "L4": bounce_the_mail, "L5": turn_a_bystander_away,
+            "L6": kill_the_edge, "L7": leave_a_file, "L8": lose_a_line}
+
+
+@pytest.mark.parametrize("promise", SABOTAGE)
+def test_sabotage_of_a_real_run_is_found(start_pair, promise):
+    pair = start_pair(engines=fake_stanza())
+    book = pair.postern.book
+    assert pair.deliver(mail.plain()).code == 250
+    SABOTAGE[promise](pair, book)
+    book.settle()
+    with pytest.raises(AssertionError, match=f"\n{promise} "):
+        book.check()
+    book.turn_page()
