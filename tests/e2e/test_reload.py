@@ -68,6 +68,11 @@ def hosts(pair):
     return [pid for pid in processes.children(pair.postern.process.pid) if "--pool" in processes.command_line(pid)]
 
 
+def kill_host(pair, pid):
+    pair.postern.book.killed.add("scan")
+    os.kill(pid, signal.SIGKILL)
+
+
 def wait_one_host(pair):
     """The old generation is gone, with its workers."""
     until(lambda: len(hosts(pair)) == 1, "one generation is left", LOADED)
@@ -289,7 +294,7 @@ def test_mail_flows_while_signatures_are_loaded(start, slow):
 def test_new_generation_that_is_killed_while_it_loads_is_an_alarm_and_another_try(start, slow):
     pair = start(pool={"reload_retry": "300ms"})
     slow.begin()
-    os.kill(wait_coming(pair), signal.SIGKILL)
+    kill_host(pair, wait_coming(pair))
     failed = pair.log.wait_for("reload-failed", timeout=LOADED)
     assert "SIGKILL" in failed["reason"]
     assert verdict(pair, ALPHA) == "infected"
@@ -310,7 +315,7 @@ def test_edge_that_is_killed_while_signatures_are_loaded_finds_the_new_ones(star
     pair = start()
     slow.begin()
     wait_coming(pair)
-    os.kill(pair.postern.edge_pid(), signal.SIGKILL)
+    pair.postern.hurt("edge")
     pair.log.wait_for("child-exit", process="edge")
     slow.finish()
     wait_loaded(pair)
@@ -374,7 +379,7 @@ def test_old_generation_scans_what_it_has_and_ends(held):
 @pytest.mark.root
 def test_old_generation_that_is_killed_while_it_drains_costs_no_mail(held):
     pair, host, _, senders = held
-    os.kill(host, signal.SIGKILL)
+    kill_host(pair, host)
     assert [sender.join() for sender in senders] == [250, 250]
     assert len(pair.log.find("message", verdict="clean", generation=2)) == 2
     wait_one_host(pair)
