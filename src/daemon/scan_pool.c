@@ -3,11 +3,13 @@
  * host, its end, or a limit of time. */
 #include "daemon/scan_pool.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "sys/clock.h"
 #include "sys/fdpass.h"
 #include "sys/memfd.h"
 #include "sys/spawn.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 enum {
@@ -99,19 +101,22 @@ static void log_begin_pool(struct log_record *r, const struct scan_pool *p, enum
     log_u64(r, "generation", generation);
 }
 
-/* Resident memory of a process, signatures included; 0 where the kernel does not tell. */
+/* Resident memory of a process, signatures included (the second number of its statm, in pages); 0 where the kernel does
+ * not tell. */
 static uint64_t memory_kib(const struct scan_host *h)
 {
-    char path[64];
-    unsigned long long size = 0, resident = 0;
-    snprintf(path, sizeof(path), "/proc/%ld/statm", (long)h->child.pid);
-    FILE *f = child_is_running(&h->child) ? fopen(path, "re") : NULL;
-    if (!f)
+    char text[128];
+    uint64_t pages = 0;
+    snprintf(text, sizeof(text), "/proc/%ld/statm", (long)h->child.pid);
+    int fd = child_is_running(&h->child) ? open(text, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t len = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
+    if (fd >= 0)
+        close(fd);
+    struct span all = span_of(text, len > 0 ? (size_t)len : 0);
+    struct span rest = span_sub(all, span_find(all, ' ') + 1, all.len);
+    if (num_parse_u64(span_sub(rest, 0, span_find(rest, ' ')), UINT32_MAX, &pages) != ERR_OK)
         return 0;
-    if (fscanf(f, "%llu %llu", &size, &resident) != 2) /* NOLINT(cert-err34-c): the kernel's own numbers */
-        resident = 0;
-    fclose(f);
-    return resident * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
 }
 
 /* One line for each engine that has a database. */
