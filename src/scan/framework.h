@@ -29,6 +29,7 @@ struct engine_conf {
     int on_error;                                /* ON_ERROR_ */
     int on_reason[VERDICT_REASON_COUNT];         /* ON_UNSCANNABLE_ or ON_TROUBLE_, by the reason's class */
     struct conf_dict reason_codes, reason_texts; /* by the reason's word; before those of its class */
+    struct conf_list ignore_signatures;          /* see ignore.h */
     int64_t error_code;
     int64_t timeout_ms;
     const char *pool; /* NULL: the engine's default pool */

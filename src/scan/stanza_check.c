@@ -3,6 +3,7 @@
  * configuration works otherwise than it may seem. */
 #include "base/num.h"
 #include "base/span.h"
+#include "scan/ignore.h"
 #include "scan/stanza.h"
 
 static const struct conf_scope *global_of(const struct conf_scope *scope)
@@ -132,6 +133,17 @@ static void check_on_error(const struct conf_scope *scope, const struct engine_c
     }
 }
 
+static void check_ignored(const struct conf_scope *scope, const char *entry, struct problems *problems)
+{
+    bool good;
+    if (ignore_is_digest(entry, &good) && !good)
+        problem_error(problems, scope, "ignore_signatures",
+                      "\"%.80s\": expected 64 hexadecimal digits after sha256:", entry);
+    else if (entry[strspn(entry, "*?")] == '\0')
+        problem_error(problems, scope, "ignore_signatures",
+                      "\"%.80s\" fits every name; to let all viruses pass, write action = pass", entry);
+}
+
 static void check_reasons(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
 {
     check_reason_names(scope, "reason_codes", &conf->reason_codes, problems);
@@ -140,6 +152,8 @@ static void check_reasons(const struct conf_scope *scope, const struct engine_co
         check_reason_code(scope, &conf->reason_codes.items[i], problems);
     for (size_t i = 0; i < conf->reason_texts.count; i++)
         check_text(scope, problems, "reason_texts", conf->reason_texts.items[i].value);
+    for (size_t i = 0; i < conf->ignore_signatures.count; i++)
+        check_ignored(scope, conf->ignore_signatures.items[i], problems);
     if (stanza_engine_enabled(scope))
         check_on_error(scope, conf, problems);
 }

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What the stanza of an engine says follows from its verdicts: action, code, text, one reason by another, and several engines on one message."""
+import hashlib
+
 import pytest
 from harness import mail
-from harness.postern import fake_stanza
+from harness.postern import clamav_stanza, fake_stanza
 
 
 def both(database, *, fake="", antivirus="", order="fake clamav"):
@@ -106,3 +108,27 @@ def test_an_engine_that_passes_its_trouble_marks_what_the_other_found_clean(star
     pair = start_pair(engines=both(database, fake="on_error = pass"))
     assert pair.deliver(mail.fake_order("error engine")).code == 250
     assert b"X-Virus-Status: error; reason=engine; engine=fake1" in delivered(pair)
+
+
+# --- false alarms ---
+
+def test_a_false_alarm_is_delivered_by_its_name_and_the_virus_behind_it_is_not(start_pair, database):
+    pair = start_pair(engines=clamav_stanza(database, ignore_signatures="( Eicar-Test* )"))
+    mark = pair.log.mark()
+    assert pair.deliver(mail.with_attachment(mail.test_virus())).code == 250
+    event = message_event(pair, mark)
+    assert (event["verdict"], event["detail"]) == ("clean", "Eicar-Test.UNOFFICIAL: the name is in ignore_signatures")
+    assert b"X-Virus-Status" not in delivered(pair)
+    reply = pair.deliver(mail.with_attachment(mail.test_virus() + b"\r\n" + mail.PAYLOAD))
+    assert reply.code == 550 and "Test.Payload" in reply.text, reply
+    reply = pair.deliver(mail.with_attachment(mail.in_zip(mail.PAYLOAD), text=mail.test_virus()))
+    assert reply.code == 550 and "Test.Payload" in reply.text, reply
+
+
+def test_a_false_alarm_is_delivered_by_its_digest_and_no_other_message_with_it(start_pair, database):
+    content = mail.with_attachment(mail.test_virus())
+    digest = hashlib.sha256(content).hexdigest().upper()
+    pair = start_pair(engines=clamav_stanza(database, ignore_signatures=f"( sha256:{digest} )"))
+    assert pair.deliver(content).code == 250
+    assert delivered(pair) == content
+    assert pair.deliver(mail.with_attachment(mail.test_virus())).code == 550

@@ -31,6 +31,7 @@
 #include "scan/engine/container.h"
 #include "scan/engine/engine.h"
 #include "scan/engine/shortage.h"
+#include "scan/ignore.h"
 
 enum {
     UNZIP_BLOCK = 8192, /* libclamav's unzip works in blocks of BUFSIZ and drops the one that crosses max_filesize */
@@ -50,6 +51,7 @@ struct clamav {
     struct cl_scan_options options;
     uint64_t max_filesize;
     bool has_unrar;
+    struct conf_list ignored; /* false alarms by name */
 };
 
 /* What the callbacks see of one message. */
@@ -59,7 +61,9 @@ struct findings {
     bool member_due, member_lost; /* a member was named and has not shown as a layer (yet, or ever) */
     const char *unsupported;      /* kind of container that cannot be opened */
     struct shortage before;       /* the scan */
-    char name[LIMIT_VERDICT_NAME + 1];
+    char name[LIMIT_VERDICT_NAME +
+              1]; /* of the first detection that counts; one that says "infected", if there is any */
+    char ignored[LIMIT_VERDICT_NAME + 1]; /* of the first that does not */
 };
 
 static void on_message(enum cl_msg severity, const char *full, const char *text, void *context)
@@ -80,12 +84,22 @@ static void forget_messages(void)
     last_words.len = 0;
 }
 
+/* Said of what could not be looked at, not of a virus. */
+static bool is_heuristic(const char *name)
+{
+    return strncmp(name, "Heuristics.Encrypted.", 21) == 0 || strncmp(name, "Heuristics.Limits.Exceeded", 26) == 0;
+}
+
 static void on_virus(int fd, const char *name, void *context)
 {
     (void)fd;
     struct findings *f = context;
-    if (f && name && !f->name[0])
-        verdict_copy_text(f->name, sizeof(f->name), span_cstr(name));
+    if (!f || !name)
+        return;
+    bool ignored = ignore_holds_name(&f->engine->ignored, name);
+    char *out = ignored ? f->ignored : f->name;
+    if (!out[0] || (!ignored && is_heuristic(out) && !is_heuristic(name)))
+        verdict_copy_text(out, sizeof(f->name), span_cstr(name));
 }
 
 static cl_error_t on_layer(int fd, const char *type, const char **ancestors, size_t parent_size, const char *name,
@@ -246,6 +260,7 @@ static enum err clamav_open(const struct engine_conf *conf, void **state, struct
         clamav_close(c);
         return e;
     }
+    c->ignored = conf->ignore_signatures;
     c->has_unrar = unrar_is_loaded();
     c->max_filesize = (uint64_t)cl_engine_get_num(c->engine, CL_ENGINE_MAX_FILESIZE, NULL);
     /* Everything is taken apart. Heuristics that guess (phishing, macros, broken files) stay off: what a message merely
@@ -350,6 +365,16 @@ static void map_clean(const struct findings *f, struct verdict *out)
     }
 }
 
+static cl_error_t scan_once(const struct clamav *c, int fd, struct cl_scan_options options, struct findings *f)
+{
+    const char *name = NULL;
+    unsigned long blocks = 0;
+    cl_error_t rc = cl_scandesc_callback(fd, NULL, &name, &blocks, c->engine, &options, f);
+    if (rc == CL_VIRUS)
+        on_virus(fd, name, f); /* as the callback, which is not called for every kind of detection */
+    return rc;
+}
+
 static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, struct verdict *out)
 {
     struct clamav *c = state;
@@ -368,16 +393,27 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
                                              : (long long)limit_ms);
     forget_messages();
     struct findings f = {.engine = c, .before = shortage_seen()};
-    struct cl_scan_options options = c->options;
-    const char *name = NULL;
-    unsigned long blocks = 0;
-    cl_error_t rc = cl_scandesc_callback(fd, NULL, &name, &blocks, c->engine, &options, &f);
+    cl_error_t rc = scan_once(c, fd, c->options, &f);
+    if (rc == CL_VIRUS && f.ignored[0] && !f.name[0]) {
+        /* A false alarm ended the scan; the virus behind it must not get through. */
+        struct cl_scan_options options = c->options;
+        options.general |= CL_SCAN_GENERAL_ALLMATCHES;
+        f = (struct findings){.engine = c, .before = shortage_seen()};
+        rc = scan_once(c, fd, options, &f);
+        if (rc == CL_VIRUS && f.ignored[0] && !f.name[0])
+            rc = CL_CLEAN;
+    }
     if (rc == CL_VIRUS)
-        map_name(name ? name : f.name[0] ? f.name : "unnamed", out);
+        map_name(f.name[0] ? f.name : "unnamed", out);
     else if (rc != CL_CLEAN && rc != CL_VERIFIED)
         map_failure(rc, out);
     else
         map_clean(&f, out);
+    if (f.ignored[0] && !out->detail[0]) {
+        char detail[LIMIT_VERDICT_TEXT + 1];
+        snprintf(detail, sizeof(detail), "%.128s: the name is in ignore_signatures", f.ignored);
+        verdict_copy_text(out->detail, sizeof(out->detail), span_cstr(detail));
+    }
 }
 
 const struct engine_type engine_clamav = {

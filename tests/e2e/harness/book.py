@@ -51,7 +51,7 @@ class Book:
         text = postern.configuration.text()
         found = [backends.get(int(port)) for port in dict.fromkeys(re.findall(r'Server "[^"]*:(\d+)"', text))]
         self.backends = [backend for backend in found if backend]
-        self.may_pass = re.search(r"\b(action|on_\w+) = (pass|next)\b|\bscan = off\b", text) is not None
+        self.may_pass = re.search(r"\b(action|on_\w+) = (pass|next)\b|\bscan = off\b|\bignore_signatures\b", text) is not None
         self.demanded = {int(code) for part in re.findall(r"\berror_code = \d+|\breason_codes\b[^]]*", text) for code in re.findall(r"= (\d+)", part)}
         self.engines = set(re.findall(r'\b(fake|clamav) "', text))
         self.greets_late = "greet_after_backend = true" in text

@@ -421,6 +421,48 @@ START_TEST(engines_scan_in_order_and_the_strictest_decides)
 }
 END_TEST
 
+START_TEST(a_false_alarm_by_name_or_digest_is_clean_but_trouble_is_not)
+{
+    static const char *const by_name[] = {"False.*"};
+    static const char *const by_digest[] = {"sha256:abababababababababababababababababababababababababababababababab"};
+    static const struct {
+        const char *const *ignored;
+        enum verdict_class class, result;
+        enum verdict_reason reason;
+        const char *name;
+        bool digest_fits;
+    } rows[] = {
+        {by_name, VERDICT_INFECTED, VERDICT_CLEAN, VERDICT_REASON_NONE, "False.Alarm", false},
+        {by_name, VERDICT_INFECTED, VERDICT_INFECTED, VERDICT_REASON_NONE, "True.Alarm", false},
+        {by_name, VERDICT_UNSCANNABLE, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT, "False.Alarm", false},
+        {by_digest, VERDICT_INFECTED, VERDICT_CLEAN, VERDICT_REASON_NONE, "True.Alarm", true},
+        {by_digest, VERDICT_INFECTED, VERDICT_INFECTED, VERDICT_REASON_NONE, "True.Alarm", false},
+        {by_digest, VERDICT_UNSCANNABLE, VERDICT_CLEAN, VERDICT_REASON_LIMIT, "", true},
+        {by_digest, VERDICT_ERROR, VERDICT_ERROR, VERDICT_REASON_CRASH, "", true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct bench b;
+        uint8_t digest[32];
+        memset(digest, rows[i].digest_fits ? 0xab : 0xcd, sizeof(digest));
+        bench_open(&b, 1);
+        b.conf[0].ignore_signatures = (struct conf_list){rows[i].ignored, 1};
+        bench_start(&b, false);
+        broker_open(&b, 0);
+        struct scan_run *r = scan_run_start(b.client, b.message, 7, digest, bench_woken, &b);
+        pump(&b, one_record);
+        broker_answer(&b, 0, b.broker[0].got[0].job.id, rows[i].class, rows[i].reason, rows[i].name);
+        pump(&b, woken);
+        assert_verdict(r, rows[i].result, rows[i].result == VERDICT_CLEAN ? VERDICT_REASON_NONE : rows[i].reason,
+                       "one");
+        ck_assert_uint_eq(scan_run_verdict(r)->database_version, 42);
+        ck_assert_int_eq(strstr(scan_run_verdict(r)->detail, "ignore_signatures") != NULL,
+                         rows[i].result == VERDICT_CLEAN);
+        scan_run_free(r);
+        bench_close(&b);
+    }
+}
+END_TEST
+
 START_TEST(scan_off_skips_and_no_engine_is_trouble)
 {
     struct bench b;
@@ -920,6 +962,7 @@ END_TEST
     X(a_job_names_engine_size_digest_and_deadline_and_carries_the_message)                                             \
     X(an_answer_becomes_the_verdict_under_our_own_name_of_the_engine)                                                  \
     X(engines_scan_in_order_and_the_strictest_decides)                                                                 \
+    X(a_false_alarm_by_name_or_digest_is_clean_but_trouble_is_not)                                                     \
     X(scan_off_skips_and_no_engine_is_trouble)                                                                         \
     X(an_engine_that_is_not_built_is_down_and_counts_as_settled)                                                       \
     X(without_a_channel_a_run_is_down_at_once)                                                                         \

@@ -405,6 +405,58 @@ START_TEST(a_database_that_is_missing_empty_or_broken_is_refused)
 }
 END_TEST
 
+START_TEST(an_ignored_signature_does_not_hide_the_virus_behind_it)
+{
+    static const char second[] = "Other.Payload:0:*:414e4f544845522d5041594c4f4144\n";
+    static const char *const ignored[] = {"Nothing.Like.It", "Test.*"};
+    static const char *const bodies[] = {"TEST-VIRUS-PAYLOAD", "ANOTHER-PAYLOAD"};
+    for (unsigned i = 0; i < 16;
+         i++) { /* both orders, each alone, in the body and in an attachment, with and without ignoring */
+        unsigned first = i & 3, attached = i >> 2 & 1, ignoring = i >> 3;
+        struct bench b;
+        char text[64], path[256];
+        prepare(&b);
+        write_file(b.database, "other.ndb", second, sizeof(second) - 1);
+        if (ignoring)
+            b.conf.ignore_signatures = (struct conf_list){ignored, ARRAY_SIZE(ignored)};
+        open_engine(&b);
+        snprintf(text, sizeof(text), "%s\r\n%s\r\n", bodies[first & 1], first < 2 ? "" : bodies[!(first & 1)]);
+        if (attached) {
+            add_mail_with(&b, (const unsigned char *)text, strlen(text));
+        } else {
+            add_text(&b, "From: a@example.org\r\nSubject: lunch\r\n\r\n");
+            add_text(&b, text);
+        }
+        struct verdict v = scan(&b);
+        bool harmless = ignoring && first == 0;
+        ck_assert_msg(v.class == (harmless ? VERDICT_CLEAN : VERDICT_INFECTED), "case %u: %s \"%s\" %s", i,
+                      verdict_class_word(v.class), v.name, v.detail);
+        if (harmless)
+            ck_assert_str_eq(v.detail, "Test.Payload.UNOFFICIAL: the name is in ignore_signatures");
+        if (ignoring && !harmless)
+            ck_assert_str_eq(v.name, "Other.Payload.UNOFFICIAL");
+        snprintf(path, sizeof(path), "%s/other.ndb", b.database);
+        ck_assert_int_eq(unlink(path), 0);
+        cleanup(&b);
+    }
+}
+END_TEST
+
+START_TEST(what_cannot_be_looked_at_is_not_ignored_with_the_virus_beside_it)
+{
+    static const char *const ignored[] = {"Test.Payload.UNOFFICIAL"};
+    struct bench b;
+    prepare(&b);
+    b.conf.ignore_signatures = (struct conf_list){ignored, ARRAY_SIZE(ignored)};
+    open_engine(&b);
+    add_mail_with(&b, archive_zip_encrypted, sizeof(archive_zip_encrypted));
+    add_text(&b, "TEST-VIRUS-PAYLOAD\r\n");
+    struct verdict v = scan(&b);
+    EXPECT(v, UNSCANNABLE, ENCRYPTED);
+    cleanup(&b);
+}
+END_TEST
+
 START_TEST(two_instances_live_in_one_process)
 {
     struct bench a, b;
@@ -442,6 +494,8 @@ END_TEST
     X(a_scan_that_lacks_disk_or_descriptors_is_an_error)                                                               \
     X(a_scan_that_lacks_memory_is_an_error)                                                                            \
     X(a_database_that_is_missing_empty_or_broken_is_refused)                                                           \
+    X(an_ignored_signature_does_not_hide_the_virus_behind_it)                                                          \
+    X(what_cannot_be_looked_at_is_not_ignored_with_the_virus_beside_it)                                                \
     X(two_instances_live_in_one_process)                                                                               \
     X(an_engine_is_found_by_its_name)
 #include "support/check_main.h"
