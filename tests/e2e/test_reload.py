@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 
 import pytest
 from harness import client, mail, processes
@@ -15,6 +16,7 @@ ALPHA, BETA = b"-".join([b"PATTERN", b"ALPHA"]), b"-".join([b"PATTERN", b"BETA"]
 FILLER = "".join(f"Test.Filler{i}:0:*:{os.urandom(12).hex()}\n" for i in range(8))
 # Loading the small databases of these tests, twice over, on a busy machine with sanitizers.
 LOADED = 90.0
+SOAK_MINUTES = float(os.environ.get("POSTERN_SOAK_MINUTES", 0))
 QUICK = {"database_settle": "100ms"}
 RETRY = {"reload_retry": "24h"}  # never, unless a test asks for it
 
@@ -172,10 +174,11 @@ BROKEN = {
 
 
 def mend(signatures):
+    """The last step makes it whole: nothing in between could be loaded."""
+    signatures.put(signature("Test.Alpha", ALPHA), signature("Test.Beta", BETA))
     for path in signatures.path.iterdir():
         if path.name != "test.ndb":
             path.unlink()
-    signatures.put(signature("Test.Alpha", ALPHA), signature("Test.Beta", BETA))
 
 
 @pytest.mark.parametrize("kind", BROKEN)
@@ -238,8 +241,12 @@ def test_database_that_is_broken_at_start_is_451_until_it_is_mended(start, signa
     assert ("canary" in down["reason"]) == (kind == "clean-is-infected")
     assert (verdict(pair, ALPHA), verdict(pair, BETA)) == (451, 451)
     if kind == "no-directory":
-        (directory / "elsewhere").rename(signatures.path)
-    mend(signatures)
+        (directory / "elsewhere").rename(directory / "mended")
+        home, signatures.path = signatures.path, directory / "mended"
+        mend(signatures)
+        signatures.path.rename(home)
+    else:
+        mend(signatures)
     wait_loaded(pair)
     assert (verdict(pair, ALPHA), verdict(pair, BETA)) == ("infected", "infected")
 
@@ -298,9 +305,9 @@ def test_new_generation_that_is_killed_while_it_loads_is_an_alarm_and_another_tr
     failed = pair.log.wait_for("reload-failed", timeout=LOADED)
     assert "SIGKILL" in failed["reason"]
     assert verdict(pair, ALPHA) == "infected"
-    slow.path.unlink()
+    slow.finish()  # for the next try
     wait_loaded(pair)
-    assert verdict(pair, ALPHA) == "infected"
+    assert verdict(pair, BETA) == "infected"
 
 
 def test_stop_while_signatures_are_loaded_is_clean(start, slow):
@@ -486,11 +493,13 @@ def check_verdicts(pair, found):
     return messages
 
 
-def reload_under_load(pair, signatures, clients, swaps):
+def reload_under_load(pair, signatures, clients, swaps, until_time=None):
     """Databases that find the one or the other, in turn; each exchange waits for the one before and for some mails."""
     found, load, mark = {1: "alpha"}, Load(pair, clients), 0
     try:
         for swap in range(swaps):
+            if until_time and time.monotonic() > until_time:
+                break
             kind, name, pattern = [("beta", "Test.Beta", BETA), ("alpha", "Test.Alpha", ALPHA)][swap % 2]
             signatures.put(signature(name, pattern))
             done = wait_loaded(pair, since=mark)
@@ -503,6 +512,16 @@ def reload_under_load(pair, signatures, clients, swaps):
         load.stop()
     assert set(load.codes) == {250, 550}, f"replies that a reload must not cause: {load.codes}"
     return found
+
+
+@pytest.mark.skipif(not SOAK_MINUTES, reason="POSTERN_SOAK_MINUTES says how long the full form lasts")
+def test_c18_in_full(start, signatures):
+    pair = start(top={"event_loops": 2}, pool={"Concurrency": 4}, timeout="120s")
+    end = time.monotonic() + SOAK_MINUTES * 60
+    found = reload_under_load(pair, signatures, clients=20, swaps=1 << 30, until_time=end)
+    check_verdicts(pair, found)
+    wait_one_host(pair)
+    assert not pair.log.find("child-exit") and not pair.log.find("reload-failed")
 
 
 @pytest.mark.parametrize("mode", ["overlap", "stop_first"])

@@ -57,7 +57,9 @@ static uint64_t mix_file(uint64_t hash, const struct stat *st)
         (uint64_t)st->st_ctim.tv_sec,
         (uint64_t)st->st_ctim.tv_nsec,
     };
-    return mix(hash, numbers, sizeof(numbers));
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+        hash = mix_number(hash, numbers[i]);
+    return hash;
 }
 
 /* A sum, because a directory is read in no particular order. */

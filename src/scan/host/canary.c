@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* For the birth of a worker and a scan of a few octets, on a machine that is busy beyond measure. */
-enum { CANARY_MS = 60 * 1000, TEST_STRING_SIZE = 68 };
+enum { CANARY_MS = 60 * 1000, CANARY_LIMIT_MS = 2 * CANARY_MS, TEST_STRING_SIZE = 68 };
 
 /* The standard test string stands in no file, so that nothing takes the program for a virus. */
 static void make_test_string(char out[TEST_STRING_SIZE])
@@ -160,7 +160,7 @@ static void ask_next(struct canary *c)
         give_up(c, "its job could not be sent");
         return;
     }
-    deadline_set_ms(&c->limit, CANARY_MS * 2);
+    deadline_set_ms(&c->limit, CANARY_LIMIT_MS);
 }
 
 void canary_start(struct canary *c, struct broker *b, void (*done)(struct broker *b))
