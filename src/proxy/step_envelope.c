@@ -169,6 +169,7 @@ static void session_on_mail(struct session *s, const struct smtp_server_event *e
     s->sent = 0;
     if (!t || transaction_set_mail(t, ev->mail.path, ev->mail.size, ev->mail.body) != ERR_OK ||
         !(s->backend = backend_lease(s->proxy->backends, false, session_wake, s))) {
+        session_log_text(s, LOG_SHORTAGE, "no memory for a transaction");
         session_reply_say(s, SMTP_SAY_INTERNAL_ERROR);
         session_end_transaction(s);
     }

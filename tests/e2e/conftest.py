@@ -15,6 +15,8 @@ from harness.backend import Backend  # noqa: E402
 from harness.peers import PeerMissing  # noqa: E402
 from harness.postfix import Postfix  # noqa: E402
 
+pytest_plugins = ["harness.scale"]
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "root: needs root (users, namespaces, a look into processes that hide from their own user)")
@@ -120,11 +122,7 @@ class Pair:
 
     def forget(self):
         self.backend.forget()
-        with self.backend.condition:
-            self.backend.mails.clear()
-            self.backend.sessions = [s for s in self.backend.sessions if not s.over.is_set()]
-            for session in self.backend.sessions:
-                session.commands.clear()
+        self.backend.forget_mails()
 
 
 @pytest.fixture(scope="module")

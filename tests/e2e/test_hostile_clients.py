@@ -85,6 +85,25 @@ def test_a_client_that_never_reads_is_held_back_and_dropped(start_pair, database
     s.close()
 
 
+@pytest.mark.release
+@pytest.mark.soak("endless-line", "a command line that does not end (A11): one error, no memory, and the next command works",
+                  octets=(5_000_000, 2_000_000_000))
+def test_a_line_without_end_costs_one_error_and_no_memory(start_pair, scale):
+    pair = start_pair(build=RELEASE_BUILD, engines="scan = off\n", listener={"client_timeout": "1h"})
+    edge = pair.postern.edge_pid()
+    with Client(pair.port, timeout=120) as c:
+        c.ehlo()
+        before = processes.peak_resident_kib(edge)
+        for _ in range(scale.octets // 100_000):
+            c.send(b"x" * 100_000)
+        c.send(b"\r\nNOOP\r\n")
+        c.expect(500)
+        c.expect(250)
+        scale.facts["KiB more"] = processes.peak_resident_kib(edge) - before
+        assert scale.facts["KiB more"] < 256
+    healthy(pair)
+
+
 @pytest.mark.parametrize("stage", ["connect", "ehlo", "mail", "mail-unread", "rcpt", "data", "body", "virus-dot", "dot", "quit"])
 @pytest.mark.parametrize("how", ["reset", "close", "half"])
 def test_leaving_at_every_stage_leaves_nothing(pair, stage, how):
@@ -179,14 +198,15 @@ def test_slow_octets_of_one_do_not_slow_others(pair):
         assert slow.reply().code == 250
 
 
-def test_thousands_of_connections_are_bounded_and_the_process_goes_on(start_pair, database):
+@pytest.mark.soak("connections", "more connections than allowed: bounded, told so, and everything given back", allowed=(600, 6000))
+def test_thousands_of_connections_are_bounded_and_the_process_goes_on(start_pair, database, scale):
     from harness.postern import clamav_stanza
-    pair = start_pair(engines=clamav_stanza(database), top={"max_connections": 600, "max_connections_per_host": 600})
+    pair = start_pair(engines=clamav_stanza(database), top={"max_connections": scale.allowed, "max_connections_per_host": scale.allowed})
     edge = pair.postern.edge_pid()
     base = processes.descriptor_count(edge)
     rss = processes.resident_kib(edge)
     sockets, refused = [], 0
-    for _ in range(900):
+    for _ in range(scale.allowed * 3 // 2):
         s = socket.create_connection(("127.0.0.1", pair.port), 10)
         first = s.recv(200)
         if first.startswith(b"220"):
@@ -195,11 +215,11 @@ def test_thousands_of_connections_are_bounded_and_the_process_goes_on(start_pair
             assert first.startswith(b"421 4.7.0"), first
             refused += 1
             s.close()
-    assert len(sockets) == 600 and refused == 300
-    print("rss per session KiB", (processes.resident_kib(edge) - rss) / 600)
-    for s in sockets[:300]:
+    assert len(sockets) == scale.allowed and refused == scale.allowed // 2
+    scale.facts["KiB per session"] = round((processes.resident_kib(edge) - rss) / scale.allowed, 1)
+    for s in sockets[::2]:
         s.close()
-    for s in sockets[300:]:
+    for s in sockets[1::2]:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         s.close()
     until(lambda: processes.descriptor_count(edge) <= base + 1, "descriptors back", 20)

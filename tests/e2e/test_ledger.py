@@ -8,7 +8,8 @@ import signal
 import pytest
 from harness import mail
 from harness.client import dot_stuffed
-from harness.ledger import INFECTED, PROMISES, TROUBLE, Delivery, Evidence, faults
+from harness.ledger import CLEAN, INFECTED, PROMISES, TROUBLE, Delivery, Evidence, faults
+from harness.load import two_engines
 from harness.postern import fake_stanza
 from harness.talk import Attempt, Body, Refused, Talk, digests_of
 
@@ -56,11 +57,18 @@ HONEST = {
     "trouble that the administrator wants bounced": lambda: run(attempts=[attempt(554)], held=0, events=[line(**{**FAILED, "reply": "554 x"})],
                                                                 demanded={554}),
     "edge killed in the body": lambda: Evidence([_talk(attempt(None, complete=False))], events=[CONNECT], killed={"edge"}),
+    "a client that the killed edge did not greet, and its address used again":
+        lambda: Evidence([Talk(CLIENT), _talk(attempt())], deliveries=[Delivery(digests_of(CONTENT), 250)], events=[CONNECT, line(), CLOSE],
+                         killed={"edge"}),
     "edge killed by the test": lambda: run(events=[line(), {"event": "child-exit", "process": "edge", "status": "killed"}], killed={"edge"}),
     "same message twice": lambda: run(attempts=[attempt(), attempt()], held=2, events=[line(), line(id="s.2")]),
     "at a backend that others use too": lambda: run(attempts=[], events=[], others=[DIGEST]),
     "refused recipient": lambda: run(refused=[Refused("RCPT", 550, client=CLIENT)], said=[550],
                                      events=[line(), {"event": "reject", "session": "s", "reply": "550 5.1.1 no"}]),
+    "a backend that takes no mail at all": lambda: run(refused=[Refused("MAIL", 554, "5.3.2 no mail here", client=CLIENT)], said=[521],
+                                                       events=[line(), {"event": "reject", "session": "s", "reply": "554 5.3.2 no mail here"}]),
+    "refused for want of memory": lambda: run(refused=[Refused("MAIL", 451, client=CLIENT)],
+                                              events=[line(), {"event": "shortage", "session": "s", "detail": "no memory for a transaction"}]),
     "a command that is no command": lambda: run(refused=[Refused("MAIL", 501, client=CLIENT)],
                                                 events=[line(), {"event": "reject", "session": "s", "reply": "501 5.5.4 no"}]),
 }
@@ -99,6 +107,8 @@ GUILTY = {
     "edge ended by itself": ("L6", lambda: run(events=[line(), {"event": "child-exit", "process": "edge", "status": "killed by SIGSEGV"}])),
     "another one ended than was killed": ("L6", lambda: run(events=[line(), {"event": "child-exit", "process": "scan CPU", "status": "x"}],
                                                             killed={"edge"})),
+    "ended more often than it was killed": ("L6", lambda: run(events=[line(), *[{"event": "child-exit", "process": "edge", "status": "x"}] * 2],
+                                                              killed={"edge": 1})),
     # L7
     "something left": ("L7", lambda: run(left=["files in the spool: ['x']"])),
     # L8
@@ -116,7 +126,7 @@ GUILTY = {
 
 def _talk(*attempts):
     talk = Talk(CLIENT)
-    talk.attempts = list(attempts)
+    talk.codes, talk.attempts = [220], list(attempts)
     return talk
 
 
@@ -242,4 +252,22 @@ def test_sabotage_of_a_real_run_is_found(start_pair, promise):
     book.settle()
     with pytest.raises(AssertionError, match=f"\n{promise} "):
         book.check()
+    book.turn_page()
+
+
+def test_a_long_load_is_checked_before_it_is_forgotten_and_leaves_nothing(start_pair, database):
+    pair = start_pair(engines=two_engines(database, "20s"))
+    book = pair.postern.book
+    for _ in range(2):
+        assert pair.deliver(mail.plain()).code == 250
+        assert pair.deliver(mail.with_attachment(mail.test_virus())).code == 550
+        assert pair.deliver(mail.fake_order("error engine")).code == 451
+        attempts = [attempt for talk in book.talks for attempt in talk.attempts]
+        assert [attempt.truth for attempt in attempts] == [CLEAN, INFECTED, TROUBLE] and not any(attempt.content for attempt in attempts)
+        book.forget()
+        assert not (book.talks or pair.log.everything or pair.backend.completed or pair.backend.mails)
+    assert pair.deliver(mail.plain()).code == 250
+    pair.backend.completed.pop()
+    with pytest.raises(AssertionError, match="\nL1 "):
+        book.forget()
     book.turn_page()

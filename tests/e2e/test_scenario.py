@@ -27,7 +27,8 @@ class Stage:
         if not instance:
             return
         instance.forget()
-        instance.down()
+        for server in list(instance.listeners):
+            instance.down(server)
         try:
             if clean and instance.postern.process.returncode is None:
                 instance.postern.stop()

@@ -116,7 +116,8 @@ def test_killed_supervisor_takes_everybody_with_it(start_postern, database):
 
 
 @pytest.mark.root
-def test_descriptors_and_processes_stay_the_same_over_many_sessions(start_pair, database):
+@pytest.mark.soak("many-sessions", "one session after the other, some broken off: descriptors and processes as before", sessions=(50, 20_000))
+def test_descriptors_and_processes_stay_the_same_over_many_sessions(start_pair, database, scale):
     pair = start_pair(engines=clamav_stanza(database))
 
     def rounds(count):
@@ -129,13 +130,14 @@ def test_descriptors_and_processes_stay_the_same_over_many_sessions(start_pair, 
                 client.reset()
             else:
                 assert pair.deliver(mail.plain()).code == 250
+        pair.log.wait_for("close", count=count)
+        pair.postern.book.forget()
 
     rounds(5)
     edge, host = pair.postern.edge_pid(), pair.postern.scan_host_pid()
-    until(lambda: len(pair.log.find("close")) >= 5, "sessions closed")
     before = processes.descriptor_count(edge), processes.descriptor_count(host), len(processes.descendants(pair.postern.process.pid))
-    rounds(50)
-    until(lambda: len(pair.log.find("close")) >= 55, "sessions closed")
+    for _ in range(scale.sessions // 50):
+        rounds(50)
     after = processes.descriptor_count(edge), processes.descriptor_count(host), len(processes.descendants(pair.postern.process.pid))
     # One more or less: an idle connection to the backend may be open at either time.
     assert all(b - a <= 1 for a, b in zip(before, after)), (before, after)

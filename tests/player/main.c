@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* player FILE.smtp|FOLDER…: plays every scenario in every manner and prints how many runs that were.
+/* player [--random N] [--seed S] [--only-random] FILE.smtp|FOLDER…: plays every scenario in every manner and prints how
+ * many runs that were.
  *
  * whole; octet by octet; cut once at every place (of long sends only near their ends and around some of their line
  * ends); few octets per read and write; EAGAIN and EINTR in between; the n-th allocation failing, for every n. All but
- * the last must give the same replies and the same deliveries. */
+ * the last must give the same replies and the same deliveries. Then N (default 3) times in pieces, octets per operation
+ * and stuttering drawn by chance, some of them with an allocation failing; --only-random leaves out all but these. */
 #include "base/mem.h"
+#include "base/num.h"
 #include "player/memory.h"
 #include "player/play.h"
 #include <glob.h>
@@ -23,13 +26,20 @@ enum { CRASHES_MAX = 20 };
 
 /* In memory that parent and child share: what a child had done until it crashed still counts. */
 struct count {
-    unsigned long scenarios, runs, cuts, starved, alike, failed;
+    unsigned long scenarios, runs, cuts, starved, random, alike, failed;
     unsigned long failing; /* the allocation that fails now; 0: none */
-    char manner[80];       /* of the run that goes on now */
+    char manner[160];      /* of the run that goes on now */
+};
+
+struct options {
+    unsigned long rounds; /* by chance */
+    uint64_t seed;
+    bool only_random;
 };
 
 struct player {
     const struct setup *setup;
+    const struct options *options;
     struct outcome whole; /* what every other run must give too */
     struct count *count;
 };
@@ -91,24 +101,59 @@ static bool play_cuts(struct player *p)
     return ok;
 }
 
+/* One run with an allocation failing; *STARVED: it came to that. */
+static void play_starving(struct player *p, const struct manner *how, bool *starved)
+{
+    struct outcome out;
+    bool ok = play(p->setup, how, &out);
+    *starved = out.starved;
+    p->count->runs++;
+    p->count->starved++;
+    if (!ok)
+        say_failed(p, p->count->manner, out.failure.text);
+    outcome_release(&out);
+}
+
 /* From allocation FROM on. */
 static void play_starved(struct player *p, unsigned long from)
 {
     for (unsigned long n = from; n < FAILING_MAX; n++) {
         struct manner how = {.fail_at = n};
-        struct outcome out;
+        bool starved;
         p->count->failing = n;
         snprintf(p->count->manner, sizeof(p->count->manner), "allocation %lu failing", n);
-        bool ok = play(p->setup, &how, &out), starved = out.starved;
-        p->count->runs++;
-        p->count->starved++;
-        if (!ok)
-            say_failed(p, p->count->manner, out.failure.text);
-        outcome_release(&out);
+        play_starving(p, &how, &starved);
         if (!starved)
             return;
     }
     say_failed(p, "allocations failing", "more allocations than a scenario can need");
+}
+
+static void play_random(struct player *p)
+{
+    for (unsigned long n = 0; n < p->options->rounds; n++) {
+        uint64_t draw = world_mixed(p->options->seed ^ world_mixed(n));
+        struct manner how = {.pieces = draw | 1, .stutter = draw >> 60 < 4};
+        char manner[80];
+        bool starved;
+        if (draw >> 56 & 1)
+            how.limit = 1 + (draw >> 32) % 600 + p->whole.octets / 4096;
+        if (p->setup->scenario->whole_writes) {
+            how.limit = 0;
+            how.stutter = false;
+        }
+        p->count->random++;
+        snprintf(manner, sizeof(manner), "--seed %llu, random run %lu", (unsigned long long)p->options->seed, n);
+        if (draw % 3 != 0) {
+            if (!play_alike(p, &how, manner))
+                return;
+            continue;
+        }
+        how.fail_at = 1 + (draw >> 8) % 400;
+        p->count->failing = how.fail_at;
+        snprintf(p->count->manner, sizeof(p->count->manner), "%s, allocation %lu failing", manner, how.fail_at);
+        play_starving(p, &how, &starved);
+    }
 }
 
 static void play_all_manners(struct player *p)
@@ -132,8 +177,8 @@ static void play_all_manners(struct player *p)
         outcome_release(&p->whole);
         return;
     }
-    bool ok = true;
-    for (size_t i = 0; i < ARRAY_SIZE(manners) && ok; i++) {
+    bool ok = !p->setup->scenario->one_run;
+    for (size_t i = 0; i < ARRAY_SIZE(manners) && ok && !p->options->only_random; i++) {
         struct manner how = manners[i].how;
         if (p->setup->scenario->whole_writes && (how.limit || how.stutter))
             continue;
@@ -141,18 +186,21 @@ static void play_all_manners(struct player *p)
             how.limit += p->whole.octets / 4096; /* large messages in reasonable time */
         ok = play_alike(p, &how, manners[i].name);
     }
-    if (ok && play_cuts(p))
+    if (ok && !p->options->only_random && play_cuts(p))
         play_starved(p, 1);
+    if (ok)
+        play_random(p);
     outcome_release(&p->whole);
 }
 
 /* Plays PATH; with FAILING only the runs from that failing allocation on. */
-static void play_file(const char *path, const char *spool, unsigned long failing, struct count *count)
+static void play_file(const char *path, const char *spool, unsigned long failing, const struct options *options,
+                      struct count *count)
 {
     struct scenario scenario;
     struct setup setup = {0};
     struct errtext why = {""};
-    struct player p = {.setup = &setup, .count = count};
+    struct player p = {.setup = &setup, .options = options, .count = count};
     enum err e = scenario_load(&scenario, path, &why);
     if (e == ERR_OK && !scenario.sockets_only) {
         count->scenarios += failing == 0;
@@ -171,7 +219,7 @@ static void play_file(const char *path, const char *spool, unsigned long failing
 }
 
 /* A child plays, so that a crash is one failed run and the next ones are played all the same. */
-static void play_apart(const char *path, const char *spool, struct count *count)
+static void play_apart(const char *path, const char *spool, const struct options *options, struct count *count)
 {
     unsigned long runs = count->runs, failing = 0;
     struct timespec start, end;
@@ -182,7 +230,7 @@ static void play_apart(const char *path, const char *spool, struct count *count)
         fflush(stdout);
         pid_t pid = fork();
         if (pid == 0) {
-            play_file(path, spool, failing, count);
+            play_file(path, spool, failing, options, count);
             exit(EXIT_SUCCESS); /* and a leak is a status that the parent sees */
         }
         if (pid < 0 || waitpid(pid, &status, 0) != pid)
@@ -191,7 +239,7 @@ static void play_apart(const char *path, const char *spool, struct count *count)
             break;
         count->failed++;
         printf("FAILED %s, %s: crashed or leaked (status %#x)\n", path, count->manner, (unsigned)status);
-        if (count->failing == 0)
+        if (count->failing == 0 || options->only_random)
             break;
         failing = count->failing + 1;
     }
@@ -201,34 +249,58 @@ static void play_apart(const char *path, const char *spool, struct count *count)
            (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9);
 }
 
-static void play_argument(const char *path, const char *spool, struct count *count)
+static void play_argument(const char *path, const char *spool, const struct options *options, struct count *count)
 {
     char pattern[4096];
     glob_t found;
     snprintf(pattern, sizeof(pattern), "%s/*.smtp", path);
     if (glob(pattern, 0, NULL, &found) != 0) {
-        play_apart(path, spool, count);
+        play_apart(path, spool, options, count);
         return;
     }
     for (size_t i = 0; i < found.gl_pathc; i++)
-        play_apart(found.gl_pathv[i], spool, count);
+        play_apart(found.gl_pathv[i], spool, options, count);
     globfree(&found);
+}
+
+/* Takes the options in front of the files; the index of the first file, 0: wrong. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+    int i = 1;
+    for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+        uint64_t *value = NULL, rounds;
+        if (strcmp(argv[i], "--only-random") == 0) {
+            o->only_random = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--random") == 0)
+            value = &rounds;
+        else if (strcmp(argv[i], "--seed") == 0)
+            value = &o->seed;
+        if (!value || ++i == argc || num_parse_u64(span_cstr(argv[i]), UINT64_MAX, value) != ERR_OK)
+            return 0;
+        if (value == &rounds)
+            o->rounds = (unsigned long)rounds;
+    }
+    return i < argc ? i : 0;
 }
 
 int main(int argc, char **argv)
 {
     struct count *count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct options options = {.rounds = 3, .seed = 1};
     const char *base = getenv("TMPDIR");
     char spool[4096];
+    int first = read_options(argc, argv, &options);
     snprintf(spool, sizeof(spool), "%s/postern-player-XXXXXX", base && *base ? base : "/tmp");
-    if (argc < 2 || count == MAP_FAILED || !mkdtemp(spool)) {
-        fprintf(stderr, "usage: player FILE.smtp|FOLDER…\n");
+    if (first == 0 || count == MAP_FAILED || !mkdtemp(spool)) {
+        fprintf(stderr, "usage: player [--random N] [--seed S] [--only-random] FILE.smtp|FOLDER…\n");
         return EXIT_FAILURE;
     }
-    for (int i = 1; i < argc; i++)
-        play_argument(argv[i], spool, count);
+    for (int i = first; i < argc; i++)
+        play_argument(argv[i], spool, &options, count);
     rmdir(spool);
-    printf("%lu scenarios, %lu runs: %lu cut once, %lu with an allocation failing; %lu failed\n", count->scenarios,
-           count->runs, count->cuts, count->starved, count->failed);
+    printf("%lu scenarios, %lu runs: %lu cut once, %lu with an allocation failing, %lu by chance; %lu failed\n",
+           count->scenarios, count->runs, count->cuts, count->starved, count->random, count->failed);
     return count->failed || count->scenarios == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

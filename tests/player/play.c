@@ -119,7 +119,7 @@ static bool backend_connect(struct world *w, const struct step *step)
 {
     for (size_t i = 0; i < w->link_count; i++) {
         struct link *l = &w->links[i];
-        if (!l->pending || l->refused || l->automatic || l->wire.transport.closed)
+        if (!l->pending || l->refused || l->automatic || l->wire.transport.closed || l->server != step->server)
             continue;
         w->newest = l->number;
         link_accept(l);
@@ -131,7 +131,7 @@ static bool backend_connect(struct world *w, const struct step *step)
         world_settle(w);
         return true;
     }
-    world_fail(w, "expected a connection to the backend");
+    world_fail(w, "expected a connection to server %u", step->server + 1);
     return false;
 }
 
@@ -315,6 +315,10 @@ static bool client_step(struct world *w, const struct step *step)
     case CLIENT_FINISH:
         wire_finish(&c->wire);
         break;
+    case CLIENT_STOP:
+    case CLIENT_READ:
+        c->wire.stopped = step->act == CLIENT_STOP;
+        break;
     default: /* CLIENT_CLOSE, CLIENT_RESET */
         wire_close(&c->wire, step->act == CLIENT_RESET ? ECONNRESET : 0);
     }
@@ -329,6 +333,8 @@ static bool do_step(struct world *w, const struct step *step)
     case CLIENT_FINISH:
     case CLIENT_CLOSE:
     case CLIENT_RESET:
+    case CLIENT_STOP:
+    case CLIENT_READ:
     case CLIENT_REPLY:
     case CLIENT_NOTHING:
     case CLIENT_CLOSED:
@@ -351,7 +357,7 @@ static bool do_step(struct world *w, const struct step *step)
         return backend_act(w, step);
     case BACKEND_DOWN:
     case BACKEND_UP:
-        w->down = step->act == BACKEND_DOWN;
+        w->down[step->server] = step->act == BACKEND_DOWN;
         return true;
     case TIME_PASSES:
         world_pass_time(w, step->time);
@@ -411,6 +417,18 @@ static void run_script(struct world *w)
     }
 }
 
+/* Who was told of an internal error finds a line about it: its own, or one that says what was short. */
+static void check_internal_errors(struct world *w)
+{
+    struct span told = SPAN("451 4.3.0 Internal error"), lines = buf_span(&w->log_lines);
+    bool logged = span_find_span(lines, told) < lines.len || span_find_span(lines, SPAN("\"shortage\"")) < lines.len;
+    for (unsigned i = 1; i <= SCENARIO_CLIENTS && !logged; i++) {
+        struct span read = buf_span(&w->clients[i].replies), unread = buf_span(&w->clients[i].wire.received);
+        if (span_find_span(read, told) < read.len || span_find_span(unread, told) < unread.len)
+            world_fail(w, "client %u was told of an internal error, and the log has no line about it", i);
+    }
+}
+
 static unsigned count_descriptors(void)
 {
     unsigned n = 0;
@@ -441,6 +459,7 @@ bool play(const struct setup *setup, const struct manner *how, struct outcome *o
     run_script(&w);
     if (!w.broken && w.told_ok > w.accepted)
         world_fail(&w, "%u messages were answered 2xx, but backends took %u", w.told_ok, w.accepted);
+    check_internal_errors(&w);
     bool played = !w.broken;
     if (!played) { /* it is to end all the same */
         out->failure = w.failure;

@@ -164,6 +164,8 @@ static const struct {
     {'C', "finish", CLIENT_FINISH},
     {'C', "close", CLIENT_CLOSE},
     {'C', "reset", CLIENT_RESET},
+    {'C', "stops reading", CLIENT_STOP},
+    {'C', "reads", CLIENT_READ},
     {'S', "closed", CLIENT_CLOSED},
     {'S', "nothing", CLIENT_NOTHING},
     {'B', "connect", BACKEND_CONNECT},
@@ -196,11 +198,27 @@ static enum err add_action(struct reader *r, char who, unsigned party, struct sp
 {
     if (who == 'C' && span_eq(word, SPAN("body")))
         return begin_body(r, party);
-    for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
-        if (actions[i].who == who && span_eq(word, span_cstr(actions[i].word)))
-            return step_add(r, actions[i].act, party, SPAN(""));
     if (who == 'L')
         return step_add(r, LOG_HAS_NOT, 0, word);
+    unsigned server = 0;
+    bool numbered = word.len > 2 && word.ptr[word.len - 2] == ' ' && char_is_digit(word.ptr[word.len - 1]);
+    if (numbered) {
+        server = (unsigned)(word.ptr[word.len - 1] - '1');
+        word = span_sub(word, 0, word.len - 2);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+        if (actions[i].who != who || !span_eq(word, span_cstr(actions[i].word)))
+            continue;
+        enum act act = actions[i].act;
+        bool of_server =
+            act == BACKEND_CONNECT || act == BACKEND_CONNECT_SILENT || act == BACKEND_DOWN || act == BACKEND_UP;
+        if (server >= r->s->servers || (numbered && !of_server))
+            return fault(r, "there is no such server");
+        enum err e = step_add(r, act, party, SPAN(""));
+        if (e == ERR_OK)
+            r->newest->server = server;
+        return e;
+    }
     return fault(r, "no such action");
 }
 
@@ -296,13 +314,32 @@ static enum err read_config(struct reader *r, struct span text)
     return e == ERR_OK ? joined(r, r->s->config, SPAN("\n"), &r->s->config) : e;
 }
 
+/* One more server with these KEYWORDS; without any: the usual ones. */
+static enum err read_server(struct reader *r, struct span keywords)
+{
+    if (r->s->servers == SCENARIO_SERVERS || r->newest)
+        return fault(r, "expected at most three servers, before the first step");
+    r->s->keywords[r->s->servers++] = keywords.len > 0 ? keywords : DEFAULT_KEYWORDS;
+    return ERR_OK;
+}
+
+/* NUMBER of a server, or nothing: all that there are so far. */
+static enum err read_down(struct reader *r, struct span number)
+{
+    for (unsigned i = 0; i < r->s->servers; i++)
+        if (number.len == 0 || (number.len == 1 && number.ptr[0] == (char)('1' + i)))
+            r->s->down[i] = true;
+    return ERR_OK;
+}
+
 static enum err read_line(struct reader *r, struct span line)
 {
     static const struct {
         const char *word;
         int kind;
-    } heads[] = {{"config: ", 'c'},     {"keywords: ", 'k'},    {"backend: down", 'd'}, {"only: sockets", 's'},
-                 {"only: memory", 'm'}, {"writes: whole", 'w'}, {"include ", 'i'}};
+    } heads[] = {{"config: ", 'c'},      {"keywords: ", 'k'},   {"backend: down", 'd'},
+                 {"only: sockets", 's'}, {"only: memory", 'm'}, {"writes: whole", 'w'},
+                 {"include ", 'i'},      {"server:", 'b'},      {"runs: one", 'o'}};
     if (line.len == 0 || line.ptr[0] == '#')
         return ERR_OK;
     for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
@@ -314,12 +351,17 @@ static enum err read_line(struct reader *r, struct span line)
         case 'c':
             return read_config(r, rest);
         case 'k':
-            return joined(r, rest, SPAN(""), &r->s->keywords);
-        case 'd':
-            r->s->backend_down = true;
+            r->s->keywords[0] = rest;
             return ERR_OK;
+        case 'b':
+            return read_server(r, rest);
+        case 'd':
+            return read_down(r, rest);
         case 'w':
             r->s->whole_writes = true;
+            return ERR_OK;
+        case 'o':
+            r->s->one_run = true;
             return ERR_OK;
         case 's':
             r->s->sockets_only = true;
@@ -335,17 +377,19 @@ static enum err read_line(struct reader *r, struct span line)
 
 static enum err read_file(struct reader *r, const char *path)
 {
-    char *text = arena_alloc(&r->s->arena, FILE_MAX);
     FILE *f = fopen(path, "re");
-    if (!f || !text) {
-        if (f)
-            fclose(f);
-        errtext_set(r->why, "%s: cannot be read", path);
+    long size = f && fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
+    char *text = size >= 0 && size < FILE_MAX ? arena_alloc(&r->s->arena, (size_t)size + 1) : NULL;
+    if (text)
+        rewind(f);
+    size_t len = text ? fread(text, 1, (size_t)size, f) : 0;
+    if (f)
+        fclose(f);
+    if (!text || len != (size_t)size) {
+        errtext_set(r->why, "%s: cannot be read, or is larger than %d octets", path, FILE_MAX);
         return ERR_IO;
     }
-    size_t len = fread(text, 1, FILE_MAX, f);
-    fclose(f);
-    enum err e = len < FILE_MAX ? ERR_OK : fault(r, "too long");
+    enum err e = ERR_OK;
     struct span rest = span_of(text, len);
     for (r->line = 1; rest.len > 0 && e == ERR_OK; r->line++) {
         struct span line = span_sub(rest, 0, span_find(rest, '\n'));
@@ -357,7 +401,7 @@ static enum err read_file(struct reader *r, const char *path)
 
 enum err scenario_load(struct scenario *s, const char *path, struct errtext *why)
 {
-    *s = (struct scenario){.keywords = DEFAULT_KEYWORDS, .config = SPAN("")};
+    *s = (struct scenario){.keywords = {DEFAULT_KEYWORDS}, .servers = 1, .config = SPAN("")};
     arena_init(&s->arena, SCENARIO_MAX);
     s->last = &s->first;
     char *folder = arena_strdup(&s->arena, span_cstr(path)), *name = arena_strdup(&s->arena, span_cstr(path));

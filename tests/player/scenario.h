@@ -19,6 +19,8 @@ enum act {
     CLIENT_FINISH, /* no more input, but it still reads */
     CLIENT_CLOSE,
     CLIENT_RESET,
+    CLIENT_STOP,    /* reads no more */
+    CLIENT_READ,    /* reads again */
     CLIENT_REPLY,   /* expect one: text is code and a pattern for its words */
     CLIENT_NOTHING, /* expect that no reply has come */
     CLIENT_CLOSED,  /* expect the end, with nothing unread before it */
@@ -45,23 +47,26 @@ enum act {
 struct step {
     struct step *next;
     enum act act;
-    unsigned line;  /* in the file */
-    unsigned party; /* number of the client (from 1) or the backend's connection (0: the newest) */
+    unsigned line;   /* in the file */
+    unsigned party;  /* number of the client (from 1) or the backend's connection (0: the newest) */
+    unsigned server; /* BACKEND_CONNECT to BACKEND_UP: its number, from 0 */
     struct span text;
     size_t body_at; /* CLIENT_SEND: from here on it is a message although no 354 was awaited; 0: no such place */
     bool final;     /* CLIENT_REPLY: answers a message */
     uint64_t time;  /* TIME_PASSES: microseconds */
 };
 
-enum { SCENARIO_CLIENTS = 4 };
+enum { SCENARIO_CLIENTS = 4, SCENARIO_SERVERS = 3 };
 
 struct scenario {
     struct arena arena;
-    const char *name;     /* of the file, without folder and ending */
-    struct span config;   /* lines for the top level of the configuration */
-    struct span keywords; /* of the backend's EHLO, parted by commas */
-    bool backend_down;    /* from the start */
+    const char *name;                       /* of the file, without folder and ending */
+    struct span config;                     /* lines for the top level of the configuration */
+    struct span keywords[SCENARIO_SERVERS]; /* of each server's EHLO, parted by commas */
+    bool down[SCENARIO_SERVERS];            /* from the start */
+    unsigned servers;
     bool sockets_only;
+    bool one_run;      /* too long for more */
     bool whole_writes; /* the proxy writes once, whatever becomes of it: no short writes */
     bool rset_scripted, quit_scripted;
     bool infected_passes; /* action = pass */

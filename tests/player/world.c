@@ -24,19 +24,24 @@ enum { LAST_HOURS = 48 };
 struct conf_text {
     struct span lines;
     const char *spool;
+    unsigned servers;
 };
+
+enum { FIRST_PORT = 10025 };
 
 static enum err conf_read(void *arg, const char *path, struct buf *out, struct errtext *why)
 {
     const struct conf_text *text = arg;
     (void)path;
     (void)why;
-    return buf_printf(out,
-                      "spoolbase = \"%s\"\n%.*s"
-                      "ESMTP_Listener { Listen \"127.0.0.1:2525\" { } }\n"
-                      "Backend { Server \"127.0.0.1:10025\" { } }\n"
-                      "antivirus \"antivirus1\" { " ENGINE " \"fake1\" { } }\n",
-                      text->spool, SPAN_ARG(text->lines));
+    enum err e = buf_printf(out,
+                            "spoolbase = \"%s\"\n%.*s"
+                            "ESMTP_Listener { Listen \"127.0.0.1:2525\" { } }\n"
+                            "antivirus \"antivirus1\" { " ENGINE " \"fake1\" { } }\nBackend {\n",
+                            text->spool, SPAN_ARG(text->lines));
+    for (unsigned i = 0; i < text->servers && e == ERR_OK; i++)
+        e = buf_printf(out, "  Server \"127.0.0.1:%u\" { }\n", FIRST_PORT + i);
+    return e == ERR_OK ? buf_append(out, SPAN("}\n")) : e;
 }
 
 static enum err conf_list(void *arg, const char *path, struct buf *out, struct errtext *why)
@@ -59,7 +64,7 @@ static enum err load(struct setup *s, const char *spool_path, struct errtext *wh
 #undef SCAN_ENGINE
     };
     const struct conf_classes classes = {.items = all, .count = ARRAY_SIZE(all)};
-    struct conf_text text = {.lines = s->scenario->config, .spool = spool_path};
+    struct conf_text text = {.lines = s->scenario->config, .spool = spool_path, .servers = s->scenario->servers};
     const struct conf_source source = {.read = conf_read, .list = conf_list, .arg = &text};
     struct problems problems;
     problems_init(&problems);
@@ -83,16 +88,19 @@ enum err setup_init(struct setup *s, const struct scenario *scenario, const char
         return e;
     const struct conf_scope *global = s->conf.global;
     const struct conf_scope *listen = conf_child(conf_child(global, &esmtp_listener_class, NULL), &listen_class, NULL);
-    const struct conf_scope *server = conf_child(conf_child(global, &backend_class, NULL), &server_class, NULL);
+    const struct conf_scope *backend = conf_child(global, &backend_class, NULL), *server = NULL;
     const struct spool_conf *spool = conf_child(global, &spool_class, NULL)->values;
     framework_init(&s->framework, global);
     s->limits = conf_child(global, &proxy_class, NULL)->values;
     s->listen = listen->values;
     s->listen_name = listen->name;
-    s->target = (struct backend_target){.name = server->name, .conf = server->values, .helo = "gw.example.org"};
-    e = addr_parse(span_cstr(server->name), 25, &s->target.addr, why);
-    if (e != ERR_OK)
-        return e;
+    for (unsigned i = 0; i < scenario->servers; i++) {
+        server = conf_child(backend, &server_class, server);
+        s->targets[i] = (struct backend_target){.name = server->name, .conf = server->values, .helo = "gw.example.org"};
+        e = addr_parse(span_cstr(server->name), 25, &s->targets[i].addr, why);
+        if (e != ERR_OK)
+            return e;
+    }
     s->spool = spool_open(spool->spoolbase, (uint64_t)spool->large_message_threshold, why);
     return s->spool ? ERR_OK : ERR_IO;
 }
@@ -157,17 +165,17 @@ enum err __wrap_stream_connect(struct stream *s, struct loop *l, const struct ad
                                size_t max_in, size_t max_out, void (*wake)(void *arg), void *arg)
 {
     struct world *w = world_of(l);
-    (void)a;
     (void)source;
+    unsigned server = ntohs(((const struct sockaddr_in *)(const void *)&a->storage)->sin_port) - FIRST_PORT;
     if (w->link_count == WORLD_LINKS)
         abort(); /* the scenario is wrong, or the proxy opens connections without end */
     struct link *link = &w->links[w->link_count++];
-    *link = (struct link){.pending = true, .refused = w->down, .automatic = w->probing};
+    *link = (struct link){.pending = true, .server = server, .refused = w->down[server], .automatic = w->probing};
     buf_init(&link->envelope, 1 << 20);
     buf_init(&link->message, SIZE_MAX / 2);
     wire_open(&link->wire, l, w->how, WINDOW, s, max_in, max_out, wake, arg);
     s->connecting = true;
-    if (w->down) {
+    if (w->down[server]) {
         s->connecting = false;
         s->error = ECONNREFUSED;
         s->changed = true;
@@ -330,7 +338,7 @@ static void send_now(struct world *w, struct link *l, const char *text)
 
 static void send_keywords(struct world *w, struct link *l)
 {
-    struct span rest = w->setup->scenario->keywords;
+    struct span rest = w->setup->scenario->keywords[l->server];
     struct buf text;
     buf_init(&text, 65536);
     bool ok = buf_append(&text, SPAN("250-backend.test\r\n")) == ERR_OK;
@@ -457,6 +465,22 @@ void world_pass_time(struct world *w, uint64_t us)
         world_settle(w);
 }
 
+uint64_t world_mixed(uint64_t x)
+{
+    x += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+/* Short pieces mostly, as what matters is mostly short; of long sends longer ones, to come to an end. */
+static size_t piece_length(const struct world *w, size_t done, size_t len)
+{
+    uint64_t draw = world_mixed(w->how->pieces ^ world_mixed(w->sent + done));
+    size_t most = draw >> 62 ? 12 : 600;
+    return 1 + (size_t)(draw & 0xffffffff) % (len / 64 > most ? len / 64 : most);
+}
+
 void world_send(struct world *w, struct wire *wire, struct span bytes)
 {
     size_t cut = w->how->cut, done = 0;
@@ -464,6 +488,13 @@ void world_send(struct world *w, struct wire *wire, struct span bytes)
         /* Of a very long send the middle goes at once: there is nothing new in it. */
         bool middle = done == OCTETS_MAX && bytes.len > 3 * OCTETS_MAX;
         size_t piece = middle ? bytes.len - 2 * OCTETS_MAX : 1;
+        wire_send(wire, span_sub(bytes, done, piece));
+        world_settle(w);
+        done += piece;
+    }
+    while (w->how->pieces && done + 1 < bytes.len) {
+        size_t drawn = piece_length(w, done, bytes.len), most = bytes.len - done - 1;
+        size_t piece = drawn < most ? drawn : most;
         wire_send(wire, span_sub(bytes, done, piece));
         world_settle(w);
         done += piece;
@@ -481,7 +512,8 @@ void world_send(struct world *w, struct wire *wire, struct span bytes)
 void world_start(struct world *w, const struct setup *setup, const struct manner *how)
 {
     static const uint64_t key[2] = {0x243f6a8885a308d3, 0x13198a2e03707344};
-    *w = (struct world){.setup = setup, .how = how, .down = setup->scenario->backend_down};
+    *w = (struct world){.setup = setup, .how = how};
+    memcpy(w->down, setup->scenario->down, sizeof(w->down));
     virtual_loop_init(&w->loop);
     buf_init(&w->log_lines, SIZE_MAX / 2);
     buf_init(&w->deliveries, SIZE_MAX / 2);
@@ -499,8 +531,8 @@ void world_start(struct world *w, const struct setup *setup, const struct manner
         .iopool = iopool_new(1),
         .admission = admission_new((unsigned)setup->limits->max_connections,
                                    (unsigned)setup->limits->max_connections_per_host, key),
-        .targets = &setup->target,
-        .target_count = 1,
+        .targets = setup->targets,
+        .target_count = setup->scenario->servers,
         .loops = 1,
         .boot_id = 1,
     };

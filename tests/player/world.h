@@ -17,7 +17,7 @@ struct setup {
     const struct scenario *scenario;
     struct conf conf;
     struct framework framework;
-    struct backend_target target;
+    struct backend_target targets[SCENARIO_SERVERS];
     struct spool *spool;
     const struct proxy_conf *limits;
     const struct listen_conf *listen;
@@ -38,6 +38,7 @@ struct client {
 /* A connection that the proxy made. */
 struct link {
     struct wire wire;
+    unsigned server; /* from 0 */
     unsigned number; /* from 1; 0: the probe, or refused */
     bool pending;    /* not accepted yet */
     bool refused;
@@ -70,7 +71,8 @@ struct world {
     size_t link_count;
     unsigned newest;  /* number of the connection accepted last */
     unsigned numbers; /* given so far */
-    bool down, probing, drained, drain_begun;
+    bool down[SCENARIO_SERVERS];
+    bool probing, drained, drain_begun;
     unsigned told_ok;      /* final replies 2xx to clients */
     unsigned accepted;     /* messages that a backend completed and answered 2xx */
     struct buf deliveries; /* these, with their envelopes */
@@ -79,6 +81,8 @@ struct world {
     struct errtext failure;
 };
 
+/* One step of splitmix64: a number that depends on every bit of X. */
+uint64_t world_mixed(uint64_t x);
 void world_start(struct world *w, const struct setup *setup, const struct manner *how);
 /* Clients leave, the proxy drains; whatever is still there then is a failure. */
 void world_end(struct world *w);

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 
 from . import book
+from .ledger import Delivery
 from .places import SOON, Timeout
 from .talk import Body, digests_of
 
@@ -112,12 +113,20 @@ class Mail:
     def __init__(self, session, sender, recipients, body):
         self.session, self.sender, self.recipients, self.length = session, sender, list(recipients), body.length
         self.wire, self.content = body.wire or b"", body.content or b""
-        self.digests = {body.digest} if body.wire is None else digests_of(self.content)
-        self.code = None  # of the answer; None: none was given
+        self.delivery = Delivery({body.digest} if body.wire is None else digests_of(self.content), None)
+
+    @property
+    def digests(self):
+        return self.delivery.digests
+
+    @property
+    def code(self):
+        """Of the answer; None: none was given."""
+        return self.delivery.code
 
     @property
     def accepted(self):
-        return self.code is not None and 200 <= self.code < 300
+        return self.delivery.accepted
 
 
 class Session(threading.Thread):
@@ -182,7 +191,7 @@ class Session(threading.Thread):
         self.answered = code
         self.backend.said[code] += 1
         if self.stage == "dot":
-            self.backend.note(lambda: setattr(self.mail, "code", code))
+            self.backend.note(lambda: setattr(self.mail.delivery, "code", code))
 
     def positive(self, expected_class):
         return self.answered is not None and self.answered // 100 == expected_class
@@ -251,7 +260,7 @@ class Session(threading.Thread):
                 return False
         self.in_body = False
         self.mail = Mail(self, self.sender, self.recipients, body)
-        self.backend.note(lambda: (self.backend.mails.append(self.mail), self.backend.completed.append(self.mail)))
+        self.backend.note(lambda: (self.backend.mails.append(self.mail), self.backend.completed.append(self.mail.delivery)))
         self.sender, self.recipients = None, []
         return self.at("dot") is not None
 
@@ -349,6 +358,15 @@ class Backend:
                 if step[1] == 0:
                     steps.pop(0)
             return step[0]
+
+    def forget_mails(self):
+        """What was received so far is looked at no more; the book keeps its digests."""
+        with self.condition:
+            self.mails.clear()
+            self.sessions = [session for session in self.sessions if not session.over.is_set()]
+            for session in self.sessions:
+                session.commands.clear()
+                session.received.clear()
 
     # --- what happened ---
 

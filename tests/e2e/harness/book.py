@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from . import mail, processes
-from .ledger import CLEAN, INFECTED, TROUBLE, Delivery, Evidence, faults
+from .ledger import CLEAN, INFECTED, TROUBLE, Evidence, faults
 from .places import SOON, Timeout, is_root, until
 from .talk import Talk
 
@@ -26,9 +26,9 @@ ORDERS = {"infected": INFECTED, "clean": CLEAN} | dict.fromkeys(
 
 def talk_with(port, client=None):
     """A record for a client that talks to PORT from the address CLIENT (None: not known)."""
-    talk = Talk(client)
     with _lock:
         book = books.get(port)
+    talk = Talk(client, book and book.judge)
     if book:
         book.begin()
         book.talks.append(talk)
@@ -44,19 +44,22 @@ def send_bystanders(port=None, backend=None, during=""):
 
 
 class Book:
-    """POSTERN has .port, .process, .log, .configuration, .terminated and edge_pid()."""
+    """POSTERN has .port, .process, .log, .configuration, .terminated and edge_pid(). What is written down are digests: a book has room for
+    the messages of a long load."""
 
     def __init__(self, postern):
         self.postern = postern
         text = postern.configuration.text()
-        found = [backends.get(int(port)) for port in dict.fromkeys(re.findall(r'Server "[^"]*:(\d+)"', text))]
+        self.servers = {int(port) for port in re.findall(r'Server "[^"]*:(\d+)"', text)}
+        found = dict.fromkeys(backends.get(port) for port in self.servers)  # one may be behind several ports
         self.backends = [backend for backend in found if backend]
         self.may_pass = re.search(r"\b(action|on_\w+) = (pass|next)\b|\bscan = off\b|\bignore_signatures\b", text) is not None
         self.demanded = {int(code) for part in re.findall(r"\berror_code = \d+|\breason_codes\b[^]]*", text) for code in re.findall(r"= (\d+)", part)}
         self.engines = set(re.findall(r'\b(fake|clamav) "', text))
         self.greets_late = "greet_after_backend = true" in text
         self.log_file = next(iter(re.findall(r'\blog = "(/[^"]+)"', text)), None)
-        self.excuses, self.killed = {}, set()
+        self.excuses, self.killed = {}, Counter()
+        self.was_ready = False  # and the line that says so is forgotten
         self.edge = self.baseline = None
         # One edge; a scan host for each pool that has engines, and its workers.
         self.family = 1 + sum(1 + int(count) for count in re.findall(r"\bConcurrency = (\d+)", text))
@@ -74,6 +77,19 @@ class Book:
         self.log_before = len(self.all_events()) if self.postern.log else 0
         self.checked = False
 
+    def forget(self):
+        """For long loads, when no session is open: checks what was so far, then drops it, with the log and what scripted backends hold."""
+        self.settle()
+        self.check()
+        for backend in self.backends:
+            backend.forget_mails()
+            if backend.books == [self]:
+                backend.completed.clear()
+        self.was_ready = self.is_serving()
+        self.postern.log.forget()
+        self.killed.clear()
+        self.turn_page()
+
     def excuse(self, *promises, because):
         """The test breaks these promises by its nature. Loss and leaks have no excuse."""
         assert because and not {"L1", "L2"} & set(promises), "loss and leaks have no excuse, and every other has a reason"
@@ -83,7 +99,7 @@ class Book:
 
     def is_serving(self):
         postern = self.postern
-        return postern.process.poll() is None and not postern.terminated and bool(self.events("ready"))
+        return postern.process.poll() is None and not postern.terminated and (self.was_ready or bool(self.events("ready")))
 
     def all_events(self):
         log = self.postern.log
@@ -199,7 +215,7 @@ class Book:
         """What the edge has open, by kind, without connections to backends: idle ones are kept for the next mail."""
         if not is_root():
             return None
-        return processes.descriptors(self.postern.edge_pid(), {backend.port for backend in self.backends})
+        return processes.descriptors(self.postern.edge_pid(), self.servers)
 
     def evidence(self):
         for talk in self.talks:
@@ -210,18 +226,18 @@ class Book:
             said += Counter(backend.said) - said_before
         others = {attempt.digest for backend in self.backends for book in backend.books if book is not self
                   for talk in book.talks for attempt in talk.attempts}
-        return Evidence(self.talks, others, [Delivery(item.digests, item.code) for item in held], said, self.page(), self.truth,
+        return Evidence(self.talks, others, held, said, self.page(), lambda attempt: attempt.truth,
                         self.may_pass, self.demanded, self.bystanders, self.recovered, self.left, self.killed)
 
-    def truth(self, attempt):
-        """What is known of a message by its octets alone."""
-        if attempt.content is None:
+    def judge(self, content):
+        """What is known of a message by its octets alone; CONTENT None: it was too large to be kept."""
+        if content is None:
             return None
-        if "clamav" in self.engines and mail.contains(attempt.content, (mail.test_virus(), mail.PAYLOAD)):
+        if "clamav" in self.engines and mail.contains(content, (mail.test_virus(), mail.PAYLOAD)):
             return INFECTED
         if "fake" not in self.engines:
             return None
-        order = re.search(rb"(?im)^X-Fake: *([\w-]+)", attempt.content)
+        order = re.search(rb"(?im)^X-Fake: *([\w-]+)", content)
         return ORDERS.get(order[1].decode()) if order else CLEAN
 
     def check(self):

@@ -9,6 +9,7 @@ CLEAN, INFECTED, TROUBLE = "clean", "infected", "trouble"
 # 5xx of our own that say what was wrong with the client's command (src/smtp/reply.def).
 COMMAND_FAULTS = {500, 501, 502, 503, 552, 555}
 NO_RECIPIENTS = (554, "No valid recipients")
+NO_MAIL, NO_SERVICE = 521, 554
 # Outcomes of a message that need no further reason.
 SPEAKS_FOR_ITSELF = {"delivered", "client-gone", "client-timeout", "shutdown"}
 
@@ -44,7 +45,7 @@ class Evidence:
     BYSTANDERS          (what went on, what became of the bystander's session; None: it was served)
     RECOVERED           why no mail passed at the end; None: it passed
     LEFT                what was left behind
-    KILLED              processes of postern that the test killed
+    KILLED              processes of postern that the test killed, how often
     """
 
     def __init__(self, talks=(), others=(), deliveries=(), said=(), events=(), truth=None, may_pass=False, demanded=(), bystanders=(),
@@ -55,7 +56,7 @@ class Evidence:
         self.deliveries, self.said, self.events = list(deliveries), Counter(said), list(events)
         self.truth = truth or (lambda attempt: None)
         self.may_pass, self.demanded, self.bystanders, self.recovered, self.left = may_pass, set(demanded), list(bystanders), recovered, list(left)
-        self.killed = set(killed)
+        self.killed = Counter(killed)
         self.of_session = defaultdict(list)
         for event in self.events:
             self.of_session[event.get("session")].append(event)
@@ -76,10 +77,15 @@ class Evidence:
                 sessions[event["client"]].append(event["session"])
             elif event["event"] == "message":
                 lines[event.get("session")].append(event)
+        at = defaultdict(list)
         for talk in talks:  # an address may be used again, by a later client
-            session = sessions[talk.client].pop(0) if sessions[talk.client] else None
-            for entry in (*talk.attempts, *talk.refused):
-                entry.session = session
+            at[talk.client].append(talk)
+        for client, users in at.items():
+            if len(users) > len(sessions[client]):  # whoever was not greeted may have met a process that was being replaced
+                users = [talk for talk in users if talk.codes] + [talk for talk in users if not talk.codes]
+            for talk, session in zip(users, [*sessions[client], *[None] * len(users)]):
+                for entry in (*talk.attempts, *talk.refused):
+                    entry.session = session
         for attempt in sorted(self.attempts, key=lambda a: not a.granted):
             attempt.event = lines[attempt.session].pop(0) if lines[attempt.session] else None
         rest = [event for events in lines.values() for event in events]
@@ -92,6 +98,10 @@ class Evidence:
     def has(self, session, name, **fields):
         return any(event["event"] == name and all(event.get(key) == value for key, value in fields.items())
                    for event in self.of_session.get(session, ()))
+
+    def was_said(self, code):
+        """Whether a backend said it. A host that takes no mail says 521 (RFC 7504), which is handed on as 554."""
+        return self.said[code] or (code == NO_SERVICE and self.said[NO_MAIL])
 
     def cut(self, session):
         """Whether the session ended with the process that had it, which the test killed."""
@@ -169,12 +179,12 @@ def no_bounce(evidence):
             continue
         elif attempt.code == 552 or attempt.faulty or evidence.has(attempt.session, "protocol", id=event.get("id")):
             continue
-        elif not evidence.said[attempt.code]:
+        elif not evidence.was_said(attempt.code):
             yield f"{attempt}: bounced with {attempt.text!r}, which no backend said and no verdict demands"
     for refused in evidence.refused:
         own = refused.verb != "greeting" and (refused.code in COMMAND_FAULTS or
                                               refused.code == NO_RECIPIENTS[0] and NO_RECIPIENTS[1] in refused.text)
-        if refused.code // 100 == 5 and not own and not evidence.said[refused.code]:
+        if refused.code // 100 == 5 and not own and not evidence.was_said(refused.code):
             yield f"{refused}: no backend said that"
 
 
@@ -189,9 +199,14 @@ def recovery(evidence):
     """L6: when the fault is over mail passes again, and nobody had to start anything: no process ended that the test did not kill."""
     if evidence.recovered:
         yield evidence.recovered
+    ended = Counter()
     for event in evidence.events:
-        if event["event"] == "child-exit" and event.get("process", "").split(" ")[0] not in evidence.killed:
-            yield f"{event.get('process')} ended: {event.get('status') or event.get('reason')}"
+        if event["event"] == "child-exit":
+            process = event.get("process", "").split(" ")[0]
+            ended[process] += 1
+            if ended[process] > evidence.killed[process]:
+                yield (f"{event.get('process')} ended: {event.get('status') or event.get('reason')}; "
+                       f"it was killed {evidence.killed[process]} times and has ended {ended[process]} times")
 
 
 def nothing_left(evidence):
@@ -209,10 +224,15 @@ def one_clear_line(evidence):
     for event in evidence.unmatched:
         yield f"a line of a message that no client sent, or its second: {event}"
     for refused in evidence.refused:
-        if not any(event["event"] in ("reject", "close", "refuse") and (says(event, refused.code) or refused.code == 421)
-                   for event in (evidence.of_session.get(refused.session) or evidence.of_session[None])):
-            if not evidence.cut(refused.session):
-                yield f"{refused} has no line"
+        lines = evidence.of_session.get(refused.session) or evidence.of_session[None]
+        if not any(answers(event, refused) for event in lines) and not evidence.cut(refused.session):
+            yield f"{refused} has no line"
+
+
+def answers(event, refused):
+    """Whether this line tells of a refused command: with its reply, or what was short."""
+    return event["event"] == "shortage" or (event["event"] in ("reject", "close", "refuse") and
+                                            (says(event, refused.code) or refused.code == 421))
 
 
 def unclear(evidence, attempt):

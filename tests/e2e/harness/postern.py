@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One running postern: a generated configuration, its log as events, its processes, and the checks of a clean end."""
+import fcntl
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from .places import BUILD, PATIENCE, SOON, WRAP, Timeout, free_port, until
 
 HOSTNAME = "gw.example.org"
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL|^==\d+== \S")
+FAMILY = ("supervisor", "edge", "scan")  # what ends with the supervisor
 # Loading the small test database and starting the workers, with sanitizers on two busy processors.
 READY = 60.0 * PATIENCE
 
@@ -120,6 +122,13 @@ class Log:
                     raise Timeout(f"{why}: event {name} {fields or ''} number {count}; the log:\n" + self.tail())
                 self.condition.wait(left)
 
+    def forget(self):
+        """For Book.forget: drops the events so far, and with them the meaning of earlier marks; what was no event is kept."""
+        with self.condition:
+            self.events.clear()
+            self.everything.clear()
+            self.lines.clear()
+
     def tail(self, count=60):
         return "\n".join(self.lines[-count:])
 
@@ -153,6 +162,8 @@ class Postern:
         self.process = subprocess.Popen([*WRAP, self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.limits, cwd="/",
                                         env={"TMPDIR": str(self.temporary), **os.environ})
+        # What a reader does not take in time is lost, and ours shares one interpreter with all clients and backends of the test.
+        fcntl.fcntl(self.process.stderr, fcntl.F_SETPIPE_SZ, 1 << 20)
         self.log = Log(self.process.stderr)
         self.book = Book(self)
         if wait_ready:
@@ -166,7 +177,7 @@ class Postern:
     def terminate(self):
         """A second time: everything ends at once."""
         if self.terminated:
-            self.book.killed |= {"supervisor", "edge", "scan"}
+            self.book.killed.update(FAMILY)
         self.terminated = True
         self.process.send_signal(signal.SIGTERM)
 
@@ -198,11 +209,11 @@ class Postern:
         self.log.thread.join(5)
         self.book.check()
 
-    def hurt(self, who, number=signal.SIGKILL):
+    def hurt(self, who, number=signal.SIGKILL, choose=lambda workers: workers[0]):
         """Sends a signal to the supervisor, the edge, the scan host ("scan") or a worker; the book knows that the test did it."""
-        find = {"supervisor": self.supervisor_pid, "edge": self.edge_pid, "scan": self.scan_host_pid, "worker": lambda: self.wait_workers(1)[0]}
+        find = {"supervisor": self.supervisor_pid, "edge": self.edge_pid, "scan": self.scan_host_pid, "worker": lambda: choose(self.wait_workers(1))}
         pid = find[who]()
-        self.book.killed |= {"supervisor", "edge", "scan"} if who == "supervisor" else {who}
+        self.book.killed.update(FAMILY if who == "supervisor" else [who])
         os.kill(pid, number)
         return pid
 
@@ -212,7 +223,7 @@ class Postern:
             return
         family = processes.descendants(self.process.pid)
         if self.process.poll() is None:
-            self.book.killed |= {"supervisor", "edge", "scan"}
+            self.book.killed.update(FAMILY)
             self.process.kill()
         self.process.wait()
         for pid in family:

@@ -19,7 +19,7 @@ from .talk import Talk, digests_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "scenario"
 KEYWORDS = "PIPELINING, SIZE 209715200, ENHANCEDSTATUSCODES, 8BITMIME"
-ACTIONS = {"C": {"finish", "close", "reset"}, "S": {"closed", "nothing"}, "P": {"drain", "ended"},
+ACTIONS = {"C": {"finish", "close", "reset", "stops reading", "reads"}, "S": {"closed", "nothing"}, "P": {"drain", "ended"},
            "B": {"connect", "connect silently", "message", "unfinished", "closed", "finish", "drop", "reset", "stops reading", "down", "up"}}
 ESCAPES = {"r": b"\r", "n": b"\n", "0": b"\0", "\\": b"\\"}
 END_OF_DATA = b"\r\n.\r\n"
@@ -55,13 +55,14 @@ class Step:
     def __init__(self, place, who, mark, party, text):
         self.place, self.who, self.mark, self.party, self.text = place, who, mark, party, text
         self.data, self.body_at = b"", 0
+        self.server = 0  # of B! connect, down, up
 
 
 class Scenario:
     def __init__(self, path):
         self.name = path.stem
-        self.config, self.keywords = [], KEYWORDS
-        self.only, self.backend_down = None, False
+        self.config, self.keywords = [], [KEYWORDS]  # keywords: of each server
+        self.only, self.down = None, set()           # down: servers, from the start
         self.steps = []
         self._read(path)
         expected = {step.text for step in self.steps if step.who == "B" and step.mark == "<"}
@@ -74,22 +75,27 @@ class Scenario:
     @property
     def key(self):
         """Scenarios with equal keys can share a postern; what wears it out is in the key by name."""
-        return (tuple(self.config), self.keywords, self.name if self.backend_down or self.drains else "")
+        worn = self.down or self.drains or len(self.keywords) > 1  # of several servers one may be resting
+        return (tuple(self.config), tuple(self.keywords), self.name if worn else "")
 
     def _read(self, path):
         for number, line in enumerate(path.read_text("latin-1").split("\n"), 1):
             place = f"{path.name}:{number}"
             head, _, value = line.partition(": ")
-            if not line or line.startswith("#") or head == "writes":
+            if not line or line.startswith("#") or head in ("writes", "runs"):
                 continue
             if line.startswith("include "):
                 self._read(path.parent / line[8:].strip())
             elif head == "config":
                 self.config.append(value)
             elif head == "keywords":
-                self.keywords = value
+                self.keywords[0] = value
+            elif line.startswith("server:"):
+                self.keywords.append(line[7:].strip() or KEYWORDS)
             elif head == "backend":
-                self.backend_down = True
+                word, _, number = value.partition(" ")
+                assert word == "down", f"{place}: expected down"
+                self.down |= {int(number) - 1} if number else set(range(len(self.keywords)))
             elif head == "only":
                 self.only = value.split(" ")[0]
             else:
@@ -105,6 +111,11 @@ class Scenario:
             assert before.who == "C" and before.party == step.party and not before.body_at, f"{place}: expected behind what it sends"
             before.body_at = len(before.data)
             return
+        numbered = re.fullmatch(r"(connect|connect silently|down|up) ([1-9])", text) if (who, mark) == ("B", "!") else None
+        if numbered:
+            step.text = text = numbered[1]
+            step.server = int(numbered[2]) - 1
+            assert step.server < len(self.keywords), f"{place}: there is no such server"
         if mark == "!" and who != "L":
             assert text in ACTIONS[who], f"{place}: no such action"
         if who in "CB" and mark in ":>+*":
@@ -120,15 +131,17 @@ class Scenario:
 class Configuration:
     """As harness.postern.Configuration, but with the defaults of the program, as in the other player."""
 
-    def __init__(self, scenario, spool, listen_port, backend_port):
+    def __init__(self, scenario, spool, listen_port, backend_ports):
         self.lines = "\n".join(scenario.config)
-        self.spool, self.listen_port, self.backend_port = spool, listen_port, backend_port
+        if "event_loops = " not in self.lines:
+            self.lines += "\nevent_loops = 1"
+        self.spool, self.listen_port, self.backend_ports = spool, listen_port, backend_ports
 
     def text(self):
         return (f'hostname = "{HOSTNAME}"\nspoolbase = "{self.spool}"\nlog = "stderr"\nlog_format = json\nlog_level = debug\n'
-                f"event_loops = 1\ndrain_timeout = 20s\n{self.lines}\n"
+                f"drain_timeout = 20s\n{self.lines}\n"
                 f'ESMTP_Listener {{ Listen "127.0.0.1:{self.listen_port}" {{ }} }}\n'
-                f'Backend {{ Server "127.0.0.1:{self.backend_port}" {{ }} }}\n'
+                "Backend {\n" + "".join(f'  Server "127.0.0.1:{port}" {{ }}\n' for port in self.backend_ports) + "}\n"
                 'ThreadPool "CPU" { Concurrency = 1 }\nantivirus "antivirus1" { fake "fake1" { } }\n')
 
 
@@ -139,6 +152,7 @@ class End:
         self.socket, self.hear, self.say = connection, hear, say
         self.input = bytearray()
         self.ended = self.closed = False
+        self.stopped = False  # does not read
 
     def fill(self):
         try:
@@ -181,6 +195,8 @@ class Client(End):
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.body, self.in_body = b"", False
         self.rude = False  # its message did not wait for the 354
+        self.enhanced = False  # it was offered ENHANCEDSTATUSCODES
+        self.greets = False    # what it sent last is EHLO or HELO, whose answer has no such code
 
     def reply(self):
         found = re.match(rb"(?:\d{3}-[^\r\n]*\r\n)*\d{3}(?: [^\r\n]*)?\r\n", bytes(self.input))
@@ -193,48 +209,55 @@ class Client(End):
 class Link(End):
     """A connection that postern made."""
 
-    def __init__(self, connection, number):
+    def __init__(self, connection, number, server):
         self.talk = Talk()  # here postern is the client
         super().__init__(connection, self.talk.sent, self.talk.received)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.number = number
+        self.number, self.server = number, server
         self.accepted = self.greeted = self.in_body = self.message_done = False
         self.seen = b""  # of a message: lines that the script expected one by one
 
 
 class Instance:
-    """A postern and the port of its backend, for all scenarios with the same key."""
+    """A postern and the ports of its servers, for all scenarios with the same key."""
 
     def __init__(self, directory, scenario):
-        self.port = free_port()
-        self.keywords = [word.strip() for word in scenario.keywords.split(",")]
-        self.listener = None
+        self.keywords = [[word.strip() for word in keywords.split(",")] for keywords in scenario.keywords]
+        self.ports = [free_port() for _ in self.keywords]
+        self.listeners = {}  # server → socket
         self.links, self.clients = [], {}
         self.talks, self.books = [], []
-        book.backends[self.port] = self
+        for port in self.ports:
+            book.backends[port] = self
         self.probing, self.scripted = True, set()
-        self.postern = Postern(directory, backend_port=self.port, engines=fake_stanza())
-        self.postern.configuration = Configuration(scenario, self.postern.spool, self.postern.port, self.port)
-        if not scenario.backend_down:
-            self.up()
+        self.postern = Postern(directory, backend_port=self.ports[0], engines=fake_stanza())
+        self.postern.configuration = Configuration(scenario, self.postern.spool, self.postern.port, self.ports)
+        for server in range(len(self.ports)):
+            if server not in scenario.down:
+                self.up(server)
         self.postern.start(wait_ready=False)
         log = self.postern.log
-        known = "backend-down" if scenario.backend_down else "backend-up"
-        self.wait(lambda: (log.find("ready") and log.find(known) and all(link.ended for link in self.links)) or log.ended,
+        self.wait(lambda: (log.find("ready") and self.all_known(log) and all(link.ended for link in self.links)) or log.ended,
                   "postern is ready and knows its backend", READY)
         assert not log.ended, "postern ended at its start:\n" + log.tail()
         self.probing = False
+        self.forget()  # connections are numbered from the first that a scenario causes
 
-    def up(self):
-        self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", self.port))
-        self.listener.listen(64)
+    def all_known(self, log):
+        """Every loop has asked every server."""
+        loops = int((re.findall(r"event_loops = (\d+)", self.postern.configuration.lines))[-1])
+        return all(len([e for e in log.find("backend-up") + log.find("backend-down") if e.get("backend", "").endswith(f":{port}")]) >= loops
+                   for port in self.ports)
 
-    def down(self):
-        if self.listener:
-            self.listener.close()
-            self.listener = None
+    def up(self, server):
+        listener = self.listeners[server] = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self.ports[server]))
+        listener.listen(64)
+
+    def down(self, server):
+        if server in self.listeners:
+            self.listeners.pop(server).close()
 
     # --- for the book of the postern in front ---
 
@@ -266,12 +289,12 @@ class Instance:
 
     def pump(self, timeout):
         """Takes what has come, from anybody; waits up to TIMEOUT for something."""
-        ends = {end.socket: end for end in [*self.links, *self.clients.values()] if not end.closed and not end.ended}
-        watched = [*ends, self.listener] if self.listener else list(ends)
-        ready, _, _ = select.select(watched, [], [], timeout)
+        ends = {end.socket: end for end in [*self.links, *self.clients.values()] if not end.closed and not end.ended and not end.stopped}
+        listeners = {listener: server for server, listener in self.listeners.items()}
+        ready, _, _ = select.select([*ends, *listeners], [], [], timeout)
         for item in ready:
-            if item is self.listener:
-                link = Link(item.accept()[0], len(self.links) + 1)
+            if item in listeners:
+                link = Link(item.accept()[0], len(self.links) + 1, listeners[item])
                 self.links.append(link)
                 self.talks.append(link.talk)
                 if self.probing:
@@ -293,7 +316,7 @@ class Instance:
         verb = bytes(link.input[:5]).upper()
         if verb == b"EHLO " and link.greeted:
             link.line()
-            words = ["backend.test", *self.keywords]
+            words = ["backend.test", *self.keywords[link.server]]
             link.send("".join(f"250-{word}\r\n" for word in words).encode() + b"250 HELP\r\n")
         elif verb.startswith(b"RSET") and "RSET" not in self.scripted:
             link.line()
@@ -345,6 +368,7 @@ class Play:
 
     def client_send(self, step):
         client = self.client(step.party)
+        client.greets = step.data.rstrip().rpartition(b"\n")[2][:4].upper() in (b"EHLO", b"HELO")
         if step.body_at:
             client.body, client.in_body, client.rude = b"", True, True
         if client.in_body:
@@ -358,6 +382,8 @@ class Play:
         client = self.client(step.party)
         if step.text == "finish":
             client.socket.shutdown(socket.SHUT_WR)
+        elif step.text in ("stops reading", "reads"):
+            client.stopped = step.text == "stops reading"
         else:
             client.close(reset=step.text == "reset")
 
@@ -376,6 +402,10 @@ class Play:
         elif reply.startswith("354"):
             client.body, client.in_body = b"", True
         code, words, text = step.text[:3], step.text[4:], reply[4:-2]
+        if text.startswith(HOSTNAME):  # greeting, or answer to EHLO or HELO
+            client.enhanced = "ENHANCEDSTATUSCODES" in text
+        elif client.enhanced and reply[0] in "245" and not client.greets:  # RFC 2034 section 4 (A45)
+            assert re.match(rf"{reply[0]}\.\d{{1,3}}\.\d{{1,3}}( |$|\r)", text), f"no enhanced code of its class: {reply!r}"
         fits = matches(words, text) if "*" in words else text.startswith(words)
         assert reply.startswith(code) and fits, f"found {reply!r}"
 
@@ -392,9 +422,11 @@ class Play:
         assert link, "there is no such connection to the backend"
         return link
 
-    def connect(self, greet):
-        waiting = lambda: next((link for link in self.instance.links if not link.accepted and not link.ended), None)  # noqa: E731
-        self.newest = self.wait(waiting, "no connection to the backend")
+    def connect(self, server, greet):
+        def waiting():
+            return next((x for x in self.instance.links if x.server == server and not x.accepted and not x.ended), None)
+
+        self.newest = self.wait(waiting, f"no connection to server {server + 1}")
         self.newest.accepted = True
         if greet:
             self.instance.greet(self.newest)
@@ -422,10 +454,10 @@ class Play:
 
     def backend_act(self, step):
         if step.text in ("connect", "connect silently"):
-            self.connect(step.text == "connect")
+            self.connect(step.server, step.text == "connect")
             return
         if step.text in ("down", "up"):
-            getattr(self.instance, step.text)()
+            getattr(self.instance, step.text)(step.server)
             return
         link = self.link(step)
         if step.text == "message":

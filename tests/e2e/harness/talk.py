@@ -64,16 +64,23 @@ class Attempt:
     def __init__(self, digest=None, content=None, code=None, text="", complete=True, granted=True, length=None, client=None):
         self.digest, self.content, self.code, self.text, self.complete, self.granted = digest, content, code, text, complete, granted
         self.length, self.client = length, client
+        self.faulty = content is not None and FAULTY.search(content) is not None  # line ends or NUL that must not be relayed
+        self.truth = None                 # what is known of it by its octets alone
         self.event = self.session = None  # its line in the log and its session there, found by the ledger
 
     @property
     def told_ok(self):
         return self.code is not None and self.code // 100 == 2
 
-    @property
-    def faulty(self):
-        """Line ends or NUL that must not be relayed."""
-        return self.content is not None and FAULTY.search(self.content) is not None
+    def take(self, body, judge):
+        """BODY has come to its end. JUDGE(content) says the truth, and the content is not kept; None: it is kept."""
+        content = body.content
+        self.digest, self.length, self.complete = body.digest, body.length, True
+        self.faulty = content is not None and FAULTY.search(content) is not None
+        if judge:
+            self.truth = judge(content)
+        else:
+            self.content = content
 
     def __repr__(self):
         length = "many" if self.length is None else self.length
@@ -92,8 +99,10 @@ class Refused:
 
 
 class Talk:
-    def __init__(self, client=None):
-        self.client = client  # its address as the log writes it
+    """JUDGE: see Attempt.take."""
+
+    def __init__(self, client=None, judge=None):
+        self.client, self.judge = client, judge  # client: its address as the log writes it
         self.attempts, self.refused, self.codes = [], [], []
         self.greeted, self.connection = False, None
         self._lines, self._input = bytearray(), bytearray()  # sent and not answered; received and not a whole reply
@@ -146,7 +155,7 @@ class Talk:
         rest = body.feed(data)
         if rest is None:
             return b""
-        attempt.digest, attempt.length, attempt.content, attempt.complete = body.digest, body.length, body.content, True
+        attempt.take(body, self.judge)
         self._body, self._awaiting = None, attempt
         return rest
 
