@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import threading
-import time
 
 import pytest
 from harness import client, mail, processes
@@ -16,7 +15,6 @@ ALPHA, BETA = b"-".join([b"PATTERN", b"ALPHA"]), b"-".join([b"PATTERN", b"BETA"]
 FILLER = "".join(f"Test.Filler{i}:0:*:{os.urandom(12).hex()}\n" for i in range(8))
 # Loading the small databases of these tests, twice over, on a busy machine with sanitizers.
 LOADED = 90.0
-SOAK_MINUTES = float(os.environ.get("POSTERN_SOAK_MINUTES", 0))
 QUICK = {"database_settle": "100ms"}
 RETRY = {"reload_retry": "24h"}  # never, unless a test asks for it
 
@@ -71,7 +69,7 @@ def hosts(pair):
 
 
 def kill_host(pair, pid):
-    pair.postern.book.killed.add("scan")
+    pair.postern.book.killed["scan"] += 1
     os.kill(pid, signal.SIGKILL)
 
 
@@ -493,45 +491,38 @@ def check_verdicts(pair, found):
     return messages
 
 
-def reload_under_load(pair, signatures, clients, swaps, until_time=None):
+def exchange_under_load(pair, signatures, load, scale):
     """Databases that find the one or the other, in turn; each exchange waits for the one before and for some mails."""
-    found, load, mark = {1: "alpha"}, Load(pair, clients), 0
-    try:
-        for swap in range(swaps):
-            if until_time and time.monotonic() > until_time:
-                break
-            kind, name, pattern = [("beta", "Test.Beta", BETA), ("alpha", "Test.Alpha", ALPHA)][swap % 2]
-            signatures.put(signature(name, pattern))
-            done = wait_loaded(pair, since=mark)
-            mark = pair.log.mark()
-            found[done["generation"]] = kind
-            assert len(hosts(pair)) <= 2
-            seen = load.count()
-            until(lambda seen=seen: load.count() >= seen + 10 or load.faults, "mails pass", LOADED)
-    finally:
-        load.stop()
-    assert set(load.codes) == {250, 550}, f"replies that a reload must not cause: {load.codes}"
+    found, mark = {1: "alpha"}, 0
+    while scale.left() > 0 or len(found) < 4:
+        kind, name, pattern = [("alpha", "Test.Alpha", ALPHA), ("beta", "Test.Beta", BETA)][len(found) % 2]
+        signatures.put(signature(name, pattern))
+        done = wait_loaded(pair, since=mark)
+        mark = pair.log.mark()
+        found[done["generation"]] = kind
+        assert len(hosts(pair)) <= 2
+        seen = load.count()
+        until(lambda seen=seen: load.count() >= seen + 10 or load.faults, "mails pass", LOADED)
     return found
 
 
-@pytest.mark.skipif(not SOAK_MINUTES, reason="POSTERN_SOAK_MINUTES says how long the full form lasts")
-def test_c18_in_full(start, signatures):
-    pair = start(top={"event_loops": 2}, pool={"Concurrency": 4}, timeout="120s")
-    end = time.monotonic() + SOAK_MINUTES * 60
-    found = reload_under_load(pair, signatures, clients=20, swaps=1 << 30, until_time=end)
+@pytest.mark.soak("reload", "signatures exchanged again and again under load (C18): no mail refused for it, no verdict mixed",
+                  seconds=(3, None), clients=(4, 20))
+@pytest.mark.parametrize("mode", ["overlap", "stop_first"])
+def test_c18_reloads_under_load_cost_no_mail_and_mix_no_verdict(start, signatures, scale, mode):
+    pair = start(top={"event_loops": 2}, pool={"reload_mode": mode}, timeout="120s")
+    scale.restart()
+    load = Load(pair, scale.clients)
+    try:
+        found = exchange_under_load(pair, signatures, load, scale)
+    finally:
+        load.stop()
+    assert set(load.codes) == {250, 550}, f"replies that a reload must not cause: {load.codes}"
     check_verdicts(pair, found)
     wait_one_host(pair)
     assert not pair.log.find("child-exit") and not pair.log.find("reload-failed")
-
-
-@pytest.mark.parametrize("mode", ["overlap", "stop_first"])
-def test_c18_reloads_under_load_cost_no_mail_and_mix_no_verdict(start, signatures, mode):
-    pair = start(top={"event_loops": 2}, pool={"reload_mode": mode}, timeout="120s")
-    found = reload_under_load(pair, signatures, clients=4, swaps=5)
-    messages = check_verdicts(pair, found)
-    assert len({event["generation"] for event in messages}) >= 5
-    wait_one_host(pair)
-    assert not pair.log.find("child-exit") and not pair.log.find("reload-failed")
+    scale.count("mails", load.count())
+    scale.count("generations", len(found))
 
 
 def test_c31_storm_of_sighup_keeps_the_budget_and_costs_no_mail(start, signatures):
