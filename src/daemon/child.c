@@ -30,15 +30,19 @@ static void close_fd(int *fd)
 static void forget_messages(struct child *c)
 {
     for (size_t i = 0; i < c->pools * c->loops; i++)
-        close_fd(&c->channels[i]);
+        close_fd(&c->channels[i].fd);
     c->drain = false;
 }
 
 /* Sends what waits. False: the socket is full, or nobody will ever read it. */
-static bool send_one(struct child *c, enum role_message type, size_t pool, size_t loop, int fd)
+static bool send_one(struct child *c, enum role_message type, size_t pool, size_t loop,
+                     const struct child_channel *channel)
 {
-    const unsigned char message[3] = {(unsigned char)type, (unsigned char)pool, (unsigned char)loop};
-    enum err e = fdpass_send(c->control, span_of(message, sizeof(message)), fd);
+    unsigned char message[ROLE_HEAD_GENERATION] = {(unsigned char)type, (unsigned char)pool, (unsigned char)loop};
+    if (channel)
+        role_put_generation(message, channel->generation);
+    enum err e =
+        fdpass_send(c->control, span_of(message, channel ? sizeof(message) : ROLE_HEAD), channel ? channel->fd : -1);
     if (e == ERR_OK)
         return true;
     if (e == ERR_AGAIN) {
@@ -60,13 +64,13 @@ static void flush_messages(struct child *c)
     if (c->control < 0)
         return;
     for (size_t i = 0; i < c->pools * c->loops; i++) {
-        if (c->channels[i] < 0)
+        if (c->channels[i].fd < 0)
             continue;
-        if (!send_one(c, ROLE_CHANNEL, i / c->loops, i % c->loops, c->channels[i]))
+        if (!send_one(c, ROLE_CHANNEL, i / c->loops, i % c->loops, &c->channels[i]))
             return;
-        close_fd(&c->channels[i]);
+        close_fd(&c->channels[i].fd);
     }
-    if (c->drain && !send_one(c, ROLE_DRAIN, 0, 0, -1))
+    if (c->drain && !send_one(c, ROLE_DRAIN, 0, 0, NULL))
         return;
     c->drain = false;
     loop_watch_set(&c->control_watch, LOOP_READ);
@@ -78,7 +82,7 @@ static void control_ready(void *arg, int events)
     if (events & LOOP_WRITE)
         flush_messages(c);
     while (c->control >= 0) {
-        unsigned char message[16];
+        unsigned char message[ROLE_MESSAGE_MAX];
         size_t len = 0;
         int fd = -1;
         enum err e = fdpass_recv(c->control, message, sizeof(message), &len, &fd);
@@ -153,7 +157,7 @@ static void exit_ready(void *arg, int events)
         return;
     pid_t pid = c->pid;
     uint64_t lived_us = clock_monotonic_us() - c->started_us;
-    bool unasked = !c->asked_to_end || end.exit_code != 0;
+    bool unasked = !c->ended_by_us && (!c->asked_to_end || end.exit_code != 0);
     close_everything(c);
     if (lived_us >= CHILD_STABLE_MS * UINT64_C(1000))
         c->failures = 0;
@@ -187,11 +191,11 @@ enum err child_init(struct child *c, const char *name, const struct child_hooks 
                         .control = -1,
                         .pools = pools,
                         .loops = loops};
-    c->channels = mem_new(pools * loops + 1, sizeof(int));
+    c->channels = mem_new(pools * loops + 1, sizeof(*c->channels));
     if (!c->channels)
         return ERR_NOMEM;
     for (size_t i = 0; i < pools * loops; i++)
-        c->channels[i] = -1;
+        c->channels[i].fd = -1;
     deadline_init(&c->restart, loop, restart_expired, c);
     return ERR_OK;
 }
@@ -221,7 +225,7 @@ void child_start(struct child *c)
     struct errtext why = {""};
     c->starts++;
     c->started_us = clock_monotonic_us();
-    c->asked_to_end = false;
+    c->asked_to_end = c->ended_by_us = false;
     if (start_process(c, &why) != ERR_OK) {
         log_text(c->log, LOG_CHILD_EXIT, "reason", "%s could not be started: %s", c->name, why.text);
         /* Never at once: what could not be started a moment ago cannot be started now. */
@@ -240,6 +244,7 @@ void child_start(struct child *c)
     loop_watch_init(&c->control_watch, c->loop, c->control, control_ready, c);
     loop_watch_set(&c->control_watch, LOOP_READ);
     c->hooks->started(c->arg);
+    flush_messages(c); /* channels that were made before it ran */
 }
 
 bool child_is_running(const struct child *c)
@@ -247,15 +252,15 @@ bool child_is_running(const struct child *c)
     return c->pid != 0;
 }
 
-void child_send_channel(struct child *c, size_t pool, size_t loop, int fd)
+void child_send_channel(struct child *c, size_t pool, size_t loop, unsigned generation, int fd)
 {
-    if (c->control < 0 || pool >= c->pools || loop >= c->loops) {
+    if (pool >= c->pools || loop >= c->loops) {
         close(fd);
         return;
     }
-    int *slot = &c->channels[pool * c->loops + loop];
-    close_fd(slot);
-    *slot = fd;
+    struct child_channel *slot = &c->channels[pool * c->loops + loop];
+    close_fd(&slot->fd);
+    *slot = (struct child_channel){.fd = fd, .generation = generation};
     flush_messages(c);
 }
 
@@ -280,6 +285,12 @@ void child_kill(struct child *c)
 {
     if (c->pidfd >= 0)
         pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0); /* fails only when it has ended already */
+}
+
+void child_end(struct child *c)
+{
+    c->ended_by_us = true;
+    child_kill(c);
 }
 
 void child_give_up(struct child *c)

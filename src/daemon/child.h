@@ -14,6 +14,11 @@
 
 enum { CHILD_BACKOFF_FIRST_MS = 100, CHILD_BACKOFF_MAX_MS = 10000, CHILD_STABLE_MS = 30000 };
 
+struct child_channel {
+    int fd; /* -1: none */
+    unsigned generation;
+};
+
 /* How a process ended. */
 struct child_end {
     bool known;    /* false: the kernel did not tell */
@@ -47,11 +52,11 @@ struct child {
     struct deadline restart;
     unsigned failures; /* ends in a row, each soon after the start */
     uint64_t started_us;
-    bool asked_to_end;
+    bool asked_to_end, ended_by_us;
     /* What waits for room in the control socket: at most one channel per (pool, loop), a newer one replacing an older
      * one. */
     size_t pools, loops;
-    int *channels; /* pools × loops descriptors, -1: none */
+    struct child_channel *channels; /* pools × loops */
     bool drain;
 };
 
@@ -61,12 +66,14 @@ enum err child_init(struct child *c, const char *name, const struct child_hooks 
 /* Starts it; where that fails it is tried again after the pause. */
 void child_start(struct child *c);
 bool child_is_running(const struct child *c);
-/* Sends, now or when the socket has room. CHANNEL takes FD. */
-void child_send_channel(struct child *c, size_t pool, size_t loop, int fd);
+/* Sends, now or when the socket has room, or when the process has been started. CHANNEL takes FD. */
+void child_send_channel(struct child *c, size_t pool, size_t loop, unsigned generation, int fd);
 void child_send_drain(struct child *c);
 /* Closes control, which asks a scan host to finish; its end is then no fault. */
 void child_close_control(struct child *c);
 void child_kill(struct child *c);
+/* Kills it as something in good order: its end is no fault and no line in the log. */
+void child_end(struct child *c);
 /* No more starts. */
 void child_give_up(struct child *c);
 /* Kills it if it runs, waits for its end and releases everything. No hook is called. */

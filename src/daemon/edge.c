@@ -63,7 +63,8 @@ struct edge_mail {
         EDGE_BROKEN,
         EDGE_RESOLVED
     } what;
-    int number, fd; /* of a pool or a target; a descriptor */
+    int number, fd;      /* of a pool or a target; a descriptor */
+    unsigned generation; /* of the pool's host */
     struct addr addr;
 };
 
@@ -94,10 +95,11 @@ static void edge_on_settled(void *arg)
     edge_post(&l->edge->loops[0], EDGE_SETTLED, 0, -1);
 }
 
-static void edge_on_broken(void *arg, int pool)
+static void edge_on_broken(void *arg, int pool, unsigned generation)
 {
     struct edge_loop *l = arg;
-    edge_post(&l->edge->loops[0], EDGE_BROKEN, pool, -1);
+    edge_post_mail((struct edge_mail){
+        .to = &l->edge->loops[0], .what = EDGE_BROKEN, .number = pool, .fd = -1, .generation = generation});
 }
 
 static void edge_on_empty(void *arg)
@@ -106,10 +108,12 @@ static void edge_on_empty(void *arg)
     edge_post(&l->edge->loops[0], EDGE_EMPTY, 0, -1);
 }
 
-static void edge_tell_supervisor(const struct edge *e, enum role_message what, int pool)
+static void edge_tell_supervisor(const struct edge *e, enum role_message what, int pool, unsigned generation)
 {
-    const char message[3] = {(char)what, (char)pool, 0};
-    if (fdpass_send(ROLE_FD_CONTROL, span_of(message, sizeof(message)), -1) != ERR_OK)
+    unsigned char message[ROLE_HEAD_GENERATION] = {(unsigned char)what, (unsigned char)pool};
+    role_put_generation(message, generation);
+    size_t len = what == ROLE_BROKEN ? sizeof(message) : ROLE_HEAD;
+    if (fdpass_send(ROLE_FD_CONTROL, span_of(message, len), -1) != ERR_OK)
         log_text(e->log, LOG_SHORTAGE, "detail", "the supervisor could not be told '%c'", what);
 }
 
@@ -119,7 +123,7 @@ static void edge_count_settled(struct edge *e)
     if (++e->settled < e->loop_count || e->ready_sent)
         return;
     e->ready_sent = true;
-    edge_tell_supervisor(e, ROLE_READY, 0);
+    edge_tell_supervisor(e, ROLE_READY, 0, 0);
 }
 
 /* On loop 0: nobody accepts any more, so the listening sockets are closed. Clients that come now are refused by the
@@ -153,7 +157,7 @@ static void edge_deliver(struct mail *mail)
     struct edge_loop *l = m->to;
     switch (m->what) {
     case EDGE_CHANNEL:
-        scan_client_attach(proxy_scan_client(l->proxy), m->number, m->fd);
+        scan_client_attach(proxy_scan_client(l->proxy), m->number, m->generation, m->fd);
         break;
     case EDGE_DRAIN:
         proxy_drain(l->proxy, edge_on_empty, l);
@@ -176,7 +180,7 @@ static void edge_deliver(struct mail *mail)
         edge_count_empty(l->edge);
         break;
     case EDGE_BROKEN:
-        edge_tell_supervisor(l->edge, ROLE_BROKEN, m->number);
+        edge_tell_supervisor(l->edge, ROLE_BROKEN, m->number, m->generation);
         break;
     }
     mem_free(m);
@@ -196,7 +200,7 @@ static void edge_drain(struct edge *e)
 static void edge_on_control(void *arg, int events)
 {
     struct edge *e = arg;
-    unsigned char m[3];
+    unsigned char m[ROLE_HEAD_GENERATION];
     size_t len;
     int fd;
     (void)events;
@@ -209,12 +213,16 @@ static void edge_on_control(void *arg, int events)
             edge_drain(e);
             return;
         }
-        if (got == ERR_OK && len == 3 && m[0] == ROLE_CHANNEL && fd >= 0 && m[1] < e->framework.pool_count &&
+        if (got == ERR_OK && len == sizeof(m) && m[0] == ROLE_CHANNEL && fd >= 0 && m[1] < e->framework.pool_count &&
             m[2] < e->loop_count) {
-            edge_post(&e->loops[m[2]], EDGE_CHANNEL, m[1], fd);
+            edge_post_mail((struct edge_mail){.to = &e->loops[m[2]],
+                                              .what = EDGE_CHANNEL,
+                                              .number = m[1],
+                                              .fd = fd,
+                                              .generation = role_get_generation(m)});
             continue;
         }
-        if (got == ERR_OK && len == 3 && m[0] == ROLE_DRAIN)
+        if (got == ERR_OK && len == ROLE_HEAD && m[0] == ROLE_DRAIN)
             edge_drain(e);
         if (got == ERR_OK && fd >= 0)
             close(fd);

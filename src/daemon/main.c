@@ -54,6 +54,7 @@ static const char help_text[] =
     "  --dump-example     an example configuration\n"
     "\n"
     "Signals: TERM and INT let open transactions finish (drain_timeout); a second one ends everything at once.\n"
+    "HUP loads the signatures again, without a pause; the configuration is not read again.\n"
     "\n"
     "Exit status:\n"
     "   0  done, or ended in order by TERM or INT\n"

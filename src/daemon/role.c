@@ -39,6 +39,18 @@ unsigned role_listener_count(const struct conf *conf)
     return count;
 }
 
+unsigned role_get_generation(const unsigned char message[ROLE_HEAD_GENERATION])
+{
+    const unsigned char *p = message + ROLE_HEAD;
+    return (unsigned)p[0] << 24 | (unsigned)p[1] << 16 | (unsigned)p[2] << 8 | p[3];
+}
+
+void role_put_generation(unsigned char message[ROLE_HEAD_GENERATION], unsigned generation)
+{
+    for (unsigned i = 0; i < 4; i++)
+        message[ROLE_HEAD + i] = (unsigned char)(generation >> (24 - 8 * i));
+}
+
 void role_log_start(const struct log *log, const char *role)
 {
     struct log_record r;

@@ -3,6 +3,7 @@
  * its part of the configuration and hands over to scan/host. It links neither the proxy nor anything that speaks to a
  * network. */
 #include "base/mem.h"
+#include "base/num.h"
 #include "daemon/config.h"
 #include "daemon/log_sink.h"
 #include "scan/host/host.h"
@@ -24,14 +25,16 @@ static const struct scope_class *const classes[] = {
 };
 const struct conf_classes daemon_classes = {.items = classes, .count = ARRAY_SIZE(classes), .partial = true};
 
-static const char usage[] = "postern-scan: the scan host of one thread pool. It is started by postern, not by hand.\n"
-                            "usage: postern-scan --pool NAME --temp DIRECTORY [--tmpfs]\n"
-                            "       postern-scan --version\n"
-                            "Descriptors: 3 the effective configuration, 4 the control socket of the supervisor.\n";
+static const char usage[] =
+    "postern-scan: the scan host of one thread pool. It is started by postern, not by hand.\n"
+    "usage: postern-scan --pool NAME --temp DIRECTORY [--generation NUMBER] [--replaces] [--tmpfs]\n"
+    "       postern-scan --version\n"
+    "Descriptors: 3 the effective configuration, 4 the control socket of the supervisor.\n";
 
 struct arguments {
     const char *pool, *temp;
-    bool tmpfs, version;
+    uint64_t generation;
+    bool tmpfs, replaces, version;
 };
 
 static bool parse_arguments(int argc, char **argv, struct arguments *out)
@@ -39,6 +42,8 @@ static bool parse_arguments(int argc, char **argv, struct arguments *out)
     static const struct option options[] = {{"pool", required_argument, NULL, 'p'},
                                             {"temp", required_argument, NULL, 't'},
                                             {"tmpfs", no_argument, NULL, 'm'},
+                                            {"generation", required_argument, NULL, 'g'},
+                                            {"replaces", no_argument, NULL, 'r'},
                                             {"version", no_argument, NULL, 'v'},
                                             {0}};
     *out = (struct arguments){0};
@@ -52,6 +57,13 @@ static bool parse_arguments(int argc, char **argv, struct arguments *out)
             break;
         case 'm':
             out->tmpfs = true;
+            break;
+        case 'g':
+            if (num_parse_u64(span_cstr(optarg), UINT32_MAX, &out->generation) != ERR_OK)
+                return false;
+            break;
+        case 'r':
+            out->replaces = true;
             break;
         case 'v':
             out->version = true;
@@ -88,6 +100,8 @@ static int run_pool(const struct arguments *a, const struct conf *conf, const st
                                       .control_fd = ROLE_FD_CONTROL,
                                       .temp_base = a->temp,
                                       .temp_is_tmpfs = a->tmpfs,
+                                      .replaces = a->replaces,
+                                      .generation = (unsigned)a->generation,
                                       .log = log};
         status = scan_host_run(&o);
         log_text(log, LOG_STOP, "reason", "the scan host of pool %s ends", a->pool);
@@ -122,6 +136,7 @@ static int run(const struct arguments *a)
             log_cstr(&r, "version", POSTERN_VERSION);
             log_cstr(&r, "role", "scan");
             log_cstr(&r, "pool", a->pool);
+            log_u64(&r, "generation", a->generation);
             log_u64(&r, "pid", (uint64_t)getpid());
             log_u64(&r, "uid", geteuid());
             log_end(&r);

@@ -10,16 +10,13 @@
  */
 #include "daemon/supervisor.h"
 #include "base/mem.h"
-#include "daemon/child.h"
 #include "daemon/config.h"
 #include "daemon/environment.h"
 #include "daemon/log_sink.h"
 #include "daemon/notify.h"
 #include "daemon/privileges.h"
+#include "daemon/scan_pool.h"
 #include "daemon/startup.h"
-#include "daemon/tempdir.h"
-#include "scan/framework.h"
-#include "sys/fdpass.h"
 #include "sys/memfd.h"
 #include "sys/spawn.h"
 #include <errno.h>
@@ -29,24 +26,7 @@
 
 /* What the edge may need beyond drain_timeout to say good-bye, and the scan hosts to end their workers. */
 enum { DRAIN_MARGIN_MS = 2000, CLOSE_TIMEOUT_MS = 5000 };
-/* Inodes of a worker's tmpfs: more files than any engine's own limits let it unpack at once. */
-enum { TMPFS_INODES = 16384 };
-enum { SLOT_PATH = TEMPDIR_PATH + 24 };
-
 enum phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_CLOSING };
-
-struct supervisor;
-struct host {
-    struct supervisor *owner;
-    struct child child;
-    size_t index; /* of its pool */
-    char name[64];
-    char temp[TEMPDIR_PATH];
-    bool tmpfs; /* every slot is a tmpfs of its own */
-    struct spawn_tmpfs *mounts;
-    char (*slots)[SLOT_PATH];
-    size_t slot_count;
-};
 
 struct supervisor {
     struct startup startup;
@@ -57,32 +37,14 @@ struct supervisor {
     struct environment environment;
     struct tempdir temp;
     struct child edge;
-    struct host hosts[LIMIT_ENGINES];
-    size_t host_count, loops;
+    struct scan_pool_shared shared;
+    struct scan_pool pools[LIMIT_ENGINES]; /* one for each of the framework's */
+    size_t pool_count, loops;
     struct loop_signal sigterm, sigint, sighup;
     struct deadline patience; /* of the phases after RUNNING */
     enum phase phase;
     int status;
 };
-
-/* The channels between one scan host and the edge, if both run: whichever was started last calls this. */
-static void connect_host(struct supervisor *s, struct host *h)
-{
-    if (!child_is_running(&s->edge) || !child_is_running(&h->child))
-        return;
-    for (size_t i = 0; i < s->loops; i++) {
-        int pair[2];
-        if (fdpass_pair(pair) != ERR_OK) {
-            /* An edge without this channel could not scan for good: a new start of the host is a new try. */
-            log_text(s->log, LOG_SHORTAGE, "reason", "channel to %s: %s; the process is replaced", h->name,
-                     strerror(errno));
-            child_kill(&h->child);
-            return;
-        }
-        child_send_channel(&h->child, h->index, i, pair[0]);
-        child_send_channel(&s->edge, h->index, i, pair[1]);
-    }
-}
 
 /* ---- the edge ---- */
 
@@ -116,8 +78,8 @@ static enum err edge_spawn(void *arg, int control, pid_t *pid, int *pidfd, struc
 static void edge_started(void *arg)
 {
     struct supervisor *s = arg;
-    for (size_t i = 0; i < s->host_count; i++)
-        connect_host(s, &s->hosts[i]);
+    for (size_t i = 0; i < s->pool_count; i++)
+        scan_pool_connect(&s->pools[i]);
 }
 
 static void log_ready(struct supervisor *s)
@@ -144,63 +106,8 @@ static void edge_message(void *arg, struct span bytes)
         log_ready(s);
         notify_send("READY=1");
     }
-    if (bytes.len == 3 && bytes.ptr[0] == ROLE_BROKEN && (unsigned char)bytes.ptr[1] < s->host_count) {
-        struct host *h = &s->hosts[(unsigned char)bytes.ptr[1]];
-        log_text(s->log, LOG_PROTOCOL, "detail", "%s sent a record that makes no sense: it is killed", h->child.name);
-        child_kill(&h->child);
-    }
-}
-
-/* ---- scan hosts ---- */
-
-static enum err host_try(struct host *h, int control, pid_t *pid, int *pidfd, struct errtext *why)
-{
-    struct supervisor *s = h->owner;
-    const char *const argv[] = {"postern-scan",
-                                "--pool",
-                                s->framework.pools[h->index].name,
-                                "--temp",
-                                h->temp,
-                                h->tmpfs ? "--tmpfs" : NULL,
-                                NULL};
-    int config = fd_reopen_readonly(s->startup.config_fd);
-    if (config < 0) {
-        errtext_set(why, "effective configuration: %s", strerror(errno));
-        return ERR_IO;
-    }
-    const int fds[] = {config, control};
-    const struct spawn spawn = {.program_fd = s->startup.scan_program,
-                                .argv = argv,
-                                .envp = (const char *const *)s->environment.items,
-                                .fds = fds,
-                                .fd_count = ARRAY_SIZE(fds),
-                                .user = s->startup.root ? &s->startup.scan_user : NULL,
-                                .tmpfs = h->mounts,
-                                .tmpfs_count = h->tmpfs ? h->slot_count : 0};
-    enum err e = spawn_child(&spawn, pid, pidfd, why);
-    close(config);
-    return e;
-}
-
-static enum err host_spawn(void *arg, int control, pid_t *pid, int *pidfd, struct errtext *why)
-{
-    struct host *h = arg;
-    enum err e = host_try(h, control, pid, pidfd, why);
-    if (!e || !h->tmpfs)
-        return e;
-    /* Containers and hardened units often forbid mounts. Plain directories do as well, but for the kernel's hold on
-     * their size. */
-    h->tmpfs = false;
-    log_text(h->owner->log, LOG_PRIVILEGE, "reason",
-             "%s: no memory file systems for the workers' temporary files (%s): plain directories are used", h->name,
-             why->text);
-    return host_try(h, control, pid, pidfd, why);
-}
-
-static void host_started(void *arg)
-{
-    struct host *h = arg;
-    connect_host(h->owner, h);
+    if (bytes.len == ROLE_HEAD_GENERATION && bytes.ptr[0] == ROLE_BROKEN && (unsigned char)bytes.ptr[1] < s->pool_count)
+        scan_pool_broken(&s->pools[(unsigned char)bytes.ptr[1]], role_get_generation((const unsigned char *)bytes.ptr));
 }
 
 /* ---- the end ---- */
@@ -209,8 +116,8 @@ static void finish_if_all_ended(struct supervisor *s)
 {
     if (s->phase != PHASE_CLOSING || child_is_running(&s->edge))
         return;
-    for (size_t i = 0; i < s->host_count; i++) {
-        if (child_is_running(&s->hosts[i].child))
+    for (size_t i = 0; i < s->pool_count; i++) {
+        if (scan_pool_is_running(&s->pools[i]))
             return;
     }
     loop_stop(s->loop);
@@ -220,10 +127,8 @@ static void close_hosts(struct supervisor *s)
 {
     s->phase = PHASE_CLOSING;
     child_give_up(&s->edge);
-    for (size_t i = 0; i < s->host_count; i++) {
-        child_give_up(&s->hosts[i].child);
-        child_close_control(&s->hosts[i].child);
-    }
+    for (size_t i = 0; i < s->pool_count; i++)
+        scan_pool_close(&s->pools[i]);
     deadline_set_ms(&s->patience, CLOSE_TIMEOUT_MS);
     finish_if_all_ended(s);
 }
@@ -233,6 +138,8 @@ static void begin_drain(struct supervisor *s, int number)
     log_text(s->log, LOG_STOP, "reason", "signal %s: open transactions may finish", sigabbrev_np(number));
     notify_send("STOPPING=1");
     s->phase = PHASE_DRAINING;
+    for (size_t i = 0; i < s->pool_count; i++)
+        scan_pool_settle(&s->pools[i]);
     /* Ours too: as long as one process holds them, the kernel takes connections that nobody will serve. */
     startup_close_listeners(&s->startup);
     child_give_up(&s->edge);
@@ -253,8 +160,8 @@ static void patience_expired(void *arg)
         return;
     }
     log_text(s->log, LOG_STOP, "reason", "scan hosts did not end in time: they are killed");
-    for (size_t i = 0; i < s->host_count; i++)
-        child_kill(&s->hosts[i].child);
+    for (size_t i = 0; i < s->pool_count; i++)
+        scan_pool_kill(&s->pools[i]);
 }
 
 static bool edge_ended(void *arg, const struct child_end *end)
@@ -272,12 +179,9 @@ static bool edge_ended(void *arg, const struct child_end *end)
     return s->phase == PHASE_RUNNING;
 }
 
-static bool host_ended(void *arg, const struct child_end *end)
+static void host_gone(void *arg)
 {
-    struct host *h = arg;
-    (void)end;
-    finish_if_all_ended(h->owner);
-    return h->owner->phase != PHASE_CLOSING;
+    finish_if_all_ended(arg);
 }
 
 static void stop_signal(void *arg, int number)
@@ -295,60 +199,14 @@ static void hangup_signal(void *arg, int number)
 {
     struct supervisor *s = arg;
     (void)number;
-    log_text(s->log, LOG_CONFIG_WARNING, "reason",
-             "signal HUP: a changed configuration needs a restart in this version");
+    for (size_t i = 0; i < s->pool_count; i++)
+        scan_pool_reload(&s->pools[i], TRIGGER_SIGNAL);
 }
 
 /* ---- the beginning ---- */
 
 static const struct child_hooks edge_hooks = {
     .spawn = edge_spawn, .started = edge_started, .message = edge_message, .ended = edge_ended};
-static const struct child_hooks host_hooks = {.spawn = host_spawn, .started = host_started, .ended = host_ended};
-
-/* As root every slot gets a tmpfs of the pool's temp_size. */
-static enum err prepare_mounts(struct supervisor *s, struct host *h)
-{
-    const struct pool_conf *pool = &s->framework.pools[h->index].conf;
-    if (!s->startup.root)
-        return ERR_OK;
-    h->mounts = mem_new(h->slot_count, sizeof(*h->mounts));
-    h->slots = mem_new(h->slot_count, sizeof(*h->slots));
-    if (!h->mounts || !h->slots)
-        return ERR_NOMEM;
-    for (size_t i = 0; i < h->slot_count; i++) {
-        snprintf(h->slots[i], SLOT_PATH, "%s/%zu", h->temp, i);
-        h->mounts[i] = (struct spawn_tmpfs){.path = h->slots[i],
-                                            .bytes = (uint64_t)pool->temp_size,
-                                            .inodes = TMPFS_INODES,
-                                            .uid = s->startup.scan_user.uid,
-                                            .gid = s->startup.scan_user.gid};
-    }
-    h->tmpfs = true;
-    return ERR_OK;
-}
-
-static enum err prepare_host(struct supervisor *s, size_t index)
-{
-    struct host *h = &s->hosts[index];
-    struct errtext why = {""};
-    const struct framework_pool *pool = &s->framework.pools[index];
-    h->owner = s;
-    h->index = index;
-    h->slot_count = (size_t)pool->conf.concurrency;
-    snprintf(h->name, sizeof(h->name), "scan %s", pool->name);
-    enum err e = child_init(&h->child, h->name, &host_hooks, h, s->loop, s->log, s->framework.pool_count, s->loops);
-    if (e)
-        return e;
-    s->host_count++; /* from here on child_release is due */
-    e = tempdir_make_pool(&s->temp, index, h->slot_count, s->startup.root ? &s->startup.scan_user : NULL, h->temp,
-                          &why);
-    if (e) {
-        log_text(s->log, LOG_SHORTAGE, "reason", "%s", why.text);
-        return e;
-    }
-    return prepare_mounts(s, h);
-}
-
 static int prepare_children(struct supervisor *s)
 {
     struct errtext why = {""};
@@ -358,8 +216,21 @@ static int prepare_children(struct supervisor *s)
         if (e)
             log_text(s->log, LOG_SHORTAGE, "reason", "%s", why.text);
     }
-    for (size_t i = 0; !e && i < s->framework.pool_count; i++)
-        e = prepare_host(s, i);
+    s->shared = (struct scan_pool_shared){.startup = &s->startup,
+                                          .framework = &s->framework,
+                                          .environment = &s->environment,
+                                          .temp = &s->temp,
+                                          .edge = &s->edge,
+                                          .loop = s->loop,
+                                          .log = s->log,
+                                          .loops = s->loops,
+                                          .host_gone = host_gone,
+                                          .arg = s};
+    for (size_t i = 0; !e && i < s->framework.pool_count; i++) {
+        e = scan_pool_init(&s->pools[s->pool_count++], &s->shared, i, &why);
+        if (e && e != ERR_NOMEM)
+            log_text(s->log, LOG_SHORTAGE, "reason", "%s", why.text);
+    }
     if (!e)
         e = environment_init(&s->environment);
     if (e == ERR_NOMEM)
@@ -445,8 +316,8 @@ static void run(struct supervisor *s)
     loop_signal_init(&s->sigterm, s->loop, SIGTERM, stop_signal, s);
     loop_signal_init(&s->sigint, s->loop, SIGINT, stop_signal, s);
     loop_signal_init(&s->sighup, s->loop, SIGHUP, hangup_signal, s);
-    for (size_t i = 0; i < s->host_count; i++)
-        child_start(&s->hosts[i].child);
+    for (size_t i = 0; i < s->pool_count; i++)
+        scan_pool_start(&s->pools[i]);
     child_start(&s->edge);
     loop_run(s->loop);
     deadline_clear(&s->patience);
@@ -466,11 +337,8 @@ static void run(struct supervisor *s)
 static void release(struct supervisor *s)
 {
     child_release(&s->edge);
-    for (size_t i = 0; i < s->host_count; i++) {
-        child_release(&s->hosts[i].child);
-        mem_free(s->hosts[i].mounts);
-        mem_free(s->hosts[i].slots);
-    }
+    for (size_t i = 0; i < s->pool_count; i++)
+        scan_pool_release(&s->pools[i]);
     tempdir_remove(&s->temp);
     environment_release(&s->environment);
     startup_release(&s->startup);

@@ -85,6 +85,8 @@ static void session_log_verdict(struct log_record *r, const struct transaction *
     log_cstr(r, "engines", t->engine_words);
     if (v->engine[0])
         log_u64(r, "database", v->database_version);
+    if (v->generation > 0)
+        log_u64(r, "generation", v->generation);
     log_cstr(r, "action", t->decision.deliver ? "pass" : "reject");
     log_cstr(r, "detail", v->detail[0] ? v->detail : NULL);
     log_ms(r, "queue_ms", v->queue_us);

@@ -6,7 +6,8 @@
 
 enum { POOL_CPU_WORKERS = 4, POOL_OTHER_WORKERS = 50 };
 
-/* The defaults of ThreadPool's rows, for a pool that no stanza describes. All of them are numbers. */
+/* The defaults of ThreadPool's rows, for a pool that no stanza describes: numbers, sizes, times, and words, of which
+ * the default is the first. */
 static struct pool_conf pool_defaults(void)
 {
     struct pool_conf conf;
@@ -14,7 +15,10 @@ static struct pool_conf pool_defaults(void)
     for (size_t i = 0; i < pool_class.row_count; i++) {
         const struct directive *row = &pool_class.rows[i];
         uint64_t value;
-        if (num_parse_size(span_cstr(row->default_text), INT64_MAX, &value) == ERR_OK) {
+        enum err e = row->type == DIRECTIVE_DURATION
+                         ? num_parse_duration_ms(span_cstr(row->default_text), INT64_MAX, &value)
+                         : num_parse_size(span_cstr(row->default_text), INT64_MAX, &value);
+        if (e == ERR_OK) {
             int64_t number = (int64_t)value;
             memcpy((char *)&conf + row->offset, &number, sizeof(number));
         }
@@ -28,6 +32,11 @@ int framework_pool_index(const struct framework *fw, const char *name)
         if (span_eq_nocase(span_cstr(fw->pools[i].name), span_cstr(name)))
             return (int)i;
     return -1;
+}
+
+bool framework_has_database(const struct framework_engine *engine)
+{
+    return engine->built && engine->conf->database && engine->conf->daemon.count == 0;
 }
 
 static void framework_add_pool(struct framework *fw, const struct conf_scope *global, const char *name)

@@ -44,7 +44,13 @@ struct engine_conf {
     struct conf_list daemon; /* servers in their order, see server_name.h */
     int64_t daemon_connect_ms;
     bool daemon_is_remote;
+    bool database_watch;         /* load again when the database changed */
+    int64_t database_settle_ms;  /* once it has been quiet for so long */
+    int64_t max_signature_loss;  /* percent of the old one's that a new database may lack; 100: any */
 };
+
+/* How a pool changes from one generation of its scan host to the next. */
+enum pool_reload { POOL_RELOAD_OVERLAP, POOL_RELOAD_STOP_FIRST };
 
 /* ThreadPool "NAME". */
 struct pool_conf {
@@ -54,6 +60,8 @@ struct pool_conf {
     int64_t memory_limit; /* RLIMIT_AS of a worker */
     int64_t temp_size;    /* quota of a worker's temporary directory */
     int64_t jobs_per_worker;
+    int reload_mode;         /* enum pool_reload */
+    int64_t reload_retry_ms; /* between two tries to load a database that cannot be used */
 };
 
 /* Every scope class of this folder by name, out of stanza.def: scan_class (implicit: scan = on | off), pool_class
@@ -94,6 +102,9 @@ struct framework {
 void framework_init(struct framework *fw, const struct conf_scope *global);
 /* Index of the pool NAME in fw->pools, or -1. */
 int framework_pool_index(const struct framework *fw, const char *name);
+
+/* The engine loads a signature database, so that its pool has generations. */
+bool framework_has_database(const struct framework_engine *engine);
 
 /* What postern does with a message. */
 struct scan_decision {

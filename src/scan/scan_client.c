@@ -28,11 +28,18 @@ enum {
     RECORDS_PER_TURN = 64,
 };
 
+/* The way to one generation of a pool's host. A newer one retires it: it takes no new jobs, and goes when it has no job
+ * left. */
 struct client_channel {
     struct scan_client *client;
+    int pool;
+    unsigned generation;
     int fd; /* -1: none */
     struct loop_watch watch;
     struct list jobs; /* scan_run.node */
+    bool retired;
+    struct list node; /* in client->retired */
+    struct loop_deferred reaper;
 };
 
 struct client_engine {
@@ -49,7 +56,8 @@ struct scan_client {
     const struct framework *fw;
     const struct log *log;
     bool log_status;
-    struct client_channel channels[LIMIT_ENGINES];
+    struct client_channel *channels[LIMIT_ENGINES]; /* by pool; NULL: none */
+    struct list retired;
     struct client_engine engines[LIMIT_ENGINES];
     struct scan_run *slots[SLOT_COUNT];
     uint64_t serial; /* of the last job */
@@ -58,7 +66,7 @@ struct scan_client {
     void (*changed)(void *arg);
     void *changed_arg;
     struct loop_deferred change;
-    void (*broken)(void *arg, int pool_index);
+    void (*broken)(void *arg, int pool_index, unsigned generation);
     void *broken_arg;
 };
 
@@ -125,7 +133,7 @@ static void engines_lost(struct scan_client *c, const struct client_channel *ch,
 {
     for (size_t i = 0; i < c->fw->engine_count; i++) {
         struct client_engine *e = &c->engines[i];
-        if (e->pool != ch - c->channels)
+        if (e->pool != ch->pool)
             continue;
         if (why)
             log_engine(c, &c->fw->engines[i], e, false, why);
@@ -139,8 +147,10 @@ static bool engine_status(struct scan_client *c, const struct client_channel *ch
 {
     for (size_t i = 0; i < c->fw->engine_count; i++) {
         struct client_engine *e = &c->engines[i];
-        if (e->pool != ch - c->channels || !span_eq(span_cstr(c->fw->engines[i].name), span_cstr(s->engine)))
+        if (e->pool != ch->pool || !span_eq(span_cstr(c->fw->engines[i].name), span_cstr(s->engine)))
             continue;
+        if (ch->retired) /* a newer generation speaks for the engine */
+            return true;
         bool same = e->known && e->status.state == s->state && e->status.database_version == s->database_version &&
                     e->status.signatures == s->signatures && strcmp(e->status.detail, s->detail) == 0;
         e->status = *s;
@@ -165,18 +175,6 @@ static void run_error(struct scan_run *r, enum verdict_reason reason, const char
     run_result(r, &v);
 }
 
-/* The job is no longer on its way: its slot is free, its timer off. */
-static void run_unlink(struct scan_run *r)
-{
-    if (r->job == 0)
-        return;
-    r->client->slots[r->job & (SLOT_COUNT - 1)] = NULL;
-    r->job = 0;
-    r->channel = NULL;
-    list_remove(&r->node);
-    deadline_clear(&r->deadline);
-}
-
 static void channel_drop(struct client_channel *ch)
 {
     loop_watch_stop(&ch->watch);
@@ -185,8 +183,37 @@ static void channel_drop(struct client_channel *ch)
     ch->fd = -1;
 }
 
-/* Ends the jobs of a channel that is gone; their runs go on with the next engine, perhaps over the channel that
- * replaced it. */
+static void channel_reap(void *arg)
+{
+    struct client_channel *ch = arg;
+    list_remove(&ch->node);
+    mem_free(ch);
+}
+
+/* Closed now, freed when nobody of this iteration looks at it any more. */
+static void channel_discard(struct client_channel *ch)
+{
+    channel_drop(ch);
+    ch->retired = true;
+    loop_defer(ch->client->loop, &ch->reaper);
+}
+
+/* The job is no longer on its way: its slot is free, its timer off. */
+static void run_unlink(struct scan_run *r)
+{
+    if (r->job == 0)
+        return;
+    struct client_channel *ch = r->channel;
+    r->client->slots[r->job & (SLOT_COUNT - 1)] = NULL;
+    r->job = 0;
+    r->channel = NULL;
+    list_remove(&r->node);
+    deadline_clear(&r->deadline);
+    if (ch->retired && list_empty(&ch->jobs))
+        channel_discard(ch);
+}
+
+/* Ends the jobs of a channel that is gone; their runs go on with the next engine. */
 static void jobs_fail(struct list *jobs, enum verdict_reason reason, const char *detail)
 {
     struct list *node;
@@ -194,22 +221,43 @@ static void jobs_fail(struct list *jobs, enum verdict_reason reason, const char 
         run_error(container_of(node, struct scan_run, node), reason, detail);
 }
 
+/* Gives the jobs of a retired channel that is gone to the generation that replaced it: a reload, or an older host that
+ * dies after it, is no reason to turn a message away. */
+static void jobs_repeat(struct list *jobs)
+{
+    struct list *node;
+    while ((node = list_take(jobs)) != NULL) {
+        struct scan_run *r = container_of(node, struct scan_run, node);
+        run_unlink(r);
+        run_advance(r);
+    }
+}
+
 static void channel_close(struct client_channel *ch, enum verdict_reason reason, const char *detail)
 {
+    struct scan_client *c = ch->client;
     struct list jobs;
     list_init(&jobs);
-    channel_drop(ch);
     list_move_all(&jobs, &ch->jobs);
-    engines_lost(ch->client, ch, detail);
+    bool retired = ch->retired;
+    channel_discard(ch);
+    if (retired) {
+        jobs_repeat(&jobs);
+        return;
+    }
+    c->channels[ch->pool] = NULL;
+    list_append(&c->retired, &ch->node);
+    engines_lost(c, ch, detail);
     jobs_fail(&jobs, reason, detail);
 }
 
 static void channel_broken(struct client_channel *ch)
 {
     struct scan_client *c = ch->client;
+    bool retired = ch->retired;
     channel_close(ch, VERDICT_REASON_PROTOCOL, "the scan host sent a record that makes no sense");
-    if (c->broken)
-        c->broken(c->broken_arg, (int)(ch - c->channels));
+    if (!retired && c->broken) /* the host of a retired channel is about to end anyway */
+        c->broken(c->broken_arg, ch->pool, ch->generation);
 }
 
 static void answer_arrived(struct client_channel *ch, const struct scan_answer *a)
@@ -220,7 +268,9 @@ static void answer_arrived(struct client_channel *ch, const struct scan_answer *
         c->late_answers++;
         return;
     }
-    run_result(r, &a->verdict);
+    struct verdict v = a->verdict;
+    v.generation = ch->generation;
+    run_result(r, &v);
 }
 
 /* False: the record makes no sense here. */
@@ -265,23 +315,40 @@ static void channel_ready(void *arg, int events)
     }
 }
 
-void scan_client_attach(struct scan_client *c, int pool_index, int fd)
+/* What is on its way over CH may finish there. */
+static void channel_retire(struct client_channel *ch)
+{
+    ch->client->channels[ch->pool] = NULL;
+    ch->retired = true;
+    list_append(&ch->client->retired, &ch->node);
+    engines_lost(ch->client, ch, NULL);
+    if (list_empty(&ch->jobs))
+        channel_discard(ch);
+}
+
+void scan_client_attach(struct scan_client *c, int pool_index, unsigned generation, int fd)
 {
     OBJ_CHECK(c, CLIENT_MAGIC);
-    struct list jobs;
-    if (pool_index < 0 || (size_t)pool_index >= c->fw->pool_count) {
+    struct client_channel *ch = NULL;
+    bool known = pool_index >= 0 && (size_t)pool_index < c->fw->pool_count;
+    if (!known || !(ch = MEM_NEW(struct client_channel))) {
         close(fd);
+        if (known && c->broken) /* a fresh host brings a fresh channel; without one the pool would be lost for good */
+            c->broken(c->broken_arg, pool_index, generation);
         return;
     }
-    struct client_channel *ch = &c->channels[pool_index];
-    list_init(&jobs);
-    channel_drop(ch);
-    list_move_all(&jobs, &ch->jobs);
-    engines_lost(c, ch, NULL);
+    if (c->channels[pool_index])
+        channel_retire(c->channels[pool_index]);
+    ch->client = c;
+    ch->pool = pool_index;
+    ch->generation = generation;
     ch->fd = fd;
+    list_init(&ch->jobs);
+    list_init(&ch->node);
+    loop_deferred_init(&ch->reaper, channel_reap, ch);
     loop_watch_init(&ch->watch, c->loop, fd, channel_ready, ch);
     loop_watch_set(&ch->watch, LOOP_READ);
-    jobs_fail(&jobs, VERDICT_REASON_DOWN, "the scan host was replaced");
+    c->channels[pool_index] = ch;
 }
 
 /* ---- the client ---- */
@@ -297,11 +364,7 @@ struct scan_client *scan_client_new(struct loop *l, const struct framework *fw, 
     c->log = log;
     c->log_status = log_status;
     loop_deferred_init(&c->change, client_changed, c);
-    for (size_t i = 0; i < LIMIT_ENGINES; i++) {
-        c->channels[i].client = c;
-        c->channels[i].fd = -1;
-        list_init(&c->channels[i].jobs);
-    }
+    list_init(&c->retired);
     for (size_t i = 0; i < fw->engine_count; i++)
         c->engines[i].pool = fw->engines[i].built ? framework_pool_index(fw, fw->engines[i].pool) : -1;
     return c;
@@ -315,7 +378,14 @@ void scan_client_free(struct scan_client *c)
     if (c->runs > 0) /* they would point into freed memory */
         abort();
     for (size_t i = 0; i < LIMIT_ENGINES; i++)
-        channel_drop(&c->channels[i]);
+        if (c->channels[i])
+            channel_retire(c->channels[i]);
+    LIST_EACH_SAFE (node, &c->retired) {
+        struct client_channel *ch = container_of(node, struct client_channel, node);
+        channel_drop(ch);
+        loop_defer_cancel(&ch->reaper);
+        channel_reap(ch);
+    }
     loop_defer_cancel(&c->change);
     OBJ_FINI(c);
     mem_free(c);
@@ -335,7 +405,8 @@ void scan_client_on_change(struct scan_client *c, void (*changed)(void *arg), vo
     c->changed_arg = arg;
 }
 
-void scan_client_on_broken(struct scan_client *c, void (*broken)(void *arg, int pool_index), void *arg)
+void scan_client_on_broken(struct scan_client *c, void (*broken)(void *arg, int pool_index, unsigned generation),
+                           void *arg)
 {
     c->broken = broken;
     c->broken_arg = arg;
@@ -462,7 +533,7 @@ static enum verdict_reason engine_obstacle(const struct scan_client *c, size_t e
         *detail = "this version of postern cannot run the engine";
         return VERDICT_REASON_DOWN;
     }
-    if (c->channels[e->pool].fd < 0) {
+    if (!c->channels[e->pool]) {
         *detail = "the scan host is not running";
         return VERDICT_REASON_DOWN;
     }
@@ -497,7 +568,7 @@ static bool run_ask(struct scan_run *r, struct verdict *why)
         verdict_set(why, VERDICT_ERROR, reason, detail);
         return false;
     }
-    struct client_channel *ch = &c->channels[c->engines[r->engine].pool];
+    struct client_channel *ch = c->channels[c->engines[r->engine].pool];
     uint64_t id = job_id(c);
     enum err e = id ? job_send(r, ch, id) : ERR_AGAIN;
     if (e == ERR_AGAIN) {

@@ -17,9 +17,11 @@
 struct scan_client;
 struct scan_client *scan_client_new(struct loop *l, const struct framework *fw, const struct log *log, bool log_status);
 void scan_client_free(struct scan_client *c); /* no runs left */
-/* A channel (SEQPACKET, non-blocking) to the host of pool INDEX, which C owns from here on; replaces an earlier one,
- * whose jobs become ERROR down. The states of that pool's engines are LOADING again until the host reports them. */
-void scan_client_attach(struct scan_client *c, int pool_index, int fd);
+/* A channel (SEQPACKET, non-blocking) to GENERATION of the host of pool INDEX, which C owns from here on. It takes
+ * every new job. An earlier channel is retired: its jobs finish there, then it is closed, which is how a host that was
+ * told to drain knows that it is done; where that host dies first, they are scanned again over the new one. The states
+ * of that pool's engines are LOADING again until the new host reports them. */
+void scan_client_attach(struct scan_client *c, int pool_index, unsigned generation, int fd);
 /* Every engine has reported READY or FAILED at least once. ON_CHANGE (may be NULL) is called from the loop when that
  * may have changed. */
 bool scan_client_settled(const struct scan_client *c);
@@ -27,9 +29,10 @@ void scan_client_on_change(struct scan_client *c, void (*changed)(void *arg), vo
 /* Answers that came for nobody: their run had timed out or was given up, or there never was such a job. */
 uint64_t scan_client_late_answers(const struct scan_client *c);
 
-/* BROKEN is called from the loop when the host of a pool sent a record that makes no sense; its channel is closed by
- * then. */
-void scan_client_on_broken(struct scan_client *c, void (*broken)(void *arg, int pool_index), void *arg);
+/* BROKEN is called from the loop when the host of a pool sent a record that makes no sense, or its channel found no
+ * memory; its channel is closed by then. */
+void scan_client_on_broken(struct scan_client *c, void (*broken)(void *arg, int pool_index, unsigned generation),
+                           void *arg);
 
 struct scan_run;
 /* Starts on the sealed message behind FD (borrowed until done or cancelled). WAKE is called from the loop, once, when

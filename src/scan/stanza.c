@@ -3,6 +3,7 @@
  * original's antivirus framework; which of them have no effect yet is said by stanza_check.c. */
 #include "scan/stanza.h"
 
+static const char *const reload_words[] = {"overlap", "stop_first", NULL};
 static const char *const action_words[] = {"reject", "pass", "quarantine", NULL};
 static const char *const on_error_words[] = {"error_code", "next", "pass", NULL};
 static const char *const on_unscannable_words[] = {"action", "reject", "pass", "error_code", NULL};
@@ -21,6 +22,7 @@ static const char *const on_trouble_words[] = {"on_error", "error_code", "next",
     ROW(engine_stanza, field, name, DIRECTIVE_##type, value, min, max, RELOAD_LIVE, text)
 
 enum { TIMEOUT_MIN_MS = 1, TIMEOUT_MAX_MS = 3600 * 1000, CONCURRENCY_MAX = 1024 };
+enum { SETTLE_MIN_MS = 10, SETTLE_MAX_MS = 3600 * 1000, RETRY_MIN_MS = 100, RETRY_MAX_MS = 24 * 3600 * 1000 };
 
 #define DAEMON_ROW(value, text) OPTION(conf.daemon, "daemon", LIST, value, 0, 0, text)
 
@@ -46,6 +48,13 @@ static const struct directive clamav_rows[] = {
            "depth of archives inside archives (clamd: MaxRecursion); deeper is unscannable"),
     OPTION(conf.max_files, "max_files", INT, "10000", 1, 1000000,
            "files inside one message (clamd: MaxFiles); more is unscannable"),
+    OPTION(conf.database_watch, "database_watch", BOOL, "true", 0, 0,
+           "load the database again when it changes; false: on SIGHUP only"),
+    OPTION(conf.database_settle_ms, "database_settle", DURATION, "5", SETTLE_MIN_MS, SETTLE_MAX_MS,
+           "how long a changed database must have been quiet before it is loaded"),
+    OPTION(conf.max_signature_loss, "max_signature_loss", INT, "50", 0, 100,
+           "percent of the signatures in use that a new database may lack; with a greater loss it is taken for broken "
+           "and the old one stays in use; 100: any loss is accepted"),
 };
 
 static const struct directive kaspersky_rows[] = {
@@ -143,6 +152,17 @@ static const struct directive pool_rows[] = {
          "address space of a worker, signatures included"),
     POOL(temp_size, "temp_size", SIZE, "1G", 1048576, 1099511627776, "what a worker may keep in temporary files"),
     POOL(jobs_per_worker, "jobs_per_worker", INT, "1000", 1, 1000000, "scans after which a worker is replaced"),
+    {.name = "reload_mode",
+     .type = DIRECTIVE_ENUM,
+     .offset = CONF_OFFSET(pool_conf, reload_mode),
+     .default_text = "overlap",
+     .words = reload_words,
+     .reload = RELOAD_ENGINE,
+     .description = "overlap: new signatures are loaded beside the old ones, which takes the memory of both for a "
+                    "while; stop_first: the old ones go first, meanwhile messages wait for their engine's timeout and "
+                    "then get the error code, and a broken database leaves the engine without any"},
+    POOL(reload_retry_ms, "reload_retry", DURATION, "300", RETRY_MIN_MS, RETRY_MAX_MS,
+         "after so long a database that could not be used is tried again, changed or not"),
 };
 
 const struct scope_class pool_class = {

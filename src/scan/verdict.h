@@ -53,6 +53,7 @@ struct verdict {
     char detail[LIMIT_VERDICT_TEXT + 1]; /* for the log: what went wrong; printable ASCII */
     char engine[LIMIT_ENGINE_NAME + 1];  /* instance that decided; empty: none did */
     uint64_t database_version;           /* of that engine; 0: unknown */
+    unsigned generation;                 /* of the scan host that looked; the edge's own knowledge, in no record */
     uint64_t queue_us, scan_us;          /* time waiting for a worker, time in the engine */
 };
 

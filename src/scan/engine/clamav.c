@@ -223,6 +223,11 @@ static enum err load_database(struct cl_engine *engine, const char *path, struct
     return ERR_OK;
 }
 
+static const char *clamav_database(const struct engine_conf *conf)
+{
+    return conf->database ? conf->database : cl_retdbdir();
+}
+
 static void clamav_close(void *state)
 {
     struct clamav *c = state;
@@ -251,7 +256,7 @@ static enum err clamav_open(const struct engine_conf *conf, void **state, struct
     }
     enum err e = apply_settings(c->engine, conf, why);
     if (e == ERR_OK)
-        e = load_database(c->engine, conf->database ? conf->database : cl_retdbdir(), info, why);
+        e = load_database(c->engine, clamav_database(conf), info, why);
     if (e != ERR_OK) {
         clamav_close(c);
         return e;
@@ -404,4 +409,5 @@ const struct engine_type engine_clamav = {
     .worker_start = clamav_worker_start,
     .scan = clamav_scan,
     .close = clamav_close,
+    .database = clamav_database,
 };

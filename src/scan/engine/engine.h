@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The interface of an engine inside postern-scan. Blocking code, one job at a time per worker. engine.c is the list of
- * built engines; clamav.c libclamav; clamd.c its daemon, over link.h; fake.c the
- * test engine, which misbehaves as a message orders it to.
+ * built engines; database.h what is in a signature directory; clamav.c libclamav; clamd.c its daemon, over link.h;
+ * fake.c the test engine, which misbehaves as a message orders it to.
  *
  * Life: `open` once in the broker (loads databases; nothing of a message is near), then fork; `worker_start` once in
  * each worker before it locks itself in; then `scan` for each job. A `scan` that crashes, hangs or lies costs one
@@ -45,6 +45,9 @@ struct engine_type {
     size_t (*ports)(const void *state, uint16_t *out, size_t max);
     /* In a worker, after each scan: true when the engine learned something new about itself, which *INFO receives. */
     bool (*news)(void *state, struct engine_info *info);
+    /* Directory or file of signatures that `open` loads; NULL (also as a pointer): it loads none. Such an engine is
+     * loaded again when that changes, and has to pass a canary before it takes messages. */
+    const char *(*database)(const struct engine_conf *conf);
 };
 
 extern const struct engine_type engine_clamav;

@@ -18,6 +18,7 @@ enum {
     RECORDS_PER_TURN = 32,  /* from one channel before the others have theirs */
     LAST_ANSWERS_MS = 2000, /* at the end: how long an edge may take to fetch what is ready */
     SPARE_DESCRIPTORS = 64,
+    CONTROL_HEAD = 3, /* type, and two octets that say nothing here (daemon/role.h) */
 };
 
 /* Channels. */
@@ -120,6 +121,8 @@ void channel_close(struct channel *c)
     close(c->fd);
     list_remove(&c->node);
     loop_defer(b->loop, &c->reaper); /* after its jobs, which were armed before it */
+    if (b->draining)
+        pool_dispatch_soon(b);
 }
 
 static bool channel_record(struct channel *c, struct span bytes, int fd)
@@ -163,7 +166,7 @@ static void channel_ready(void *arg, int events)
     }
 }
 
-static void channel_new(struct broker *b, int fd)
+void broker_open_channel(struct broker *b, int fd)
 {
     struct channel *c = MEM_NEW(struct channel);
     if (!c) {
@@ -228,6 +231,15 @@ static void broker_stop(struct broker *b)
     pool_dispatch_soon(b);
 }
 
+/* What is queued and what still comes over the channels is scanned; each loop of the edge closes its own when it has
+ * all its answers. */
+static void broker_drain(struct broker *b)
+{
+    b->draining = true;
+    watch_stop(&b->databases);
+    pool_dispatch_soon(b);
+}
+
 static void control_ready(void *arg, int events)
 {
     (void)events;
@@ -241,24 +253,47 @@ static void control_ready(void *arg, int events)
     if (e != ERR_OK)
         broker_stop(b);
     else if (bytes[0] == 'C' && fd >= 0)
-        channel_new(b, fd);
+        broker_open_channel(b, fd);
     else if (fd >= 0)
         close(fd);
+    else if (bytes[0] == 'D')
+        broker_drain(b);
 }
 
 static void broker_turn(void *arg)
 {
     struct broker *b = arg;
     pool_dispatch(b);
+    if (b->draining && !b->stopping && list_empty(&b->channels))
+        broker_stop(b);
     broker_check_stopped(b);
+}
+
+static void tell_supervisor(const struct broker *b, char type, const struct scan_record *status)
+{
+    unsigned char bytes[CONTROL_HEAD + SCAN_RECORD_SIZE] = {(unsigned char)type};
+    size_t len = CONTROL_HEAD;
+    if (status)
+        len += scan_record_encode(status, bytes + CONTROL_HEAD);
+    enum err e = fdpass_send(b->options->control_fd, span_of(bytes, len), -1);
+    if (e != ERR_OK && e != ERR_CLOSED) /* closed: it is about to say that it wants us to end */
+        log_text(b->log, LOG_SHORTAGE, "reason", "pool %s: the supervisor could not be told '%c': %s", b->pool->name,
+                 type, err_name(e));
+}
+
+static void database_changed(void *arg)
+{
+    tell_supervisor(arg, 'H', NULL);
 }
 
 /* Start. */
 
-static void engine_log(const struct broker *b, const struct host_engine *e, uint64_t took_us)
+static void engine_log(const struct broker *b, const struct host_engine *e)
 {
     bool ready = e->status == SCAN_ENGINE_READY;
     struct log_record r;
+    if (!ready && b->options->replaces) /* the engine of the older generation is not down */
+        return;
     log_begin(&r, b->log, ready ? LOG_ENGINE_READY : LOG_ENGINE_DOWN);
     log_cstr(&r, "engine", e->conf->name);
     log_cstr(&r, "type", e->conf->type);
@@ -268,7 +303,9 @@ static void engine_log(const struct broker *b, const struct host_engine *e, uint
         log_u64(&r, "signatures", e->info.signatures);
         log_u64(&r, "database_version", e->info.database_version);
         log_cstr(&r, "missing", e->info.missing[0] ? e->info.missing : NULL);
-        log_ms(&r, "loaded_ms", took_us);
+        log_u64(&r, "generation", b->options->generation);
+        log_cstr(&r, "test_string", !e->database ? NULL : e->knows_test_string ? "found" : "unknown to this database");
+        log_ms(&r, "loaded_ms", e->loaded_us);
     } else {
         log_cstr(&r, "reason", e->detail);
     }
@@ -282,7 +319,7 @@ void broker_engine_news(struct broker *b, struct host_engine *e, const struct sc
     e->info.database_version = news->database_version;
     snprintf(e->info.version, sizeof(e->info.version), "%.127s", news->detail);
     snprintf(e->detail, sizeof(e->detail), "%s", news->detail);
-    engine_log(b, e, 0);
+    engine_log(b, e);
     broker_status_changed(b);
 }
 
@@ -294,12 +331,38 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
     e->conf = conf;
     e->type = engine_type_find(conf->type, conf->conf);
     e->status = SCAN_ENGINE_FAILED;
+    e->database = e->type && e->type->database ? e->type->database(conf->conf) : NULL;
+    if (e->database && conf->conf->database_watch)
+        watch_add(&b->databases, e->database, (uint64_t)conf->conf->database_settle_ms);
     if (e->type && e->type->open(conf->conf, &e->state, &e->info, &why) == ERR_OK)
         e->status = SCAN_ENGINE_READY;
     b->net = b->net || (e->status == SCAN_ENGINE_READY && e->type->cage == ENGINE_CAGE_NET);
     verdict_copy_text(e->detail, sizeof(e->detail),
                       span_cstr(e->status == SCAN_ENGINE_READY ? e->info.version : why.text));
-    engine_log(b, e, clock_monotonic_us() - begun);
+    e->loaded_us = clock_monotonic_us() - begun;
+}
+
+static void report_engine(const struct broker *b, const struct host_engine *e)
+{
+    struct scan_record r = {.type = SCAN_STATUS};
+    r.status.state = e->status;
+    r.status.database_version = e->info.database_version;
+    r.status.signatures = e->info.signatures;
+    verdict_copy_text(r.status.engine, sizeof(r.status.engine), span_cstr(e->conf->name));
+    verdict_copy_text(r.status.detail, sizeof(r.status.detail), span_cstr(e->detail));
+    tell_supervisor(b, 'E', &r);
+}
+
+/* The engines are loaded and tried: whatever came of it, from here on the supervisor is listened to. */
+static void broker_ready(struct broker *b)
+{
+    for (size_t i = 0; i < b->engine_count; i++) {
+        engine_log(b, &b->engines[i]);
+        report_engine(b, &b->engines[i]);
+    }
+    tell_supervisor(b, 'L', NULL);
+    watch_start(&b->databases, b->loop, database_changed, b);
+    loop_watch_set(&b->control, LOOP_READ);
 }
 
 static void open_engines(struct broker *b)
@@ -343,9 +406,11 @@ static int broker_run(struct broker *b)
     loop_deferred_init(&b->dispatch, broker_turn, b);
     deadline_init(&b->stop_limit, b->loop, stop_limit_reached, b);
     loop_watch_init(&b->control, b->loop, b->options->control_fd, control_ready, b);
-    loop_watch_set(&b->control, LOOP_READ);
     pool_dispatch_soon(b);
+    canary_start(&b->canary, b, broker_ready);
     loop_run(b->loop);
+    canary_stop(&b->canary);
+    watch_stop(&b->databases);
     deadline_clear(&b->stop_limit);
     loop_watch_stop(&b->control);
     return EXIT_SUCCESS;
@@ -364,7 +429,7 @@ static void broker_release(struct broker *b)
         loop_defer_cancel(&b->dispatch);
     }
     for (size_t i = 0; i < b->engine_count; i++)
-        if (b->engines[i].status == SCAN_ENGINE_READY)
+        if (b->engines[i].state)
             b->engines[i].type->close(b->engines[i].state);
     pool_release(b);
     loop_free(b->loop);
@@ -383,6 +448,8 @@ int scan_host_run(const struct scan_host_options *o)
     b->log = o->log;
     list_init(&b->channels);
     list_init(&b->queue);
+    b->canary.fd = -1;
+    watch_init(&b->databases);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the supervisor decides, and says so on control */
     raise_descriptor_limit(b);

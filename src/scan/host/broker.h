@@ -11,8 +11,10 @@
 
 #include "io/deadline.h"
 #include "io/loop.h"
+#include "scan/host/canary.h"
 #include "scan/host/host.h"
 #include "scan/host/poison.h"
+#include "scan/host/watch.h"
 #include "scan/host/worker.h"
 
 struct broker;
@@ -85,6 +87,9 @@ struct broker {
     enum verdict_reason refusal;
     char refusal_text[LIMIT_VERDICT_TEXT + 1];
     bool sandbox_logged;
+    struct canary canary;
+    struct watch databases;
+    bool draining; /* a newer generation serves: when the edge has closed its channels, this one ends */
     bool stopping;
     struct deadline stop_limit;
     struct poison poison;
@@ -95,6 +100,8 @@ void broker_status_changed(struct broker *b);
 /* A worker's engine learned something about itself. */
 void broker_engine_news(struct broker *b, struct host_engine *e, const struct scan_status *news);
 void broker_check_stopped(struct broker *b);
+/* Takes FD, an edge's end or the canary's. */
+void broker_open_channel(struct broker *b, int fd);
 void channel_close(struct channel *c);
 void channel_send_answer(struct channel *c, struct job *j);
 

@@ -2,9 +2,10 @@
 /* The scan host of one pool: a broker (single-threaded event loop) that opens the pool's engines, forks workers and
  * queues jobs.
  *
- * host.h (this); broker.h what the next three share; broker.c engines, channels, control, the end; job.c one job from
- * record to answer; pool.c worker processes; poison.c messages that ended several of them; worker.c the child's life;
- * sandbox.c its cage (strict profile); workspace.c the workers' temporary directories. Only postern-scan links this.
+ * host.h (this); watch.c databases that change; canary.c a trial before any message; broker.h what the next three
+ * share; broker.c engines, channels, control, the end; job.c one job from record to answer; pool.c worker processes;
+ * poison.c messages that ended several of them; worker.c the child's life; sandbox.c its cage (strict profile);
+ * workspace.c the workers' temporary directories. Only postern-scan links this.
  */
 #ifndef SCAN_HOST_HOST_H
 #define SCAN_HOST_HOST_H
@@ -15,15 +16,17 @@
 struct scan_host_options {
     const struct framework *framework;
     size_t pool_index;
-    /* Datagrams from the supervisor: 'C' with a descriptor: a new channel of a loop. End of file: finish running jobs,
-     * answer queued ones with ERROR down, exit. */
+    /* Datagrams of the supervisor and to it: daemon/role.h. They are read once the engines are loaded and tried. */
     int control_fd;
+    bool replaces; /* an older generation serves: what fails here is the supervisor's to tell, and no message's trouble
+                    */
+    unsigned generation;
     const char *temp_base; /* directory with one subdirectory per worker slot, "0", "1", … made and mounted by the
                               supervisor, or made here when it did not */
     bool temp_is_tmpfs;    /* each slot is a tmpfs with its own size */
     const struct log *log;
 };
-/* Runs until control ends. Returns the exit status of the process. */
+/* Runs until control ends, or until it has drained. Returns the exit status of the process. */
 int scan_host_run(const struct scan_host_options *o);
 
 #endif

@@ -15,7 +15,10 @@ struct host_engine {
     struct engine_info info;
     enum scan_engine_state status;
     char detail[LIMIT_VERDICT_TEXT + 1]; /* of the library, or why it failed */
-    unsigned running;                    /* jobs at workers now */
+    const char *database;                /* that it loaded, or tried to; NULL: it has none */
+    bool knows_test_string;
+    uint64_t loaded_us; /* what loading took */
+    unsigned running;   /* jobs at workers now */
 };
 
 /* A worker's first datagram, before it sees any message. */

@@ -242,6 +242,7 @@ START_TEST(a_message_of_the_process_reaches_its_owner)
 }
 END_TEST
 
+enum { GENERATION = 0x01020304 };
 /* Reads channels on the loop, slower than they were queued. */
 static struct {
     struct loop_watch watch;
@@ -259,12 +260,14 @@ static void read_channels(void *arg, int events)
     (void)events;
     if (fdpass_recv(t.peer, m, sizeof(m), &len, &fd) != ERR_OK)
         return;
-    ck_assert_uint_eq(len, 3);
     if (m[0] == ROLE_DRAIN) {
+        ck_assert_uint_eq(len, ROLE_HEAD);
         reader.drained = true;
         loop_stop(t.loop);
         return;
     }
+    ck_assert_uint_eq(len, ROLE_HEAD_GENERATION);
+    ck_assert_uint_eq(role_get_generation(m), GENERATION);
     ck_assert_int_ge(fd, 0);
     close(fd);
     ck_assert(!reader.seen[m[1]][m[2]]);
@@ -280,7 +283,7 @@ START_TEST(messages_that_the_socket_has_no_room_for_arrive_later_and_in_order)
     ck_assert_int_eq(setsockopt(t.child.control, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
     for (size_t p = 0; p < POOLS; p++) {
         for (size_t l = 0; l < LOOPS; l++)
-            child_send_channel(&t.child, p, l, dup(0));
+            child_send_channel(&t.child, p, l, GENERATION, dup(0));
     }
     child_send_drain(&t.child);
     ck_assert(t.child.drain); /* it waits */
@@ -294,6 +297,38 @@ START_TEST(messages_that_the_socket_has_no_room_for_arrive_later_and_in_order)
 }
 END_TEST
 
+START_TEST(channels_that_were_made_before_the_process_ran_are_handed_over_at_its_start)
+{
+    begin(wait_for_a_signal);
+    child_send_channel(&t.child, 0, 1, GENERATION, dup(0));
+    child_send_channel(&t.child, 0, 1, GENERATION + 1, dup(0)); /* takes the place of the first */
+    child_start(&t.child);
+    unsigned char m[8];
+    size_t len;
+    int fd;
+    ck_assert_int_eq(fdpass_recv(t.peer, m, sizeof(m), &len, &fd), ERR_OK);
+    ck_assert_uint_eq(m[2], 1);
+    ck_assert_uint_eq(role_get_generation(m), GENERATION + 1);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    ck_assert_int_eq(fdpass_recv(t.peer, m, sizeof(m), &len, &fd), ERR_AGAIN);
+    finish();
+}
+END_TEST
+
+START_TEST(an_end_that_we_brought_about_is_no_fault)
+{
+    begin(wait_for_a_signal);
+    child_start(&t.child);
+    t.stop_after_ends = 1;
+    child_end(&t.child);
+    loop_run(t.loop);
+    ck_assert_int_eq(t.last.signal, SIGKILL);
+    ck_assert_msg(strstr(t.lines, "child-exit") == NULL, "%s", t.lines);
+    finish();
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(the_pause_doubles_up_to_ten_seconds)                                                                             \
     X(a_process_that_ends_unasked_is_named_and_started_again_at_once_then_after_a_pause)                               \
@@ -303,5 +338,7 @@ END_TEST
     X(an_end_that_nobody_asked_for_is_a_fault_even_with_status_0)                                                      \
     X(a_drain_is_one_datagram_without_descriptor)                                                                      \
     X(a_message_of_the_process_reaches_its_owner)                                                                      \
-    X(messages_that_the_socket_has_no_room_for_arrive_later_and_in_order)
+    X(messages_that_the_socket_has_no_room_for_arrive_later_and_in_order)                                              \
+    X(channels_that_were_made_before_the_process_ran_are_handed_over_at_its_start)                                     \
+    X(an_end_that_we_brought_about_is_no_fault)
 #include "support/check_main.h"

@@ -32,7 +32,7 @@ struct bench {
     struct deadline guard;
     bool (*until)(struct bench *b);
     int message;
-    unsigned wakes, changes;
+    unsigned wakes, changes, generation;
     struct log log;
     char lines[16][LIMIT_LOG_LINE];
     size_t line_count;
@@ -177,7 +177,7 @@ static void broker_open(struct bench *b, int pool)
     broker_args[pool] = (struct broker_arg){b, pool};
     loop_watch_init(&br->watch, b->loop, br->fd, broker_ready, &broker_args[pool]);
     loop_watch_set(&br->watch, LOOP_READ);
-    scan_client_attach(b->client, pool, fds[0]);
+    scan_client_attach(b->client, pool, ++b->generation, fds[0]);
 }
 
 static void bench_close(struct bench *b)
@@ -252,6 +252,14 @@ static bool two_records(struct bench *b)
 static bool three_records(struct bench *b)
 {
     return b->broker[0].count + b->broker[1].count >= 3;
+}
+static bool four_records(struct bench *b)
+{
+    return b->broker[0].count + b->broker[1].count >= 4;
+}
+static bool woken_three_times(struct bench *b)
+{
+    return b->wakes > 2;
 }
 static bool one_change(struct bench *b)
 {
@@ -690,24 +698,112 @@ START_TEST(a_host_that_goes_away_ends_its_jobs_and_the_next_one_is_used)
 }
 END_TEST
 
-START_TEST(a_new_channel_ends_the_jobs_of_the_old_and_takes_their_next_engines)
+/* A new generation of the host of pool 0; its end stands in broker[1], the one before stays in broker[0]. */
+static void broker_replace(struct bench *b)
+{
+    int fds[2];
+    ck_assert_int_eq(fdpass_pair(fds), ERR_OK);
+    struct broker *br = &b->broker[1];
+    br->fd = fds[1];
+    broker_args[1] = (struct broker_arg){b, 1};
+    loop_watch_init(&br->watch, b->loop, br->fd, broker_ready, &broker_args[1]);
+    loop_watch_set(&br->watch, LOOP_READ);
+    scan_client_attach(b->client, 0, ++b->generation, fds[0]);
+}
+
+static bool old_one_closed(struct bench *b)
+{
+    char byte;
+    return recv(b->broker[0].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+START_TEST(a_newer_generation_gets_new_jobs_and_the_older_one_finishes_its_own)
 {
     struct bench b;
-    bench_open(&b, 3); /* one and three share a pool */
-    b.fw.engines[1].pool = "CPU";
+    bench_open(&b, 1);
     bench_start(&b, false);
     broker_open(&b, 0);
-    struct scan_run *r = start(&b);
-    pump(&b, one_record);
-    broker_close(&b, 0);
-    broker_open(&b, 0); /* before the loop saw the end of the old one */
-    pump(&b, one_record);
-    ck_assert_str_eq(b.broker[0].got[0].job.engine, "two");
-    broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
+    struct scan_run *first = start(&b), *given_up = start(&b);
+    pump(&b, two_records);
+    broker_replace(&b);
+    struct scan_run *second = start(&b);
+    pump(&b, three_records);
+    ck_assert_uint_eq(b.broker[0].count, 2);
+    ck_assert_uint_eq(b.broker[1].count, 1);
+    broker_answer(&b, 1, b.broker[1].got[0].job.id, VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
     pump(&b, woken);
-    assert_verdict(r, VERDICT_INFECTED, VERDICT_REASON_NONE, "two");
-    scan_run_free(r);
+    assert_verdict(second, VERDICT_INFECTED, VERDICT_REASON_NONE, "one");
+    ck_assert_uint_eq(scan_run_verdict(second)->generation, 2);
+    ck_assert_ptr_null(scan_run_verdict(first));
+    broker_status(&b, 0, "one", SCAN_ENGINE_FAILED, "no word of the older one counts");
+    broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    pump(&b, woken_twice);
+    assert_verdict(first, VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
+    ck_assert_uint_eq(scan_run_verdict(first)->generation, 1);
+    ck_assert(!old_one_closed(&b)); /* it has a job left */
+    scan_run_free(given_up);
+    struct scan_run *third = start(&b);
+    while (recv(b.broker[0].fd, (char[SCAN_RECORD_SIZE]){0}, SCAN_RECORD_SIZE, MSG_DONTWAIT) > 0) /* the cancel */
+        ;
+    ck_assert(old_one_closed(&b)); /* which is how its host learns that it is done */
+    pump(&b, four_records);
+    broker_answer(&b, 1, b.broker[1].got[1].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    pump(&b, woken_three_times);
+    assert_verdict(third, VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
+    scan_run_free(first);
+    scan_run_free(second);
+    scan_run_free(third);
     bench_close(&b);
+}
+END_TEST
+
+START_TEST(an_older_generation_without_jobs_is_left_at_once)
+{
+    struct bench b;
+    bench_open(&b, 1);
+    bench_start(&b, false);
+    broker_open(&b, 0);
+    broker_replace(&b);
+    ck_assert(old_one_closed(&b));
+    bench_close(&b);
+}
+END_TEST
+
+static unsigned broken_calls;
+static void count_broken(void *arg, int pool, unsigned generation)
+{
+    (void)arg, (void)pool, (void)generation;
+    broken_calls++;
+}
+
+START_TEST(the_jobs_of_an_older_generation_that_dies_or_raves_are_scanned_by_the_newer_one)
+{
+    for (int raves = 0; raves < 2; raves++) {
+        struct bench b;
+        bench_open(&b, 1);
+        bench_start(&b, false);
+        scan_client_on_broken(b.client, count_broken, NULL);
+        broken_calls = 0;
+        broker_open(&b, 0);
+        struct scan_run *r = start(&b);
+        pump(&b, one_record);
+        broker_replace(&b);
+        if (raves)
+            send_garbage(&b);
+        else
+            broker_close(&b, 0);
+        pump(&b, two_records);
+        ck_assert_uint_eq(b.broker[1].count, 1);
+        ck_assert_str_eq(b.broker[1].got[0].job.engine, "one");
+        ck_assert(b.broker[1].with_fd[0]);
+        broker_answer(&b, 1, b.broker[1].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+        pump(&b, woken);
+        assert_verdict(r, VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
+        ck_assert_uint_eq(scan_run_verdict(r)->generation, 2);
+        ck_assert_uint_eq(broken_calls, 0); /* whoever serves now has done nothing wrong */
+        scan_run_free(r);
+        bench_close(&b);
+    }
 }
 END_TEST
 
@@ -719,7 +815,7 @@ START_TEST(a_full_channel_is_overload_at_once)
     int fds[2], small = 1;
     ck_assert_int_eq(fdpass_pair(fds), ERR_OK);
     ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
-    scan_client_attach(b.client, 0, fds[0]); /* nobody reads fds[1] */
+    scan_client_attach(b.client, 0, 1, fds[0]); /* nobody reads fds[1] */
     struct scan_run *runs[1024];
     size_t count = 0;
     while (count < ARRAY_SIZE(runs) && !woken(&b)) {
@@ -855,7 +951,7 @@ START_TEST(a_channel_for_a_pool_that_is_not_there_is_closed)
     bench_open(&b, 1);
     bench_start(&b, false);
     ck_assert_int_eq(fdpass_pair(fds), ERR_OK);
-    scan_client_attach(b.client, POOLS, fds[0]);
+    scan_client_attach(b.client, POOLS, 1, fds[0]);
     ck_assert_int_eq(fcntl(fds[0], F_GETFD), -1);
     close(fds[1]);
     bench_close(&b);
@@ -876,7 +972,9 @@ END_TEST
     X(jobs_are_answered_in_any_order)                                                                                  \
     X(a_record_that_makes_no_sense_closes_the_channel)                                                                 \
     X(a_host_that_goes_away_ends_its_jobs_and_the_next_one_is_used)                                                    \
-    X(a_new_channel_ends_the_jobs_of_the_old_and_takes_their_next_engines)                                             \
+    X(a_newer_generation_gets_new_jobs_and_the_older_one_finishes_its_own)                                             \
+    X(an_older_generation_without_jobs_is_left_at_once)                                                                \
+    X(the_jobs_of_an_older_generation_that_dies_or_raves_are_scanned_by_the_newer_one)                                 \
     X(a_full_channel_is_overload_at_once)                                                                              \
     X(a_run_given_up_is_cancelled_and_never_wakes)                                                                     \
     X(a_run_may_be_freed_by_its_wake)                                                                                  \

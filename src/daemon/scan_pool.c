@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: MIT */
+/* Generations of a pool's scan host. Every change of phase is in this file; what starts one is a trigger, a report of a
+ * host, its end, or a limit of time. */
+#include "daemon/scan_pool.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "sys/clock.h"
+#include "sys/fdpass.h"
+#include "sys/memfd.h"
+#include "sys/spawn.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+enum {
+    LOAD_LIMIT_MS = 15 * 60 * 1000, /* no database takes so long: its file system hangs */
+    DRAIN_MARGIN_MS = 10 * 1000,    /* beyond the longest timeout of an engine, at which the last scan has ended */
+    TMPFS_INODES = 16384,           /* more files than any engine's own limits let it unpack at once */
+};
+
+static const char *const trigger_words[] = {
+    [TRIGGER_NONE] = "",
+    [TRIGGER_CHANGE] = "the database changed",
+    [TRIGGER_RETRY] = "another try",
+    [TRIGGER_SIGNAL] = "signal HUP",
+    [TRIGGER_COMMAND] = "command",
+};
+
+static struct scan_host *other_host(struct scan_pool *p)
+{
+    return p->serving == &p->hosts[0] ? &p->hosts[1] : &p->hosts[0];
+}
+
+static const struct framework_engine *engine_conf(const struct framework *fw, const char *name)
+{
+    for (size_t i = 0; i < fw->engine_count; i++)
+        if (strcmp(fw->engines[i].name, name) == 0)
+            return &fw->engines[i];
+    return NULL;
+}
+
+static const struct scan_status *find_status(const struct scan_status *all, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(all[i].engine, name) == 0)
+            return &all[i];
+    return NULL;
+}
+
+/* Of MANY, more than PERCENT are missing in FEW. No product that could overflow. */
+static bool lost_too_many(uint64_t many, uint64_t few, int64_t percent)
+{
+    return percent < 100 && few < many &&
+           many - few > many / 100 * (uint64_t)percent + many % 100 * (uint64_t)percent / 100;
+}
+
+static bool engine_is_worse(const struct framework *fw, const struct scan_status *was, const struct scan_status *is,
+                            struct errtext *why)
+{
+    if (!was || was->state != SCAN_ENGINE_READY)
+        return false;
+    if (is->state != SCAN_ENGINE_READY) {
+        errtext_set(why, "%s: %s", is->engine, is->detail);
+        return true;
+    }
+    const struct framework_engine *conf = engine_conf(fw, is->engine);
+    if (!conf || !framework_has_database(conf) ||
+        !lost_too_many(was->signatures, is->signatures, conf->conf->max_signature_loss))
+        return false;
+    errtext_set(why, "%s: %llu signatures instead of %llu, and max_signature_loss is %lld percent", is->engine,
+                (unsigned long long)is->signatures, (unsigned long long)was->signatures,
+                (long long)conf->conf->max_signature_loss);
+    return true;
+}
+
+bool scan_pool_accepts(const struct framework *fw, const struct scan_status *now, size_t now_count,
+                       const struct scan_status *next, size_t next_count, struct errtext *why)
+{
+    size_t ready = 0;
+    const struct scan_status *failed = NULL;
+    for (size_t i = 0; i < next_count; i++) {
+        if (engine_is_worse(fw, find_status(now, now_count, next[i].engine), &next[i], why))
+            return false;
+        if (next[i].state == SCAN_ENGINE_READY)
+            ready++;
+        else if (!failed)
+            failed = &next[i];
+    }
+    if (ready > 0)
+        return true;
+    errtext_set(why, "%s: %s", failed ? failed->engine : "no engine", failed ? failed->detail : "none was reported");
+    return false;
+}
+
+/* ---- the log ---- */
+
+static void log_begin_pool(struct log_record *r, const struct scan_pool *p, enum log_event event, unsigned generation)
+{
+    log_begin(r, p->shared->log, event);
+    log_cstr(r, "pool", p->conf->name);
+    log_u64(r, "generation", generation);
+}
+
+/* Resident memory of a process, signatures included (the second number of its statm, in pages); 0 where the kernel does
+ * not tell. */
+static uint64_t memory_kib(const struct scan_host *h)
+{
+    char text[128];
+    uint64_t pages = 0;
+    snprintf(text, sizeof(text), "/proc/%ld/statm", (long)h->child.pid);
+    int fd = child_is_running(&h->child) ? open(text, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t len = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
+    if (fd >= 0)
+        close(fd);
+    struct span all = span_of(text, len > 0 ? (size_t)len : 0);
+    struct span rest = span_sub(all, span_find(all, ' ') + 1, all.len);
+    if (num_parse_u64(span_sub(rest, 0, span_find(rest, ' ')), UINT32_MAX, &pages) != ERR_OK)
+        return 0;
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+/* One line for each engine that has a database. */
+static void log_reload_done(const struct scan_pool *p, const struct scan_host *next, const struct scan_host *old)
+{
+    for (size_t i = 0; i < next->engine_count; i++) {
+        const struct scan_status *is = &next->engines[i];
+        const struct scan_status *was = find_status(old->engines, old->engine_count, is->engine);
+        const struct framework_engine *conf = engine_conf(p->shared->framework, is->engine);
+        if (!conf || !framework_has_database(conf) || is->state != SCAN_ENGINE_READY)
+            continue;
+        struct log_record r;
+        log_begin_pool(&r, p, LOG_RELOAD_DONE, next->generation);
+        log_cstr(&r, "engine", is->engine);
+        log_u64(&r, "database_version", is->database_version);
+        log_u64(&r, "signatures", is->signatures);
+        if (was && was->state == SCAN_ENGINE_READY) {
+            log_u64(&r, "old_database_version", was->database_version);
+            log_u64(&r, "old_signatures", was->signatures);
+        }
+        log_ms(&r, "took_ms", clock_monotonic_us() - p->reload_us);
+        log_u64(&r, "memory_kib", memory_kib(next));
+        if (child_is_running(&old->child))
+            log_u64(&r, "old_memory_kib", memory_kib(old));
+        log_end(&r);
+    }
+}
+
+static void log_reload_failed(const struct scan_pool *p, unsigned generation, bool old_serves, const char *reason)
+{
+    struct log_record r;
+    log_begin_pool(&r, p, LOG_RELOAD_FAILED, generation);
+    log_cstr(&r, "reason", reason);
+    if (old_serves)
+        log_u64(&r, "serving", p->serving->generation);
+    log_u64(&r, "retry_seconds", (uint64_t)p->conf->conf.reload_retry_ms / 1000);
+    log_end(&r);
+}
+
+/* ---- channels ---- */
+
+/* The channels between the host that serves and the edge, if both run: whichever was started last calls this. A host
+ * that waits for its start gets its ends then; meanwhile messages wait in the sockets. */
+void scan_pool_connect(struct scan_pool *p)
+{
+    struct scan_host *h = p->serving;
+    bool reachable = child_is_running(&h->child) || h->phase == HOST_WAITING;
+    if (!child_is_running(p->shared->edge) || !reachable)
+        return;
+    h->connected = true;
+    for (size_t i = 0; i < p->shared->loops; i++) {
+        int pair[2];
+        if (fdpass_pair(pair) != ERR_OK) {
+            /* An edge without this channel could not scan for good: a new start of the host is a new try. */
+            log_text(p->shared->log, LOG_SHORTAGE, "reason", "channel to %s: %s; the process is replaced", h->name,
+                     strerror(errno));
+            h->connected = false;
+            child_kill(&h->child);
+            return;
+        }
+        child_send_channel(&h->child, p->index, i, h->generation, pair[0]);
+        child_send_channel(p->shared->edge, p->index, i, h->generation, pair[1]);
+    }
+}
+
+/* ---- start ---- */
+
+static enum err host_try(struct scan_host *h, int control, pid_t *pid, int *pidfd, struct errtext *why)
+{
+    const struct scan_pool *p = h->pool;
+    const struct startup *startup = p->shared->startup;
+    char generation[16];
+    const char *argv[12] = {"postern-scan", "--pool", p->conf->name, "--temp", h->temp, "--generation", generation};
+    size_t count = 7;
+    snprintf(generation, sizeof(generation), "%u", h->generation);
+    if (h->tmpfs)
+        argv[count++] = "--tmpfs";
+    if (h->phase == HOST_COMING)
+        argv[count++] = "--replaces";
+    int config = fd_reopen_readonly(startup->config_fd);
+    if (config < 0) {
+        errtext_set(why, "effective configuration: %s", strerror(errno));
+        return ERR_IO;
+    }
+    const int fds[] = {config, control};
+    const struct spawn spawn = {.program_fd = startup->scan_program,
+                                .argv = argv,
+                                .envp = (const char *const *)p->shared->environment->items,
+                                .fds = fds,
+                                .fd_count = ARRAY_SIZE(fds),
+                                .user = startup->root ? &startup->scan_user : NULL,
+                                .tmpfs = h->mounts,
+                                .tmpfs_count = h->tmpfs ? p->slot_count : 0};
+    enum err e = spawn_child(&spawn, pid, pidfd, why);
+    close(config);
+    return e;
+}
+
+static enum err host_spawn(void *arg, int control, pid_t *pid, int *pidfd, struct errtext *why)
+{
+    struct scan_host *h = arg;
+    if (!h->connected) /* otherwise the edge knows its number already */
+        h->generation = ++h->pool->generations;
+    enum err e = host_try(h, control, pid, pidfd, why);
+    if (!e || !h->tmpfs)
+        return e;
+    /* Containers and hardened units often forbid mounts. Plain directories do as well, but for the kernel's hold on
+     * their size. */
+    h->tmpfs = false;
+    log_text(h->pool->shared->log, LOG_PRIVILEGE, "reason",
+             "%s: no memory file systems for the workers' temporary files (%s): plain directories are used", h->name,
+             why->text);
+    return host_try(h, control, pid, pidfd, why);
+}
+
+static void host_started(void *arg)
+{
+    struct scan_host *h = arg;
+    h->loaded = false;
+    h->reported = 0;
+    if (h->phase == HOST_SERVING && !h->connected)
+        scan_pool_connect(h->pool);
+}
+
+void scan_pool_start(struct scan_pool *p)
+{
+    p->serving->phase = HOST_SERVING;
+    child_start(&p->serving->child);
+}
+
+/* ---- reload ---- */
+
+static bool is_busy(struct scan_pool *p)
+{
+    return other_host(p)->phase != HOST_OFF || p->serving->phase == HOST_WAITING || !p->serving->loaded;
+}
+
+/* What waited may begin now. */
+static void go_on(struct scan_pool *p)
+{
+    enum scan_pool_trigger why = p->waiting;
+    if (why == TRIGGER_NONE || is_busy(p))
+        return;
+    p->waiting = TRIGGER_NONE;
+    scan_pool_reload(p, why);
+}
+
+static void try_again_later(struct scan_pool *p)
+{
+    if (!p->no_reloads)
+        deadline_set_ms(&p->retry, (uint64_t)p->conf->conf.reload_retry_ms);
+}
+
+static void retry_expired(void *arg)
+{
+    scan_pool_reload(arg, TRIGGER_RETRY);
+}
+
+/* Longer than any scan of this pool may take. */
+static uint64_t drain_limit_ms(const struct scan_pool *p)
+{
+    const struct framework *fw = p->shared->framework;
+    int64_t longest = 0;
+    for (size_t i = 0; i < fw->engine_count; i++)
+        if (fw->engines[i].built && strcmp(fw->engines[i].pool, p->conf->name) == 0 &&
+            fw->engines[i].conf->timeout_ms > longest)
+            longest = fw->engines[i].conf->timeout_ms;
+    return (uint64_t)longest + DRAIN_MARGIN_MS;
+}
+
+/* The host has ended, or never ran. */
+static void host_off(struct scan_host *h)
+{
+    child_give_up(&h->child);
+    h->phase = HOST_OFF;
+    h->connected = h->loaded = false;
+    deadline_clear(&h->pool->limit);
+}
+
+/* OLD scans what it has and goes; a host that waits for that starts then. */
+static void drain(struct scan_pool *p, struct scan_host *old)
+{
+    if (child_is_running(&old->child)) {
+        old->phase = HOST_DRAINING;
+        deadline_set_ms(&p->limit, drain_limit_ms(p));
+        child_send_drain(&old->child);
+        return;
+    }
+    host_off(old);
+    if (p->serving->phase == HOST_WAITING)
+        scan_pool_start(p);
+}
+
+static void take_over(struct scan_pool *p, struct scan_host *next)
+{
+    struct scan_host *old = p->serving;
+    deadline_clear(&p->limit);
+    p->serving = next;
+    next->phase = HOST_SERVING;
+    scan_pool_connect(p);
+    log_reload_done(p, next, old);
+    p->reload_us = 0;
+    if (p->waiting == TRIGGER_CHANGE) /* the new one has looked itself, before it loaded */
+        p->waiting = TRIGGER_NONE;
+    drain(p, old);
+    go_on(p);
+}
+
+/* NEXT, which serves nobody, cannot be used. */
+static void refuse(struct scan_pool *p, struct scan_host *next, const char *reason)
+{
+    log_reload_failed(p, next->generation, true, reason);
+    p->reload_us = 0;
+    try_again_later(p);
+    if (!child_is_running(&next->child)) {
+        host_off(next);
+        go_on(p);
+        return;
+    }
+    next->phase = HOST_REFUSED;
+    deadline_clear(&p->limit);
+    child_end(&next->child);
+}
+
+/* As little as possible happens in between: the edge has its channels to the next generation already, and what it sends
+ * waits in them. */
+static void stop_first(struct scan_pool *p, struct scan_host *next)
+{
+    struct scan_host *old = p->serving;
+    next->phase = HOST_WAITING;
+    next->generation = ++p->generations;
+    p->serving = next;
+    scan_pool_connect(p);
+    drain(p, old);
+}
+
+void scan_pool_reload(struct scan_pool *p, enum scan_pool_trigger why)
+{
+    if (!p->has_database || p->no_reloads)
+        return;
+    if (is_busy(p)) {
+        if (why > p->waiting)
+            p->waiting = why;
+        return;
+    }
+    struct scan_host *next = other_host(p);
+    struct log_record r;
+    deadline_clear(&p->retry);
+    p->reload_us = clock_monotonic_us();
+    log_begin_pool(&r, p, LOG_RELOAD_START, p->generations + 1);
+    log_cstr(&r, "reason", trigger_words[why]);
+    log_end(&r);
+    if (p->conf->conf.reload_mode == POOL_RELOAD_STOP_FIRST) {
+        stop_first(p, next);
+        return;
+    }
+    next->phase = HOST_COMING;
+    deadline_set_ms(&p->limit, LOAD_LIMIT_MS);
+    child_start(&next->child);
+}
+
+/* Coming too late, or not gone in time. */
+static void limit_expired(void *arg)
+{
+    struct scan_pool *p = arg;
+    struct scan_host *h = other_host(p);
+    if (h->phase == HOST_COMING) {
+        refuse(p, h, "its signatures were not loaded in time");
+        return;
+    }
+    log_text(p->shared->log, LOG_STOP, "reason", "%s: generation %u did not drain in time: it is killed", h->name,
+             h->generation);
+    child_end(&h->child);
+}
+
+/* ---- what hosts say ---- */
+
+static void engine_reported(struct scan_host *h, struct span record)
+{
+    struct scan_record r;
+    if (h->reported < LIMIT_ENGINES && scan_record_decode(record, &r) == ERR_OK && r.type == SCAN_STATUS)
+        h->engines[h->reported++] = r.status;
+}
+
+/* The one that serves has loaded: at start, when it was started again, or after stop_first. */
+static void serving_loaded(struct scan_pool *p, struct scan_host *h)
+{
+    struct errtext why = {""};
+    bool failed = false;
+    for (size_t i = 0; i < h->engine_count; i++)
+        failed = failed || h->engines[i].state != SCAN_ENGINE_READY;
+    if (p->reload_us) {
+        const struct scan_host *old = other_host(p);
+        if (scan_pool_accepts(p->shared->framework, old->engines, old->engine_count, h->engines, h->engine_count, &why))
+            log_reload_done(p, h, old);
+        else
+            log_reload_failed(p, h->generation, false, why.text);
+        p->reload_us = 0;
+    }
+    if (failed && p->has_database)
+        try_again_later(p);
+    go_on(p);
+}
+
+static void host_loaded(struct scan_host *h)
+{
+    struct scan_pool *p = h->pool;
+    struct errtext why = {""};
+    h->loaded = true;
+    h->engine_count = h->reported;
+    if (h->phase == HOST_SERVING) {
+        serving_loaded(p, h);
+        return;
+    }
+    if (h->phase != HOST_COMING)
+        return;
+    const struct scan_host *now = p->serving;
+    if (!scan_pool_accepts(p->shared->framework, now->engines, now->engine_count, h->engines, h->engine_count, &why)) {
+        refuse(p, h, why.text);
+        return;
+    }
+    bool failed = false;
+    for (size_t i = 0; i < h->engine_count; i++)
+        failed = failed || h->engines[i].state != SCAN_ENGINE_READY;
+    if (failed)
+        try_again_later(p);
+    take_over(p, h);
+}
+
+static void host_message(void *arg, struct span bytes)
+{
+    struct scan_host *h = arg;
+    if (bytes.len < ROLE_HEAD)
+        return;
+    switch (bytes.ptr[0]) {
+    case ROLE_ENGINE:
+        engine_reported(h, span_sub(bytes, ROLE_HEAD, bytes.len));
+        break;
+    case ROLE_LOADED:
+        host_loaded(h);
+        break;
+    case ROLE_CHANGED:
+        if (h == h->pool->serving)
+            scan_pool_reload(h->pool, TRIGGER_CHANGE);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- ends ---- */
+
+/* True: it is started again. */
+static bool host_ended(void *arg, const struct child_end *end)
+{
+    struct scan_host *h = arg;
+    struct scan_pool *p = h->pool;
+    enum scan_host_phase phase = h->phase;
+    h->loaded = h->connected = false;
+    if (phase == HOST_SERVING && !p->closing)
+        return true;
+    host_off(h);
+    if (phase == HOST_COMING && !p->no_reloads) {
+        log_reload_failed(p, h->generation, true, end->text);
+        p->reload_us = 0;
+        try_again_later(p);
+    }
+    if (!p->closing && p->serving->phase == HOST_WAITING)
+        scan_pool_start(p);
+    else
+        go_on(p);
+    p->shared->host_gone(p->shared->arg);
+    return false;
+}
+
+void scan_pool_broken(struct scan_pool *p, unsigned generation)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(p->hosts); i++) {
+        struct scan_host *h = &p->hosts[i];
+        if (h->generation != generation || !child_is_running(&h->child))
+            continue;
+        log_text(p->shared->log, LOG_PROTOCOL, "detail",
+                 "%s: a channel to it is broken, or it sent a record that makes no sense: it is killed", h->name);
+        child_kill(&h->child);
+    }
+}
+
+void scan_pool_settle(struct scan_pool *p)
+{
+    struct scan_host *other = other_host(p);
+    p->no_reloads = true;
+    p->waiting = TRIGGER_NONE;
+    deadline_clear(&p->retry);
+    if (other->phase != HOST_COMING)
+        return;
+    if (child_is_running(&other->child)) {
+        other->phase = HOST_REFUSED;
+        child_end(&other->child);
+    } else {
+        host_off(other);
+    }
+}
+
+void scan_pool_close(struct scan_pool *p)
+{
+    scan_pool_settle(p);
+    p->closing = true;
+    for (size_t i = 0; i < ARRAY_SIZE(p->hosts); i++) {
+        child_give_up(&p->hosts[i].child);
+        child_close_control(&p->hosts[i].child);
+    }
+}
+
+void scan_pool_kill(struct scan_pool *p)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(p->hosts); i++)
+        child_kill(&p->hosts[i].child);
+}
+
+bool scan_pool_is_running(const struct scan_pool *p)
+{
+    return child_is_running(&p->hosts[0].child) || child_is_running(&p->hosts[1].child);
+}
+
+/* ---- life ---- */
+
+static const struct child_hooks host_hooks = {
+    .spawn = host_spawn, .started = host_started, .message = host_message, .ended = host_ended};
+
+/* As root every slot gets a tmpfs of the pool's temp_size. */
+static enum err prepare_mounts(struct scan_host *h)
+{
+    const struct scan_pool *p = h->pool;
+    const struct startup *startup = p->shared->startup;
+    if (!startup->root)
+        return ERR_OK;
+    h->mounts = mem_new(p->slot_count, sizeof(*h->mounts));
+    h->slots = mem_new(p->slot_count, sizeof(*h->slots));
+    if (!h->mounts || !h->slots)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < p->slot_count; i++) {
+        snprintf(h->slots[i], sizeof(h->slots[i]), "%s/%zu", h->temp, i);
+        h->mounts[i] = (struct spawn_tmpfs){.path = h->slots[i],
+                                            .bytes = (uint64_t)p->conf->conf.temp_size,
+                                            .inodes = TMPFS_INODES,
+                                            .uid = startup->scan_user.uid,
+                                            .gid = startup->scan_user.gid};
+    }
+    h->tmpfs = true;
+    return ERR_OK;
+}
+
+/* Each of the two has directories of its own, so that two generations never meet in one. */
+static enum err prepare_host(struct scan_pool *p, size_t which, struct errtext *why)
+{
+    const struct scan_pool_shared *s = p->shared;
+    struct scan_host *h = &p->hosts[which];
+    h->pool = p;
+    snprintf(h->name, sizeof(h->name), "scan %s", p->conf->name);
+    enum err e = child_init(&h->child, h->name, &host_hooks, h, s->loop, s->log, s->framework->pool_count, s->loops);
+    if (!e)
+        e = tempdir_make_pool(s->temp, p->index * ARRAY_SIZE(p->hosts) + which, p->slot_count,
+                              s->startup->root ? &s->startup->scan_user : NULL, h->temp, why);
+    return e ? e : prepare_mounts(h);
+}
+
+enum err scan_pool_init(struct scan_pool *p, const struct scan_pool_shared *shared, size_t index, struct errtext *why)
+{
+    const struct framework *fw = shared->framework;
+    *p = (struct scan_pool){.shared = shared, .conf = &fw->pools[index], .index = index};
+    p->slot_count = (size_t)p->conf->conf.concurrency;
+    p->serving = &p->hosts[0];
+    for (size_t i = 0; i < fw->engine_count; i++)
+        p->has_database = p->has_database ||
+                          (framework_has_database(&fw->engines[i]) && strcmp(fw->engines[i].pool, p->conf->name) == 0);
+    deadline_init(&p->limit, shared->loop, limit_expired, p);
+    deadline_init(&p->retry, shared->loop, retry_expired, p);
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < ARRAY_SIZE(p->hosts) && !e; i++)
+        e = prepare_host(p, i, why);
+    return e;
+}
+
+void scan_pool_release(struct scan_pool *p)
+{
+    if (!p->shared)
+        return;
+    deadline_clear(&p->limit);
+    deadline_clear(&p->retry);
+    for (size_t i = 0; i < ARRAY_SIZE(p->hosts); i++) {
+        child_release(&p->hosts[i].child);
+        mem_free(p->hosts[i].mounts);
+        mem_free(p->hosts[i].slots);
+    }
+}

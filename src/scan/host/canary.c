@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* One text after the other, engine after engine, over a channel to our own broker. */
+#include "scan/host/canary.h"
+#include "scan/host/broker.h"
+
+#include "sys/clock.h"
+#include "sys/fdpass.h"
+#include "sys/memfd.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* For the birth of a worker and a scan of a few octets, on a machine that is busy beyond measure. */
+enum { CANARY_MS = 60 * 1000, CANARY_LIMIT_MS = 2 * CANARY_MS, TEST_STRING_SIZE = 68 };
+
+/* The standard test string stands in no file, so that nothing takes the program for a virus. */
+static void make_test_string(char out[TEST_STRING_SIZE])
+{
+    static const unsigned char hidden[TEST_STRING_SIZE] = {
+        0xa7, 0xca, 0xb0, 0xde, 0xaf, 0xda, 0xbf, 0xbe, 0xaf, 0xa4, 0xcb, 0xa3, 0xaf, 0xa5, 0xa7, 0xca, 0xcb,
+        0xd7, 0xaf, 0xa1, 0xd6, 0xc8, 0xbc, 0xbc, 0xd6, 0xc8, 0x82, 0xdb, 0xba, 0xb6, 0xbc, 0xbe, 0xad, 0xd2,
+        0xac, 0xab, 0xbe, 0xb1, 0xbb, 0xbe, 0xad, 0xbb, 0xd2, 0xbe, 0xb1, 0xab, 0xb6, 0xa9, 0xb6, 0xad, 0xaa,
+        0xac, 0xd2, 0xab, 0xba, 0xac, 0xab, 0xd2, 0xb9, 0xb6, 0xb3, 0xba, 0xde, 0xdb, 0xb7, 0xd4, 0xb7, 0xd5,
+    };
+    for (size_t i = 0; i < TEST_STRING_SIZE; i++)
+        out[i] = (char)(hidden[i] ^ 0xff);
+}
+
+static void ask_next(struct canary *c);
+
+static bool concerns(const struct host_engine *e)
+{
+    return e->status == SCAN_ENGINE_READY && e->database;
+}
+
+void canary_stop(struct canary *c)
+{
+    if (c->fd < 0)
+        return;
+    deadline_clear(&c->limit);
+    loop_watch_stop(&c->watch);
+    close(c->fd);
+    c->fd = -1;
+}
+
+static void engine_fails(struct host_engine *e, const char *what, const struct verdict *v)
+{
+    char text[LIMIT_VERDICT_TEXT + 1];
+    const char *about = v->name[0] ? v->name : v->detail;
+    snprintf(text, sizeof(text), "canary: %s: %s%s%.150s", what, verdict_class_word(v->class), about[0] ? ": " : "",
+             about);
+    e->status = SCAN_ENGINE_FAILED;
+    verdict_copy_text(e->detail, sizeof(e->detail), span_cstr(text));
+}
+
+static void judge(struct canary *c, const struct verdict *v)
+{
+    struct host_engine *e = &c->broker->engines[c->engine];
+    const char *what = c->pattern ? "the test string could not be scanned" : "a clean text was not found clean";
+    if (v->class == VERDICT_ERROR) {
+        if (c->broker->options->replaces)
+            engine_fails(e, "its worker had trouble", v);
+    } else if (c->pattern ? v->class == VERDICT_UNSCANNABLE : v->class != VERDICT_CLEAN) {
+        engine_fails(e, what, v);
+    } else if (c->pattern) {
+        e->knows_test_string = v->class == VERDICT_INFECTED;
+    }
+    if (c->pattern || e->status != SCAN_ENGINE_READY)
+        c->engine++;
+    c->pattern = !c->pattern && e->status == SCAN_ENGINE_READY;
+    ask_next(c);
+}
+
+/* There is no asking any more. */
+static void give_up(struct canary *c, const char *text)
+{
+    struct verdict v;
+    verdict_set(&v, VERDICT_ERROR, VERDICT_REASON_DOWN, text);
+    for (; c->engine < c->broker->engine_count; c->engine++)
+        if (c->broker->options->replaces && concerns(&c->broker->engines[c->engine]))
+            engine_fails(&c->broker->engines[c->engine], "it could not be asked", &v);
+    canary_stop(c);
+    c->done(c->broker);
+}
+
+static void answer_ready(void *arg, int events)
+{
+    struct canary *c = arg;
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    size_t len;
+    int fd;
+    struct scan_record r;
+    (void)events;
+    enum err e = fdpass_recv(c->fd, bytes, sizeof(bytes), &len, &fd);
+    if (e == ERR_AGAIN)
+        return;
+    if (e != ERR_OK || scan_record_decode(span_of(bytes, len), &r) != ERR_OK) {
+        give_up(c, "its channel was closed"); /* our own broker found no memory */
+        return;
+    }
+    if (r.type == SCAN_ANSWER && r.answer.id == c->job)
+        judge(c, &r.answer.verdict);
+}
+
+static void limit_reached(void *arg)
+{
+    struct verdict v;
+    verdict_set(&v, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "no answer in time");
+    judge(arg, &v);
+}
+
+/* A sealed message like any other, its descriptor in *FD. */
+static enum err make_message(bool pattern, int *fd, uint64_t *size)
+{
+    char test_string[TEST_STRING_SIZE];
+    make_test_string(test_string);
+    struct span text = pattern ? span_of(test_string, sizeof(test_string)) : SPAN(CANARY_CLEAN_TEXT);
+    *fd = memfd_new("postern-canary");
+    if (*fd < 0)
+        return ERR_IO;
+    *size = text.len;
+    if (write(*fd, text.ptr, text.len) == (ssize_t)text.len && memfd_seal(*fd) == ERR_OK)
+        return ERR_OK;
+    close(*fd);
+    return ERR_IO;
+}
+
+static enum err send_job(struct canary *c, int fd, uint64_t size)
+{
+    struct scan_record r = {.type = SCAN_JOB};
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    r.job.id = ++c->job;
+    r.job.size = size;
+    r.job.deadline_us = clock_monotonic_us() + CANARY_MS * UINT64_C(1000);
+    memset(r.job.digest, c->pattern ? 0xca : 0xc1, sizeof(r.job.digest));
+    verdict_copy_text(r.job.engine, sizeof(r.job.engine), span_cstr(c->broker->engines[c->engine].conf->name));
+    size_t len = scan_record_encode(&r, bytes);
+    return fdpass_send(c->fd, span_of(bytes, len), fd);
+}
+
+static void ask_next(struct canary *c)
+{
+    struct broker *b = c->broker;
+    int fd;
+    uint64_t size;
+    while (c->engine < b->engine_count && !concerns(&b->engines[c->engine]))
+        c->engine++;
+    if (c->engine == b->engine_count) {
+        canary_stop(c);
+        c->done(b);
+        return;
+    }
+    if (make_message(c->pattern, &fd, &size) != ERR_OK) {
+        give_up(c, strerror(errno));
+        return;
+    }
+    enum err e = send_job(c, fd, size);
+    close(fd);
+    if (e != ERR_OK) {
+        give_up(c, "its job could not be sent");
+        return;
+    }
+    deadline_set_ms(&c->limit, CANARY_LIMIT_MS);
+}
+
+void canary_start(struct canary *c, struct broker *b, void (*done)(struct broker *b))
+{
+    int pair[2];
+    bool wanted = false;
+    *c = (struct canary){.broker = b, .fd = -1, .done = done};
+    for (size_t i = 0; i < b->engine_count; i++)
+        wanted = wanted || concerns(&b->engines[i]);
+    if (!wanted) {
+        done(b);
+        return;
+    }
+    if (fdpass_pair(pair) != ERR_OK) {
+        give_up(c, strerror(errno));
+        return;
+    }
+    c->fd = pair[0];
+    deadline_init(&c->limit, b->loop, limit_reached, c);
+    loop_watch_init(&c->watch, b->loop, c->fd, answer_ready, c);
+    loop_watch_set(&c->watch, LOOP_READ);
+    broker_open_channel(b, pair[1]);
+    ask_next(c);
+}
