@@ -199,8 +199,14 @@ static void hangup_signal(void *arg, int number)
 {
     struct supervisor *s = arg;
     (void)number;
-    for (size_t i = 0; i < s->pool_count; i++)
+    bool databases = false;
+    for (size_t i = 0; i < s->pool_count; i++) {
         scan_pool_reload(&s->pools[i], TRIGGER_SIGNAL);
+        databases = databases || s->pools[i].has_database;
+    }
+    if (!databases) /* otherwise reload-start says what the signal does */
+        log_text(s->log, LOG_CONFIG_WARNING, "reason",
+                 "signal HUP: a changed configuration needs a restart in this version");
 }
 
 /* ---- the beginning ---- */
