@@ -271,6 +271,7 @@ def test_full_queue_is_451_overload(start_pair):
         thread.join(60)
     codes = sorted(reply.code for reply in replies)
     assert codes.count(250) >= 1 and codes.count(451) >= 1 and set(codes) == {250, 451}, codes
+    pair.log.wait_for("message", verdict="error", count=codes.count(451))
     assert {e["reason"] for e in pair.log.find("message", verdict="error")} == {"overload"}
 
 
