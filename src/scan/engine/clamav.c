@@ -88,7 +88,9 @@ static void forget_messages(void)
 /* Said of what could not be looked at, not of a virus. */
 static bool is_heuristic(const char *name)
 {
-    return strncmp(name, "Heuristics.Encrypted.", 21) == 0 || strncmp(name, "Heuristics.Limits.Exceeded", 26) == 0;
+    struct verdict v;
+    clamav_name_verdict(span_cstr(name), &v);
+    return v.class != VERDICT_INFECTED;
 }
 
 static void on_virus(int fd, const char *name, void *context)

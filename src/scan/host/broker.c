@@ -334,9 +334,10 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
     e->database = e->type && e->type->database ? e->type->database(conf->conf) : NULL;
     if (e->database && conf->conf->database_watch)
         watch_add(&b->databases, e->database, (uint64_t)conf->conf->database_settle_ms);
-    if (e->type && e->type->open(conf->conf, &e->state, &e->info, &why) == ERR_OK)
+    if (e->type && e->type->open(conf->conf, &e->state, &e->info, &why) == ERR_OK) {
         e->status = SCAN_ENGINE_READY;
-    b->net = b->net || (e->status == SCAN_ENGINE_READY && e->type->cage == ENGINE_CAGE_NET);
+        b->net = b->net || e->type->cage == ENGINE_CAGE_NET;
+    }
     verdict_copy_text(e->detail, sizeof(e->detail),
                       span_cstr(e->status == SCAN_ENGINE_READY ? e->info.version : why.text));
     e->loaded_us = clock_monotonic_us() - begun;
