@@ -450,25 +450,21 @@ static void run_add_word(struct scan_run *r, const struct verdict *v)
     r->words_len += (size_t)len;
 }
 
-/* A false alarm that the engine itself does not know of: its daemon has no such option, or the whole message is meant.
- */
+/* The whole message is a declared false alarm. Names are the engine's business: it alone can look for what is behind
+ * one. */
 static void run_ignore(const struct scan_run *r, struct verdict *v)
 {
     const struct conf_list *ignored = &r->client->fw->engines[r->engine].conf->ignore_signatures;
-    if (v->class != VERDICT_INFECTED && v->class != VERDICT_UNSCANNABLE)
-        return;
-    bool by_name = v->class == VERDICT_INFECTED && ignore_holds_name(ignored, v->name);
-    if (!by_name && !ignore_holds_digest(ignored, r->digest))
+    bool found = v->class == VERDICT_INFECTED || v->class == VERDICT_UNSCANNABLE;
+    if (!found || !ignore_holds_digest(ignored, r->digest))
         return;
     char detail[LIMIT_VERDICT_TEXT + 1];
-    snprintf(detail, sizeof(detail), "%s %.128s: %s is in ignore_signatures", verdict_class_word(v->class),
-             v->name[0] ? v->name : verdict_reason_word(v->reason), by_name ? "the name" : "the message");
-    struct verdict clean;
-    verdict_set(&clean, VERDICT_CLEAN, VERDICT_REASON_NONE, detail);
-    clean.database_version = v->database_version;
-    clean.queue_us = v->queue_us;
-    clean.scan_us = v->scan_us;
-    *v = clean;
+    snprintf(detail, sizeof(detail), "%s %.128s: the message is in ignore_signatures", verdict_class_word(v->class),
+             v->name[0] ? v->name : verdict_reason_word(v->reason));
+    v->class = VERDICT_CLEAN; /* the rest stays true: times, database, generation */
+    v->reason = VERDICT_REASON_NONE;
+    v->name[0] = '\0';
+    verdict_copy_text(v->detail, sizeof(v->detail), span_cstr(detail));
 }
 
 /* Joins the word of the engine that was asked into the verdict. */

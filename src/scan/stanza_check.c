@@ -234,18 +234,18 @@ static void warn_daemon_decides(const struct conf_scope *scope, struct problems 
                             rows[i].clamd);
 }
 
-/* clamd cannot be asked what else there is: libclamav in the process can. */
-static void warn_ignored_names(const struct conf_scope *scope, const struct conf_list *ignored,
-                               struct problems *problems)
+/* clamd stops at the first name and cannot be asked what else there is: a virus behind it would pass without a word.
+ * libclamav in the process looks again. */
+static void refuse_ignored_names(const struct conf_scope *scope, const struct conf_list *ignored,
+                                 struct problems *problems)
 {
     bool good;
     for (size_t i = 0; i < ignored->count; i++)
         if (!ignore_is_digest(ignored->items[i], &good)) {
-            problem_warning(
-                problems, scope, "ignore_signatures",
-                "clamd stops at the first name, so a virus behind %s passes; an *.ign2 file in its database "
-                "directory is safer",
-                ignored->items[i]);
+            problem_error(problems, scope, "ignore_signatures",
+                          "clamd stops at the first name, so a virus behind %s would pass: with a daemon only sha256: "
+                          "is possible; write the name into an *.ign2 file in its database directory",
+                          ignored->items[i]);
             return;
         }
 }
@@ -279,7 +279,7 @@ static void check_built_engine(const struct conf_scope *scope, const struct engi
         return;
     }
     warn_daemon_decides(scope, problems);
-    warn_ignored_names(scope, &values->conf.ignore_signatures, problems);
+    refuse_ignored_names(scope, &values->conf.ignore_signatures, problems);
 }
 
 void stanza_check_engine(const struct conf_scope *scope, struct problems *problems)

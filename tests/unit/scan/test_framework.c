@@ -292,7 +292,7 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { daemon = \"/run/a\" max_files = 5 } }", "warning |max_files = 5|MaxFiles in clamd.conf"},
         {"antivirus { clamav { daemon = \"/run/a\" ignore_signatures = ( "
          "sha256:0000000000000000000000000000000000000000000000000000000000000000 \"X.*\" ) } }",
-         "warning |ignore_signatures|behind X.* passes"},
+         "error |ignore_signatures|behind X.* would pass|ign2"},
         {"antivirus {\n clamav \"a\" { pool = IO }\n clamav \"b\" { daemon = \"/run/a\" } }",
          "warning postern.conf:2:|shares the pool IO with b|may connect too"},
         {"antivirus { clamav { cache_size = 5 } }", "warning |cache_size = 5|no effect"},
