@@ -102,21 +102,21 @@ void clamd_reply_verdict(struct span reply, uint64_t id, enum clamd_way way, str
         return;
     }
     struct span text = rest;
-    if (is_complaint(rest)) {
-        trouble(out, VERDICT_REASON_ENGINE, "", rest);
-    } else if (take_suffix(&text, SPAN("size limit exceeded. ERROR"))) {
+    if (take_suffix(&text, SPAN("size limit exceeded. ERROR"))) {
         trouble(out, VERDICT_REASON_TOO_LARGE, "", rest);
-    } else if (take_suffix(&text, SPAN(" ERROR"))) {
-        trouble(out, VERDICT_REASON_ENGINE, "", rest);
-    } else if (given == 0 || !take_object(&text, way)) {
-        trouble(out, VERDICT_REASON_PROTOCOL, "an answer that makes no sense: ", reply);
-    } else if (take_suffix(&text, SPAN(" FOUND")) && text.len > 0) {
-        clamav_name_verdict(plain_name(text), out);
-    } else if (span_eq(text, SPAN("OK"))) {
-        verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
-    } else {
-        trouble(out, VERDICT_REASON_PROTOCOL, "an answer that makes no sense: ", reply);
+        return;
     }
+    if (is_complaint(rest) || take_suffix(&text, SPAN(" ERROR"))) {
+        trouble(out, VERDICT_REASON_ENGINE, "", rest);
+        return;
+    }
+    bool sensible = given != 0 && take_object(&text, way);
+    if (sensible && take_suffix(&text, SPAN(" FOUND")) && text.len > 0)
+        clamav_name_verdict(plain_name(text), out);
+    else if (sensible && span_eq(text, SPAN("OK")))
+        verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
+    else
+        trouble(out, VERDICT_REASON_PROTOCOL, "an answer that makes no sense: ", reply);
 }
 
 bool clamd_reply_version(struct span reply, uint64_t id, char *version, size_t size, uint64_t *database)

@@ -296,17 +296,18 @@ static enum outcome ask_server(const struct link *l, struct link_server *s, cons
 bool link_run(struct link *l, const struct link_exchange *x, void *arg, uint64_t time_ms, struct verdict *out)
 {
     uint64_t now = clock_monotonic_us(), deadline_us = now + time_ms * 1000;
-    bool last_resort[LINK_SERVERS];
+    bool last_resort[LINK_SERVERS] = {false};
     verdict_set(out, VERDICT_ERROR, VERDICT_REASON_DOWN, "no server is configured");
     for (size_t i = 0; i < l->count; i++)
         last_resort[i] = l->servers[i].down_until_us > now;
-    for (size_t n = 0; n < 2 * l->count; n++) {
-        size_t i = n % l->count;
-        if (last_resort[i] != (n >= l->count))
-            continue;
-        enum outcome o = ask_server(l, &l->servers[i], x, arg, deadline_us, out);
-        if (o != TRY_NEXT)
-            return o == DONE;
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < l->count; i++) {
+            if (last_resort[i] != (round == 1))
+                continue;
+            enum outcome o = ask_server(l, &l->servers[i], x, arg, deadline_us, out);
+            if (o != TRY_NEXT)
+                return o == DONE;
+        }
     }
     return false;
 }

@@ -144,7 +144,10 @@ class Book:
             if talk.connection:
                 talk.connection.close()
         log = self.postern.log
-        until(lambda: log.ended or not (self.open_sessions() or self.unread_sessions()), f"every session has ended and is logged; the log:\n{log.tail()}")
+        try:
+            until(lambda: log.ended or not (self.open_sessions() or self.unread_sessions()), "every session has ended and is logged")
+        except Timeout as late:
+            raise Timeout(f"{late}; open: {self.open_sessions()}; greeted and not logged: {self.unread_sessions()}; the log:\n{log.tail()}") from None
 
     def open_sessions(self):
         opened = {}

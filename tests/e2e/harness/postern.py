@@ -85,11 +85,11 @@ class Log:
 
     @staticmethod
     def parse(text):
-        """The events in lines of JSON; other lines are none."""
+        """The events in lines of JSON; other lines are none. A sanitizer writes its report in pieces on the same pipe, so an event may stand behind one."""
         events = []
         for line in text.splitlines():
             try:
-                event = json.loads(line)
+                event = json.loads(line[max(line.find('{"time":'), 0):])
             except ValueError:
                 continue
             events += [event] if isinstance(event, dict) and "event" in event else []
