@@ -49,7 +49,8 @@ static const struct directive listen_rows[] = {
      .type = DIRECTIVE_DICT,
      .offset = LISTEN(context),
      .reload = RELOAD_LIVE,
-     .description = "The original's connection context of this listener. No effect in this version."},
+     .description = "Context variables of every connection to this listener, which engines and policy read: "
+                    "[ skip_virus_check = yes ] keeps its mail from being scanned."},
     {.name = "listen_backlog",
      .type = DIRECTIVE_INT,
      .offset = LISTEN(listen_backlog),
@@ -176,8 +177,6 @@ static void listen_check(const struct conf_scope *scope, struct problems *proble
         problem_warning(problems, scope, "smtp_extensions", "it has no effect in this version");
     if (conf->reconfig_message)
         problem_warning(problems, scope, "reconfig_message", "it has no effect in this version");
-    if (conf->context.count > 0)
-        problem_warning(problems, scope, "context", "it has no effect in this version");
     struct addr a;
     struct errtext why;
     if (addr_parse(span_cstr(scope->name), 25, &a, &why) != ERR_OK)

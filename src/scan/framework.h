@@ -33,6 +33,7 @@ struct engine_conf {
     int64_t error_code;
     int64_t timeout_ms;
     const char *pool; /* NULL: the engine's default pool */
+    const char *context_variable, *skip_context_variable; /* see subject.h; NULL: TYPE_status, none */
     int64_t max_concurrency;
     /* texts of our replies; %v virus or reason, %e engine, %i message id */
     const char *infected_text, *unscannable_text, *error_text;
