@@ -108,3 +108,31 @@ def test_spool_directory_removed_under_a_running_postern_is_made_again(start_pos
         assert client.message(mail.of_size(400_000)).code == 250
     assert len(backend.wait_mails()) == 1
     assert inner.is_dir()
+
+
+@pytest.mark.root
+def test_file_that_changed_after_the_scan_is_not_delivered(start_postern, backend, directory):
+    """threats.md B41: somebody, or a disk, flips a byte of the spool file between scan and delivery."""
+    spool = directory / "spool"
+    spool.mkdir(mode=0o1777)
+    spool.chmod(0o1777)
+    postern = start_postern(engines=fake_stanza(), spool=spool)
+    gate = backend.on("data", Wait())
+    content = mail.plain(b"A line of text that goes to the disk.\r\n" * 20_000)
+    with Client(postern.port) as client:
+        client.ehlo()
+        client.start_data()
+        client.send(dot_stuffed(content))
+        assert gate.entered.wait(30)  # the verdict is known, nothing has been delivered
+        files = [entry for entry in Path(f"/proc/{postern.edge_pid()}/fd").iterdir() if str(spool) in os.readlink(entry)]
+        assert len(files) == 1, files
+        with open(files[0], "r+b") as file:
+            file.seek(len(content) // 2)
+            octet = file.read(1)
+            file.seek(len(content) // 2)
+            file.write(bytes([octet[0] ^ 1]))
+        gate.release.set()
+        reply = client.reply()
+        assert (reply.code, reply.enhanced) == (451, "4.3.0"), reply
+    assert "changed after it was scanned" in postern.log.wait_for("spool")["detail"]
+    assert backend.mails == []
