@@ -12,7 +12,8 @@ static bool put(char out[CONTEXT_VALUE], struct span value)
 {
     if (value.len >= CONTEXT_VALUE)
         return false;
-    memcpy(out, value.ptr, value.len);
+    if (value.len > 0)
+        memcpy(out, value.ptr, value.len);
     out[value.len] = '\0';
     return true;
 }

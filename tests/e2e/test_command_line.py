@@ -108,10 +108,10 @@ def test_the_warning_for_an_engine_that_is_not_built_names_file_line_and_engine(
 
 @pytest.mark.parametrize("listener, engine, warned", [
     ("", "", None),
-    ("max_message_size = 200M", "", ("209715200", "104857600 octets only (max_filesize)")),
+    ("max_message_size = 200M", "", ("max_message_size = 200M", "104857600 octets only (max_filesize)")),
     ("max_message_size = 200M", "max_filesize = 500M", None),
-    ("max_message_size = 200M", "max_filesize = 500M max_scansize = 150M", ("209715200", "157286400 octets only (max_scansize)")),
-    ("", "max_filesize = 1M", ("104857600", "1048576 octets only (max_filesize)")),
+    ("max_message_size = 200M", "max_filesize = 500M max_scansize = 150M", ("max_message_size = 200M", "157286400 octets only (max_scansize)")),
+    ("", "max_filesize = 1M", ("max_message_size", "1048576 octets only (max_filesize)")),
     ("", "max_filesize = 1M enabled = false", None),
 ], ids=["defaults", "larger listener", "larger both", "scansize", "smaller engine", "switched off"])
 def test_a_listener_that_takes_more_than_an_engine_looks_at_is_a_warning(write, listener, engine, warned):
