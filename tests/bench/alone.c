@@ -3,8 +3,11 @@
  * around it. The options are those that src/scan/engine/clamav.c sets, without its callbacks: whatever they cost is
  * postern's. It deliberately shares no code with postern.
  *
- *   alone DATABASE TEMPDIR       then a line "PROCESSES COUNT FILE" on standard input is answered by a line "SECONDS
- * CPU-SECONDS" on standard output
+ *   alone DATABASE TEMPDIR       then a line "PROCESSES COUNT PAUSE FILE" on standard input is answered by a line
+ * "SECONDS CPU-SECONDS" on standard output
+ *
+ * PAUSE is microseconds of sleep before each scan, which are not part of the answer: a scanner that gets one message at
+ * a time finds other things in the processor's caches than one that scans back to back.
  *
  * The processes are forked from the one that loaded the database, like postern's workers, and each scans the file once
  * before the clock starts: a worker that lives long has its page tables filled. */
@@ -30,7 +33,7 @@ enum { PROCESSES_MAX = 64 };
 struct shared {
     atomic_long left;   /* scans not yet taken */
     atomic_int unclean; /* scans with another result than "clean" */
-    atomic_llong cpu_ns;
+    atomic_llong cpu_ns, pause_ns;
 };
 
 static void die(const char *what, const char *why)
@@ -73,7 +76,7 @@ static int64_t clock_ns(clockid_t id)
 }
 
 /* One process: a scan to get warm, a byte to say so, a byte to wait for, then scans until none is left. */
-static void serve(const struct cl_engine *engine, int fd, struct shared *shared, int ready, int go)
+static void serve(const struct cl_engine *engine, int fd, struct shared *shared, unsigned pause_us, int ready, int go)
 {
     char byte = 0;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -82,14 +85,21 @@ static void serve(const struct cl_engine *engine, int fd, struct shared *shared,
     if (write(ready, &byte, 1) != 1 || read(go, &byte, 1) != 1)
         _exit(1);
     int64_t start = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-    while (atomic_fetch_sub(&shared->left, 1) > 0)
+    while (atomic_fetch_sub(&shared->left, 1) > 0) {
+        if (pause_us > 0) {
+            int64_t from = clock_ns(CLOCK_MONOTONIC);
+            usleep(pause_us);
+            atomic_fetch_add(&shared->pause_ns, clock_ns(CLOCK_MONOTONIC) - from);
+        }
         if (!scan_is_clean(engine, fd))
             atomic_fetch_add(&shared->unclean, 1);
+    }
     atomic_fetch_add(&shared->cpu_ns, clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start);
     _exit(0);
 }
 
-static void run(const struct cl_engine *engine, struct shared *shared, int processes, long count, const char *file)
+static void run(const struct cl_engine *engine, struct shared *shared, int processes, long count, unsigned pause_us,
+                const char *file)
 {
     int ready[2], go[2], fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || pipe(ready) != 0 || pipe(go) != 0)
@@ -100,7 +110,7 @@ static void run(const struct cl_engine *engine, struct shared *shared, int proce
         if (pid < 0)
             die("fork", strerror(errno));
         if (pid == 0)
-            serve(engine, fd, shared, ready[1], go[0]);
+            serve(engine, fd, shared, pause_us, ready[1], go[0]);
     }
     char bytes[PROCESSES_MAX] = {0};
     for (int i = 0; i < processes; i++)
@@ -112,7 +122,7 @@ static void run(const struct cl_engine *engine, struct shared *shared, int proce
     bool failed = false;
     for (int i = 0, status; i < processes; i++)
         failed = wait(&status) < 0 || status != 0 || failed;
-    int64_t elapsed = clock_ns(CLOCK_MONOTONIC) - start;
+    int64_t elapsed = clock_ns(CLOCK_MONOTONIC) - start - atomic_load(&shared->pause_ns) / processes;
     if (failed || atomic_load(&shared->unclean) > 0)
         die(file, failed ? "a process failed" : "expected to be clean");
     printf("%.6f %.6f\n", (double)elapsed / 1e9, (double)atomic_load(&shared->cpu_ns) / 1e9);
@@ -135,12 +145,13 @@ int main(int argc, char **argv)
     fflush(stdout);
     char line[4200], file[4096];
     int processes;
+    unsigned pause_us;
     long count;
     while (fgets(line, sizeof(line), stdin)) {
-        if (sscanf(line, "%d %ld %4095[^\n]", &processes, &count, file) != 3 || processes < 1 ||
+        if (sscanf(line, "%d %ld %u %4095[^\n]", &processes, &count, &pause_us, file) != 4 || processes < 1 ||
             processes > PROCESSES_MAX || count < 1)
-            die(line, "expected PROCESSES COUNT FILE");
-        run(engine, shared, processes, count, file);
+            die(line, "expected PROCESSES COUNT PAUSE FILE");
+        run(engine, shared, processes, count, pause_us, file);
     }
     cl_engine_free(engine);
     return 0;

@@ -353,10 +353,10 @@ class Alone(Program):
     def lines(self):
         return self.output.read_text(errors="replace").splitlines()
 
-    def scan(self, mail, count, concurrency, timeout):
-        """Elapsed and CPU seconds of COUNT scans by CONCURRENCY processes."""
+    def scan(self, mail, count, concurrency, timeout, pause=0.0):
+        """Elapsed and CPU seconds of COUNT scans by CONCURRENCY processes that sleep PAUSE seconds before each, which do not count."""
         before = len(self.lines())
-        self.process.stdin.write(f"{concurrency} {count} {mail.wire}\n".encode())
+        self.process.stdin.write(f"{concurrency} {count} {round(pause * 1e6)} {mail.wire}\n".encode())
         self.process.stdin.flush()
 
         def answered():
