@@ -17,24 +17,17 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "daemon/console_line.h"
 #include "io/deadline.h"
 #include "io/iopool.h"
 #include "scan/framework.h"
 #include "scan/scan_client.h"
 
 enum {
-    CONSOLE_WORDS_MAX = 16,           /* of one request */
-    CONSOLE_OUTPUT_MAX = 1024 * 1024, /* octets of one answer */
-    CONSOLE_JSON_DEPTH = 8,           /* brackets inside brackets */
-    CONSOLE_DEADLINE_MS = 10 * 1000,  /* for a command whose row says 0 */
-    CONSOLE_DEADLINE_MAX_MS = 10 * 60 * 1000,
-};
-
-/* How a request ended; also the exit status of postern-console. */
-enum console_status {
-    CONSOLE_DONE = 0,   /* what was asked for is in the answer, or has been done */
-    CONSOLE_FAILED = 1, /* understood, but it failed: no such engine, no answer in time … */
-    CONSOLE_REFUSED = 2 /* not carried out: unknown command, wrong arguments, not permitted, no connection */
+    CONSOLE_JSON_DEPTH = 8,          /* brackets inside brackets */
+    CONSOLE_DEADLINE_MS = 10 * 1000, /* for a command whose row says 0 */
+    CONSOLE_CALLS_MAX = 64,          /* on their way at the same time, given up or not */
+    CONSOLE_WHO_SIZE = 64,
 };
 
 /* What commands see of the edge. Lives as long as the console; filled by edge.c. Modules add their own members. */
@@ -97,15 +90,19 @@ struct console_call {
     bool abandoned;       /* nobody waits any more: a long piece of work may stop early; finish is still due */
     void *state;          /* the command's own, between run and finish */
     /* internal to console.c and console_output.c */
+    unsigned magic;
+    bool finished;
     struct console *console;
     struct list node;
     enum console_status status;
     struct buf out;
-    bool overflow;
-    unsigned depth;
+    bool overflow;  /* what was written did not fit */
+    bool failed;    /* what is in `out` is the failure's text, and stays it */
+    unsigned depth; /* of open brackets */
     char brackets[CONSOLE_JSON_DEPTH];
     bool comma[CONSOLE_JSON_DEPTH + 1];
-    char *words;
+    struct console_words words;
+    char who[CONSOLE_WHO_SIZE];
     struct deadline deadline;
     struct loop_deferred reaper;
     void (*done)(void *arg, struct console_call *c);
@@ -152,8 +149,8 @@ struct console *console_new(const struct console_view *view, const struct consol
 /* Calls that are still on their way are freed without a word: nothing may finish them any more. */
 void console_free(struct console *c);
 /* Runs the request LINE (without its line end; hostile bytes welcome). DONE is called from the loop, once, never from
- * inside this call, with the answer: console_call_status and console_call_answer hold until DONE returns. The result
- * can be handed to console_call_abandon; NULL: no memory. */
+ * inside this call, with the answer: console_call_status and console_call_answer hold until DONE returns. Until then
+ * the result can be handed to console_call_abandon. NULL: no memory. */
 struct console_call *console_run(struct console *c, struct span line, const char *asked_by,
                                  void (*done)(void *arg, struct console_call *call), void *arg);
 enum console_status console_call_status(const struct console_call *c);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Between console.c, console_output.c and console_tables.c. */
+#ifndef DAEMON_CONSOLE_INTERNAL_H
+#define DAEMON_CONSOLE_INTERNAL_H
+
+#include "daemon/console.h"
+
+/* Closes what is open; an answer that did not fit becomes a failure. */
+void console_output_end(struct console_call *c);
+
+/* `help` (console.c). */
+extern const struct console_table console_help_table;
+
+#endif
