@@ -39,5 +39,7 @@
 /* Name of an engine instance: the original's limit. */
 #define LIMIT_ENGINE_NAME 40
 #define LIMIT_ENGINES     16
+/* Worker processes of one pool (ThreadPool's Concurrency): each is a process with two descriptors at its host. */
+#define LIMIT_POOL_WORKERS 1024
 
 #endif

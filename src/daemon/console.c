@@ -9,7 +9,7 @@
 
 enum { CONSOLE_MAGIC = 0x434f4e53, CALL_MAGIC = 0x43414c4c };
 /* Words of a command that a request shares are shown; more rows than this are not worth reading as a usage line. */
-enum { USAGE_ROWS_MAX = 12, WORD_MAX = 40 };
+enum { USAGE_ROWS_MAX = 12, WORD_MAX = 40, NAMES_MAX = 128 };
 
 struct console {
     unsigned magic;
@@ -109,7 +109,7 @@ static const struct console_command *row_next(const struct console *con, struct 
 
 static void refuse_unknown(struct console_call *c)
 {
-    char names[CONSOLE_CALLS_MAX][WORD_MAX], given[WORD_MAX];
+    char names[NAMES_MAX][WORD_MAX], given[WORD_MAX];
     size_t count = 0;
     struct suggestion near;
     const struct console_command *row;
@@ -221,6 +221,7 @@ static void call_free(struct console_call *c)
     deadline_clear(&c->deadline);
     loop_defer_cancel(&c->reaper);
     buf_release(&c->out);
+    mem_free(c->state);
     OBJ_FINI(c);
     mem_free(c);
 }
@@ -249,6 +250,7 @@ static void call_expired(void *arg)
     unsigned ms = c->command->deadline_ms ? c->command->deadline_ms : CONSOLE_DEADLINE_MS;
     c->failed = false; /* whatever it was about to say comes too late */
     console_fail(c, "no answer within %u seconds; what the command began may still go on", ms / 1000);
+    console_output_end(c);
     call_tell(c);
 }
 
@@ -334,6 +336,18 @@ struct console *console_new(const struct console_view *view, const struct consol
     con->tables = tables;
     list_init(&con->calls);
     return con;
+}
+
+void console_stop(struct console *con)
+{
+    if (!con)
+        return;
+    OBJ_CHECK(con, CONSOLE_MAGIC);
+    LIST_EACH (node, &con->calls) {
+        struct console_call *c = container_of(node, struct console_call, node);
+        if (c->stop && !c->finished)
+            c->stop(c);
+    }
 }
 
 void console_free(struct console *con)

@@ -88,7 +88,10 @@ struct console_call {
     bool json;            /* the answer is to be one JSON value, see below; otherwise text */
     const char *asked_by; /* "root", "uid 1000", for logs */
     bool abandoned;       /* nobody waits any more: a long piece of work may stop early; finish is still due */
-    void *state;          /* the command's own, between run and finish */
+    void *state;          /* the command's own, from mem_new: freed with the call */
+    /* Set by the command where it has calls to the scan hosts on their way: the edge ends, so they are to be taken
+     * back. finish is not due any more. Jobs of the iopool need none: they are over when the call is freed. */
+    void (*stop)(struct console_call *c);
     /* internal to console.c and console_output.c */
     unsigned magic;
     bool finished;
@@ -146,7 +149,9 @@ void console_call_finish(struct console_call *c);
 struct console;
 /* NULL: no memory. VIEW and TABLES outlive it. */
 struct console *console_new(const struct console_view *view, const struct console_table *const *tables);
-/* Calls that are still on their way are freed without a word: nothing may finish them any more. */
+/* The edge ends: calls that are on their way take theirs to scan hosts back. */
+void console_stop(struct console *c);
+/* After the end of all that might finish a call. */
 void console_free(struct console *c);
 /* Runs the request LINE (without its line end; hostile bytes welcome). DONE is called from the loop, once, never from
  * inside this call, with the answer: console_call_status and console_call_answer hold until DONE returns. Until then

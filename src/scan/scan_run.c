@@ -50,16 +50,26 @@ static uint64_t add_saturated(uint64_t a, uint64_t b)
 }
 
 /* "clamav1=infected:Some.Virus", with what it was about where there is something. What does not fit is left out. */
-static void run_add_word(struct scan_run *r, const struct verdict *v)
+static void run_add(struct scan_run *r, const char *engine, const char *what, const char *about)
 {
-    const char *about = v->name[0] ? v->name : v->reason != VERDICT_REASON_NONE ? verdict_reason_word(v->reason) : "";
     char word[LIMIT_ENGINE_NAME + LIMIT_VERDICT_NAME + 32];
-    int len = snprintf(word, sizeof(word), "%s%s=%s%s%s", r->words_len ? "; " : "", v->engine,
-                       verdict_class_word(v->class), about[0] ? ":" : "", about);
+    int len =
+        snprintf(word, sizeof(word), "%s%s=%s%s%s", r->words_len ? "; " : "", engine, what, about[0] ? ":" : "", about);
     if (len <= 0 || (size_t)len >= sizeof(r->words) - r->words_len)
         return;
     memcpy(r->words + r->words_len, word, (size_t)len + 1);
     r->words_len += (size_t)len;
+}
+
+static void run_add_word(struct scan_run *r, const struct verdict *v)
+{
+    const char *about = v->name[0] ? v->name : v->reason != VERDICT_REASON_NONE ? verdict_reason_word(v->reason) : "";
+    run_add(r, v->engine, verdict_class_word(v->class), about);
+}
+
+static void run_add_disabled(struct scan_run *r)
+{
+    run_add(r, r->runtime->framework->engines[r->engine].name, "disabled", "");
 }
 
 /* The whole message is a declared false alarm. Names are the engine's business: it alone can look for what is behind
@@ -108,6 +118,7 @@ static void run_advance(struct scan_run *r)
     struct verdict why;
     while (!run_is_settled(r)) {
         if (atomic_load(&r->runtime->engines[r->engine].disabled)) {
+            run_add_disabled(r);
             r->engine++;
             continue;
         }
