@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* From a request to its command, and from the command's answer back to whoever asked. */
 #include "daemon/console.h"
-#include "base/cursor.h"
 #include "base/mem.h"
 #include "base/obj.h"
 #include "conf/suggest.h"
+#include "daemon/console_commands.h"
 #include "daemon/console_internal.h"
 
 enum { CONSOLE_MAGIC = 0x434f4e53, CALL_MAGIC = 0x43414c4c };

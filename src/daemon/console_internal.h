@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Between console.c, console_output.c and console_tables.c. */
+/* Between console.c and console_output.c. */
 #ifndef DAEMON_CONSOLE_INTERNAL_H
 #define DAEMON_CONSOLE_INTERNAL_H
 
@@ -7,8 +7,5 @@
 
 /* Closes what is open; an answer that did not fit becomes a failure. */
 void console_output_end(struct console_call *c);
-
-/* `help` (console.c). */
-extern const struct console_table console_help_table;
 
 #endif
