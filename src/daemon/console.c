@@ -210,7 +210,7 @@ static void call_log(const struct console_call *c)
     log_cstr(&r, "by", c->asked_by);
     log_u64(&r, "status", c->status);
     if (c->status != CONSOLE_DONE)
-        log_str(&r, "answer", span_trim(span_sub(buf_span(&c->out), 0, LIMIT_LOG_FIELD)));
+        log_str(&r, "answer", span_sub(buf_span(&c->out), 0, span_find(buf_span(&c->out), '\n')));
     log_end(&r);
 }
 
