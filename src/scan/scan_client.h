@@ -23,6 +23,8 @@ struct scan_client *scan_client_new(struct loop *l, struct scan_runtime *runtime
                                     bool log_status);
 void scan_client_free(struct scan_client *c); /* no calls left */
 struct loop *scan_client_loop(const struct scan_client *c);
+/* Its engines' probes (probe.h). */
+struct probes *scan_client_probes(const struct scan_client *c);
 struct scan_runtime *scan_client_runtime(const struct scan_client *c);
 /* A channel (SEQPACKET, non-blocking) to GENERATION of the host of pool INDEX, which C owns from here on. It takes
  * every new job. An earlier channel is retired: its jobs finish there, then it is closed, which is how a host that was

@@ -3,9 +3,9 @@
  *
  * src/scan is the edge's side of scanning: verdict.h (this) and verdict.def, the one table of classes and reasons;
  * scan_ipc.h the records between edge, scan host and worker (pure, fuzzed: both directions are decoded as hostile
- * input); scan_client.h the channels of one loop to the scan hosts; scan_run.h one message's way through the engines; runtime.h
- * what engines are and have done, for all loops; framework.h engines, stanzas (stanza.def lists
- * their classes) and decisions. host/ and engine/ belong to the program postern-scan.
+ * input); scan_client.h the channels of one loop to the scan hosts; scan_run.h one message's way through the engines;
+ * runtime.h what engines are and have done, for all loops; framework.h engines, stanzas (stanza.def lists their
+ * classes) and decisions. host/ and engine/ belong to the program postern-scan.
  */
 #ifndef SCAN_VERDICT_H
 #define SCAN_VERDICT_H
@@ -56,6 +56,7 @@ struct verdict {
     uint64_t database_version;           /* of that engine; 0: unknown */
     unsigned generation;                 /* of the scan host that looked; the edge's own knowledge, in no record */
     uint64_t queue_us, scan_us;          /* time waiting for a worker, time in the engine */
+    bool cached;                         /* known from an earlier scan (verdict_cache.h); likewise in no record */
 };
 
 /* Sets class and reason, the rest zero; DETAIL may be NULL. */
