@@ -42,7 +42,6 @@ def send(pair, content, code):
 
 def is_cached(event):
     cached = event.get("cached") == "true"
-    assert cached == ("(cached)" in event["engines"]), event
     assert not cached or (float(event["queue_ms"]), float(event["engine_ms"])) == (0, 0), event
     return cached
 
@@ -58,14 +57,21 @@ def test_known_virus_is_refused_without_a_scan(start_pair, database):
     content = mail.with_attachment(mail.test_virus())
     first, second = send(pair, content, 550), send(pair, content, 550)
     assert (is_cached(first), is_cached(second)) == (False, True)
-    assert first["engines"] == "clamav1=infected:Eicar-Test.UNOFFICIAL"
-    assert second["engines"] == first["engines"] + " (cached)"
     for field in ("verdict", "virus", "engine", "database", "generation", "action", "sha256"):
         assert first[field] == second[field], field
     assert not is_cached(send(pair, mail.with_attachment(mail.test_virus()), 550)), "another message with the same virus in it"
 
 
-def test_all_loops_know_what_one_has_found(start_pair, daemon):
+def test_one_engine_remembers_what_the_other_scans(daemon, start_pair, database):
+    more = f'clamav "clamav1" {{ database = "{database}" timeout = 20s action = pass }} '
+    pair = start_pair(engines=clamd_stanza(daemon.address).replace('clamav "clamd1"', more + 'clamav "clamd1"'))
+    daemon.payload = b"nothing that any message holds"
+    content = virus()
+    events = [send(pair, content, 250) for _ in range(2)]
+    assert [event["engines"] for event in events] == [f"clamav1=infected:Test.Payload.UNOFFICIAL{word}; clamd1=clean" for word in ("", " (cached)")]
+
+
+def test_all_loops_know_what_one_has_found(daemon, start_pair):
     pair = start_pair(engines=clamd_stanza(daemon.address), top={"event_loops": 3})
     content = virus()
     send(pair, content, 550)
@@ -80,7 +86,7 @@ def test_all_loops_know_what_one_has_found(start_pair, daemon):
     assert len({event["session"].split("-")[1] for event in pair.log.find("message")}) > 1, "they came to several loops"
 
 
-def test_clean_messages_are_scanned_each_time_unless_the_configuration_says_otherwise(start_pair, daemon):
+def test_clean_messages_are_scanned_each_time_unless_the_configuration_says_otherwise(daemon, start_pair):
     for number, (options, scans) in enumerate((({}, 2), ({"cache_clean": "true"}, 1), ({"cache_clean": "true", "cache_size": 0}, 2))):
         daemon.scans.clear()
         pair = start_pair(engines=clamd_stanza(daemon.address, **options))
@@ -130,7 +136,7 @@ def test_cache_can_be_switched_off(start_pair, database):
     assert [is_cached(send(pair, content, 550)) for _ in range(2)] == [False, False]
 
 
-def test_known_viruses_are_refused_while_the_daemon_is_away(start_pair, daemon):
+def test_known_viruses_are_refused_while_the_daemon_is_away(daemon, start_pair):
     pair = start_pair(engines=clamd_stanza(daemon.address))
     content = virus()
     send(pair, content, 550)
@@ -153,8 +159,11 @@ def put(directory, name, content):
 def signed_by_nobody(version, *signatures):
     """daily.cud: signatures in a container that states its version, which libclamav loads without asking who signed it."""
     content = (FILLER + "".join(signatures)).encode()
-    info = f"ClamAV-VDB:22 Nov 2026 00-00 +0000:{version}:{content.count(b':0:')}:90:X:X:postern:0\n".encode()
-    info += f"daily.ndb:{len(content)}:{hashlib.sha256(content).hexdigest()}\n".encode()
+    made = int(time.time())
+
+    def head(digest):
+        return f"ClamAV-VDB:22 Nov 2026 00-00 +0000:{version}:{content.count(b':0:')}:90:{digest}:X:postern:{made}"
+    info = f"{head('X')}\ndaily.ndb:{len(content)}:{hashlib.sha256(content).hexdigest()}\n".encode()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, octets in (("COPYING", b"none\n"), ("daily.info", info), ("daily.ndb", content)):
@@ -162,12 +171,12 @@ def signed_by_nobody(version, *signatures):
             member.size = len(octets)
             archive.addfile(member, io.BytesIO(octets))
     body = gzip.compress(packed.getvalue())
-    head = f"ClamAV-VDB:22 Nov 2026 00-00 +0000:{version}:{content.count(b':0:')}:90:{hashlib.md5(body).hexdigest()}:X:postern:{int(time.time())}"
-    return head.encode().ljust(512) + body
+    return head(hashlib.md5(body).hexdigest()).encode().ljust(512) + body
 
 
-def test_new_signatures_are_asked_about_a_message_that_was_clean_and_withdrawn_ones_forgotten(start_pair, directory):
+def test_new_signatures_are_asked_about_a_message_that_was_clean_and_withdrawn_ones_forgotten(start_pair, directory, monkeypatch):
     """B40: the same mail, before and after a reload, in both directions."""
+    monkeypatch.setenv("LSAN_OPTIONS", "detect_leaks=0")  # libclamav 1.4 keeps some objects of OpenSSL for each such container it loads
     signatures = make_database(directory / "db", {"daily.cud": signed_by_nobody(100)})
     pair = start_pair(engines=clamav_stanza(signatures, database_settle="100ms", cache_clean="true"))
     content = mail.plain(b"x " + ALPHA + b"\r\n")
@@ -195,7 +204,7 @@ def test_database_without_a_version_has_its_viruses_remembered_and_nothing_clean
     assert not is_cached(send(pair, infected, 250))
 
 
-def test_daemons_new_signatures_count_as_soon_as_its_version_is_seen(start_pair, daemon):
+def test_daemons_new_signatures_count_as_soon_as_its_version_is_seen(daemon, start_pair):
     pair = start_pair(engines=clamd_stanza(daemon.address, cache_clean="true"))
     content = mail.plain(ALPHA + b"\r\n")
     assert [is_cached(send(pair, content, 250)) for _ in range(2)] == [False, True]
@@ -219,13 +228,15 @@ def test_restarted_scan_host_begins_with_nothing(start_pair, database):
 # --- B40: twins ---
 
 def twins():
-    """Two messages with one MD5: the collision of M. Stevens (2024) in letters and digits, as the name of the first header field."""
-    names = [b"TEXTCOLLBYfGiJUETHQ4h%ccKSMd5zYpgqf1YRDhkmxHkhPWptrkoyz28wnI9V0aHeAuaKnak" % letter for letter in b"AE"]
+    """Two messages with one MD5, whatever follows: a collision in printable ASCII, made with M. Stevens's HashClash and published as free of
+    copyright (corkami/collisions, examples/free, lisp-1 and lisp-2), as the name of the first header field."""
+    names = [b"TEXTCOLLBYfGiJUETHQ4h%ccKSMd5zYpgqf1YRDhkmxHkhPWptrkoyz28wnI9V0aHmSZaAAAA"
+             b"()(()()(()((((((()((()((()())))()(()))))())(())))))()(()" % letter for letter in b"AE"]
     end = b": x\r\n" + mail.plain()
     return [name + end for name in names]
 
 
-def test_clean_twin_does_not_vouch_for_the_other_one(start_pair, daemon):
+def test_clean_twin_does_not_vouch_for_the_other_one(daemon, start_pair):
     clean, dirty = twins()
     assert hashlib.md5(clean).digest() == hashlib.md5(dirty).digest() and clean != dirty
     daemon.payload = b"ETHQ4hEcKSMd5"
