@@ -181,7 +181,7 @@ START_TEST(any_course_of_events_ends_as_in_a_list_that_is_searched_from_its_begi
 {
     enum { CAPACITY = 17, NUMBERS = 40, STEPS = 20000 };
     struct verdict_cache *c = make(CAPACITY, false, true);
-    unsigned list[CAPACITY], count = 0, generation = 1;
+    unsigned list[CAPACITY] = {0}, count = 0, generation = 1;
     uint64_t seed = 1;
     for (unsigned step = 0; step < STEPS; step++) {
         seed = seed * 6364136223846793005 + 1442695040888963407;
