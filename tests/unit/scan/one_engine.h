@@ -249,7 +249,8 @@ static struct scan_run *rig_start(struct rig *r, uint8_t digest_octet)
     uint8_t digest[32];
     memset(digest, digest_octet, sizeof(digest));
     r->wakes = 0;
-    struct scan_run *run = scan_run_start(r->client, r->message, 7, digest, rig_woken, r);
+    const struct scan_subject subject = {.fd = r->message, .size = 7, .digest = digest};
+    struct scan_run *run = scan_run_start(r->client, &subject, rig_woken, r);
     ck_assert_ptr_nonnull(run);
     return run;
 }

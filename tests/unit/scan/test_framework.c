@@ -304,8 +304,6 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { cache_size = 0 cache_clean = on } }", "warning |cache_clean = on|no effect"},
         {"antivirus { clamav { daemon = \"/run/a\" cache_clean = on } }", "warning |cache_clean = on|10 minutes"},
         {"antivirus { clamav { probe_interval = 1ms } }", "error |probe_interval = 1ms|between"},
-        {"antivirus { clamav { context_variable = v } }", "warning |context_variable = v|no effect"},
-        {"antivirus { clamav { skip_context_variable = v } }", "warning |skip_context_variable = v|no effect"},
         {"antivirus { clamav { file_base = /var/tmp } }", "warning |file_base|no effect"},
         {"antivirus { clamav { mime_decompose = on } }", "warning |mime_decompose|no effect"},
         {"antivirus { clamav { paranoid = on } }", "warning |paranoid|no effect"},
