@@ -83,6 +83,8 @@ static void session_log_verdict(struct log_record *r, const struct transaction *
     log_cstr(r, "virus", v->name[0] ? v->name : NULL);
     log_cstr(r, "engine", v->engine[0] ? v->engine : NULL);
     log_cstr(r, "engines", t->engine_words);
+    if (v->cached)
+        log_cstr(r, "cached", "true");
     if (v->engine[0])
         log_u64(r, "database", v->database_version);
     if (v->generation > 0)

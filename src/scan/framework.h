@@ -35,6 +35,10 @@ struct engine_conf {
     const char *pool; /* NULL: the engine's default pool */
     const char *context_variable, *skip_context_variable; /* see subject.h; NULL: TYPE_status, none */
     int64_t max_concurrency;
+    int64_t cache_size; /* entries; 0: none */
+    bool cache_clean;
+    int64_t breaker_failures;                 /* 0: never */
+    int64_t probe_interval_ms, probe_idle_ms; /* IDLE 0: not at all */
     /* texts of our replies; %v virus or reason, %e engine, %i message id */
     const char *infected_text, *unscannable_text, *error_text;
     int64_t infected_code, unscannable_code;
@@ -45,9 +49,9 @@ struct engine_conf {
     struct conf_list daemon; /* servers in their order, see server_name.h */
     int64_t daemon_connect_ms;
     bool daemon_is_remote;
-    bool database_watch;         /* load again when the database changed */
-    int64_t database_settle_ms;  /* once it has been quiet for so long */
-    int64_t max_signature_loss;  /* percent of the old one's that a new database may lack; 100: any */
+    bool database_watch;        /* load again when the database changed */
+    int64_t database_settle_ms; /* once it has been quiet for so long */
+    int64_t max_signature_loss; /* percent of the old one's that a new database may lack; 100: any */
 };
 
 /* How a pool changes from one generation of its scan host to the next. */

@@ -2,20 +2,65 @@
 /* Counters of engines. Relaxed order: they are statistics, nothing is decided by them. */
 #include "scan/runtime.h"
 #include "base/mem.h"
+#include "sys/clock.h"
+#include "sys/rng.h"
+
+/* The longest pause between two probes, unless `probe_interval` is longer: after an outage mail waits no longer than
+ * this once the engine is back. */
+enum { PROBE_PAUSE_MAX_MS = 60 * 1000 };
+
+static struct health_conf health_conf_of(const struct engine_conf *conf)
+{
+    int64_t most = conf->probe_interval_ms > PROBE_PAUSE_MAX_MS ? conf->probe_interval_ms : PROBE_PAUSE_MAX_MS;
+    return (struct health_conf){.failures = (unsigned)conf->breaker_failures,
+                                .interval_us = (uint64_t)conf->probe_interval_ms * 1000,
+                                .interval_max_us = (uint64_t)most * 1000};
+}
+
+/* False: no memory. */
+static bool runtime_add_cache(struct engine_runtime *e)
+{
+    const struct engine_conf *conf = e->engine->conf;
+    if (conf->cache_size <= 0 || !e->engine->built)
+        return true;
+    uint64_t key[VERDICT_CACHE_KEYS];
+    const struct verdict_cache_conf wanted = {.capacity = (size_t)conf->cache_size,
+                                              .clean = conf->cache_clean,
+                                              .generations = framework_has_database(e->engine)};
+    rng_bytes(key, sizeof(key));
+    e->cache = verdict_cache_new(&wanted, key);
+    return e->cache != NULL;
+}
 
 struct scan_runtime *scan_runtime_new(const struct framework *fw)
 {
     struct scan_runtime *r = MEM_NEW(struct scan_runtime);
+    bool complete = r != NULL;
     if (!r)
         return NULL;
     r->framework = fw;
-    for (size_t i = 0; i < fw->engine_count; i++)
-        r->engines[i].engine = &fw->engines[i];
+    for (size_t i = 0; i < fw->engine_count; i++) {
+        struct engine_runtime *e = &r->engines[i];
+        const struct health_conf conf = health_conf_of(fw->engines[i].conf);
+        e->engine = &fw->engines[i];
+        health_init(&e->health, &conf, clock_monotonic_us());
+        complete = complete && runtime_add_cache(e);
+    }
+    if (!complete) {
+        scan_runtime_free(r);
+        return NULL;
+    }
     return r;
 }
 
 void scan_runtime_free(struct scan_runtime *r)
 {
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->framework->engine_count; i++) {
+        verdict_cache_free(r->engines[i].cache);
+        health_release(&r->engines[i].health);
+    }
     mem_free(r);
 }
 
@@ -36,6 +81,7 @@ void engine_runtime_count(struct engine_runtime *e, const struct verdict *v)
     add(&e->detected, v->class == VERDICT_INFECTED ? 1 : 0);
     add(&e->scan_us, v->scan_us);
     add(&e->queue_us, v->queue_us);
+    add(&e->cached, v->cached ? 1 : 0);
 }
 
 struct engine_runtime *scan_runtime_find(struct scan_runtime *r, const char *name)

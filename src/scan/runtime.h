@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engines are and have done while the edge runs: switches and counters, one set per engine, shared by all
- * loops. Counters only grow; reading them while they do gives each one's value of some recent moment, not of one common
- * moment. Made once before the loops start, freed after their end.
+/* What the engines are and have done while the edge runs: switches, counters, health and known verdicts, one set per
+ * engine, shared by all loops. Counters only grow; reading them while they do gives each one's value of some recent
+ * moment, not of one common moment. Made once before the loops start, freed after their end.
  */
 #ifndef SCAN_RUNTIME_H
 #define SCAN_RUNTIME_H
 
 #include "scan/framework.h"
+#include "scan/health.h"
+#include "scan/verdict_cache.h"
 #include <stdatomic.h>
 
 struct engine_runtime {
@@ -17,6 +19,9 @@ struct engine_runtime {
     atomic_uint_fast64_t checked, parts, detected, cured;
     atomic_uint_fast64_t classes[VERDICT_CLASS_COUNT], reasons[VERDICT_REASON_COUNT]; /* of its words */
     atomic_uint_fast64_t scan_us, queue_us;                                           /* sums over CHECKED */
+    atomic_uint_fast64_t cached; /* of CHECKED: known from the cache, in no time */
+    struct health health;
+    struct verdict_cache *cache; /* NULL: switched off */
 };
 
 struct scan_runtime {

@@ -7,6 +7,7 @@
 #include "scan/scan_client.h"
 #include "base/mem.h"
 #include "base/obj.h"
+#include "scan/probe.h"
 #include "sys/clock.h"
 #include "sys/fdpass.h"
 #include <errno.h>
@@ -52,6 +53,7 @@ struct scan_client {
     const struct framework *fw; /* of the runtime */
     const struct log *log;
     bool log_status;
+    struct probes *probes;
     struct client_channel *channels[LIMIT_ENGINES]; /* by pool; NULL: none */
     struct list retired;
     struct client_engine engines[LIMIT_ENGINES];
@@ -133,6 +135,8 @@ static bool engine_status(struct scan_client *c, const struct client_channel *ch
         e->reported = true;
         if (s->state == SCAN_ENGINE_READY) /* why it FAILED is the host's to say, and it has said so */
             log_engine(c, &c->fw->engines[i], e, true, s->detail);
+        if (s->state == SCAN_ENGINE_READY)
+            probes_engine_ready(c->probes, i);
         loop_defer(c->loop, &c->change);
         return true;
     }
@@ -359,6 +363,11 @@ struct scan_client *scan_client_new(struct loop *l, struct scan_runtime *runtime
     pool_calls_init(&c->pool_calls);
     for (size_t i = 0; i < fw->engine_count; i++)
         c->engines[i].pool = fw->engines[i].built ? framework_pool_index(fw, fw->engines[i].pool) : -1;
+    c->probes = probes_new(c, log, log_status);
+    if (!c->probes) {
+        scan_client_free(c);
+        return NULL;
+    }
     return c;
 }
 
@@ -367,6 +376,7 @@ void scan_client_free(struct scan_client *c)
     if (!c)
         return;
     OBJ_CHECK(c, CLIENT_MAGIC);
+    probes_free(c->probes);
     if (c->calls > 0 || !list_empty(&c->pool_calls.waiting)) /* they would point into freed memory */
         abort();
     for (size_t i = 0; i < LIMIT_ENGINES; i++)
@@ -407,6 +417,11 @@ void scan_client_on_broken(struct scan_client *c, void (*broken)(void *arg, int 
 struct loop *scan_client_loop(const struct scan_client *c)
 {
     return c->loop;
+}
+
+struct probes *scan_client_probes(const struct scan_client *c)
+{
+    return c->probes;
 }
 
 struct scan_runtime *scan_client_runtime(const struct scan_client *c)

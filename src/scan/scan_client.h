@@ -24,6 +24,8 @@ struct scan_client *scan_client_new(struct loop *l, struct scan_runtime *runtime
                                     bool log_status);
 void scan_client_free(struct scan_client *c); /* no calls left */
 struct loop *scan_client_loop(const struct scan_client *c);
+/* Its engines' probes (probe.h). */
+struct probes *scan_client_probes(const struct scan_client *c);
 struct scan_runtime *scan_client_runtime(const struct scan_client *c);
 /* For pool_call.c: what it keeps here, and a record sent to the host of pool number POOL. ERR_CLOSED: there is none. */
 struct pool_calls *scan_client_pool_calls(struct scan_client *c);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/obj.h"
 #include "scan/ignore.h"
+#include "scan/probe.h"
 
 enum { RUN_MAGIC = 0x5ca9a094 };
 
@@ -20,7 +21,9 @@ struct scan_run {
     uint8_t digest[32];
     void (*wake)(void *arg);
     void *arg;
-    size_t engine; /* index of the engine that is asked, or is asked next */
+    size_t engine;   /* index of the engine that is asked, or is asked next */
+    bool asked;      /* it was let through by its health, which is to hear what came of it */
+    unsigned ticket; /* for that */
     struct loop *loop;
     struct loop_deferred done;
     bool begun;        /* VERDICT holds an engine's word */
@@ -51,11 +54,11 @@ static uint64_t add_saturated(uint64_t a, uint64_t b)
 }
 
 /* "clamav1=infected:Some.Virus", with what it was about where there is something. What does not fit is left out. */
-static void run_add(struct scan_run *r, const char *engine, const char *what, const char *about)
+static void run_add(struct scan_run *r, const char *engine, const char *what, const char *about, const char *remark)
 {
-    char word[LIMIT_ENGINE_NAME + LIMIT_VERDICT_NAME + 32];
-    int len =
-        snprintf(word, sizeof(word), "%s%s=%s%s%s", r->words_len ? "; " : "", engine, what, about[0] ? ":" : "", about);
+    char word[LIMIT_ENGINE_NAME + LIMIT_VERDICT_NAME + 40];
+    int len = snprintf(word, sizeof(word), "%s%s=%s%s%s%s", r->words_len ? "; " : "", engine, what, about[0] ? ":" : "",
+                       about, remark);
     if (len <= 0 || (size_t)len >= sizeof(r->words) - r->words_len)
         return;
     memcpy(r->words + r->words_len, word, (size_t)len + 1);
@@ -65,7 +68,7 @@ static void run_add(struct scan_run *r, const char *engine, const char *what, co
 static void run_add_word(struct scan_run *r, const struct verdict *v)
 {
     const char *about = v->name[0] ? v->name : v->reason != VERDICT_REASON_NONE ? verdict_reason_word(v->reason) : "";
-    run_add(r, v->engine, verdict_class_word(v->class), about);
+    run_add(r, v->engine, verdict_class_word(v->class), about, v->cached ? " (cached)" : "");
 }
 
 /* The whole message is a declared false alarm. Names are the engine's business: it alone can look for what is behind
@@ -112,6 +115,41 @@ static bool run_is_settled(const struct scan_run *r)
     return r->engine == fw->engine_count || (r->begun && framework_is_final(fw, &r->verdict));
 }
 
+/* The engine is the one it was when it spoke about this message. One whose host has not reported is not known to be. */
+static bool run_remember(const struct scan_run *r, struct verdict *out)
+{
+    struct verdict_cache_view view;
+    const struct scan_status *now = scan_client_status(r->call.client, r->engine, &view.generation);
+    view.database_version = now->database_version;
+    return now->state == SCAN_ENGINE_READY &&
+           verdict_cache_find(r->runtime->engines[r->engine].cache, r->digest, view, loop_now_us(r->loop), out);
+}
+
+/* For the engine's health and its cache. V: NULL, nothing came. */
+static void run_learn(struct scan_run *r, const struct verdict *v)
+{
+    if (!r->asked)
+        return;
+    r->asked = false;
+    probes_report(scan_client_probes(r->call.client), r->engine, r->ticket, v);
+    if (v)
+        verdict_cache_put(r->runtime->engines[r->engine].cache, r->digest, v, loop_now_us(r->loop));
+}
+
+/* Asks the engine that is next, and returns true. False: V is what it says, from memory, or why it was not asked. */
+static bool run_ask(struct scan_run *r, struct verdict *v)
+{
+    if (run_remember(r, v))
+        return false;
+    r->asked = health_admit(&r->runtime->engines[r->engine].health, loop_now_us(r->loop), &r->ticket, v);
+    if (!r->asked)
+        return false;
+    if (scan_call_send(&r->call, r->engine, r->subject.fd, r->subject.size, r->digest, v))
+        return true;
+    run_learn(r, v);
+    return false;
+}
+
 /* The next engine has nothing to say about this message. */
 static bool run_passes_over(struct scan_run *r)
 {
@@ -124,7 +162,7 @@ static bool run_passes_over(struct scan_run *r)
     if (!atomic_load(&r->runtime->engines[r->engine].disabled))
         return false;
     r->switched_off = true;
-    run_add(r, r->runtime->framework->engines[r->engine].name, "disabled", "");
+    run_add(r, r->runtime->framework->engines[r->engine].name, "disabled", "", "");
     return true;
 }
 
@@ -141,15 +179,15 @@ static void run_conclude_unseen(struct scan_run *r)
 
 static void run_advance(struct scan_run *r)
 {
-    struct verdict why;
+    struct verdict v;
     while (!run_is_settled(r)) {
         if (run_passes_over(r)) {
             r->engine++;
             continue;
         }
-        if (scan_call_send(&r->call, r->engine, r->subject.fd, r->subject.size, r->digest, &why))
+        if (run_ask(r, &v))
             return;
-        run_note(r, &why);
+        run_note(r, &v);
     }
     if (!r->begun)
         run_conclude_unseen(r);
@@ -161,6 +199,7 @@ static void run_answered(struct scan_call *call, const struct verdict *v)
 {
     struct scan_run *r = container_of(call, struct scan_run, call);
     OBJ_CHECK(r, RUN_MAGIC);
+    run_learn(r, v);
     run_note(r, v);
     run_advance(r);
 }
@@ -209,6 +248,7 @@ void scan_run_free(struct scan_run *r)
         return;
     OBJ_CHECK(r, RUN_MAGIC);
     scan_call_cancel(&r->call);
+    run_learn(r, NULL);
     loop_defer_cancel(&r->done);
     OBJ_FINI(r);
     mem_free(r);

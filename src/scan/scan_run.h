@@ -2,7 +2,8 @@
 /* One message's way through the engines. A run gives it to each engine in order; the first infected that is refused
  * stops it (unless `all = true`); framework_outranks decides. Engines that a context variable forbids are passed over;
  * where that leaves none, the message is SKIPPED. So are engines that are switched off (runtime.h); where that leaves
- * none, the verdict is an ERROR. Thread: the loop's.
+ * none, the verdict is an ERROR. What an engine has said about the same message before it need not be asked again
+ * (verdict_cache.h), and one that rests is not asked (health.h): ERROR down. Thread: the loop's.
  */
 #ifndef SCAN_SCAN_RUN_H
 #define SCAN_SCAN_RUN_H
@@ -18,7 +19,8 @@ struct scan_run *scan_run_start(struct scan_client *c, const struct scan_subject
 /* The verdict, or NULL while it is not known. */
 const struct verdict *scan_run_verdict(const struct scan_run *r);
 /* What each engine that was asked said, in their order, for the log: "clamav1=infected:Some.Virus;
- * clamd1=error:timeout"; one that is switched off reads "clamav1=disabled". */
+ * clamd1=error:timeout"; one that is switched off reads "clamav1=disabled"; what was known from the cache has "
+ * (cached)" behind it. */
 const char *scan_run_words(const struct scan_run *r);
 /* Gives it up: a job on its way is cancelled, no WAKE comes any more. */
 void scan_run_free(struct scan_run *r);

@@ -22,6 +22,7 @@ static const char *const on_trouble_words[] = {"on_error", "error_code", "next",
     ROW(engine_stanza, field, name, DIRECTIVE_##type, value, min, max, RELOAD_LIVE, text)
 
 enum { TIMEOUT_MIN_MS = 1, TIMEOUT_MAX_MS = 3600 * 1000, CONCURRENCY_MAX = 1024 };
+enum { PROBE_MIN_MS = 100, PROBE_MAX_MS = 3600 * 1000, PROBE_IDLE_MAX_MS = 24 * 3600 * 1000 };
 enum { SETTLE_MIN_MS = 10, SETTLE_MAX_MS = 3600 * 1000, RETRY_MIN_MS = 100, RETRY_MAX_MS = 24 * 3600 * 1000 };
 
 #define DAEMON_ROW(value, text) OPTION(conf.daemon, "daemon", LIST, value, 0, 0, text)

@@ -12,7 +12,6 @@ struct scan_conf {
 
 /* Options that are known, but have no effect in this version, or only in engines that are not built. */
 struct engine_idle_conf {
-    int64_t cache_size;
     const char *file_base, *debug_level;
     bool mime_decompose, paranoid, use_wire_rep;
     /* csapi */

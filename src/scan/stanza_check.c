@@ -6,6 +6,7 @@
 #include "scan/ignore.h"
 #include "scan/server_name.h"
 #include "scan/stanza.h"
+#include "scan/verdict_cache.h"
 
 static const struct conf_scope *global_of(const struct conf_scope *scope)
 {
@@ -180,7 +181,6 @@ static void warn_idle(const struct conf_scope *scope, const struct engine_idle_c
         bool expected;
         const char *instead;
     } rows[] = {
-        {"cache_size", idle->cache_size != 0 && idle->cache_size != 1000, "results are not kept in a cache"},
         {"file_base", idle->file_base != NULL, "scan workers have temporary directories of their own"},
         {"mime_decompose", idle->mime_decompose, "the engine takes messages apart by itself"},
         {"paranoid", idle->paranoid, "messages built to get past scanners are treated as any other"},
@@ -266,10 +266,25 @@ static void warn_weaker_cage(const struct conf_scope *scope, struct problems *pr
         }
 }
 
+/* A daemon loads signatures without our knowing. */
+static void warn_clean_cache(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
+{
+    if (!conf->cache_clean)
+        return;
+    if (conf->cache_size == 0)
+        problem_warning(problems, scope, "cache_clean", "has no effect with cache_size = 0");
+    else if (stanza_engine_connects(scope))
+        problem_warning(problems, scope, "cache_clean",
+                        "for up to %u minutes after the daemon has loaded new signatures a message that was clean "
+                        "before them may not be scanned again",
+                        (unsigned)(VERDICT_CACHE_CLEAN_US / 60000000));
+}
+
 static void check_built_engine(const struct conf_scope *scope, const struct engine_stanza *values,
                                struct problems *problems)
 {
     warn_idle(scope, &values->idle, problems);
+    warn_clean_cache(scope, &values->conf, problems);
     if (!stanza_engine_connects(scope)) {
         warn_weaker_cage(scope, problems);
         return;

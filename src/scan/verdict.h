@@ -57,6 +57,7 @@ struct verdict {
     uint64_t database_version;           /* of that engine; 0: unknown */
     unsigned generation;                 /* of the scan host that looked; the edge's own knowledge, in no record */
     uint64_t queue_us, scan_us;          /* time waiting for a worker, time in the engine */
+    bool cached;                         /* known from an earlier scan (verdict_cache.h); likewise in no record */
 };
 
 /* Sets class and reason, the rest zero; DETAIL may be NULL. */

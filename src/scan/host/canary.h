@@ -21,9 +21,6 @@ struct canary {
     void (*done)(struct broker *b);
 };
 
-#define CANARY_CLEAN_TEXT                                                                                              \
-    "Subject: canary\r\n\r\nThe quick brown fox jumps over the lazy dog. Nothing in here is a virus.\r\n"
-
 /* Asks every engine that is READY. One that fails becomes FAILED with the reason. Trouble of the host (a worker that
  * does not start, a crash) counts as failure only where an older generation can go on instead. DONE is called once,
  * perhaps from here. */

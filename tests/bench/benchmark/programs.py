@@ -164,7 +164,7 @@ class Way:
 
 
 class Postern(Program):
-    def __init__(self, work, build, database, sink, *, name="postern", scan=True, daemon=None):
+    def __init__(self, work, build, database, sink, *, name="postern", scan=True, daemon=None, engine=""):
         super().__init__(work, name)
         self.port = free_port()
         self.build = Path(build)
@@ -177,7 +177,7 @@ class Postern(Program):
         self.environment = {**environment(), "TMPDIR": str(temporary)}
         self.configuration = self.work / "postern.conf"
         source = f'daemon = "{daemon}"' if daemon else f'database = "{database}"'
-        engine = f'antivirus "antivirus1" {{ clamav "clamav1" {{ {source} action = reject error_code = 451 timeout = 120 }} }}'
+        engine = f'antivirus "antivirus1" {{ clamav "clamav1" {{ {source} action = reject error_code = 451 timeout = 120 {engine} }} }}'
         self.configuration.write_text(f"""\
 hostname = "gw.y.test"
 spoolbase = "{spool}"

@@ -52,6 +52,11 @@ START_TEST(defaults_are_those_of_the_original_but_for_action)
     ck_assert_int_eq(c->unscannable_code, 550);
     ck_assert_int_eq(c->timeout_ms, 10000);
     ck_assert_int_eq(c->max_concurrency, 0);
+    ck_assert_int_eq(c->cache_size, 1000);
+    ck_assert(!c->cache_clean);
+    ck_assert_int_eq(c->breaker_failures, 5);
+    ck_assert_int_eq(c->probe_interval_ms, 5000);
+    ck_assert_int_eq(c->probe_idle_ms, 0);
     ck_assert_str_eq(c->database, "/var/lib/clamav");
     ck_assert(c->alert_encrypted);
     ck_assert_int_eq(c->max_scansize, 400 * 1024 * 1024);
@@ -294,7 +299,10 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
          "error |ignore_signatures|behind X.* would pass|ign2"},
         {"antivirus {\n clamav \"a\" { pool = IO }\n clamav \"b\" { daemon = \"/run/a\" } }",
          "warning postern.conf:2:|shares the pool IO with b|may connect too"},
-        {"antivirus { clamav { cache_size = 5 } }", "warning |cache_size = 5|no effect"},
+        {"antivirus { clamav { cache_size = -1 } }", "error |cache_size = -1|between 0 and 10000000"},
+        {"antivirus { clamav { cache_size = 0 cache_clean = on } }", "warning |cache_clean = on|no effect"},
+        {"antivirus { clamav { daemon = \"/run/a\" cache_clean = on } }", "warning |cache_clean = on|10 minutes"},
+        {"antivirus { clamav { probe_interval = 1ms } }", "error |probe_interval = 1ms|between"},
         {"antivirus { clamav { file_base = /var/tmp } }", "warning |file_base|no effect"},
         {"antivirus { clamav { mime_decompose = on } }", "warning |mime_decompose|no effect"},
         {"antivirus { clamav { paranoid = on } }", "warning |paranoid|no effect"},
@@ -343,7 +351,8 @@ START_TEST(options_that_change_nothing_give_no_warning)
 {
     struct fixture f;
     load(&f,
-         "antivirus { clamav { cache_size = 1000 skip_context_variable = skip_virus_check mime_decompose = 0 paranoid "
+         "antivirus { clamav { cache_size = 5 cache_clean = on breaker_failures = 0 skip_context_variable = "
+         "skip_virus_check mime_decompose = 0 paranoid "
          "= false "
          "use_wire_rep = false enabled = yes } }",
          0);

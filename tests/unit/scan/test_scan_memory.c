@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* What a message's run makes of the cache: when the engine is asked, and when its earlier word is enough. */
+#include "one_engine.h"
+
+static const struct engine_conf cached = {.cache_size = 100}, cached_clean = {.cache_size = 100, .cache_clean = true},
+                                uncached = {.cache_size = 0};
+
+START_TEST(a_known_virus_is_refused_without_a_scan)
+{
+    struct rig r;
+    char words[256];
+    rig_open(&r, &cached);
+    rig_say(&r.answer, VERDICT_INFECTED, VERDICT_REASON_NONE, "Some.Virus");
+    struct verdict first = rig_scan(&r, 1, words);
+    ck_assert_str_eq(words, "one=infected:Some.Virus");
+    ck_assert(!first.cached);
+    ck_assert_uint_eq(first.scan_us, 100);
+    struct verdict second = rig_scan(&r, 1, words);
+    ck_assert_uint_eq(r.jobs, 1);
+    ck_assert_str_eq(words, "one=infected:Some.Virus (cached)");
+    ck_assert(second.cached);
+    ck_assert_int_eq(second.class, VERDICT_INFECTED);
+    ck_assert_str_eq(second.engine, "one");
+    ck_assert_str_eq(second.name, "Some.Virus");
+    ck_assert_uint_eq(second.scan_us, 0);
+    ck_assert_uint_eq(second.queue_us, 0);
+    ck_assert_uint_eq(second.database_version, 27500);
+    ck_assert_uint_eq(second.generation, 1);
+    rig_scan(&r, 2, NULL); /* another message */
+    ck_assert_uint_eq(r.jobs, 2);
+    const struct engine_runtime *e = &r.runtime->engines[0];
+    ck_assert_uint_eq(atomic_load(&e->checked), 3);
+    ck_assert_uint_eq(atomic_load(&e->detected), 3);
+    ck_assert_uint_eq(atomic_load(&e->cached), 1);
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(which_results_spare_the_next_scan)
+{
+    static const struct {
+        const struct engine_conf *conf;
+        enum verdict_class class;
+        enum verdict_reason reason;
+        unsigned jobs;
+    } rows[] = {
+        {&cached, VERDICT_INFECTED, VERDICT_REASON_NONE, 1},
+        {&uncached, VERDICT_INFECTED, VERDICT_REASON_NONE, 2},
+        {&cached, VERDICT_CLEAN, VERDICT_REASON_NONE, 2},
+        {&cached_clean, VERDICT_CLEAN, VERDICT_REASON_NONE, 1},
+        {&cached_clean, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT, 2},
+        {&cached_clean, VERDICT_ERROR, VERDICT_REASON_ENGINE, 2},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r;
+        rig_open(&r, rows[i].conf);
+        rig_say(&r.answer, rows[i].class, rows[i].reason, "");
+        ck_assert_int_eq(rig_scan(&r, 1, NULL).class, rows[i].class);
+        ck_assert_int_eq(rig_scan(&r, 1, NULL).class, rows[i].class);
+        ck_assert_msg(r.jobs == rows[i].jobs, "row %zu: %u jobs", i, r.jobs);
+        rig_close(&r);
+    }
+}
+END_TEST
+
+START_TEST(new_signatures_are_asked_about_what_was_known_before)
+{
+    struct rig r;
+    rig_open(&r, &cached_clean);
+    ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_CLEAN);
+    rig_attach(&r);
+    rig_say(&r.answer, VERDICT_INFECTED, VERDICT_REASON_NONE, "New.Virus");
+    struct verdict v = rig_scan(&r, 1, NULL);
+    ck_assert_int_eq(v.class, VERDICT_INFECTED);
+    ck_assert_uint_eq(v.generation, 2);
+    rig_attach(&r);
+    rig_say(&r.answer, VERDICT_CLEAN, VERDICT_REASON_NONE, ""); /* it was a false alarm */
+    ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_CLEAN);
+    ck_assert_uint_eq(r.jobs, 3);
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(a_daemons_new_database_is_asked_too)
+{
+    struct rig r;
+    rig_open(&r, &cached_clean);
+    rig_scan(&r, 1, NULL);
+    rig_scan(&r, 1, NULL);
+    ck_assert_uint_eq(r.jobs, 1);
+    r.version = 27501;
+    rig_status(&r, SCAN_ENGINE_READY);
+    rig_wait(&r, rig_is_ready);
+    rig_say(&r.answer, VERDICT_INFECTED, VERDICT_REASON_NONE, "New.Virus");
+    ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_INFECTED);
+    rig_close(&r);
+}
+END_TEST
+
+static bool is_lost(struct rig *r)
+{
+    return rig_line(r, 0, "engine-down", "closed the channel") != NULL;
+}
+
+START_TEST(while_nobody_knows_what_the_engine_is_nothing_is_known)
+{
+    struct rig r;
+    rig_open(&r, &cached);
+    rig_say(&r.answer, VERDICT_INFECTED, VERDICT_REASON_NONE, "Some.Virus");
+    rig_scan(&r, 1, NULL);
+    rig_detach(&r);
+    rig_wait(&r, is_lost);
+    ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_ERROR);
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(a_declared_false_alarm_is_clean_from_the_cache_too)
+{
+    static const char *const items[] = {"sha256:0101010101010101010101010101010101010101010101010101010101010101"};
+    struct engine_conf conf = cached;
+    struct rig r;
+    conf.ignore_signatures = (struct conf_list){items, 1};
+    rig_open(&r, &conf);
+    rig_say(&r.answer, VERDICT_INFECTED, VERDICT_REASON_NONE, "False.Alarm");
+    for (int i = 0; i < 2; i++) {
+        struct verdict v = rig_scan(&r, 1, NULL);
+        ck_assert_int_eq(v.class, VERDICT_CLEAN);
+        ck_assert_str_eq(v.detail, "infected False.Alarm: the message is in ignore_signatures");
+        ck_assert(v.cached == (i > 0));
+    }
+    ck_assert_int_eq(rig_scan(&r, 2, NULL).class, VERDICT_INFECTED);
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(an_engine_that_rests_still_knows_its_viruses)
+{
+    struct engine_conf conf = cached;
+    struct rig r;
+    conf.breaker_failures = 1;
+    conf.probe_interval_ms = 3600 * 1000;
+    rig_open(&r, &conf);
+    rig_say(&r.answer, VERDICT_INFECTED, VERDICT_REASON_NONE, "Some.Virus");
+    rig_scan(&r, 1, NULL);
+    rig_say(&r.answer, VERDICT_ERROR, VERDICT_REASON_DOWN, "");
+    rig_scan(&r, 2, NULL);
+    while (!rig_line(&r, 0, "engine-rests", ""))
+        rig_scan(&r, 2, NULL);
+    unsigned jobs = r.jobs;
+    ck_assert_int_eq(rig_scan(&r, 2, NULL).class, VERDICT_ERROR);
+    ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_INFECTED);
+    ck_assert_uint_eq(r.jobs, jobs);
+    rig_close(&r);
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(a_known_virus_is_refused_without_a_scan)                                                                         \
+    X(which_results_spare_the_next_scan)                                                                               \
+    X(new_signatures_are_asked_about_what_was_known_before)                                                            \
+    X(a_daemons_new_database_is_asked_too)                                                                             \
+    X(while_nobody_knows_what_the_engine_is_nothing_is_known)                                                          \
+    X(a_declared_false_alarm_is_clean_from_the_cache_too)                                                              \
+    X(an_engine_that_rests_still_knows_its_viruses)
+#include "support/check_main.h"
