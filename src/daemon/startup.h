@@ -37,7 +37,8 @@ int startup_resolve_users(struct startup *s) must_use;
 int startup_check_programs(const struct startup *s) must_use;
 /* Opens the sockets of the enabled Listen scopes, in their order. */
 int startup_open_listeners(struct startup *s) must_use;
-/* As root: makes the spool directory where it is missing. Otherwise the edge does that itself. */
+/* As root: makes the directories of spool and, where it is used, quarantine where they are missing. Otherwise the edge
+ * does that itself. */
 int startup_make_spool(const struct startup *s) must_use;
 int startup_seal_config(struct startup *s) must_use;
 
