@@ -121,7 +121,6 @@ void proxy_free(struct proxy *p)
     p->empty = NULL;
     LIST_EACH_SAFE (node, &p->sessions)
         session_end(container_of(node, struct session, node), "postern stops");
-    quarantine_desk_free(p->desk);
     loop_defer_cancel(&p->reaper);
     proxy_reap(p);
     struct list *node;
@@ -130,6 +129,7 @@ void proxy_free(struct proxy *p)
         listener_free(l->listener);
         mem_free(l);
     }
+    quarantine_desk_free(p->desk);
     backend_pool_free(p->backends);
     if (p->scans)
         scan_client_free(p->scans);

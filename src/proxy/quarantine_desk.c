@@ -89,6 +89,7 @@ static void errand_end(struct errand *e, struct quarantine_answer *a)
 {
     struct quarantine_desk *d = e->desk;
     e->answer(e->arg, a);
+    quarantine_release_free(e->release);
     quarantine_page_release(&e->page);
     if (e->question.errand == QUARANTINE_SHOW && e->err == ERR_OK)
         quarantine_entry_release(&e->entry);
@@ -147,8 +148,6 @@ static void errand_answer_release(void *arg)
     else if (outcome != RELEASE_NOT_BEGUN)
         errand_log(e, LOG_QUARANTINE_FAILED, outcome == RELEASE_UNKNOWN ? "release-unknown" : "release-refused",
                    a.text);
-    quarantine_release_free(e->release);
-    e->release = NULL;
     errand_end(e, &a);
 }
 

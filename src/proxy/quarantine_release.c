@@ -456,6 +456,8 @@ const char *quarantine_release_text(const struct quarantine_release *r)
 
 void quarantine_release_free(struct quarantine_release *r)
 {
+    if (!r)
+        return;
     OBJ_CHECK(r, RELEASE_MAGIC);
     loop_defer_cancel(&r->run);
     if (r->fd >= 0)
