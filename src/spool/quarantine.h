@@ -30,7 +30,8 @@ struct quarantine_limits {
 
 /* Opens DIRECTORY, made 0700 if it is missing (its parent is not). It must be a directory, no link, our own, and nobody
  * else's to read or write. Deletes the rest of crashes and counts what is there, which takes about a second for each
- * 100000 entries: BLOCKS. LOG outlives it. NULL: WHY. */
+ * 100000 entries: BLOCKS. LOG outlives it;
+ * NULL: nothing is logged. NULL: WHY. */
 struct quarantine *quarantine_open(const char *directory, const struct quarantine_limits *limits, const struct log *log,
                                    struct errtext *why);
 void quarantine_close(struct quarantine *q); /* after the iopool that served it */
