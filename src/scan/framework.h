@@ -43,6 +43,7 @@ struct engine_conf {
     int64_t error_code;
     int64_t timeout_ms;
     const char *pool; /* NULL: the engine's default pool */
+    const char *context_variable, *skip_context_variable; /* see subject.h; NULL: TYPE_status, none */
     int64_t max_concurrency;
     /* texts of our replies; %v virus or reason, %e engine, %i message id */
     const char *infected_text, *unscannable_text, *error_text;
@@ -118,6 +119,10 @@ bool framework_quarantines(const struct framework *fw);
 
 /* The engine loads a signature database, so that its pool has generations. */
 bool framework_has_database(const struct framework_engine *engine);
+
+/* The largest message that every enabled engine of the configuration GLOBAL looks at, in octets; 0: no engine has a
+ * limit. *ENGINE and *OPTION: whose limit it is. For checks of a configuration. */
+int64_t framework_size_limit(const struct conf_scope *global, const char **engine, const char **option);
 
 /* What postern does with a message. */
 struct scan_decision {

@@ -113,9 +113,8 @@ START_TEST(stanzas_of_both_eras_load)
         {"clamav { }\nantivirus \"antivirus1\" { clamav \"clamav1\" { } }", 0, 1},
         {"antivirus { clamav { } }\n"
          "Validate validate/sieve sieve { data_phase1 = \"/path.siv\" script \"data\" { source = \"keep;\" } }\n"
-         "Module generic/sievelib sievelib { }\n"
-         "Control_Listener { Listen \"/tmp/2025\" { } Listen \"127.0.0.1:2025\" { Enable = true } }",
-         3, 1},
+         "Module generic/sievelib sievelib { }",
+         2, 1},
         {"antivirus { brightmail { whatever = 1 } clamav { } }", 2, 2}, /* not built, and what follows from it */
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -319,8 +318,6 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus {\n clamav \"a\" { pool = IO }\n clamav \"b\" { daemon = \"/run/a\" } }",
          "warning postern.conf:2:|shares the pool IO with b|may connect too"},
         {"antivirus { clamav { cache_size = 5 } }", "warning |cache_size = 5|no effect"},
-        {"antivirus { clamav { context_variable = v } }", "warning |context_variable = v|no effect"},
-        {"antivirus { clamav { skip_context_variable = v } }", "warning |skip_context_variable = v|no effect"},
         {"antivirus { clamav { file_base = /var/tmp } }", "warning |file_base|no effect"},
         {"antivirus { clamav { mime_decompose = on } }", "warning |mime_decompose|no effect"},
         {"antivirus { clamav { paranoid = on } }", "warning |paranoid|no effect"},
