@@ -403,6 +403,7 @@ static int edge_open_console(struct edge *e)
         .mailbox = l->mailbox,
         .iopool = e->shared.iopool,
         .scans = proxy_scan_client(l->proxy),
+        .quarantine = proxy_quarantine_desk(l->proxy),
         .loop_count = e->loop_count,
         .started_ms = clock_wall_ms(),
         .reload = edge_reload,

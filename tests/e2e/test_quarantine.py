@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from harness import client as clients
 from harness import mail
+from harness.backend import Drop, Reply, Wait
 from harness.client import dot_stuffed
+from harness.console import Console, listener
 from harness.places import until
 from harness.postern import fake_stanza
 
@@ -337,3 +339,145 @@ def test_without_quarantine_in_the_configuration_nothing_is_made(start_pair):
     pair = start_pair(engines=fake_stanza())
     assert pair.deliver(order()).code == 550
     assert not pair.postern.quarantine.exists()
+
+
+# --- the console ---
+
+@pytest.fixture
+def start_console(start_pair, directory):
+    """A pair with quarantine and a console: (pair, console)."""
+    def start(**options):
+        path = directory / "control" / "socket"
+        return start_pair(engines=keeping(**options) + listener(path)), Console(path)
+    return start
+
+
+def keep(pair, content, **envelope):
+    """The id of CONTENT in quarantine."""
+    known = {entry.id for entry in entries(pair.postern)}
+    assert pair.deliver(content, **envelope).code in (250, 550)
+    event = pair.log.wait_for("message", outcome="quarantined", count=len(known) + 1)
+    assert event["quarantine"] not in known
+    return event["quarantine"]
+
+
+def status(pair, entry):
+    return next(found.meta["status"] for found in entries(pair.postern) if found.id == entry)
+
+
+def fails(console, *words):
+    done = console.run("quarantine", *words)
+    assert (done.returncode, done.stdout) == (1, ""), done
+    return done.stderr
+
+
+def released(entry, content):
+    return (f"X-Postern-Released: {entry}; host=gw.example.org\r\n"
+            'X-Virus-Status: infected; name="Test.Virus"; engine=fake1; host=gw.example.org\r\n').encode() + content
+
+
+def test_entries_are_listed_in_pages_shown_and_deleted(start_console):
+    pair, console = start_console()
+    assert console.json("quarantine", "list")["entries"] == []
+    ids = [keep(pair, mail.plain(b"x\r\n", [f"X-Fake: {INFECTED}"], subject=f"number {n} \x1b[31m")) for n in range(5)]
+    first = console.json("quarantine", "list", "3")
+    second = console.json("quarantine", "list", "3", first["older"])
+    pages = first["entries"] + second["entries"]
+    assert len(first["entries"]) == 3 and second["older"] is None and first["all_entries"] == 5
+    assert [entry["id"] for entry in pages] == sorted(ids, reverse=True)
+    assert all(entry["status"] == "held" and entry["found"] == "Test.Virus" and entry["sender"] for entry in pages)
+    text = console.ask("quarantine", "list")
+    assert all(entry in text for entry in ids) and "\x1b" not in text and "number 0 ?[31m" in text
+    shown = console.json("quarantine", "show", ids[2])
+    assert shown["id"] == ids[2] and shown["virus"] == "Test.Virus" and shown["recipients"] and shown["header_subject"] == "number 2 \x1b[31m"
+    assert ids[2] in console.ask("quarantine", "show", ids[2])
+    assert console.ask("quarantine", "delete", ids[2]) == "deleted\n"
+    assert pair.log.wait_for("quarantine", quarantine=ids[2])["asked_by"]
+    assert "there is no" in fails(console, "show", ids[2]) and "there is no" in fails(console, "delete", ids[2])
+    assert len(files(pair.postern)) == 8
+
+
+@pytest.mark.parametrize("name", ["../../../../etc/passwd", "x", "20261122023015-" + "A" * 32, "20261122023015-" + "0" * 32 + "/..", "%s%n"])
+def test_nothing_but_an_id_is_looked_for(start_console, name):
+    _, console = start_console()
+    for words in (["show", name], ["delete", name], ["release", name], ["list", "5", name]):
+        assert "no id of quarantine" in fails(console, *words)
+
+
+def test_a_released_message_reaches_the_backend_as_it_was_with_two_lines_in_front(start_console):
+    pair, console = start_console()
+    content = order(body=b"words\r\n.\r\n..\r\n\xff\r\n")
+    entry = keep(pair, content, sender="a@x.test", recipients=["b@y.test", "c@y.test"])
+    assert console.ask("quarantine", "release", entry) == "released; the backend said: 250 2.0.0 queued as 4711\n"
+    got, = pair.backend.wait_mails(1)
+    assert got.content == released(entry, content)
+    assert re.match(rb"FROM:<a@x.test> SIZE=\d+", got.sender) and got.recipients == [b"TO:<b@y.test>", b"TO:<c@y.test>"]
+    assert status(pair, entry) == "released"
+    line = pair.log.wait_for("quarantine", quarantine=entry)
+    assert (line["action"], line["detail"]) == ("release", "250 2.0.0 queued as 4711") and line["asked_by"]
+    assert "released before" in fails(console, "release", entry)
+    assert len(pair.backend.mails) == 1
+
+
+def test_a_large_refused_message_is_released_too(start_console):
+    pair, console = start_console(quarantine_reply="reject")
+    content = order(body=(b"0123456789" * 7 + b"\r\n") * 40000)
+    entry = keep(pair, content)
+    console.ask("quarantine", "release", entry)
+    assert pair.backend.wait_mails(1)[0].content == released(entry, content)
+
+
+@pytest.mark.parametrize("stage, says", [("mail", "450 4.7.1 not now"), ("rcpt", "550 5.1.1 nobody"), ("data", "451 4.3.0 later"),
+                                         ("dot", "554 5.7.1 a virus")])
+def test_what_the_backend_refuses_stays_held_with_its_words(start_console, stage, says):
+    pair, console = start_console()
+    entry = keep(pair, order())
+    pair.backend.on(stage, Reply(int(says[:3]), says[4:]), times=1)
+    assert says in fails(console, "release", entry)
+    assert status(pair, entry) == "held"
+    assert console.json("quarantine", "show", entry)["outcome"].startswith(says)
+    assert pair.log.wait_for("quarantine-failed", quarantine=entry)["action"] == "release-refused"
+    console.ask("quarantine", "release", entry)
+    assert status(pair, entry) == "released"
+
+
+def test_a_backend_that_is_not_there_leaves_it_held(start_console):
+    pair, console = start_console()
+    entry = keep(pair, order())
+    pair.backend.stop()
+    assert "not released" in fails(console, "release", entry)
+    assert status(pair, entry) == "held"
+    pair.backend.start()
+    console.ask("quarantine", "release", entry)
+    assert pair.backend.wait_mails(1)
+
+
+def test_a_connection_lost_after_the_dot_is_said_and_a_second_copy_needs_a_word(start_console):
+    pair, console = start_console()
+    content = order()
+    entry = keep(pair, content)
+    pair.backend.on("dot", Drop(), times=1)
+    assert "not known" in fails(console, "release", entry)
+    assert status(pair, entry) == "releasing"
+    assert "say so" in fails(console, "release", entry)
+    console.ask("quarantine", "release", "again", entry)
+    assert [got.content for got in pair.backend.wait_mails(2)] == [released(entry, content)] * 2
+    assert status(pair, entry) == "released"
+
+
+def test_an_edge_that_is_killed_during_a_release_leaves_it_releasing(start_console):
+    pair, console = start_console()
+    entry = keep(pair, order())
+    waiting = pair.backend.on("rcpt", Wait(), times=1)
+    asked = console.session()
+    asked.send(f"quarantine release {entry}\n".encode())
+    assert waiting.entered.wait(60)
+    assert status(pair, entry) == "releasing"
+    pair.postern.hurt("edge")
+    pair.log.wait_for("start", role="edge", count=2)
+    waiting.release.set()
+    assert status(pair, entry) == "releasing"
+    until(lambda: pair.deliver(order("clean")).code == 250, "mail passes again")
+    assert "not known" in fails(console, "release", entry)
+    console.ask("quarantine", "release", "again", entry)
+    assert status(pair, entry) == "released"
