@@ -284,7 +284,7 @@ struct span console_call_answer(const struct console_call *c)
 
 static void call_begin(struct console_call *c, struct span line)
 {
-    struct errtext why;
+    struct errtext why = {""};
     enum err e = console_line_parse(line, &c->words, &why);
     c->json = c->words.json;
     if (e)
@@ -342,7 +342,6 @@ void console_stop(struct console *con)
 {
     if (!con)
         return;
-    OBJ_CHECK(con, CONSOLE_MAGIC);
     LIST_EACH (node, &con->calls) {
         struct console_call *c = container_of(node, struct console_call, node);
         if (c->stop && !c->finished)
@@ -354,7 +353,6 @@ void console_free(struct console *con)
 {
     if (!con)
         return;
-    OBJ_CHECK(con, CONSOLE_MAGIC);
     LIST_EACH_SAFE (node, &con->calls)
         call_free(container_of(node, struct console_call, node));
     OBJ_FINI(con);

@@ -79,7 +79,7 @@ static void control_check(const struct conf_scope *scope, struct problems *probl
 {
     const struct control_conf *c = scope->values;
     struct addr address;
-    struct errtext why;
+    struct errtext why = {""};
     mode_t mode = 0;
     if (scope->name[0] != '/')
         problem_error(problems, scope, NULL,

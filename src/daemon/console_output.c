@@ -137,7 +137,7 @@ void console_json_ratio(struct console_call *c, const char *key, uint64_t whole,
 
 static void set_failure(struct console_call *c, enum console_status status, const char *format, va_list args)
 {
-    struct errtext why;
+    struct errtext why = {""};
     errtext_setv(&why, format, args);
     buf_clear(&c->out);
     c->overflow = false;

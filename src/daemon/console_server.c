@@ -101,7 +101,7 @@ static void session_answer(struct console_session *s, enum console_status status
 static void session_refuse(struct console_session *s, const char *format, ...) printf_like(2, 3);
 static void session_refuse(struct console_session *s, const char *format, ...)
 {
-    struct errtext why;
+    struct errtext why = {""};
     va_list args;
     va_start(args, format);
     errtext_setv(&why, format, args);
@@ -303,7 +303,6 @@ void console_server_free(struct console_server *s)
     struct list *node;
     if (!s)
         return;
-    OBJ_CHECK(s, SERVER_MAGIC);
     LIST_EACH_SAFE (session, &s->sessions) {
         struct console_session *one = container_of(session, struct console_session, node);
         session_end(one);

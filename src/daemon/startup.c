@@ -214,7 +214,7 @@ static int open_control(struct startup *s, const struct conf_scope *scope)
 {
     const struct control_conf *c = scope->values;
     struct errtext why = {""};
-    struct control_owner owner;
+    struct control_owner owner = {(uid_t)-1, (gid_t)-1};
     mode_t mode = 0;
     errno = 0;
     enum err e = control_mode(c->file_mode, &mode);

@@ -117,14 +117,14 @@ static bool run_passes_over(struct scan_run *r)
 {
     char name[SUBJECT_VARIABLE];
     const char *variable = subject_skip(&r->subject, &r->runtime->framework->engines[r->engine], name);
-    if (variable)
+    if (variable) {
         snprintf(r->skipped_by, sizeof(r->skipped_by), "%s", variable);
-    else if (!atomic_load(&r->runtime->engines[r->engine].disabled))
-        return false;
-    else {
-        r->switched_off = true;
-        run_add(r, r->runtime->framework->engines[r->engine].name, "disabled", "");
+        return true;
     }
+    if (!atomic_load(&r->runtime->engines[r->engine].disabled))
+        return false;
+    r->switched_off = true;
+    run_add(r, r->runtime->framework->engines[r->engine].name, "disabled", "");
     return true;
 }
 

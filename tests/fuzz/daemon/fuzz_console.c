@@ -19,7 +19,7 @@ void fuzz_target_words(fuzz_word *word)
 
 static void check_words(struct span line)
 {
-    struct console_words words, again;
+    struct console_words words = {.count = 0}, again = {.count = 0};
     struct errtext why = {""};
     char text[2 * CONSOLE_LINE_MAX + 64] = "";
     enum err e = console_line_parse(line, &words, &why);
@@ -84,7 +84,7 @@ static struct console *console_of_echoes(struct console_view *view)
 {
     static struct log log = {.write = write_nothing, .wallclock_ms = no_clock};
     table.count = 0;
-    for (size_t t = 0; console_tables[t] && t < TABLES_MAX; t++)
+    for (size_t t = 0; t < TABLES_MAX && console_tables[t]; t++)
         for (size_t i = 0; i < console_tables[t]->count && table.count < ROWS_MAX; i++) {
             rows[table.count] = console_tables[t]->items[i];
             rows[table.count++].run = echo;
