@@ -35,10 +35,11 @@ struct console_view {
     const struct conf *conf;
     const struct framework *framework;
     const struct log *log;
-    struct loop *loop;         /* loop 0, on which commands run */
-    struct mailbox *mailbox;   /* of loop 0: where jobs and other loops answer */
-    struct iopool *iopool;     /* for files */
-    struct scan_client *scans; /* of loop 0 */
+    struct loop *loop;                  /* loop 0, on which commands run */
+    struct mailbox *mailbox;            /* of loop 0: where jobs and other loops answer */
+    struct iopool *iopool;              /* for files */
+    struct scan_client *scans;          /* of loop 0 */
+    struct quarantine_desk *quarantine; /* NULL: there is none */
     unsigned loop_count;
     uint64_t started_ms; /* since 1970: when this edge was started */
     /* Asks the supervisor to load the databases of pool INDEX anew (-1: of all pools). ERR_OK: it was told. */

@@ -8,6 +8,7 @@
 #include "io/deadline.h"
 #include "io/mailbox.h"
 #include "proxy/proxy.h"
+#include "spool/quarantine_conf.h"
 #include "spool/spool_conf.h"
 #include "sys/clock.h"
 #include "sys/fdpass.h"
@@ -294,6 +295,26 @@ static void edge_raise_descriptors(void)
     }
 }
 
+/* Quarantine is opened where messages may be put into it, and where there is one from before: what lies there can be
+ * looked at, released and deleted, and grows old, after the configuration has changed. */
+static int edge_open_quarantine(struct edge *e)
+{
+    const struct quarantine_conf *c = conf_child(e->conf->global, &quarantine_class, NULL)->values;
+    const struct quarantine_limits limits = {.max_size = (uint64_t)c->max_size,
+                                             .max_age_ms = (uint64_t)c->max_age_ms,
+                                             .min_age_ms = (uint64_t)c->min_age_ms};
+    struct errtext why;
+    bool needed = framework_quarantines(&e->framework);
+    if (!needed && access(c->directory, F_OK) != 0)
+        return EX_OK;
+    e->shared.quarantine_conf = c;
+    e->shared.quarantine = quarantine_open(c->directory, &limits, e->log, &why);
+    if (e->shared.quarantine)
+        return EX_OK;
+    log_text(e->log, needed ? LOG_CONFIG : LOG_QUARANTINE_FAILED, "reason", "quarantine_directory: %s", why.text);
+    return needed ? EX_CONFIG : EX_OK;
+}
+
 /* Everything that the loops share. */
 static int edge_prepare(struct edge *e)
 {
@@ -329,8 +350,10 @@ static int edge_prepare(struct edge *e)
         log_text(e->log, LOG_SHORTAGE, "reason", "not enough memory to start");
         return EX_OSERR;
     }
-    edge_find_targets(e);
-    return EX_OK;
+    int status = edge_open_quarantine(e);
+    if (status == EX_OK)
+        edge_find_targets(e);
+    return status;
 }
 
 static int edge_make_loop(struct edge *e, unsigned index)
@@ -380,6 +403,7 @@ static int edge_open_console(struct edge *e)
         .mailbox = l->mailbox,
         .iopool = e->shared.iopool,
         .scans = proxy_scan_client(l->proxy),
+        .quarantine = proxy_quarantine_desk(l->proxy),
         .loop_count = e->loop_count,
         .started_ms = clock_wall_ms(),
         .reload = edge_reload,
@@ -426,6 +450,7 @@ static void edge_release(struct edge *e)
     }
     admission_free(e->shared.admission);
     scan_runtime_free(e->shared.scans);
+    quarantine_close(e->shared.quarantine);
     if (e->shared.spool)
         spool_close(e->shared.spool);
     mem_free(e);

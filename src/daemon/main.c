@@ -14,6 +14,9 @@
 #include "daemon/supervisor.h"
 #include "daemon/unrar.h"
 #include "scan/framework.h"
+#include "spool/quarantine.h"
+#include "spool/quarantine_conf.h"
+#include "spool/spool_conf.h"
 #include "sys/priv.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -148,15 +151,40 @@ static int dump_config(const struct conf *conf)
     return status;
 }
 
+/* Whether the edge will be able to open its quarantine. One inside a spool directory that is not made yet will be. */
+static size_t check_quarantine(const struct conf *conf)
+{
+    const struct quarantine_conf *c = conf_child(conf->global, &quarantine_class, NULL)->values;
+    const struct spool_conf *spool = conf_child(conf->global, &spool_class, NULL)->values;
+    struct priv_user user;
+    struct errtext why;
+    uid_t uid = geteuid();
+    if (uid == 0) {
+        if (priv_lookup(role_daemon_conf(conf)->user, &user) != ERR_OK && priv_lookup("nobody", &user) != ERR_OK)
+            return 0;
+        uid = user.uid;
+    }
+    bool spool_comes = access(spool->spoolbase, F_OK) != 0 && errno == ENOENT &&
+                       span_starts(span_cstr(c->directory), span_cstr(spool->spoolbase));
+    if (spool_comes || quarantine_examine(c->directory, uid, &why) == ERR_OK)
+        return 0;
+    fprintf(stderr, "warning: quarantine_directory: %s\n", why.text);
+    return 1;
+}
+
 /* What --check says beyond the findings of the configuration itself. */
 static size_t check_machine(const struct conf *conf)
 {
     struct framework framework;
+    size_t warnings = 0;
     framework_init(&framework, conf->global);
-    if (!unrar_matters(&framework) || unrar_is_installed())
-        return 0;
-    fprintf(stderr, "warning: %s\n", unrar_missing_text);
-    return 1;
+    if (unrar_matters(&framework) && !unrar_is_installed()) {
+        fprintf(stderr, "warning: %s\n", unrar_missing_text);
+        warnings++;
+    }
+    if (framework_quarantines(&framework))
+        warnings += check_quarantine(conf);
+    return warnings;
 }
 
 static int check(const struct command *c, const struct conf *conf, const struct problems *problems)

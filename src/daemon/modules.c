@@ -4,11 +4,12 @@
 #include "daemon/role.h"
 #include "proxy/proxy_conf.h"
 #include "scan/framework.h"
+#include "spool/quarantine_conf.h"
 #include "spool/spool_conf.h"
 
 static const struct scope_class *const all[] = {
-    &daemon_class, &proxy_class,   &esmtp_listener_class, &listen_class,
-    &peer_class,   &backend_class, &server_class,         &spool_class,
+    &daemon_class,  &proxy_class,  &esmtp_listener_class, &listen_class,     &peer_class,
+    &backend_class, &server_class, &spool_class,          &quarantine_class,
 #define SCAN_STANZA(symbol)              &(symbol),
 #define SCAN_ENGINE(symbol, pool, built) &(symbol),
 #include "scan/stanza.def"

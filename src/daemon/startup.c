@@ -6,6 +6,8 @@
 #include "io/addr.h"
 #include "io/listener.h"
 #include "proxy/proxy_conf.h"
+#include "scan/framework.h"
+#include "spool/quarantine_conf.h"
 #include "spool/spool_conf.h"
 #include "sys/memfd.h"
 #include <errno.h>
@@ -249,24 +251,36 @@ int startup_open_controls(struct startup *s)
     return 0;
 }
 
-int startup_make_spool(const struct startup *s)
+/* As root: makes the directory PATH of OPTION for the edge where it is missing. */
+static int make_directory(const struct startup *s, const char *option, const char *path)
 {
-    const struct spool_conf *c = conf_child(s->conf->global, &spool_class, NULL)->values;
     if (!s->root)
         return 0;
-    if (mkdir(c->spoolbase, 0700) < 0) {
+    if (mkdir(path, 0700) < 0) {
         if (errno == EEXIST) /* whose it is and what it is, the edge checks when it opens it */
             return 0;
-        log_text(s->log, LOG_SPOOL, "reason", "spoolbase %s: %s", c->spoolbase, strerror(errno));
+        log_text(s->log, LOG_SPOOL, "reason", "%s %s: %s", option, path, strerror(errno));
         return EX_OSERR;
     }
-    int fd = open(c->spoolbase, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     bool ok = fd >= 0 && fchown(fd, s->user.uid, s->user.gid) == 0;
     if (!ok)
-        log_text(s->log, LOG_SPOOL, "reason", "spoolbase %s: %s", c->spoolbase, strerror(errno));
+        log_text(s->log, LOG_SPOOL, "reason", "%s %s: %s", option, path, strerror(errno));
     if (fd >= 0)
         close(fd);
     return ok ? 0 : EX_OSERR;
+}
+
+int startup_make_spool(const struct startup *s)
+{
+    const struct spool_conf *spool = conf_child(s->conf->global, &spool_class, NULL)->values;
+    const struct quarantine_conf *quarantine = conf_child(s->conf->global, &quarantine_class, NULL)->values;
+    struct framework framework;
+    int status = make_directory(s, "spoolbase", spool->spoolbase);
+    framework_init(&framework, s->conf->global);
+    if (!status && framework_quarantines(&framework))
+        status = make_directory(s, "quarantine_directory", quarantine->directory);
+    return status;
 }
 
 static enum err write_all(int fd, struct span bytes)

@@ -42,7 +42,8 @@ int startup_check_programs(const struct startup *s) must_use;
 int startup_open_listeners(struct startup *s) must_use;
 /* Opens the sockets of the console: the enabled Listen scopes of Control_Listener, in their order. */
 int startup_open_controls(struct startup *s) must_use;
-/* As root: makes the spool directory where it is missing. Otherwise the edge does that itself. */
+/* As root: makes the directories of spool and, where it is used, quarantine where they are missing. Otherwise the edge
+ * does that itself. */
 int startup_make_spool(const struct startup *s) must_use;
 int startup_seal_config(struct startup *s) must_use;
 

@@ -2,6 +2,7 @@
 /* One event loop's share of the proxy: listeners, sessions and their reaper, draining. */
 #include "proxy/proxy.h"
 #include "base/mem.h"
+#include "proxy/quarantine_desk.h"
 #include "proxy/session.h"
 
 static void proxy_reap(void *arg)
@@ -10,7 +11,7 @@ static void proxy_reap(void *arg)
     struct list *node;
     while ((node = list_take(&p->dead)))
         session_free(container_of(node, struct session, node));
-    if (p->draining && list_empty(&p->sessions) && p->empty) {
+    if (p->draining && list_empty(&p->sessions) && !quarantine_desk_is_busy(p->desk) && p->empty) {
         void (*empty)(void *) = p->empty;
         p->empty = NULL;
         empty(p->empty_arg);
@@ -32,7 +33,9 @@ struct proxy *proxy_new(const struct proxy_shared *shared, struct loop *l, struc
     loop_deferred_init(&p->reaper, proxy_reap, p);
     p->backends = backend_pool_new(l, shared->targets, shared->target_count, shared->loops, shared->log);
     p->scans = scan_client_new(l, shared->scans, shared->log, index == 0);
-    if (!p->backends || !p->scans) {
+    if (index == 0 && shared->quarantine)
+        p->desk = quarantine_desk_new(p);
+    if (!p->backends || !p->scans || (index == 0 && shared->quarantine && !p->desk)) {
         proxy_free(p);
         return NULL;
     }
@@ -76,6 +79,11 @@ enum err proxy_listen(struct proxy *p, int fd, const struct listen_conf *conf, c
     return ERR_OK;
 }
 
+struct quarantine_desk *proxy_quarantine_desk(struct proxy *p)
+{
+    return p->desk;
+}
+
 struct scan_client *proxy_scan_client(struct proxy *p)
 {
     return p->scans;
@@ -90,6 +98,7 @@ void proxy_drain(struct proxy *p, void (*empty)(void *arg), void *arg)
         listener_pause(container_of(node, struct proxy_listener, node)->listener, true);
     LIST_EACH (node, &p->sessions)
         session_drain(container_of(node, struct session, node));
+    quarantine_desk_drain(p->desk);
     loop_defer(p->loop, &p->reaper); /* there may be no session at all */
 }
 
@@ -102,6 +111,7 @@ void proxy_cut(struct proxy *p)
 {
     LIST_EACH_SAFE (node, &p->sessions)
         session_cut(container_of(node, struct session, node));
+    quarantine_desk_cut(p->desk);
 }
 
 void proxy_free(struct proxy *p)
@@ -119,6 +129,7 @@ void proxy_free(struct proxy *p)
         listener_free(l->listener);
         mem_free(l);
     }
+    quarantine_desk_free(p->desk);
     backend_pool_free(p->backends);
     if (p->scans)
         scan_client_free(p->scans);

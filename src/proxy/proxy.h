@@ -2,7 +2,8 @@
 /* src/proxy: where the parts meet. proxy.h (this) what the edge process needs; session.h one client's session and its
  * steps (step.def, session.c, step_*.c); transaction.h one message: envelope, bytes, verdict, decision; backend.h
  * connections to the MTA behind us (backend_internal.h is private to backend.c and backend_pool.c); admission.h limits
- * on sessions; trace.c the header lines that postern may put in front; proxy_conf.h options.
+ * on sessions; quarantine_desk.h what is asked of quarantine, quarantine_release.h giving a message to the backend
+ * after all; trace.c the header lines that postern may put in front; proxy_conf.h options.
  *
  * One struct proxy per event loop; nothing is shared between loops but struct proxy_shared.
  */
@@ -16,6 +17,8 @@
 #include "proxy/proxy_conf.h"
 #include "scan/scan_client.h"
 #include "spool/message.h"
+#include "spool/quarantine.h"
+#include "spool/quarantine_conf.h"
 
 /* Immutable or safe for all threads; outlives every proxy. */
 struct proxy_shared {
@@ -25,6 +28,8 @@ struct proxy_shared {
     const struct log *log;
     const char *hostname;
     struct spool *spool;
+    struct quarantine *quarantine; /* NULL: no message is kept; one that should be gets 451 */
+    const struct quarantine_conf *quarantine_conf;
     struct iopool *iopool;
     struct admission *admission;
     const struct backend_target *targets;
@@ -39,6 +44,8 @@ struct proxy *proxy_new(const struct proxy_shared *shared, struct loop *l, struc
 /* Accepts from FD (borrowed) with CONF; NAME as in the configuration. */
 enum err proxy_listen(struct proxy *p, int fd, const struct listen_conf *conf, const char *name) must_use;
 struct scan_client *proxy_scan_client(struct proxy *p);
+/* Of the first loop, where there is a quarantine; else NULL. */
+struct quarantine_desk *proxy_quarantine_desk(struct proxy *p);
 /* Target number INDEX, whose name had not been resolved, has this address now. */
 void proxy_target_resolved(struct proxy *p, size_t index, const struct addr *a);
 /* No new sessions; idle ones get 421 4.3.2, open transactions finish. EMPTY is called from the loop when no session is

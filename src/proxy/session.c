@@ -183,8 +183,9 @@ static void session_on_run(void *arg)
         return;
     session_flush(s);
     buf_trim(&s->client.in);
-    /* These three look for it themselves: the message has its line in the log, or the outcome is awaited. */
-    if (s->client.error && s->step != STEP_RECEIVE && s->step != STEP_DELIVER && s->step != STEP_SCAN) {
+    /* These look for it themselves: the message has its line in the log, or the outcome is awaited. */
+    if (s->client.error && s->step != STEP_RECEIVE && s->step != STEP_DELIVER && s->step != STEP_SCAN &&
+        s->step != STEP_QUARANTINE) {
         session_end(s, "the client's connection broke");
         return;
     }

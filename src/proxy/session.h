@@ -43,6 +43,7 @@ struct proxy {
     unsigned index;
     struct backend_pool *backends;
     struct scan_client *scans;
+    struct quarantine_desk *desk; /* of the first loop, where there is a quarantine */
     struct list listeners, sessions, dead;
     struct loop_deferred reaper;
     uint64_t session_count; /* ever */
@@ -60,7 +61,7 @@ struct session {
     struct smtp_server smtp;
     struct loop_deferred run;
     struct deadline silence; /* of the client */
-    struct deadline hold;    /* of the backend */
+    struct deadline hold;    /* of the backend; in STEP_QUARANTINE of the copy, as there is no backend then */
     enum session_step step, closed_in;
     struct transaction *transaction;
     size_t sent; /* commands of the envelope given to the backend: 0 none, 1 MAIL, 1 + n recipients */

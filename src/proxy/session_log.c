@@ -89,13 +89,15 @@ static void session_log_verdict(struct log_record *r, const struct transaction *
         log_u64(r, "database", v->database_version);
     if (v->generation > 0)
         log_u64(r, "generation", v->generation);
-    log_cstr(r, "action", t->decision.deliver ? "pass" : "reject");
+    log_cstr(r, "action", t->decision.deliver ? "pass" : t->decision.quarantine ? "quarantine" : "reject");
+    log_cstr(r, "quarantine", t->quarantined ? t->quarantine_id : NULL);
     log_cstr(r, "detail", v->detail[0] ? v->detail : NULL);
     log_ms(r, "queue_ms", v->queue_us);
     log_ms(r, "engine_ms", v->scan_us);
 }
 
-/* One line for each message, whatever became of it. OUTCOME: delivered, refused, deferred, client-gone … */
+/* One line for each message, whatever became of it. OUTCOME: delivered, quarantined, refused, deferred, client-gone …
+ */
 void session_log_message(const struct session *s, const char *outcome)
 {
     const struct transaction *t = s->transaction;

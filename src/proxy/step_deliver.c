@@ -146,26 +146,7 @@ static enum step_result deliver_data(struct session *s)
     return deliver_end(s, &reply, false);
 }
 
-/* Queues BYTES as far as the backend's buffer goes; *DONE: how many were taken. Anything but OK is final: where OK is
- * returned and not all was taken, the backend wakes us. */
-static enum err deliver_queue(struct session *s, struct span bytes, size_t *done)
-{
-    enum { PIECE = 16384 };
-    enum err e = ERR_OK;
-    size_t start = *done;
-    while (e == ERR_OK && *done - start < bytes.len && backend_backlog(s->backend) <= LIMIT_STREAM_OUT / 2) {
-        struct span piece = span_sub(bytes, *done - start, PIECE);
-        e = smtp_client_body(backend_client(s->backend), piece);
-        if (e == ERR_OK)
-            *done += piece.len;
-        backend_flush(s->backend);
-        if (backend_state(s->backend) != BACKEND_READY)
-            return ERR_OK; /* deliver_backend_failed says why */
-    }
-    return e;
-}
-
-/* What follows from E of deliver_queue; ALL: nothing is left to queue of it. */
+/* What follows from E of transaction_send_body; ALL: nothing is left to queue of it. */
 static enum step_result deliver_queued(struct session *s, enum err e, bool all)
 {
     if (e != ERR_OK)
@@ -182,7 +163,7 @@ static enum step_result deliver_body(struct session *s)
         return deliver_backend_failed(s); /* a reply inside the body is a fault, so it never comes as one */
     if (t->overlay_sent < t->overlay_len) {
         struct span rest = span_of(t->overlay + t->overlay_sent, t->overlay_len - t->overlay_sent);
-        enum err e = deliver_queue(s, rest, &t->overlay_sent);
+        enum err e = transaction_send_body(s->backend, rest, &t->overlay_sent);
         return deliver_queued(s, e, t->overlay_sent == t->overlay_len);
     }
     struct span slice;
@@ -199,7 +180,7 @@ static enum step_result deliver_body(struct session *s)
         t->stage = DELIVER_DOT;
         return STEP_GO;
     }
-    enum err e = deliver_queue(s, span_sub(slice, t->slice_done, slice.len), &t->slice_done);
+    enum err e = transaction_send_body(s->backend, span_sub(slice, t->slice_done, slice.len), &t->slice_done);
     bool all = t->slice_done == slice.len;
     if (all) {
         t->offset += slice.len;
@@ -271,6 +252,8 @@ static const char *answer_outcome(const struct transaction *t)
 {
     if (t->outcome_unknown)
         return "unknown";
+    if (t->quarantined)
+        return "quarantined";
     if (t->reply_code / 100 == 2)
         return "delivered";
     return t->reply_code / 100 == 5 ? "refused" : "deferred";
@@ -287,7 +270,7 @@ enum step_result step_answer(struct session *s)
         session_log_text(s, LOG_PROTOCOL, "the client left before it heard the reply");
     if (t->outcome_unknown)
         session_log_text(s, LOG_OUTCOME_UNKNOWN, t->backend_reply);
-    s->delivered += t->reply_code / 100 == 2;
+    s->delivered += t->reply_code / 100 == 2 && !t->quarantined;
     session_log_message(s, answer_outcome(t));
     if (e != ERR_OK) {
         session_end_unanswered(s, e);

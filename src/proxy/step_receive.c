@@ -184,6 +184,11 @@ enum step_result step_decide(struct session *s)
         s->step = STEP_DELIVER;
         return STEP_GO;
     }
+    if (t->decision.quarantine) {
+        session_give_back(s, true, false);
+        s->step = STEP_QUARANTINE;
+        return STEP_GO;
+    }
     const unsigned char *e = t->decision.enhanced;
     struct smtp_reply reply = {
         .code = t->decision.code, .enhanced = {e[0], e[1], e[2]}, .text = span_cstr(t->decision.text)};

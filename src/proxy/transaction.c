@@ -21,6 +21,7 @@ void transaction_free(struct transaction *t)
         scan_run_free(t->run);
     if (t->message)
         message_free(t->message);
+    quarantine_keeping_free(t->keeping);
     for (size_t i = 0; i < t->recipient_count; i++)
         mem_free(t->recipients[i].path);
     mem_free(t->recipients);
@@ -77,6 +78,23 @@ enum err transaction_send_rcpt(const struct transaction *t, size_t i, struct bac
     if (n < 0 || (size_t)n >= sizeof(argument))
         return ERR_FULL;
     return smtp_client_command(backend_client(b), SMTP_CLIENT_RCPT, span_of(argument, (size_t)n));
+}
+
+enum err transaction_send_body(struct backend *b, struct span bytes, size_t *done)
+{
+    enum { PIECE = 16384 };
+    enum err e = ERR_OK;
+    size_t start = *done;
+    while (e == ERR_OK && *done - start < bytes.len && backend_backlog(b) <= LIMIT_STREAM_OUT / 2) {
+        struct span piece = span_sub(bytes, *done - start, PIECE);
+        e = smtp_client_body(backend_client(b), piece);
+        if (e == ERR_OK)
+            *done += piece.len;
+        backend_flush(b);
+        if (backend_state(b) != BACKEND_READY)
+            return ERR_OK; /* its failure says why */
+    }
+    return e;
 }
 
 void transaction_set_reply(struct transaction *t, const struct smtp_reply *reply)

@@ -9,6 +9,7 @@
 #include "scan/scan_run.h"
 #include "smtp/smtp.h"
 #include "spool/message.h"
+#include "spool/quarantine.h"
 
 struct recipient {
     char *path; /* canonical, with < > */
@@ -56,6 +57,10 @@ struct transaction {
     char *engine_words; /* what each engine said, where several were asked; NULL: the verdict says it all */
     struct scan_decision decision;
     bool decided;
+    /* quarantine */
+    struct quarantine_keeping *keeping;
+    char quarantine_id[QUARANTINE_ID_SIZE]; /* empty: it was not to be kept */
+    bool quarantine_begun, quarantined;     /* quarantined: the copy is on disk */
     /* delivery */
     enum deliver_stage stage;
     bool replay;        /* the envelope must be given to a backend again */
@@ -83,10 +88,16 @@ enum err transaction_add_recipient(struct transaction *t, struct span path) must
 enum err transaction_send_mail(const struct transaction *t, struct backend *b) must_use;
 enum err transaction_send_rcpt(const struct transaction *t, size_t i, struct backend *b) must_use;
 
+/* Queues BYTES of a body as far as B's buffer goes; *DONE: how many were taken. Anything but OK is final: where OK is
+ * returned and not all was taken, B wakes its lessee, or has failed. */
+enum err transaction_send_body(struct backend *b, struct span bytes, size_t *done) must_use;
+
 /* Notes the final reply to the client; its text is copied. */
 void transaction_set_reply(struct transaction *t, const struct smtp_reply *reply);
 struct smtp_reply transaction_reply(const struct transaction *t);
 /* Header lines that go in front of the message as the decision says (trace.c). */
 void transaction_set_overlay(struct transaction *t, const char *hostname);
+/* The same for the message ID out of quarantine. MARK: the value of X-Virus-Status when it was taken. */
+void transaction_set_release_overlay(struct transaction *t, const char *id, const char *mark, const char *hostname);
 
 #endif

@@ -12,7 +12,13 @@ const struct engine_conf *stanza_conf_of(const struct framework *fw, const char 
 
 static enum scan_action on_infected(const struct engine_conf *conf)
 {
-    return conf && conf->action == ON_INFECTED_PASS ? SCAN_ACTION_PASS : SCAN_ACTION_REJECT;
+    switch (conf ? conf->action : ON_INFECTED_REJECT) {
+    case ON_INFECTED_PASS:
+        return SCAN_ACTION_PASS;
+    case ON_INFECTED_QUARANTINE:
+        return SCAN_ACTION_QUARANTINE;
+    }
+    return SCAN_ACTION_REJECT;
 }
 
 static enum scan_action on_unscannable(const struct engine_conf *conf, enum verdict_reason reason)
@@ -24,6 +30,8 @@ static enum scan_action on_unscannable(const struct engine_conf *conf, enum verd
         return SCAN_ACTION_PASS;
     case ON_UNSCANNABLE_ERROR_CODE:
         return SCAN_ACTION_DEFER;
+    case ON_UNSCANNABLE_QUARANTINE:
+        return SCAN_ACTION_QUARANTINE;
     }
     return SCAN_ACTION_REJECT;
 }
@@ -72,7 +80,9 @@ enum scan_action framework_action(const struct framework *fw, const struct verdi
 static int action_rank(enum scan_action action)
 {
     switch (action) {
-    case SCAN_ACTION_REJECT:
+    case SCAN_ACTION_REJECT: /* before quarantine, which may tell the sender that all is well */
+        return 5;
+    case SCAN_ACTION_QUARANTINE:
         return 4;
     case SCAN_ACTION_DEFER:
         return 3;
@@ -98,5 +108,7 @@ bool framework_outranks(const struct framework *fw, const struct verdict *a, con
 
 bool framework_is_final(const struct framework *fw, const struct verdict *v)
 {
-    return !fw->all && v->class == VERDICT_INFECTED && framework_action(fw, v) == SCAN_ACTION_REJECT;
+    enum scan_action action = framework_action(fw, v);
+    return !fw->all && v->class == VERDICT_INFECTED &&
+           (action == SCAN_ACTION_REJECT || action == SCAN_ACTION_QUARANTINE);
 }

@@ -94,7 +94,7 @@ static int code_of(const struct engine_conf *conf, const struct verdict *v, enum
     uint64_t code;
     if (given && num_parse_u64(span_cstr(given), 599, &code) == ERR_OK)
         return (int)code;
-    if (action != SCAN_ACTION_REJECT)
+    if (action != SCAN_ACTION_REJECT && action != SCAN_ACTION_QUARANTINE)
         return (int)conf->error_code;
     return (int)(v->class == VERDICT_INFECTED ? conf->infected_code : conf->unscannable_code);
 }
@@ -129,6 +129,8 @@ void framework_decide(const struct framework *fw, const struct verdict *v, const
         return;
     if (!conf)
         conf = &no_engine_conf;
+    out->quarantine = action == SCAN_ACTION_QUARANTINE;
+    out->accept = out->quarantine && conf->quarantine_reply == QUARANTINE_REPLY_ACCEPT;
     out->code = code_of(conf, v, action);
     out->enhanced[0] = (unsigned char)(out->code / 100);
     out->enhanced[1] = 7;

@@ -34,6 +34,23 @@ int framework_pool_index(const struct framework *fw, const char *name)
     return -1;
 }
 
+static bool engine_quarantines(const struct engine_conf *conf)
+{
+    bool found = conf->action == ON_INFECTED_QUARANTINE;
+    for (int r = 0; r < VERDICT_REASON_COUNT; r++)
+        found = found || (verdict_reason_class((enum verdict_reason)r) == VERDICT_UNSCANNABLE &&
+                          conf->on_reason[r] == ON_UNSCANNABLE_QUARANTINE);
+    return found;
+}
+
+bool framework_quarantines(const struct framework *fw)
+{
+    bool found = false;
+    for (size_t i = 0; i < fw->engine_count && !fw->scan_off; i++)
+        found = found || engine_quarantines(fw->engines[i].conf);
+    return found;
+}
+
 bool framework_has_database(const struct framework_engine *engine)
 {
     return engine->built && engine->conf->database && engine->conf->daemon.count == 0;

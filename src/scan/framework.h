@@ -12,20 +12,30 @@
 enum scan_action {
     SCAN_ACTION_DELIVER, /* nothing stands against it */
     SCAN_ACTION_REJECT,
-    SCAN_ACTION_PASS,  /* delivered all the same, marked */
-    SCAN_ACTION_DEFER, /* error_code: the sender shall try again */
-    SCAN_ACTION_NEXT,  /* this engine's trouble does not count if another engine had a look */
+    SCAN_ACTION_QUARANTINE, /* not delivered, but kept; quarantine_reply says what the sender hears */
+    SCAN_ACTION_PASS,       /* delivered all the same, marked */
+    SCAN_ACTION_DEFER,      /* error_code: the sender shall try again */
+    SCAN_ACTION_NEXT,       /* this engine's trouble does not count if another engine had a look */
 };
 /* Words of the option action, of on_REASON for an unscannable message, of on_REASON for trouble, and of on_error. */
 enum { ON_INFECTED_REJECT, ON_INFECTED_PASS, ON_INFECTED_QUARANTINE };
-enum { ON_UNSCANNABLE_ACTION, ON_UNSCANNABLE_REJECT, ON_UNSCANNABLE_PASS, ON_UNSCANNABLE_ERROR_CODE };
+enum {
+    ON_UNSCANNABLE_ACTION,
+    ON_UNSCANNABLE_REJECT,
+    ON_UNSCANNABLE_PASS,
+    ON_UNSCANNABLE_ERROR_CODE,
+    ON_UNSCANNABLE_QUARANTINE
+};
 enum { ON_TROUBLE_ON_ERROR, ON_TROUBLE_ERROR_CODE, ON_TROUBLE_NEXT, ON_TROUBLE_PASS };
 enum { ON_ERROR_ERROR_CODE, ON_ERROR_NEXT, ON_ERROR_PASS };
+/* Words of quarantine_reply. */
+enum { QUARANTINE_REPLY_ACCEPT, QUARANTINE_REPLY_REJECT };
 
 /* Options common to every engine (momentum.md E2), as its stanza gives them. Shared with the scan host. */
 struct engine_conf {
     bool enabled;
     int action;                                  /* ON_INFECTED_ */
+    int quarantine_reply;                        /* QUARANTINE_REPLY_ */
     int on_error;                                /* ON_ERROR_ */
     int on_reason[VERDICT_REASON_COUNT];         /* ON_UNSCANNABLE_ or ON_TROUBLE_, by the reason's class */
     struct conf_dict reason_codes, reason_texts; /* by the reason's word; before those of its class */
@@ -108,6 +118,9 @@ void framework_init(struct framework *fw, const struct conf_scope *global);
 /* Index of the pool NAME in fw->pools, or -1. */
 int framework_pool_index(const struct framework *fw, const char *name);
 
+/* Whether any engine that takes part may put messages into quarantine. */
+bool framework_quarantines(const struct framework *fw);
+
 /* The engine loads a signature database, so that its pool has generations. */
 bool framework_has_database(const struct framework_engine *engine);
 
@@ -118,8 +131,10 @@ int64_t framework_size_limit(const struct conf_scope *global, const char **engin
 /* What postern does with a message. */
 struct scan_decision {
     bool deliver;
-    bool mark; /* deliver with the X-Virus-Status header */
-    int code;  /* when not delivered */
+    bool mark;       /* deliver with the X-Virus-Status header */
+    bool quarantine; /* not delivered, but kept before the reply */
+    bool accept;     /* what is kept is answered with 250, not with CODE */
+    int code;        /* when not delivered */
     unsigned char enhanced[3];
     char text[512];   /* one line of reply text */
     char status[256]; /* value of the X-Virus-Status header, without the host name */
@@ -135,7 +150,7 @@ enum scan_action framework_action(const struct framework *fw, const struct verdi
  * before what an engine's pass would deliver, that before clean, that before trouble that does not count (on_error =
  * next). So no engine's pass hides that another refuses, or has not looked. */
 bool framework_outranks(const struct framework *fw, const struct verdict *a, const struct verdict *b);
-/* V settles the matter: no further engine can change what happens to the message. */
+/* V settles the matter: no further engine can make the message be delivered, so none is asked. */
 bool framework_is_final(const struct framework *fw, const struct verdict *v);
 
 #endif

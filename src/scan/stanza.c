@@ -6,7 +6,8 @@
 static const char *const reload_words[] = {"overlap", "stop_first", NULL};
 static const char *const action_words[] = {"reject", "pass", "quarantine", NULL};
 static const char *const on_error_words[] = {"error_code", "next", "pass", NULL};
-static const char *const on_unscannable_words[] = {"action", "reject", "pass", "error_code", NULL};
+static const char *const quarantine_reply_words[] = {"accept", "reject", NULL};
+static const char *const on_unscannable_words[] = {"action", "reject", "pass", "error_code", "quarantine", NULL};
 static const char *const on_trouble_words[] = {"on_error", "error_code", "next", "pass", NULL};
 
 /* One row; the field is given by its path inside struct STRUCT. */

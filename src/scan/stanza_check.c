@@ -305,8 +305,6 @@ void stanza_check_engine(const struct conf_scope *scope, struct problems *proble
     check_engine_pool(scope, conf->pool, problems);
     check_daemon(scope, &conf->daemon, problems);
     check_reasons(scope, conf, problems);
-    if (conf->action == ON_INFECTED_QUARANTINE)
-        problem_error(problems, scope, "action", "quarantine is not built yet in this version; use reject or pass");
     if (!stanza_engine_enabled(scope))
         return;
     if (stanza_engine_built(scope))

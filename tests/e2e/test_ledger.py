@@ -45,7 +45,30 @@ UNKNOWN = {"outcome": "unknown", "reply": "451 4.4.2 lost", "backend_reply": "th
 UNKNOWN_LINE = {"event": "outcome-unknown", "session": "s", "id": "s.1", "detail": "the connection was lost"}
 MARKED = b"X-Virus-Status: Yes, V; host=gw\r\n" + CONTENT
 
+KEPT = {"outcome": "quarantined", "verdict": "infected", "action": "quarantine", "virus": "V", "quarantine": "q1", "backend_reply": None,
+        "reply": "250 2.0.0 Message kept in quarantine, id q1"}
+KEPT_AND_REFUSED = {**KEPT, "reply": "550 5.7.1 no"}
+NOT_KEPT = {**KEPT, "outcome": "deferred", "quarantine": None, "reply": "451 4.3.0 later"}
+RELEASED_LINE = {"event": "quarantine", "quarantine": "q1", "action": "release", "detail": "250 2.0.0 queued"}
+RELEASED = b"X-Postern-Released: q1; host=gw\r\n" + MARKED
+
+
+def kept(code=250, *, lines=(), **fields):
+    """Evidence of a run whose message is in quarantine."""
+    return run(**{"attempts": [attempt(code)], "held": 0, "events": [line(**(KEPT if code == 250 else KEPT_AND_REFUSED)), *lines],
+                  "truth": lambda a: INFECTED, "quarantine": {"q1": DIGEST}, **fields})
+
+
 HONEST = {
+    "kept and accepted": lambda: kept(),
+    "kept and refused": lambda: kept(550),
+    "could not be kept": lambda: run(attempts=[attempt(451)], held=0, events=[line(**NOT_KEPT)], truth=lambda a: INFECTED),
+    "kept and released": lambda: kept(lines=[RELEASED_LINE], held=1, content=RELEASED),
+    "kept, refused and released": lambda: kept(550, lines=[RELEASED_LINE], held=1, content=RELEASED),
+    "kept and deleted by somebody": lambda: kept(lines=[{"event": "quarantine", "quarantine": "q1", "action": "delete"}], quarantine={}),
+    "kept until it was too old": lambda: kept(lines=[{"event": "quarantine", "quarantine": "q1", "detail": "deleted: it is older"}], quarantine={}),
+    "kept, and its line lost with the edge": lambda: Evidence([_talk(attempt(250))], events=[CONNECT], killed={"edge"},
+                                                              truth=lambda a: INFECTED, quarantine={"q9": DIGEST}),
     "delivered": lambda: run(),
     "infected": lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: INFECTED),
     "deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: TROUBLE),
@@ -81,7 +104,14 @@ GUILTY = {
     "a changed octet": ("L1", lambda: run(content=CONTENT.replace(b"w", b"W"))),
     "an added header": ("L1", lambda: run(content=b"Received: by me\r\n" + CONTENT)),
     "out of nowhere": ("L1", lambda: run(attempts=[], events=[])),
+    "accepted and not kept": ("L1", lambda: kept(quarantine={})),
+    "refused and not kept, although the log says so": ("L1", lambda: kept(550, quarantine={})),
+    "kept with another octet": ("L1", lambda: kept(quarantine={"q1": "0" * 64})),
+    "kept as another entry": ("L1", lambda: kept(quarantine={"q2": DIGEST})),
+    "accepted twice and kept once": ("L1", lambda: kept(attempts=[attempt(), attempt()], events=[line(**KEPT), line(id="s.2")])),
     # L2
+    "kept and delivered all the same": ("L2", lambda: kept(held=1)),
+    "released twice and asked for once": ("L2", lambda: kept(lines=[RELEASED_LINE], held=2, content=RELEASED)),
     "infected by the log": ("L2", lambda: run(attempts=[attempt(550)], events=[line(**REJECTED)])),
     "infected by its octets": ("L2", lambda: run(truth=lambda a: INFECTED)),
     "not scanned": ("L2", lambda: run(truth=lambda a: TROUBLE)),

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "player/memory.h"
 #include "player/play.h"
+#include <ftw.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +286,14 @@ static int read_options(int argc, char **argv, struct options *o)
     return i < argc ? i : 0;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
 int main(int argc, char **argv)
 {
     struct count *count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -299,7 +308,7 @@ int main(int argc, char **argv)
     }
     for (int i = first; i < argc; i++)
         play_argument(argv[i], spool, &options, count);
-    rmdir(spool);
+    nftw(spool, remove_one, 8, FTW_DEPTH | FTW_PHYS); /* quarantines of scenarios */
     printf("%lu scenarios, %lu runs: %lu cut once, %lu with an allocation failing, %lu by chance; %lu failed\n",
            count->scenarios, count->runs, count->cuts, count->starved, count->random, count->failed);
     return count->failed || count->scenarios == 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -35,10 +35,10 @@ static enum err conf_read(void *arg, const char *path, struct buf *out, struct e
     (void)path;
     (void)why;
     enum err e = buf_printf(out,
-                            "spoolbase = \"%s\"\n%.*s"
+                            "spoolbase = \"%s\"\nquarantine_directory = \"%s/quarantine\"\n%.*s"
                             "ESMTP_Listener { Listen \"127.0.0.1:2525\" { } }\n"
                             "antivirus \"antivirus1\" { " ENGINE " \"fake1\" { } }\nBackend {\n",
-                            text->spool, SPAN_ARG(text->lines));
+                            text->spool, text->spool, SPAN_ARG(text->lines));
     for (unsigned i = 0; i < text->servers && e == ERR_OK; i++)
         e = buf_printf(out, "  Server \"127.0.0.1:%u\" { }\n", FIRST_PORT + i);
     return e == ERR_OK ? buf_append(out, SPAN("}\n")) : e;
@@ -56,7 +56,8 @@ static enum err conf_list(void *arg, const char *path, struct buf *out, struct e
 static enum err load(struct setup *s, const char *spool_path, struct errtext *why)
 {
     static const struct scope_class *const all[] = {
-        &proxy_class, &esmtp_listener_class, &listen_class, &backend_class, &server_class, &spool_class,
+        &proxy_class,  &esmtp_listener_class, &listen_class,     &backend_class,
+        &server_class, &spool_class,          &quarantine_class,
 #define SCAN_STANZA(symbol)              &symbol,
 #define SCAN_ENGINE(symbol, pool, built) &symbol,
 #include "scan/stanza.def"
@@ -78,6 +79,19 @@ static enum err load(struct setup *s, const char *spool_path, struct errtext *wh
     }
     problems_release(&problems);
     return e;
+}
+
+/* One for all runs, as only what is in it counts. */
+static enum err setup_quarantine(struct setup *s, struct errtext *why)
+{
+    s->quarantine_conf = conf_child(s->conf.global, &quarantine_class, NULL)->values;
+    const struct quarantine_limits limits = {.max_size = (uint64_t)s->quarantine_conf->max_size,
+                                             .max_age_ms = (uint64_t)s->quarantine_conf->max_age_ms,
+                                             .min_age_ms = (uint64_t)s->quarantine_conf->min_age_ms};
+    if (!framework_quarantines(&s->framework))
+        return ERR_OK;
+    s->quarantine = quarantine_open(s->quarantine_conf->directory, &limits, NULL, why);
+    return s->quarantine ? ERR_OK : ERR_IO;
 }
 
 enum err setup_init(struct setup *s, const struct scenario *scenario, const char *spool_path, struct errtext *why)
@@ -102,13 +116,14 @@ enum err setup_init(struct setup *s, const struct scenario *scenario, const char
             return e;
     }
     s->spool = spool_open(spool->spoolbase, (uint64_t)spool->large_message_threshold, why);
-    return s->spool ? ERR_OK : ERR_IO;
+    return s->spool ? setup_quarantine(s, why) : ERR_IO;
 }
 
 void setup_release(struct setup *s)
 {
     if (s->spool)
         spool_close(s->spool);
+    quarantine_close(s->quarantine);
     conf_release(&s->conf);
 }
 
@@ -529,6 +544,8 @@ void world_start(struct world *w, const struct setup *setup, const struct manner
         .log = &w->log,
         .hostname = "gw.example.org",
         .spool = setup->spool,
+        .quarantine = setup->quarantine,
+        .quarantine_conf = setup->quarantine_conf,
         .iopool = iopool_new(1),
         .admission = admission_new((unsigned)setup->limits->max_connections,
                                    (unsigned)setup->limits->max_connections_per_host, key),

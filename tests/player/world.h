@@ -19,6 +19,8 @@ struct setup {
     struct framework framework;
     struct backend_target targets[SCENARIO_SERVERS];
     struct spool *spool;
+    struct quarantine *quarantine; /* NULL: the scenario's configuration has none */
+    const struct quarantine_conf *quarantine_conf;
     const struct proxy_conf *limits;
     const struct listen_conf *listen;
     const char *listen_name;

@@ -2,6 +2,7 @@
 """The book of one run of a postern: who talked to it, what its backends hold, what the test killed. Clients and backends are found by
 their ports, so that no test has to write anything down. It is checked when the run ends (ledger.faults).
 """
+import hashlib
 import re
 import threading
 import time
@@ -57,6 +58,7 @@ class Book:
         self.demanded = {int(code) for part in re.findall(r"\berror_code = \d+|\breason_codes\b[^]]*", text) for code in re.findall(r"= (\d+)", part)}
         self.engines = set(re.findall(r'\b(fake|clamav) "', text))
         self.greets_late = "greet_after_backend = true" in text
+        self.quarantine = next(iter(re.findall(r'\bquarantine_directory = "(/[^"]+)"', text)), None)
         self.log_file = next(iter(re.findall(r'\blog = "(/[^"]+)"', text)), None)
         self.excuses, self.killed = {}, Counter()
         self.was_ready = False  # and the line that says so is forgotten
@@ -220,6 +222,15 @@ class Book:
             return None
         return processes.descriptors(self.postern.edge_pid(), self.servers)
 
+    def entries(self):
+        """Of quarantine: id → SHA-256 of the octets."""
+        found = {}
+        for meta in Path(self.quarantine).glob("*/*.json") if self.quarantine else ():
+            content = meta.with_suffix(".eml")
+            if content.exists():
+                found[meta.stem] = hashlib.sha256(content.read_bytes()).hexdigest()
+        return found
+
     def evidence(self):
         for talk in self.talks:
             talk.finish()
@@ -230,7 +241,7 @@ class Book:
         others = {attempt.digest for backend in self.backends for book in backend.books if book is not self
                   for talk in book.talks for attempt in talk.attempts}
         return Evidence(self.talks, others, held, said, self.page(), lambda attempt: attempt.truth,
-                        self.may_pass, self.demanded, self.bystanders, self.recovered, self.left, self.killed)
+                        self.may_pass, self.demanded, self.bystanders, self.recovered, self.left, self.killed, self.entries())
 
     def judge(self, content):
         """What is known of a message by its octets alone; CONTENT None: it was too large to be kept."""

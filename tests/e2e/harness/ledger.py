@@ -12,6 +12,8 @@ NO_RECIPIENTS = (554, "No valid recipients")
 NO_MAIL, NO_SERVICE = 521, 554
 # Outcomes of a message that need no further reason.
 SPEAKS_FOR_ITSELF = {"delivered", "client-gone", "client-timeout", "shutdown"}
+# Actions in `quarantine` lines after which a backend may have seen an entry.
+WENT_TO_THE_BACKEND = ("release", "release-unknown", "release-refused")
 
 
 class Delivery:
@@ -46,17 +48,18 @@ class Evidence:
     RECOVERED           why no mail passed at the end; None: it passed
     LEFT                what was left behind
     KILLED              processes of postern that the test killed, how often
+    QUARANTINE          id → SHA-256 of the octets, of every whole entry that is there in the end
     """
 
     def __init__(self, talks=(), others=(), deliveries=(), said=(), events=(), truth=None, may_pass=False, demanded=(), bystanders=(),
-                 recovered=None, left=(), killed=()):
+                 recovered=None, left=(), killed=(), quarantine=None):
         self.attempts = [attempt for talk in talks for attempt in talk.attempts]
         self.refused = [refused for talk in talks for refused in talk.refused]
         self.others = set(others)
         self.deliveries, self.said, self.events = list(deliveries), Counter(said), list(events)
         self.truth = truth or (lambda attempt: None)
         self.may_pass, self.demanded, self.bystanders, self.recovered, self.left = may_pass, set(demanded), list(bystanders), recovered, list(left)
-        self.killed = Counter(killed)
+        self.killed, self.quarantine = Counter(killed), dict(quarantine or {})
         self.of_session = defaultdict(list)
         for event in self.events:
             self.of_session[event.get("session")].append(event)
@@ -103,6 +106,23 @@ class Evidence:
         """Whether a backend said it. A host that takes no mail says 521 (RFC 7504), which is handed on as 554."""
         return self.said[code] or (code == NO_SERVICE and self.said[NO_MAIL])
 
+    def entry_lines(self, entry, *actions):
+        """What the log says of an entry of quarantine: the lines with one of ACTIONS, or every line."""
+        return [event for event in self.events if event["event"] in ("quarantine", "quarantine-failed") and event.get("quarantine") == entry
+                and (not actions or event.get("action") in actions)]
+
+    def kept(self, attempt):
+        """Whether its octets are in quarantine as its line says, or left it as other lines say. Its line may have been lost with the edge."""
+        entry = quarantined(attempt)
+        if attempt.event is None and self.cut(attempt.session):
+            return attempt.digest in self.quarantine.values()
+        gone = any(event.get("action") == "delete" or str(event.get("detail")).startswith("deleted:") for event in self.entry_lines(entry))
+        return entry is not None and (self.quarantine.get(entry) == attempt.digest or gone)
+
+    def released(self, attempts, *actions):
+        """How often ATTEMPTS went from quarantine to the backend, or may have; with ACTIONS only so."""
+        return sum(len(self.entry_lines(entry, *(actions or WENT_TO_THE_BACKEND))) for entry in map(quarantined, attempts) if entry)
+
     def cut(self, session):
         """Whether the session ended with the process that had it, which the test killed."""
         return "edge" in self.killed and not self.has(session, "close")
@@ -110,6 +130,12 @@ class Evidence:
 
 def says(event, code):
     return str(event.get("reply", "")).startswith(str(code))
+
+
+def quarantined(attempt):
+    """The id in quarantine that its line gives it, or None."""
+    event = attempt.event or {}
+    return event.get("quarantine") if event.get("outcome") == "quarantined" else None
 
 
 def may_be_delivered(attempt):
@@ -121,12 +147,17 @@ def may_be_delivered(attempt):
 # --- the promises ---
 
 def no_loss(evidence):
-    """L1: the client was told 2xx, so a backend holds exactly its octets; and no backend holds what no client sent."""
+    """L1: the client was told 2xx, so a backend holds exactly its octets, or quarantine where its line says so; what a line says is in
+    quarantine is there; and no backend holds what no client sent."""
     for digest, attempts in evidence.sent.items():
         told = [attempt for attempt in attempts if attempt.told_ok]
-        held = sum(delivery.accepted for delivery in evidence.held[digest])
-        if len(told) > held:
-            yield f"{told[-1]}: {len(told)} times promised, {held} times at the backend"
+        kept = sum(evidence.kept(attempt) for attempt in told)
+        held = max(0, sum(delivery.accepted for delivery in evidence.held[digest]) - evidence.released(attempts, "release"))
+        if len(told) > held + kept:
+            yield f"{told[-1]}: {len(told)} times promised, {held} times at the backend, {kept} times in quarantine"
+        for attempt in attempts:
+            if quarantined(attempt) and not evidence.kept(attempt):
+                yield f"{attempt}: the log says that it is in quarantine as {quarantined(attempt)}, and it is not"
     for digest, deliveries in evidence.held.items():
         if digest not in evidence.sent and not deliveries[0].digests & evidence.others:
             yield f"{deliveries[0]} is at the backend, and no client sent it"
@@ -136,10 +167,11 @@ def no_leak(evidence):
     """L2: infected, unscannable or not scanned, so no backend ever completed it, unless the configuration lets it pass."""
     for digest, attempts in evidence.sent.items():
         held = len(evidence.held[digest])
-        if held > sum(may_be_delivered(attempt) for attempt in attempts):
+        released = evidence.released(attempts)
+        if held > sum(may_be_delivered(attempt) for attempt in attempts) + released:
             yield f"{attempts[0]}: the log says {attempts[0].event}, and the backend completed it"
         truth = evidence.truth(attempts[0])
-        if held and truth in (INFECTED, TROUBLE) and not evidence.may_pass:
+        if held > released and truth in (INFECTED, TROUBLE) and not evidence.may_pass:
             yield f"{attempts[0]} is {truth} by its octets, and the backend completed it"
         if held and attempts[0].faulty:
             yield f"{attempts[0]} has NUL, bare CR or bare LF, and the backend completed it"
@@ -149,10 +181,11 @@ def no_surprise(evidence):
     """L3: at most one copy for each attempt; one that the client does not know of only where the log says so."""
     for digest, attempts in evidence.sent.items():
         held = evidence.held[digest]
-        if len(held) > len(attempts):
+        released = evidence.released(attempts)
+        if len(held) > len(attempts) + released:
             yield f"{attempts[0]}: {len(attempts)} attempts, {len(held)} copies at the backend"
         silent = sum(not delivery.refused for delivery in held) - sum(attempt.told_ok for attempt in attempts)
-        explained = sum(explains_a_copy(evidence, attempt) for attempt in attempts if not attempt.told_ok)
+        explained = sum(explains_a_copy(evidence, attempt) for attempt in attempts if not attempt.told_ok) + released
         if silent > explained:
             yield f"{attempts[0]}: {silent} copies at the backend that the client does not know of; the log explains {explained}"
 
@@ -175,7 +208,7 @@ def no_bounce(evidence):
         trouble = evidence.truth(attempt) == TROUBLE or event.get("verdict") == "error"
         if trouble and attempt.code not in evidence.demanded:
             yield f"{attempt}: scanning had trouble ({event.get('reason')}), which is no reason to bounce it"
-        elif trouble or event.get("verdict") in ("infected", "unscannable") and event.get("action") == "reject":
+        elif trouble or event.get("verdict") in ("infected", "unscannable") and event.get("action") in ("reject", "quarantine"):
             continue
         elif attempt.code == 552 or attempt.faulty or evidence.has(attempt.session, "protocol", id=event.get("id")):
             continue

@@ -38,9 +38,9 @@ def fake_stanza(**options):
 class Configuration:
     """Text of a configuration. Options of every level are keyword dictionaries, so that a test states only what it is about."""
 
-    def __init__(self, *, backend_port, listen_port, spool, engines, top=None, listener=None, backend=None, pool=None,
+    def __init__(self, *, backend_port, listen_port, spool, quarantine, engines, top=None, listener=None, backend=None, pool=None,
                  backend_host="127.0.0.1"):
-        self.top = {"hostname": f'"{HOSTNAME}"', "spoolbase": f'"{spool}"', "log": '"stderr"', "log_format": "json",
+        self.top = {"hostname": f'"{HOSTNAME}"', "spoolbase": f'"{spool}"', "quarantine_directory": f'"{quarantine}"', "log": '"stderr"', "log_format": "json",
                     "log_level": "debug", "event_loops": 1, "drain_timeout": "10s", **(top or {})}
         self.listener = {"client_timeout": "30s", "data_timeout": "30s", **(listener or {})}
         self.backend = {"connect_timeout": "5s", "greeting_timeout": "5s", "command_timeout": "5s", "data_init_timeout": "5s",
@@ -144,10 +144,12 @@ class Postern:
             spool.mkdir(exist_ok=True)
             spool.chmod(0o1777)
         self.spool = Path(spool)
+        self.quarantine = Path(f"{self.spool}-quarantine")  # made by the program, where it is used
         self.temporary = self.directory / "tmp"  # as TMPDIR, so that a killed postern leaves nothing behind in /tmp
         self.temporary.mkdir(exist_ok=True)
         self.temporary.chmod(0o1777)
-        self.configuration = Configuration(backend_port=backend_port, listen_port=self.port, spool=self.spool, engines=engines, **options)
+        self.configuration = Configuration(backend_port=backend_port, listen_port=self.port, spool=self.spool,
+                                           quarantine=self.quarantine, engines=engines, **options)
         self.path = self.directory / "postern.conf"
         self.process = self.log = self.book = None
         self.terminated = False

@@ -138,7 +138,7 @@ class Configuration:
         self.spool, self.listen_port, self.backend_ports = spool, listen_port, backend_ports
 
     def text(self):
-        return (f'hostname = "{HOSTNAME}"\nspoolbase = "{self.spool}"\nlog = "stderr"\nlog_format = json\nlog_level = debug\n'
+        return (f'hostname = "{HOSTNAME}"\nspoolbase = "{self.spool}"\nquarantine_directory = "{self.spool}-quarantine"\nlog = "stderr"\nlog_format = json\nlog_level = debug\n'
                 f"drain_timeout = 20s\n{self.lines}\n"
                 f'ESMTP_Listener {{ Listen "127.0.0.1:{self.listen_port}" {{ }} }}\n'
                 "Backend {\n" + "".join(f'  Server "127.0.0.1:{port}" {{ }}\n' for port in self.backend_ports) + "}\n"

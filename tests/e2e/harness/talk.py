@@ -11,7 +11,7 @@ END_OF_DATA = b"\r\n.\r\n"
 KEEP = 4 << 20  # octets of one message that are kept; of a larger one there are its digest and length
 REPLY = re.compile(rb"(?:\d{3}-[^\r\n]*\r\n)*(\d{3})(?: [^\r\n]*)?\r\n")
 FAULTY = re.compile(rb"\0|(?<!\r)\n|\r(?!\n)")
-MARK = re.compile(rb"X-Virus-Status: [^\r\n]*\r\n")  # what postern may put in front
+MARK = re.compile(rb"(?:X-Postern-Released: [^\r\n]*\r\n)?(?:X-Virus-Status: [^\r\n]*\r\n)?")  # what postern may put in front
 
 
 class Body:
@@ -54,7 +54,7 @@ class Body:
 def digests_of(content):
     """Those that a message at a backend may go by: as it is, and without postern's mark in front."""
     found = MARK.match(content)
-    return {hashlib.sha256(part).hexdigest() for part in (content, content[found.end():] if found else content)}
+    return {hashlib.sha256(part).hexdigest() for part in (content, content[found.end():])}
 
 
 class Attempt:

@@ -22,10 +22,21 @@ static const struct engine_conf lax_conf = {
     .unscannable_text = "unused",
     .error_text = "try later: %v",
 };
+static const struct engine_conf keeper_conf = {
+    .action = ON_INFECTED_QUARANTINE,
+    .quarantine_reply = QUARANTINE_REPLY_REJECT,
+    .error_code = 451,
+    .infected_code = 555,
+    .unscannable_code = 556,
+    .infected_text = "kept: %v",
+    .unscannable_text = "kept: %v",
+    .error_text = "try later: %v",
+};
 static const struct framework fw = {
     .engines = {{.name = "strict", .type = "fake", .conf = &strict_conf},
-                {.name = "lax", .type = "fake", .conf = &lax_conf}},
-    .engine_count = 2,
+                {.name = "lax", .type = "fake", .conf = &lax_conf},
+                {.name = "keeper", .type = "fake", .conf = &keeper_conf}},
+    .engine_count = 3,
 };
 
 static void decide(struct scan_decision *d, enum verdict_class c, enum verdict_reason r, const char *engine,
@@ -99,6 +110,7 @@ START_TEST(an_engine_that_passes_does_not_hide_what_another_refuses_or_could_not
         const char *engine;
         bool final;
     } order[] = {{VERDICT_INFECTED, "strict", true},  {VERDICT_UNSCANNABLE, "strict", false},
+                 {VERDICT_INFECTED, "keeper", true},  {VERDICT_UNSCANNABLE, "keeper", false},
                  {VERDICT_ERROR, "lax", false},       {VERDICT_INFECTED, "lax", false},
                  {VERDICT_UNSCANNABLE, "lax", false}, {VERDICT_CLEAN, "strict", false},
                  {VERDICT_SKIPPED, "", false}};
@@ -128,6 +140,9 @@ START_TEST(each_reason_has_an_action_of_its_own)
         {VERDICT_REASON_ENCRYPTED, ON_UNSCANNABLE_PASS, ON_INFECTED_REJECT, 0, SCAN_ACTION_PASS},
         {VERDICT_REASON_TOO_LARGE, ON_UNSCANNABLE_REJECT, ON_INFECTED_PASS, 0, SCAN_ACTION_REJECT},
         {VERDICT_REASON_LIMIT, ON_UNSCANNABLE_ERROR_CODE, ON_INFECTED_PASS, 0, SCAN_ACTION_DEFER},
+        {VERDICT_REASON_LIMIT, ON_UNSCANNABLE_QUARANTINE, ON_INFECTED_PASS, 0, SCAN_ACTION_QUARANTINE},
+        {VERDICT_REASON_PARTIAL, ON_UNSCANNABLE_ACTION, ON_INFECTED_QUARANTINE, 0, SCAN_ACTION_QUARANTINE},
+        {VERDICT_REASON_TIMEOUT, ON_TROUBLE_ON_ERROR, ON_INFECTED_QUARANTINE, 0, SCAN_ACTION_DEFER},
         {VERDICT_REASON_TIMEOUT, ON_TROUBLE_ON_ERROR, ON_INFECTED_PASS, ON_ERROR_ERROR_CODE, SCAN_ACTION_DEFER},
         {VERDICT_REASON_TIMEOUT, ON_TROUBLE_ON_ERROR, ON_INFECTED_REJECT, ON_ERROR_NEXT, SCAN_ACTION_NEXT},
         {VERDICT_REASON_TIMEOUT, ON_TROUBLE_ON_ERROR, ON_INFECTED_REJECT, ON_ERROR_PASS, SCAN_ACTION_PASS},
@@ -151,8 +166,33 @@ START_TEST(each_reason_has_an_action_of_its_own)
         ck_assert_int_eq(d.mark, d.deliver);
         /* trouble that did not count, and nobody else had a look: the sender tries again */
         if (!d.deliver)
-            ck_assert_int_eq(d.code, rows[i].follows == SCAN_ACTION_REJECT ? 553 : 452);
+            ck_assert_int_eq(d.code, rows[i].follows == SCAN_ACTION_REJECT || d.quarantine ? 553 : 452);
+        ck_assert_int_eq(d.quarantine, rows[i].follows == SCAN_ACTION_QUARANTINE);
     }
+}
+END_TEST
+
+START_TEST(what_is_kept_is_refused_or_accepted_as_the_stanza_says)
+{
+    struct scan_decision d;
+    decide(&d, VERDICT_INFECTED, VERDICT_REASON_NONE, "keeper", "Test.V");
+    ck_assert(!d.deliver && !d.mark && d.quarantine && !d.accept);
+    ck_assert_int_eq(d.code, 555);
+    ck_assert_str_eq(d.text, "kept: Test.V");
+    ck_assert_str_eq(d.status, "infected; name=\"Test.V\"; engine=keeper");
+    struct engine_conf conf = keeper_conf;
+    conf.quarantine_reply = QUARANTINE_REPLY_ACCEPT;
+    const struct framework accepting = {.engines = {{.name = "keeper", .conf = &conf}}, .engine_count = 1};
+    struct verdict v;
+    verdict_set(&v, VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
+    verdict_copy_text(v.engine, sizeof(v.engine), SPAN("keeper"));
+    framework_decide(&accepting, &v, "id", &d);
+    ck_assert(!d.deliver && d.quarantine && d.accept);
+    verdict_set(&v, VERDICT_ERROR, VERDICT_REASON_CRASH, NULL);
+    verdict_copy_text(v.engine, sizeof(v.engine), SPAN("keeper"));
+    framework_decide(&accepting, &v, "id", &d);
+    ck_assert(!d.deliver && !d.quarantine && !d.accept);
+    ck_assert_int_eq(d.code, 451);
 }
 END_TEST
 
@@ -259,6 +299,7 @@ END_TEST
     X(each_verdict_has_its_decision)                                                                                   \
     X(an_engine_that_passes_does_not_hide_what_another_refuses_or_could_not_scan)                                      \
     X(each_reason_has_an_action_of_its_own)                                                                            \
+    X(what_is_kept_is_refused_or_accepted_as_the_stanza_says)                                                          \
     X(each_reason_has_a_code_and_a_text_of_its_own)                                                                    \
     X(a_reason_of_another_class_follows_no_option)                                                                     \
     X(no_class_but_clean_and_skipped_is_delivered_unmarked)                                                            \

@@ -263,6 +263,29 @@ START_TEST(what_follows_from_each_reason_can_be_written_down)
 }
 END_TEST
 
+START_TEST(quarantine_is_used_where_an_engine_that_takes_part_says_so)
+{
+    static const struct {
+        const char *text;
+        bool used;
+        size_t warnings;
+    } rows[] = {
+        {"antivirus { clamav { } }", false, 0},
+        {"antivirus { clamav { action = quarantine } }", true, 0},
+        {"antivirus { action = quarantine clamav \"a\" { action = reject } clamav \"b\" { } }", true, 0},
+        {"antivirus { clamav { on_encrypted = quarantine quarantine_reply = reject } }", true, 0},
+        {"antivirus { clamav \"a\" { action = quarantine enabled = off } clamav \"b\" { } }", false, 0},
+        {"scan = off antivirus { clamav { action = quarantine } }", false, 1},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct fixture f;
+        load(&f, rows[i].text, rows[i].warnings);
+        ck_assert_msg(framework_quarantines(&f.fw) == rows[i].used, "%s", rows[i].text);
+        fixture_release(&f);
+    }
+}
+END_TEST
+
 START_TEST(faults_and_surprises_are_named_with_their_place)
 {
     static const struct {
@@ -270,8 +293,8 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
     } rows[] = {
         {"", "warning |no engine is configured|451|scan = off"},
         {"antivirus { clamav { enabled = false } }", "warning |no engine takes part"},
-        {"antivirus {\n clamav { action = quarantine } }",
-         "error postern.conf:2:11:|action = quarantine|not built yet|reject or pass"},
+        {"antivirus { clamav { action = quarantine quarantine_reply = drop } }",
+         "error |quarantine_reply = drop|accept, reject"},
         {"antivirus { clamav { action = destroy } }", "error |reject, pass, quarantine"},
         {"antivirus { clamav { timeout = 0 } }", "error |timeout = 0: must be between 1ms and 3600s"},
         {"antivirus { clamav { timeout = 3601 } }", "error |timeout = 3601: must be between 1ms and 3600s"},
@@ -312,7 +335,8 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { on_error = next } }", "warning |on_error = next|no other engine"},
         {"antivirus { clamav { on_timeout = pass } }", "warning |on_timeout = pass|delivered unscanned"},
         {"antivirus { clamav { on_timeout = reject } }", "error |on_timeout = reject|error_code, next, pass"},
-        {"antivirus { clamav { on_encrypted = next } }", "error |on_encrypted = next|reject, pass, error_code"},
+        {"antivirus { clamav { on_encrypted = next } }",
+         "error |on_encrypted = next|reject, pass, error_code, quarantine"},
         {"antivirus { clamav { reason_codes [ encrypt = 550 ] } }", "error |no reason \"encrypt\"|encrypted, limit"},
         {"antivirus { clamav { reason_codes [ encrypted = 250 ] } }", "error |encrypted = 250|400 to 599"},
         {"antivirus { clamav { reason_codes [ timeout = 550 ] } }", "warning |timeout = 550|give up"},
@@ -429,6 +453,7 @@ END_TEST
     X(sub_second_timeouts_are_allowed)                                                                                 \
     X(scan_is_off_only_when_written_out)                                                                               \
     X(what_follows_from_each_reason_can_be_written_down)                                                               \
+    X(quarantine_is_used_where_an_engine_that_takes_part_says_so)                                                      \
     X(faults_and_surprises_are_named_with_their_place)                                                                 \
     X(clamav_with_a_daemon_runs_in_the_io_pool_and_is_no_surprise)                                                     \
     X(options_that_change_nothing_give_no_warning)                                                                     \
