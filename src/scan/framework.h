@@ -30,6 +30,11 @@ enum { ON_TROUBLE_ON_ERROR, ON_TROUBLE_ERROR_CODE, ON_TROUBLE_NEXT, ON_TROUBLE_P
 enum { ON_ERROR_ERROR_CODE, ON_ERROR_NEXT, ON_ERROR_PASS };
 /* Words of quarantine_reply. */
 enum { QUARANTINE_REPLY_ACCEPT, QUARANTINE_REPLY_REJECT };
+/* Words of the options protocol, suspicious, netscan_framing, netscan_goahead. */
+enum { KASPERSKY_AVESERVER, KASPERSKY_HTTP, KASPERSKY_REST };
+enum { SUSPICIOUS_INFECTED, SUSPICIOUS_UNSCANNABLE };
+enum { NETSCAN_LENGTH, NETSCAN_DOT, NETSCAN_CHUNK };
+enum { GOAHEAD_AUTO, GOAHEAD_YES, GOAHEAD_NO };
 
 /* Options common to every engine (momentum.md E2), as its stanza gives them. Shared with the scan host. */
 struct engine_conf {
@@ -42,7 +47,7 @@ struct engine_conf {
     struct conf_list ignore_signatures;          /* see ignore.h */
     int64_t error_code;
     int64_t timeout_ms;
-    const char *pool; /* NULL: the engine's default pool */
+    const char *pool;                                     /* NULL: the engine's default pool */
     const char *context_variable, *skip_context_variable; /* see subject.h; NULL: TYPE_status, none */
     int64_t max_concurrency;
     int64_t cache_size; /* entries; 0: none */
@@ -52,13 +57,19 @@ struct engine_conf {
     /* texts of our replies; %v virus or reason, %e engine, %i message id */
     const char *infected_text, *unscannable_text, *error_text;
     int64_t infected_code, unscannable_code;
-    /* clamav's own (other engines leave them unset) */
+    /* clamav's own; max_filesize of all with a daemon, max_recursion fsecure's too (others leave them unset) */
     const char *database;
     bool alert_encrypted;
     int64_t max_scansize, max_filesize, max_recursion, max_files;
     struct conf_list daemon; /* servers in their order, see server_name.h */
     int64_t daemon_connect_ms;
     bool daemon_is_remote;
+    const char *file_base; /* where a daemon finds messages as files; NULL: nowhere */
+    bool paranoid;
+    /* kaspersky's and fsecure's own */
+    int protocol, suspicious, netscan_framing, netscan_goahead;
+    const char *scan_flags, *netscan_command;
+    bool riskware;
     bool database_watch;        /* load again when the database changed */
     int64_t database_settle_ms; /* once it has been quiet for so long */
     int64_t max_signature_loss; /* percent of the old one's that a new database may lack; 100: any */

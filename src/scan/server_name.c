@@ -31,3 +31,10 @@ enum err server_name_parse(struct span text, unsigned default_port, struct serve
     memcpy(out->host, host.ptr, host.len);
     return ERR_OK;
 }
+
+bool server_name_is_local(const struct server_name *name)
+{
+    struct span host = span_cstr(name->host);
+    return host.len == 0 || span_eq_nocase(host, SPAN("localhost")) || span_eq(host, SPAN("::1")) ||
+           (span_starts(host, SPAN("127.")) && host.ptr[strspn(host.ptr, "0123456789.")] == '\0');
+}

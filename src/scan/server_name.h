@@ -19,5 +19,7 @@ struct server_name {
 /* DEFAULT_PORT serves text without a port; 0: a port is required. WHY says what is wrong. */
 enum err server_name_parse(struct span text, unsigned default_port, struct server_name *out,
                            struct errtext *why) must_use;
+/* It is on this host for certain: a unix socket, "localhost", or a loopback address. */
+bool server_name_is_local(const struct server_name *name);
 
 #endif

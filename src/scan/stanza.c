@@ -27,6 +27,25 @@ enum { PROBE_MIN_MS = 100, PROBE_MAX_MS = 3600 * 1000, PROBE_IDLE_MAX_MS = 24 * 
 enum { SETTLE_MIN_MS = 10, SETTLE_MAX_MS = 3600 * 1000, RETRY_MIN_MS = 100, RETRY_MAX_MS = 24 * 3600 * 1000 };
 
 #define DAEMON_ROW(value, text) OPTION(conf.daemon, "daemon", LIST, value, 0, 0, text)
+#define DAEMON_CONNECT_ROW                                                                                             \
+    OPTION(conf.daemon_connect_ms, "daemon_connect_timeout", DURATION, "5", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS,            \
+           "how long to wait for a connection to one daemon, and again for its first word, before the next one is "    \
+           "tried")
+#define DAEMON_SIZE_ROW                                                                                                \
+    OPTION(conf.max_filesize, "max_filesize", SIZE, "100M", 1024, 2147483647,                                          \
+           "octets of a message that the daemon takes; a larger one is unscannable")
+#define SUSPICIOUS_ROW(value)                                                                                          \
+    {                                                                                                                  \
+        .name = "suspicious", .type = DIRECTIVE_ENUM, .offset = CONF_OFFSET(engine_stanza, conf.suspicious),           \
+        .default_text = (value), .words = suspicious_words, .reload = RELOAD_ENGINE,                                   \
+        .description = "what a message is that the daemon suspects without knowing a virus in it: infected, or "       \
+                       "unscannable (reason suspicious)"                                                               \
+    }
+#define WORDS_ROW(field, row_name, row_default, row_words, text)                                                       \
+    {                                                                                                                  \
+        .name = (row_name), .type = DIRECTIVE_ENUM, .offset = CONF_OFFSET(engine_stanza, field),                       \
+        .default_text = (row_default), .words = (row_words), .reload = RELOAD_ENGINE, .description = (text)            \
+    }
 
 static const struct directive clamav_rows[] = {
 #include "scan/stanza_common.def"
@@ -35,9 +54,7 @@ static const struct directive clamav_rows[] = {
     DAEMON_ROW(NULL,
                "scan with clamd instead of libclamav: host:port or the path of its unix socket; of several in a list "
                "the first that answers is asked"),
-    OPTION(
-        conf.daemon_connect_ms, "daemon_connect_timeout", DURATION, "5", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS,
-        "how long to wait for a connection to one daemon, and again for its first word, before the next one is tried"),
+    DAEMON_CONNECT_ROW,
     OPTION(conf.alert_encrypted, "alert_encrypted", BOOL, "true", 0, 0,
            "messages with encrypted archives or documents are unscannable; false: what is encrypted is passed over"),
     OPTION(conf.max_scansize, "max_scansize", SIZE, "400M", 1024, 4294967295,
@@ -59,16 +76,47 @@ static const struct directive clamav_rows[] = {
            "and the old one stays in use; 100: any loss is accepted"),
 };
 
+static const char *const suspicious_words[] = {"infected", "unscannable", NULL};
+static const char *const protocol_words[] = {"aveserver", "http", "rest", NULL};
+static const char *const framing_words[] = {"length", "dot", "chunk", NULL};
+static const char *const goahead_words[] = {"auto", "yes", "no", NULL};
+
 static const struct directive kaspersky_rows[] = {
 #include "scan/stanza_common.def"
-    DAEMON_ROW("127.0.0.1:9001", "address and port of the Kaspersky daemon"),
+    DAEMON_ROW("127.0.0.1:9001",
+               "the Kaspersky daemon: host:port (default 9001; with protocol http or rest 9999) or the path of its "
+               "unix socket; of several in a list the first that answers is asked"),
+    DAEMON_CONNECT_ROW,
     OPTION(conf.daemon_is_remote, "daemon_is_remote", BOOL, "false", 0, 0,
-           "true: the message goes over the connection; false: the daemon reads a local file"),
+           "true: the message goes over the connection (NETSCAN, scanmemory); false: the daemon reads a file in "
+           "file_base (SCAN, scanfile)"),
+    WORDS_ROW(conf.protocol, "protocol", "aveserver", protocol_words,
+              "what the daemon speaks: aveserver its line protocol; http, rest: Kaspersky Scan Engine in HTTP mode, "
+              "with /scanmemory and /scanfile, or below /api/v3.0"),
+    DAEMON_SIZE_ROW,
+    SUSPICIOUS_ROW("infected"),
+    OPTION(conf.scan_flags, "scan_flags", STRING, "bPQRSTUW", 1, 64, "aveserver: letters after SCAN and NETSCAN"),
+    OPTION(conf.netscan_command, "netscan_command", STRING, "NETSCAN", 1, 32,
+           "aveserver, daemon_is_remote: word of the command (NETSCAN was never published: what is sent is a "
+           "reconstruction, which these three options adapt)"),
+    WORDS_ROW(conf.netscan_framing, "netscan_framing", "length", framing_words,
+              "how the message follows: length: as many octets as the command line says; dot: as in SMTP; chunk: "
+              "pieces, each behind its length in four octets, the last one empty"),
+    WORDS_ROW(conf.netscan_goahead, "netscan_goahead", "auto", goahead_words,
+              "whether the daemon says a line 1xx or 3xx before it takes the message; auto: found out by itself"),
 };
 
 static const struct directive fsecure_rows[] = {
 #include "scan/stanza_common.def"
-    DAEMON_ROW(NULL, "unix socket of fsavd, /tmp/.fsav-UID"),
+    DAEMON_ROW("/tmp/.fsav-UID",
+               "unix socket of fsavd; UID at its end stands for the user id of postern's scan workers; of several in a "
+               "list the first that answers is asked"),
+    DAEMON_CONNECT_ROW,
+    DAEMON_SIZE_ROW,
+    SUSPICIOUS_ROW("unscannable"),
+    OPTION(conf.max_recursion, "max_recursion", INT, "5", 1, 100, "depth of archives inside archives (MAXARCH)"),
+    OPTION(conf.riskware, "riskware", BOOL, "false", 0, 0,
+           "true: programs that can be misused are looked for too, and are infected"),
 };
 
 static const struct directive csapi_rows[] = {
@@ -112,9 +160,8 @@ ENGINE(clamav_class, "clamav", "validate/av_clamav", clamav_rows, false,
 ENGINE(fake_class, "fake", NULL, common_rows, false, "the test engine, which does what a message tells it to do");
 #endif
 ENGINE(kaspersky_class, "kaspersky", "validate/av_kaspersky", kaspersky_rows, false,
-       "an engine that asks a Kaspersky daemon (not built yet)");
-ENGINE(fsecure_class, "fsecure", "validate/av_fsecure", fsecure_rows, false,
-       "an engine that asks F-Secure's fsavd (not built yet)");
+       "an engine that asks a Kaspersky daemon");
+ENGINE(fsecure_class, "fsecure", "validate/av_fsecure", fsecure_rows, false, "an engine that asks F-Secure's fsavd");
 ENGINE(csapi_class, "csapi", "validate/csapi", csapi_rows, false,
        "an engine that scans with Symantec's library (not built yet)");
 ENGINE(icap_class, "icap", NULL, common_rows, true, "an engine that asks an ICAP server (not built yet)");

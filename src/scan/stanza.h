@@ -12,8 +12,8 @@ struct scan_conf {
 
 /* Options that are known, but have no effect in this version, or only in engines that are not built. */
 struct engine_idle_conf {
-    const char *file_base, *debug_level;
-    bool mime_decompose, paranoid, use_wire_rep;
+    const char *debug_level;
+    bool mime_decompose, use_wire_rep;
     /* csapi */
     int64_t max_cumulative_extract_size, max_extract_depth, max_extract_size, max_extract_time_ms, max_file_count;
     int64_t update_interval_ms;
@@ -53,6 +53,11 @@ bool stanza_engine_enabled(const struct conf_scope *engine);
 bool stanza_engine_built(const struct conf_scope *engine);
 /* It asks a daemon over a connection. */
 bool stanza_engine_connects(const struct conf_scope *engine);
+/* Its daemon reads messages as files, in file_base. */
+bool stanza_engine_needs_files(const struct conf_scope *engine);
+/* file_base, paranoid do something in it. */
+bool stanza_engine_uses_files(const struct conf_scope *engine);
+bool stanza_engine_heeds_paranoid(const struct conf_scope *engine);
 /* The scope of ThreadPool NAME (any case), or NULL. */
 const struct conf_scope *stanza_pool(const struct conf_scope *global, const char *name);
 /* Name of the pool of ENGINE, in its canonical case. */
@@ -65,6 +70,9 @@ bool stanza_all(const struct conf_scope *global);
 void stanza_check_scan(const struct conf_scope *scope, struct problems *problems);
 void stanza_check_pool(const struct conf_scope *scope, struct problems *problems);
 void stanza_check_engine(const struct conf_scope *scope, struct problems *problems);
+/* stanza_daemon.c: what is particular to kaspersky and fsecure. */
+void stanza_check_file_daemon(const struct conf_scope *scope, const struct engine_conf *conf,
+                              struct problems *problems);
 
 /* Reply texts: defaults of the rows, and what verdicts without an engine use. */
 #define STANZA_INFECTED_TEXT    "Message refused: it contains the virus \"%v\" (%e, id %i)"

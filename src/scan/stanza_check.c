@@ -174,16 +174,19 @@ static void check_engine_pool(const struct conf_scope *scope, const char *name, 
 }
 
 /* Options that a reader of the file would expect to do something. */
-static void warn_idle(const struct conf_scope *scope, const struct engine_idle_conf *idle, struct problems *problems)
+static void warn_idle(const struct conf_scope *scope, const struct engine_stanza *values, struct problems *problems)
 {
+    const struct engine_idle_conf *idle = &values->idle;
     const struct {
         const char *option;
         bool expected;
         const char *instead;
     } rows[] = {
-        {"file_base", idle->file_base != NULL, "scan workers have temporary directories of their own"},
+        {"file_base", values->conf.file_base && !stanza_engine_uses_files(scope),
+         "this engine reads no files, and scan workers have temporary directories of their own"},
         {"mime_decompose", idle->mime_decompose, "the engine takes messages apart by itself"},
-        {"paranoid", idle->paranoid, "messages built to get past scanners are treated as any other"},
+        {"paranoid", values->conf.paranoid && !stanza_engine_heeds_paranoid(scope),
+         "messages built to get past scanners are treated as any other"},
         {"use_wire_rep", idle->use_wire_rep, "the un-stuffed message is scanned, as it will be delivered"},
         {"debug_level", idle->debug_level != NULL, "the log level of the whole program counts"},
     };
@@ -230,8 +233,8 @@ static void warn_daemon_decides(const struct conf_scope *scope, struct problems 
                             rows[i].clamd);
 }
 
-/* clamd stops at the first name and cannot be asked what else there is: a virus behind it would pass without a word.
- * libclamav in the process looks again. */
+/* A daemon's first name is what counts, and it cannot be asked what else there is: a virus behind it would pass without
+ * a word. libclamav in the process looks again. */
 static void refuse_ignored_names(const struct conf_scope *scope, const struct conf_list *ignored,
                                  struct problems *problems)
 {
@@ -239,8 +242,9 @@ static void refuse_ignored_names(const struct conf_scope *scope, const struct co
     for (size_t i = 0; i < ignored->count; i++)
         if (!ignore_is_digest(ignored->items[i], &good)) {
             problem_error(problems, scope, "ignore_signatures",
-                          "clamd stops at the first name, so a virus behind %s would pass: with a daemon only sha256: "
-                          "is possible; write the name into an *.ign2 file in its database directory",
+                          "the daemon stops at the first name, so a virus behind %s would pass: with a daemon only "
+                          "sha256: is possible; exclude the name in the daemon's own configuration (clamd: an *.ign2 "
+                          "file in its database directory)",
                           ignored->items[i]);
             return;
         }
@@ -283,13 +287,16 @@ static void warn_clean_cache(const struct conf_scope *scope, const struct engine
 static void check_built_engine(const struct conf_scope *scope, const struct engine_stanza *values,
                                struct problems *problems)
 {
-    warn_idle(scope, &values->idle, problems);
+    warn_idle(scope, values, problems);
     warn_clean_cache(scope, &values->conf, problems);
     if (!stanza_engine_connects(scope)) {
         warn_weaker_cage(scope, problems);
         return;
     }
-    warn_daemon_decides(scope, problems);
+    if (scope->class == &clamav_class)
+        warn_daemon_decides(scope, problems);
+    else
+        stanza_check_file_daemon(scope, &values->conf, problems);
     refuse_ignored_names(scope, &values->conf.ignore_signatures, problems);
 }
 

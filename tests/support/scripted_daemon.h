@@ -22,6 +22,7 @@ enum { DAEMON_PATIENCE_MS = 30000, DAEMON_STEPS = 64 };
 enum daemon_act {
     DAEMON_END,
     DAEMON_ACCEPT,    /* the next connection; the one before it is closed */
+    DAEMON_RELIEVE,   /* likewise, but closed only once the next one has come */
     DAEMON_EXPECT,    /* exactly these octets */
     DAEMON_EXPECT_FD, /* exactly these octets and with them a descriptor of a file that begins with `file` */
     DAEMON_SEND,      /* these octets at once */
@@ -106,14 +107,25 @@ static inline bool daemon_await_end(int fd)
     return n <= 0;
 }
 
+static inline int daemon_accept(const struct daemon_script *d)
+{
+    return daemon_wait(d->listener) ? accept(d->listener, NULL, NULL) : -1;
+}
+
 static inline bool daemon_do(struct daemon_script *d, const struct daemon_step *s, int *fd)
 {
     switch (s->act) {
     case DAEMON_ACCEPT:
         if (*fd >= 0)
             close(*fd);
-        *fd = daemon_wait(d->listener) ? accept(d->listener, NULL, NULL) : -1;
+        *fd = daemon_accept(d);
         return *fd >= 0;
+    case DAEMON_RELIEVE: {
+        int before = *fd;
+        *fd = daemon_accept(d);
+        close(before);
+        return *fd >= 0;
+    }
     case DAEMON_EXPECT:
     case DAEMON_EXPECT_FD:
         return daemon_expect(*fd, s);

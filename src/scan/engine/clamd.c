@@ -5,13 +5,10 @@
  * the socket), the octets go there too.
  *
  * Each session begins with VERSION, so what is told of the database is never older than LINK_LIFETIME_MS. */
-#include <errno.h>
-#include <unistd.h>
-
 #include "base/mem.h"
 #include "scan/engine/clamd_reply.h"
+#include "scan/engine/daemon_engine.h"
 #include "scan/engine/engine.h"
-#include "scan/engine/link.h"
 
 enum {
     CLAMD_PORT = 3310,
@@ -19,7 +16,6 @@ enum {
     FRONT = 16, /* before the first chunk: the command, and the length */
     BACK = 4,   /* after the last: the length 0 */
     REPLY_MAX = 4096,
-    MARGIN_MS_MAX = 500, /* before the deadline, at which the worker is killed */
 };
 
 struct clamd_server {
@@ -47,17 +43,14 @@ struct clamd {
 static enum err clamd_open(const struct engine_conf *conf, void **state, struct engine_info *info, struct errtext *why)
 {
     struct server_name names[LINK_SERVERS];
+    size_t count;
     memset(info, 0, sizeof(*info));
-    if (conf->daemon.count > LINK_SERVERS) {
-        errtext_set(why, "daemon names %zu servers, at most %d are possible", conf->daemon.count, LINK_SERVERS);
-        return ERR_RANGE;
-    }
-    for (size_t i = 0; i < conf->daemon.count; i++)
-        if (server_name_parse(span_cstr(conf->daemon.items[i]), CLAMD_PORT, &names[i], why) != ERR_OK)
-            return ERR_SYNTAX;
+    enum err e = daemon_servers(conf, CLAMD_PORT, names, &count, why);
+    if (e != ERR_OK)
+        return e;
     struct clamd *c = MEM_NEW(struct clamd);
     if (c)
-        c->link = link_new(names, conf->daemon.count, (uint64_t)conf->daemon_connect_ms);
+        c->link = link_new(names, count, (uint64_t)conf->daemon_connect_ms);
     if (!c || !c->link) {
         mem_free(c);
         errtext_set(why, "clamd: no memory");
@@ -121,20 +114,6 @@ static enum err clamd_greet(struct link_connection *l, void *arg)
     return ERR_SYNTAX;
 }
 
-static enum err read_message(struct clamd *c, struct link_connection *l, uint64_t at, size_t len)
-{
-    for (size_t have = 0; have < len;) {
-        ssize_t n = pread(c->fd, c->buffer + FRONT + have, len - have, (off_t)(at + have));
-        if (n > 0) {
-            have += (size_t)n;
-        } else if (n == 0 || errno != EINTR) {
-            link_explain(l, "the message cannot be read: %s", n == 0 ? "it is shorter than stated" : strerror(errno));
-            return ERR_IO;
-        }
-    }
-    return ERR_OK;
-}
-
 static void put_length(char *out, size_t len)
 {
     for (int i = 0; i < 4; i++)
@@ -145,13 +124,16 @@ static void put_length(char *out, size_t len)
 static enum err send_stream(struct clamd *c, struct link_connection *l)
 {
     static const char command[] = "zINSTREAM"; /* its NUL goes too */
+    struct errtext why;
     uint64_t at = 0;
     do {
         size_t len = c->size - at < CHUNK ? (size_t)(c->size - at) : CHUNK;
         char *begin = c->buffer + FRONT, *end = begin + len;
-        enum err e = read_message(c, l, at, len);
-        if (e != ERR_OK)
+        enum err e = daemon_read_message(c->fd, at, begin, len, &why);
+        if (e != ERR_OK) {
+            link_explain(l, "%s", why.text);
             return e;
+        }
         if (len > 0) {
             begin -= 4;
             put_length(begin, len);
@@ -234,19 +216,13 @@ static void clamd_scan(void *state, int fd, uint64_t size, uint64_t time_ms, str
 {
     static const struct link_exchange exchange = {.greet = clamd_greet, .ask = clamd_ask};
     struct clamd *c = state;
-    if (size > c->max_size) {
-        char detail[LIMIT_VERDICT_TEXT + 1];
-        snprintf(detail, sizeof(detail), "%llu octets, and max_filesize is %llu", (unsigned long long)size,
-                 (unsigned long long)c->max_size);
-        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_TOO_LARGE, detail);
+    if (daemon_message_is_too_large(size, c->max_size, out))
         return;
-    }
-    uint64_t margin = time_ms / 10 < MARGIN_MS_MAX ? time_ms / 10 : MARGIN_MS_MAX;
     struct verdict answer = {.class = VERDICT_ERROR};
     c->fd = fd;
     c->size = size;
     c->out = &answer;
-    if (link_run(c->link, &exchange, c, time_ms - margin, out))
+    if (link_run(c->link, &exchange, c, daemon_time(time_ms), out))
         *out = answer;
     c->out = NULL;
     c->fd = -1;

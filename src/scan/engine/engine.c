@@ -6,6 +6,8 @@ const struct engine_type *engine_type_find(const char *name, const struct engine
 {
     static const struct engine_type *const types[] = {
         &engine_clamav,
+        &engine_kaspersky,
+        &engine_fsecure,
 #ifdef POSTERN_TEST_ENGINE
         &engine_fake,
 #endif

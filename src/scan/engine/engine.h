@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The interface of an engine inside postern-scan. Blocking code, one job at a time per worker. engine.c is the list of
- * built engines; database.h what is in a signature directory; clamav.c libclamav; clamd.c its daemon, over link.h;
- * fake.c the test engine, which misbehaves as a message orders it to.
+ * built engines; database.h what is in a signature directory; clamav.c libclamav; clamd.c its daemon, kaspersky.c
+ * Kaspersky's, fsecure.c F-Secure's, over link.h, with their grammars in *_reply.h; fake.c the test engine, which
+ * misbehaves as a message orders it to.
  *
  * Life: `open` once in the broker (loads databases; nothing of a message is near), then fork; `worker_start` once in
  * each worker before it locks itself in; then `scan` for each job. A `scan` that crashes, hangs or lies costs one
@@ -48,10 +49,18 @@ struct engine_type {
     /* Directory or file of signatures that `open` loads; NULL (also as a pointer): it loads none. Such an engine is
      * loaded again when that changes, and has to pass a canary before it takes messages. */
     const char *(*database)(const struct engine_conf *conf);
+    /* The option file_base where a daemon of this engine reads messages as files; NULL (also as a pointer): it reads
+     * none. */
+    const char *(*file_base)(const struct engine_conf *conf);
+    /* In a worker, after worker_start, where file_base gives one: PATH, to be copied, is the directory there into
+     * which this worker may write; NULL: it has none, and WHY says so. */
+    void (*take_directory)(void *state, const char *path, const char *why);
 };
 
 extern const struct engine_type engine_clamav;
 extern const struct engine_type engine_clamd; /* class clamav with a daemon */
+extern const struct engine_type engine_kaspersky;
+extern const struct engine_type engine_fsecure;
 #ifdef POSTERN_TEST_ENGINE
 extern const struct engine_type engine_fake;
 #endif

@@ -197,6 +197,24 @@ enum err link_read_block(struct link_connection *c, size_t len, struct span *out
     return ERR_OK;
 }
 
+enum err link_read_to_end(struct link_connection *c, size_t max, struct span *out)
+{
+    forget_lent(c);
+    link_spoil(c);
+    enum err e = ERR_OK;
+    while (e == ERR_OK && buf_len(&c->in) <= max)
+        e = more_input(c);
+    if (e == ERR_OK || e == ERR_FULL) {
+        link_explain(c, "the answer has more than %zu octets", max);
+        return ERR_FULL;
+    }
+    if (e != ERR_CLOSED || !c->answered)
+        return e;
+    *out = buf_span(&c->in);
+    c->taken = out->len;
+    return ERR_OK;
+}
+
 bool link_has_input(const struct link_connection *c)
 {
     return buf_len(&c->in) > c->taken;

@@ -401,6 +401,10 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
     }
     verdict_copy_text(e->detail, sizeof(e->detail),
                       span_cstr(e->status == SCAN_ENGINE_READY ? e->info.version : why.text));
+    e->file_base = e->status == SCAN_ENGINE_READY && e->type->file_base ? e->type->file_base(conf->conf) : NULL;
+    /* Said once at start; then each message says so, until it is mended. */
+    if (e->file_base && handover_try(e->file_base, &why) != ERR_OK)
+        log_text(b->log, LOG_ENGINE_DOWN, "reason", "engine %s: %s", conf->name, why.text);
     e->loaded_us = clock_monotonic_us() - begun;
 }
 
@@ -491,6 +495,7 @@ int scan_host_run(const struct scan_host_options *o)
     list_init(&b->queue);
     b->canary.fd = -1;
     watch_init(&b->databases);
+    handover_token(b->token);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the supervisor decides, and says so on control */
     b->concurrency = (unsigned)b->pool->conf.concurrency;

@@ -76,6 +76,7 @@ struct broker {
     struct loop_watch control;
     struct host_engine engines[LIMIT_ENGINES];
     size_t engine_count;
+    char token[HANDOVER_TOKEN + 1]; /* in the names of the workers' directories below file_base */
     struct list channels;
     struct list queue;
     int64_t queue_len, queue_max; /* Backlog, or what the limit of descriptors leaves of it */

@@ -263,6 +263,18 @@ static void birth_failed(struct broker *b)
     deadline_set_ms(&b->birth_pause, (uint64_t)BIRTH_PAUSE_MS << doublings);
 }
 
+/* What it, or whoever ended it, left for daemons to read. */
+static void remove_files(const struct worker *w)
+{
+    const struct broker *b = w->broker;
+    for (size_t i = 0; i < b->engine_count; i++) {
+        struct handover h = {.base = b->engines[i].file_base, .slot = w->slot, .engine = i};
+        memcpy(h.token, b->token, sizeof(h.token));
+        if (h.base)
+            handover_leave(&h);
+    }
+}
+
 static void worker_exited(void *arg, int events)
 {
     (void)events;
@@ -280,6 +292,7 @@ static void worker_exited(void *arg, int events)
     if (at_birth)
         birth_failed(w->broker);
     figures_worker_ended(w->broker, w->end, at_birth);
+    remove_files(w);
     loop_watch_stop(&w->pid_watch);
     loop_watch_stop(&w->channel_watch);
     deadline_clear(&w->idle);
@@ -296,6 +309,7 @@ static _Noreturn void become_worker(const struct worker *w, int channel, int bro
         .engines = b->engines,
         .engine_count = b->engine_count,
         .temp_base = b->options->temp_base,
+        .token = b->token,
         .slot = w->slot,
         .channel = channel,
         .broker = broker_pid,

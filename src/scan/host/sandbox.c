@@ -191,9 +191,11 @@ enum err sandbox_enter(const struct sandbox *box, struct sandbox_level *level, s
     if (set_limits(&box->limits, why) != ERR_OK)
         return ERR_IO;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* not to be traced by its own user, who may be the broker's too */
-    const struct jail_path paths[] = {{.path = box->temp, .write = true}};
-    enum err e =
-        jail_landlock(paths, ARRAY_SIZE(paths), box->ports, box->net ? box->port_count : 0, &level->landlock_abi);
+    struct jail_path paths[1 + SANDBOX_ALSO] = {{.path = box->temp, .write = true}};
+    size_t count = 1;
+    for (size_t i = 0; i < box->also_count && count < ARRAY_SIZE(paths); i++)
+        paths[count++] = (struct jail_path){.path = box->also[i], .write = true};
+    enum err e = jail_landlock(paths, count, box->ports, box->net ? box->port_count : 0, &level->landlock_abi);
     if (e == ERR_IO) {
         errtext_set(why, "Landlock (ABI %d) on %s: %s", level->landlock_abi, box->temp, strerror(errno));
         return ERR_IO;

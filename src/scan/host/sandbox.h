@@ -17,17 +17,21 @@ struct sandbox_level {
     bool seccomp;
 };
 
+enum { SANDBOX_ALSO = 16 };
 struct sandbox {
     const char *temp;
+    const char *const *also; /* further directories that it may write to, at most SANDBOX_ALSO */
+    size_t also_count;
     struct sandbox_limits limits;
     bool net;
     const uint16_t *ports; /* TCP ports that a networked worker may connect to */
     size_t port_count;
 };
 
-/* Locks the calling process in for good: afterwards it may use the descriptors it has, files below TEMP, memory, and in
- * the net profile stream connections to PORTS (where Landlock knows ports; to any otherwise) and to unix sockets. The
- * failure to install seccomp or a limit is an error; a kernel without Landlock is not, and LEVEL says so. */
+/* Locks the calling process in for good: afterwards it may use the descriptors it has, files below TEMP and ALSO,
+ * memory, and in the net profile stream connections to PORTS (where Landlock knows ports; to any otherwise) and to unix
+ * sockets. The failure to install seccomp or a limit is an error; a kernel without Landlock is not, and LEVEL says so.
+ */
 enum err sandbox_enter(const struct sandbox *box, struct sandbox_level *level, struct errtext *why) must_use;
 /* The soft limit on the CPU time of this process: what it used so far and MS more. Works inside the sandbox. */
 void sandbox_limit_cpu(uint64_t ms);

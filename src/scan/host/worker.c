@@ -101,6 +101,27 @@ static size_t collect_ports(const struct worker_setup *setup, uint16_t out[ENGIN
     return count;
 }
 
+/* Directories below file_base. An engine that gets none says so to each message, and the next worker tries again. The
+ * descriptors, which hold the locks, stay open for life. Returns the number of PATHS. */
+static size_t give_directories(const struct worker_setup *setup, char paths[LIMIT_ENGINES][HANDOVER_PATH])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < setup->engine_count; i++) {
+        const struct host_engine *e = &setup->engines[i];
+        if (e->status != SCAN_ENGINE_READY || !e->file_base)
+            continue;
+        struct handover h = {.base = e->file_base, .slot = setup->slot, .engine = i};
+        struct errtext why = {""};
+        int lock;
+        snprintf(h.token, sizeof(h.token), "%s", setup->token);
+        if (handover_enter(&h, paths[count], &lock, &why) == ERR_OK)
+            e->type->take_directory(e->state, paths[count++], NULL);
+        else
+            e->type->take_directory(e->state, NULL, why.text);
+    }
+    return count;
+}
+
 /* Its directory emptied of what a predecessor left, its engines told, its cage closed: in this order. Returns the
  * directory's descriptor. */
 static int lock_in(const struct worker_setup *setup, struct worker_hello *hello)
@@ -118,7 +139,12 @@ static int lock_in(const struct worker_setup *setup, struct worker_hello *hello)
         e = start_engines(setup, temp, &why);
     if (e == ERR_OK) {
         uint16_t ports[ENGINE_PORTS];
-        struct sandbox box = {.temp = temp, .limits = setup->limits, .net = setup->net, .ports = ports};
+        char files[LIMIT_ENGINES][HANDOVER_PATH];
+        const char *also[LIMIT_ENGINES];
+        struct sandbox box = {.temp = temp, .also = also, .limits = setup->limits, .net = setup->net, .ports = ports};
+        box.also_count = give_directories(setup, files);
+        for (size_t i = 0; i < box.also_count; i++)
+            also[i] = files[i];
         box.port_count = setup->net ? collect_ports(setup, ports) : 0;
         hello->birth = sandbox_enter(&box, &hello->level, &why) == ERR_OK ? WORKER_BORN : WORKER_NO_SANDBOX;
     }

@@ -4,6 +4,7 @@
 #define SCAN_HOST_WORKER_H
 
 #include "scan/engine/engine.h"
+#include "scan/host/handover.h"
 #include "scan/host/sandbox.h"
 #include "scan/scan_ipc.h"
 
@@ -16,6 +17,7 @@ struct host_engine {
     enum scan_engine_state status;
     char detail[LIMIT_VERDICT_TEXT + 1]; /* of the library, or why it failed */
     const char *database;                /* that it loaded, or tried to; NULL: it has none */
+    const char *file_base;               /* where its daemon finds messages as files; NULL: it reads none */
     bool knows_test_string;
     uint64_t loaded_us; /* what loading took */
     unsigned running;   /* jobs at workers now */
@@ -40,6 +42,7 @@ struct worker_setup {
     const struct host_engine *engines;
     size_t engine_count;
     const char *temp_base;
+    const char *token; /* of its directories below file_base */
     unsigned slot;
     int channel; /* the only descriptor of the broker's that is kept, beside 0, 1, 2 */
     int broker;  /* its process id: a worker does not outlive it */

@@ -56,7 +56,7 @@ class Book:
         self.backends = [backend for backend in found if backend]
         self.may_pass = re.search(r"\b(action|on_\w+) = (pass|next)\b|\bscan = off\b|\bignore_signatures\b|\bskip_|__bypass_", text) is not None
         self.demanded = {int(code) for part in re.findall(r"\berror_code = \d+|\breason_codes\b[^]]*", text) for code in re.findall(r"= (\d+)", part)}
-        self.engines = set(re.findall(r'\b(fake|clamav) "', text))
+        self.engines = set(re.findall(r'\b(fake|clamav|kaspersky|fsecure) (?="|\s*\{)', text))
         self.greets_late = "greet_after_backend = true" in text
         self.quarantine = next(iter(re.findall(r'\bquarantine_directory = "(/[^"]+)"', text)), None)
         self.log_file = next(iter(re.findall(r'\blog = "(/[^"]+)"', text)), None)
@@ -248,6 +248,8 @@ class Book:
         if content is None:
             return None
         if "clamav" in self.engines and mail.contains(content, (mail.test_virus(), mail.PAYLOAD)):
+            return INFECTED
+        if self.engines & {"kaspersky", "fsecure"} and mail.PAYLOAD in content:  # which the emulators look for
             return INFECTED
         if "fake" not in self.engines:
             return None

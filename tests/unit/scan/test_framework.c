@@ -75,7 +75,7 @@ START_TEST(defaults_are_those_of_the_original_but_for_action)
 }
 END_TEST
 
-START_TEST(the_kaspersky_example_loads_unchanged_and_is_not_built)
+START_TEST(the_kaspersky_example_loads_unchanged)
 {
     struct fixture f;
     load(&f,
@@ -85,20 +85,42 @@ START_TEST(the_kaspersky_example_loads_unchanged_and_is_not_built)
          "false\n"
          "  context_variable = \"virus\"\n  skip_context_variable = \"skip_virus_check\"\n  file_base = "
          "\"/var/tmp\"\n}\n",
-         1);
-    ck_assert_str_eq(f.problems.first->text,
-                     "postern.conf:4:1: kaspersky \"kaspersky\": this engine cannot scan in this "
-                     "version: every message gets its error_code 451");
+         0);
     const struct framework_engine *e = &f.fw.engines[0];
     ck_assert_uint_eq(f.fw.engine_count, 1);
-    ck_assert(!e->built);
+    ck_assert(e->built);
     ck_assert_str_eq(e->pool, "IO");
     ck_assert_uint_eq(e->conf->daemon.count, 1);
     ck_assert_str_eq(e->conf->daemon.items[0], "127.0.0.1:9001");
     ck_assert(e->conf->daemon_is_remote);
+    ck_assert_str_eq(e->conf->file_base, "/var/tmp");
     ck_assert_int_eq(e->conf->timeout_ms, 180000);
     ck_assert_int_eq(e->conf->action, ON_INFECTED_PASS);
-    ck_assert_uint_eq(f.fw.pool_count, 0); /* no host is started for it */
+    ck_assert_uint_eq(f.fw.pool_count, 1);
+    fixture_release(&f);
+}
+END_TEST
+
+START_TEST(daemons_of_other_makers_have_the_defaults_of_the_original)
+{
+    struct fixture f;
+    load(&f, "antivirus { kaspersky { file_base = /var/tmp } fsecure { file_base = /var/tmp } }", 0);
+    const struct engine_conf *k = f.fw.engines[0].conf, *s = f.fw.engines[1].conf;
+    ck_assert_str_eq(k->daemon.items[0], "127.0.0.1:9001");
+    ck_assert(!k->daemon_is_remote);
+    ck_assert_int_eq(k->protocol, KASPERSKY_AVESERVER);
+    ck_assert_int_eq(k->suspicious, SUSPICIOUS_INFECTED);
+    ck_assert_int_eq(k->netscan_framing, NETSCAN_LENGTH);
+    ck_assert_int_eq(k->netscan_goahead, GOAHEAD_AUTO);
+    ck_assert_str_eq(k->scan_flags, "bPQRSTUW");
+    ck_assert_str_eq(k->netscan_command, "NETSCAN");
+    ck_assert_str_eq(s->daemon.items[0], "/tmp/.fsav-UID");
+    ck_assert_int_eq(s->suspicious, SUSPICIOUS_UNSCANNABLE);
+    ck_assert_int_eq(s->max_recursion, 5);
+    ck_assert(!s->riskware);
+    ck_assert_int_eq(s->max_filesize, 100 * 1024 * 1024);
+    ck_assert_str_eq(f.fw.engines[0].pool, "IO");
+    ck_assert_str_eq(f.fw.engines[1].pool, "IO");
     fixture_release(&f);
 }
 END_TEST
@@ -113,7 +135,9 @@ START_TEST(stanzas_of_both_eras_load)
         {"Validate validate/antivirus antivirus { }\nValidate validate/av_clamav clamav passive { }", 1, 0},
         {"Validate validate/antivirus clamav passive { }", 1, 0},
         {"Validate validate/antivirus antivirus passive { }\nValidate validate/av_clamav clamav { }", 1, 0},
-        {"Validate validate/av_fsecure fsecure { daemon = /tmp/.fsav-65534 timeout = 60 }", 1, 1},
+        {"Validate validate/av_fsecure fsecure { daemon = /tmp/.fsav-65534 timeout = 60 "
+         "file_base = /var/tmp }",
+         0, 1},
         {"antivirus \"antivirus1\" { clamav \"clamav1\" { } csapi \"csapi1\" { max_extract_depth = 20 } }", 1, 2},
         {"clamav { }\nantivirus \"antivirus1\" { clamav \"clamav1\" { } }", 0, 1},
         {"antivirus { clamav { } }\n"
@@ -135,10 +159,11 @@ START_TEST(engines_keep_the_order_of_the_file_and_passive_ones_take_no_part)
 {
     struct fixture f;
     load(&f,
-         "antivirus \"a\" { timeout = 30 kaspersky \"k1\" { } clamav \"c1\" { timeout = 5 } clamav \"off\" { enabled = "
+         "antivirus \"a\" { timeout = 30 kaspersky \"k1\" { daemon_is_remote = on } clamav \"c1\" { timeout = 5 } "
+         "clamav \"off\" { enabled = "
          "false } }\n"
          "antivirus \"b\" { clamav \"c2\" { } }",
-         1);
+         0);
     static const char *const names[] = {"k1", "c1", "c2"};
     static const int64_t timeouts[] = {30000, 5000, 10000}; /* inherited, own, default */
     ck_assert_uint_eq(f.fw.engine_count, 3);
@@ -155,9 +180,9 @@ START_TEST(pools_are_found_in_any_case_and_each_used_one_is_listed_once)
     struct fixture f;
     load(&f,
          "ThreadPool \"Slow\" { backlog = 7 stack_size = 16M } ThreadPool \"unused\" { }\n"
-         "antivirus { clamav \"a\" { pool = slow } clamav \"b\" { pool = io } clamav \"c\" { pool = SLOW } kaspersky { "
+         "antivirus { clamav \"a\" { pool = slow } clamav \"b\" { pool = io } clamav \"c\" { pool = SLOW } icap { "
          "pool = cpu } }",
-         1);
+         2);
     static const char *const pools[] = {"Slow", "IO", "Slow", "CPU"};
     for (size_t i = 0; i < 4; i++)
         ck_assert_str_eq(f.fw.engines[i].pool, pools[i]);
@@ -327,6 +352,23 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { daemon = \"/run/a\" cache_clean = on } }", "warning |cache_clean = on|10 minutes"},
         {"antivirus { clamav { probe_interval = 1ms } }", "error |probe_interval = 1ms|between"},
         {"antivirus { clamav { file_base = /var/tmp } }", "warning |file_base|no effect"},
+        {"antivirus { kaspersky { } }", "error |file_base is needed|daemon_is_remote = true"},
+        {"antivirus { kaspersky { protocol = http } }", "error |file_base is needed"},
+        {"antivirus { fsecure { } }", "error |fsecure|file_base is needed"},
+        {"antivirus { fsecure { file_base = tmp } }", "error |file_base = tmp|absolute path"},
+        {"antivirus { fsecure { file_base = \"/var/my files\" } }", "error |file_base|without quotes"},
+        {"antivirus { kaspersky { daemon_is_remote = on daemon = \"192.0.2.1:9001\" file_base = /var/tmp } }",
+         "warning |file_base|reads no files"},
+        {"antivirus { kaspersky { protocol = rest daemon_is_remote = on file_base = /var/tmp } }",
+         "warning |file_base|reads no files"},
+        {"antivirus { kaspersky { daemon = \"192.0.2.1:9001\" file_base = /var/tmp } }",
+         "warning |daemon|on another host"},
+        {"antivirus { kaspersky { daemon_is_remote = on scan_flags = \"b P\" } }", "error |scan_flags|letters only"},
+        {"antivirus { kaspersky { daemon_is_remote = on netscan_command = N1 } }",
+         "error |netscan_command|letters only"},
+        {"antivirus { kaspersky { daemon_is_remote = on protocol = icap } }", "error |aveserver, http, rest"},
+        {"antivirus { kaspersky { daemon_is_remote = on paranoid = on } }", "warning |paranoid|no effect"},
+        {"antivirus { kaspersky { daemon_is_remote = on ignore_signatures = ( A ) } }", "error |behind A would pass"},
         {"antivirus { clamav { mime_decompose = on } }", "warning |mime_decompose|no effect"},
         {"antivirus { clamav { paranoid = on } }", "warning |paranoid|no effect"},
         {"antivirus { clamav { use_wire_rep = on } }", "warning |use_wire_rep|un-stuffed"},
@@ -404,14 +446,14 @@ START_TEST(the_dump_loads_into_the_same_framework_without_new_findings)
 {
     struct fixture f, again;
     load(&f,
-         "antivirus { clamav \"a\" { num_workers = 3 infected_text = \"no \\\"%v\\\"\" } kaspersky { } } ThreadPool "
-         "\"CPU\" { }",
-         2);
+         "antivirus { clamav \"a\" { num_workers = 3 infected_text = \"no \\\"%v\\\"\" } kaspersky { "
+         "daemon_is_remote = on } } ThreadPool \"CPU\" { }",
+         1);
     struct buf out;
     buf_init(&out, 65536);
     ck_assert_int_eq(conf_dump(&f.conf, &fixture_table, &out), ERR_OK);
     ck_assert_int_eq(buf_append_char(&out, '\0'), ERR_OK);
-    load(&again, buf_span(&out).ptr, 2);
+    load(&again, buf_span(&out).ptr, 1);
     ck_assert_uint_eq(again.fw.engine_count, 2);
     ck_assert_int_eq(again.fw.engines[0].conf->max_concurrency, 3);
     ck_assert_str_eq(again.fw.engines[0].conf->infected_text, "no \"%v\"");
@@ -445,7 +487,8 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(the_example_of_the_manual_loads_without_findings)                                                                \
     X(defaults_are_those_of_the_original_but_for_action)                                                               \
-    X(the_kaspersky_example_loads_unchanged_and_is_not_built)                                                          \
+    X(the_kaspersky_example_loads_unchanged)                                                                           \
+    X(daemons_of_other_makers_have_the_defaults_of_the_original)                                                       \
     X(stanzas_of_both_eras_load)                                                                                       \
     X(engines_keep_the_order_of_the_file_and_passive_ones_take_no_part)                                                \
     X(pools_are_found_in_any_case_and_each_used_one_is_listed_once)                                                    \

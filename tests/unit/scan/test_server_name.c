@@ -58,5 +58,24 @@ START_TEST(what_does_not_fit_is_refused)
 }
 END_TEST
 
-#define CASES(X) X(names_are_taken_apart_or_refused) X(what_does_not_fit_is_refused)
+START_TEST(what_is_on_this_host_is_known_by_its_name)
+{
+    static const struct {
+        const char *text;
+        bool local;
+    } rows[] = {{"/run/socket", true},      {"localhost:1", true},        {"LocalHost:1", true},
+                {"127.0.0.1:1", true},      {"127.9.8.7:1", true},        {"[::1]:1", true},
+                {"192.0.2.1:1", false},     {"127.example.org:1", false}, {"[2001:db8::1]:1", false},
+                {"av.example.org:1", false}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct server_name name;
+        struct errtext why;
+        ck_assert(server_name_parse(span_cstr(rows[i].text), 1, &name, &why) == ERR_OK);
+        ck_assert_msg(server_name_is_local(&name) == rows[i].local, "%s", rows[i].text);
+    }
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(names_are_taken_apart_or_refused) X(what_does_not_fit_is_refused) X(what_is_on_this_host_is_known_by_its_name)
 #include "support/check_main.h"

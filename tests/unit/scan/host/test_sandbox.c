@@ -2,10 +2,12 @@
 /* What a worker may do with sockets in each profile. Each case locks a child of its own in and looks at its end. */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -17,7 +19,7 @@
 enum { DONE = 7, REFUSED = 8, NOT_JAILED = 9, STREAM = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK };
 
 struct place {
-    char dir[64];
+    char dir[64], also[80], elsewhere[80];
     uint16_t port, other_port;
     struct sockaddr_un local;
 };
@@ -99,6 +101,21 @@ static int do_fork(const struct place *p)
     return outcome(syscall(SYS_fork));
 }
 
+static int make_file(const char *dir)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/f", dir);
+    return outcome(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640) < 0 ? -1 : unlink(path));
+}
+static int file_in_its_directory(const struct place *p)
+{
+    return make_file(p->also);
+}
+static int file_beside_it(const struct place *p)
+{
+    return make_file(p->elsewhere);
+}
+
 static int bound(int family, struct sockaddr *a, socklen_t len)
 {
     int s = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -114,7 +131,9 @@ static int status_of(int (*deed)(const struct place *p), const struct place *p, 
     if (pid == 0) {
         struct sandbox_level level;
         struct errtext why;
-        struct sandbox box = {.temp = p->dir, .net = net, .ports = &p->port, .port_count = 1};
+        const char *also[] = {p->also};
+        struct sandbox box = {
+            .temp = p->dir, .also = also, .also_count = 1, .net = net, .ports = &p->port, .port_count = 1};
         box.limits = (struct sandbox_limits){.memory = 1U << 30, .stack = 1U << 20, .temp = 1U << 20};
         _exit(sandbox_enter(&box, &level, &why) == ERR_OK && level.seccomp ? deed(p) : NOT_JAILED);
     }
@@ -145,10 +164,16 @@ START_TEST(a_profile_decides_what_a_worker_may_do_with_sockets)
         {"listen", do_listen, KILLED, KILLED, 0},
         {"accept", do_accept, KILLED, KILLED, 0},
         {"fork", do_fork, KILLED, KILLED, 0},
+        {"a file in a directory of its own", file_in_its_directory, DONE, DONE, 0},
+        {"a file beside it", file_beside_it, REFUSED, REFUSED, 1},
     };
     struct place p = {.dir = "/tmp/postern-box-XXXXXX", .local = {.sun_family = AF_UNIX}};
     struct sockaddr_in known = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, other = known;
-    ck_assert(mkdtemp(p.dir) != NULL);
+    char outer[] = "/tmp/postern-out-XXXXXX";
+    ck_assert(mkdtemp(p.dir) != NULL && mkdtemp(outer) != NULL);
+    snprintf(p.also, sizeof(p.also), "%s/own", outer);
+    snprintf(p.elsewhere, sizeof(p.elsewhere), "%s/other", outer);
+    ck_assert(mkdir(p.also, 0700) == 0 && mkdir(p.elsewhere, 0700) == 0);
     snprintf(p.local.sun_path, sizeof(p.local.sun_path), "%s/s", p.dir);
     int listeners[] = {bound(AF_INET, (struct sockaddr *)&known, sizeof(known)),
                        bound(AF_INET, (struct sockaddr *)&other, sizeof(other)),
@@ -169,6 +194,7 @@ START_TEST(a_profile_decides_what_a_worker_may_do_with_sockets)
     for (size_t i = 0; i < ARRAY_SIZE(listeners); i++)
         close(listeners[i]);
     ck_assert(unlink(p.local.sun_path) == 0 && rmdir(p.dir) == 0);
+    ck_assert(rmdir(p.also) == 0 && rmdir(p.elsewhere) == 0 && rmdir(outer) == 0);
 }
 END_TEST
 
