@@ -587,7 +587,7 @@ enum err scan_pool_init(struct scan_pool *p, const struct scan_pool_shared *shar
 {
     const struct framework *fw = shared->framework;
     *p = (struct scan_pool){.shared = shared, .conf = &fw->pools[index], .index = index};
-    p->slot_count = (size_t)p->conf->conf.concurrency;
+    p->slot_count = (size_t)p->conf->conf.concurrency + framework_scanners(fw, p->conf->name);
     p->serving = &p->hosts[0];
     for (size_t i = 0; i < fw->engine_count; i++)
         p->has_database = p->has_database ||

@@ -39,6 +39,26 @@ bool framework_has_database(const struct framework_engine *engine)
     return engine->built && engine->conf->database && engine->conf->daemon.count == 0;
 }
 
+static bool has_scanners(const struct framework_engine *engine)
+{
+    return engine->built && strcmp(engine->type, csapi_class.name) == 0 && engine->conf->daemon.count == 0;
+}
+
+int64_t framework_max_concurrency(const struct framework_engine *engine)
+{
+    int64_t given = engine->conf->max_concurrency;
+    return given == 0 && has_scanners(engine) ? 1 : given;
+}
+
+unsigned framework_scanners(const struct framework *fw, const char *pool)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < fw->engine_count; i++)
+        if (has_scanners(&fw->engines[i]) && strcmp(fw->engines[i].pool, pool) == 0)
+            count += (unsigned)framework_max_concurrency(&fw->engines[i]);
+    return count;
+}
+
 static void framework_add_pool(struct framework *fw, const struct conf_scope *global, const char *name)
 {
     if (framework_pool_index(fw, name) >= 0)

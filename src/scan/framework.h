@@ -22,6 +22,15 @@ enum { ON_UNSCANNABLE_ACTION, ON_UNSCANNABLE_REJECT, ON_UNSCANNABLE_PASS, ON_UNS
 enum { ON_TROUBLE_ON_ERROR, ON_TROUBLE_ERROR_CODE, ON_TROUBLE_NEXT, ON_TROUBLE_PASS };
 enum { ON_ERROR_ERROR_CODE, ON_ERROR_NEXT, ON_ERROR_PASS };
 
+/* What csapi says of its scanner program. */
+struct scanner_conf {
+    const char *path; /* NULL: postern-avscan, beside postern-scan */
+    const char *log;  /* NULL: what it prints is dropped */
+    /* 0: see stanza.c */
+    int64_t max_cumulative_extract_size, max_extract_depth, max_extract_size, max_extract_time_ms, max_file_count;
+    int64_t update_interval_ms;
+};
+
 /* Options common to every engine (momentum.md E2), as its stanza gives them. Shared with the scan host. */
 struct engine_conf {
     bool enabled;
@@ -47,6 +56,7 @@ struct engine_conf {
     bool database_watch;         /* load again when the database changed */
     int64_t database_settle_ms;  /* once it has been quiet for so long */
     int64_t max_signature_loss;  /* percent of the old one's that a new database may lack; 100: any */
+    struct scanner_conf scanner; /* csapi's own */
 };
 
 /* How a pool changes from one generation of its scan host to the next. */
@@ -105,6 +115,10 @@ int framework_pool_index(const struct framework *fw, const char *name);
 
 /* The engine loads a signature database, so that its pool has generations. */
 bool framework_has_database(const struct framework_engine *engine);
+/* Scans of the engine at the same time; 0: as many as its pool has. */
+int64_t framework_max_concurrency(const struct framework_engine *engine);
+/* Processes of scanner programs in POOL (csapi), beside its workers. */
+unsigned framework_scanners(const struct framework *fw, const char *pool);
 
 /* What postern does with a message. */
 struct scan_decision {

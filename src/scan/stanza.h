@@ -15,11 +15,7 @@ struct engine_idle_conf {
     int64_t cache_size;
     const char *context_variable, *skip_context_variable, *file_base, *debug_level;
     bool mime_decompose, paranoid, use_wire_rep;
-    /* csapi */
-    int64_t max_cumulative_extract_size, max_extract_depth, max_extract_size, max_extract_time_ms, max_file_count;
-    int64_t update_interval_ms;
-    bool prefer_mem;
-    const char *scanner_log, *scanner_path;
+    bool prefer_mem; /* csapi */
 };
 
 /* Values of an engine's scope. */
@@ -66,6 +62,10 @@ bool stanza_all(const struct conf_scope *global);
 void stanza_check_scan(const struct conf_scope *scope, struct problems *problems);
 void stanza_check_pool(const struct conf_scope *scope, struct problems *problems);
 void stanza_check_engine(const struct conf_scope *scope, struct problems *problems);
+/* Of an enabled csapi engine: what its common options do not cover. */
+void stanza_check_csapi(const struct conf_scope *scope, const struct engine_stanza *values, struct problems *problems);
+/* OPTION is written in SCOPE or around it. */
+bool stanza_is_given(const struct conf_scope *scope, const char *option);
 
 /* Reply texts: defaults of the rows, and what verdicts without an engine use. */
 #define STANZA_INFECTED_TEXT    "Message refused: it contains the virus \"%v\" (%e, id %i)"

@@ -281,9 +281,15 @@ static void tell_supervisor(const struct broker *b, char type, const struct scan
                  type, err_name(e));
 }
 
+void broker_database_changed(struct broker *b)
+{
+    if (!b->draining && !b->stopping)
+        tell_supervisor(b, 'H', NULL);
+}
+
 static void database_changed(void *arg)
 {
-    tell_supervisor(arg, 'H', NULL);
+    broker_database_changed(arg);
 }
 
 /* Start. */
@@ -379,7 +385,10 @@ static void open_engines(struct broker *b)
 static void raise_descriptor_limit(struct broker *b)
 {
     struct rlimit r;
+    unsigned scanners = framework_scanners(b->options->framework, b->pool->name); /* three each, and a line a worker */
     rlim_t others = (rlim_t)(2 * b->pool->conf.concurrency + SPARE_DESCRIPTORS);
+    if (scanners > 0)
+        others += (rlim_t)b->pool->conf.concurrency + 3 * (rlim_t)scanners;
     rlim_t wanted = (rlim_t)b->pool->conf.backlog + others;
     b->queue_max = b->pool->conf.backlog;
     if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= wanted)
@@ -407,6 +416,7 @@ static int broker_run(struct broker *b)
     loop_deferred_init(&b->dispatch, broker_turn, b);
     deadline_init(&b->stop_limit, b->loop, stop_limit_reached, b);
     loop_watch_init(&b->control, b->loop, b->options->control_fd, control_ready, b);
+    keeper_start(&b->keeper, b);
     pool_dispatch_soon(b);
     canary_start(&b->canary, b, broker_ready);
     loop_run(b->loop);
@@ -429,6 +439,7 @@ static void broker_release(struct broker *b)
         loop_run(b->loop);
         loop_defer_cancel(&b->dispatch);
     }
+    keeper_stop(&b->keeper);
     for (size_t i = 0; i < b->engine_count; i++)
         if (b->engines[i].state)
             b->engines[i].type->close(b->engines[i].state);

@@ -41,7 +41,8 @@ struct worker_setup {
     size_t engine_count;
     const char *temp_base;
     unsigned slot;
-    int channel; /* the only descriptor of the broker's that is kept, beside 0, 1, 2 */
+    int channel; /* with the next one the only descriptor of the broker's that is kept, beside 0, 1, 2 */
+    int keeper;  /* line to the keeper (keeper.h); -1: none */
     int broker;  /* its process id: a worker does not outlive it */
     struct sandbox_limits limits;
     bool net; /* profile of its cage */
