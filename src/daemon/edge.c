@@ -304,6 +304,7 @@ static int edge_prepare(struct edge *e)
         e->loop_count = EDGE_LOOPS_MAX;
     e->shared = (struct proxy_shared){
         .framework = &e->framework,
+        .scans = scan_runtime_new(&e->framework),
         .conf = limits,
         .log = e->log,
         .hostname = daemon->hostname,
@@ -317,7 +318,7 @@ static int edge_prepare(struct edge *e)
         log_text(e->log, LOG_CONFIG, "reason", "spoolbase: %s", why.text);
         return EX_CONFIG;
     }
-    if (!e->shared.iopool || !e->shared.admission) {
+    if (!e->shared.iopool || !e->shared.admission || !e->shared.scans) {
         log_text(e->log, LOG_SHORTAGE, "reason", "not enough memory to start");
         return EX_OSERR;
     }
@@ -379,6 +380,7 @@ static void edge_release(struct edge *e)
             loop_free(l->loop);
     }
     admission_free(e->shared.admission);
+    scan_runtime_free(e->shared.scans);
     if (e->shared.spool)
         spool_close(e->shared.spool);
     mem_free(e);

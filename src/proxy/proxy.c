@@ -31,7 +31,7 @@ struct proxy *proxy_new(const struct proxy_shared *shared, struct loop *l, struc
     list_init(&p->dead);
     loop_deferred_init(&p->reaper, proxy_reap, p);
     p->backends = backend_pool_new(l, shared->targets, shared->target_count, shared->loops, shared->log);
-    p->scans = scan_client_new(l, shared->framework, shared->log, index == 0);
+    p->scans = scan_client_new(l, shared->scans, shared->log, index == 0);
     if (!p->backends || !p->scans) {
         proxy_free(p);
         return NULL;

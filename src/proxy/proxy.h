@@ -14,13 +14,13 @@
 #include "proxy/admission.h"
 #include "proxy/backend.h"
 #include "proxy/proxy_conf.h"
-#include "scan/framework.h"
 #include "scan/scan_client.h"
 #include "spool/message.h"
 
 /* Immutable or safe for all threads; outlives every proxy. */
 struct proxy_shared {
     const struct framework *framework;
+    struct scan_runtime *scans; /* of that framework */
     const struct proxy_conf *conf;
     const struct log *log;
     const char *hostname;

@@ -5,7 +5,7 @@
 
 #include "proxy/backend.h"
 #include "scan/framework.h"
-#include "scan/scan_client.h"
+#include "scan/scan_run.h"
 #include "smtp/smtp.h"
 #include "spool/message.h"
 

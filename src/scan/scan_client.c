@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Jobs out, answers in. What comes from a scan host is hostile input: a job is found through a bounded table by slot
- * and serial number, the name of the engine that decided is our own, and a record that makes no sense ends the channel.
+ * and serial number, and a record that makes no sense ends the channel.
  *
- * A run walks along the engines: run_advance() sends the next job or notes at once why it cannot, until a job is on its
- * way or the verdict is known. Callers are told from the loop's deferred calls only, so nothing here is freed under our
- * feet.
+ * Callers are told from the loop's calls only, so nothing here is freed under our feet.
  */
 #include "scan/scan_client.h"
 #include "base/mem.h"
 #include "base/obj.h"
-#include "io/deadline.h"
-#include "scan/ignore.h"
 #include "sys/clock.h"
 #include "sys/fdpass.h"
 #include <errno.h>
@@ -18,7 +14,6 @@
 
 enum {
     CLIENT_MAGIC = 0x5ca9c11e,
-    RUN_MAGIC = 0x5ca9a094,
     /* Jobs on their way from one loop: more than a pool's Backlog holds for it in practice; one pointer each. */
     SLOT_BITS = 12,
     SLOT_COUNT = 1 << SLOT_BITS,
@@ -36,7 +31,7 @@ struct client_channel {
     unsigned generation;
     int fd; /* -1: none */
     struct loop_watch watch;
-    struct list jobs; /* scan_run.node */
+    struct list calls; /* scan_call.node */
     bool retired;
     struct list node; /* in client->retired */
     struct loop_deferred reaper;
@@ -53,16 +48,17 @@ struct client_engine {
 struct scan_client {
     unsigned magic;
     struct loop *loop;
-    const struct framework *fw;
+    struct scan_runtime *runtime;
+    const struct framework *fw; /* of the runtime */
     const struct log *log;
     bool log_status;
     struct client_channel *channels[LIMIT_ENGINES]; /* by pool; NULL: none */
     struct list retired;
     struct client_engine engines[LIMIT_ENGINES];
-    struct scan_run *slots[SLOT_COUNT];
+    struct scan_call *slots[SLOT_COUNT];
     uint64_t serial; /* of the last job */
     uint64_t late_answers;
-    size_t runs;
+    size_t calls; /* on their way */
     void (*changed)(void *arg);
     void *changed_arg;
     struct loop_deferred change;
@@ -70,32 +66,8 @@ struct scan_client {
     void *broken_arg;
 };
 
-/* All engines with names and reasons of common length; far below a log line. */
-enum { SCAN_RUN_WORDS = 1024 };
-
-struct scan_run {
-    unsigned magic;
-    struct scan_client *client;
-    int fd;
-    uint64_t size;
-    uint8_t digest[32];
-    void (*wake)(void *arg);
-    void *arg;
-    size_t engine; /* index of the engine that is asked, or is asked next */
-    uint64_t job;  /* its id; 0: no job is on its way */
-    struct client_channel *channel;
-    struct list node; /* in channel->jobs */
-    struct deadline deadline;
-    struct loop_deferred done;
-    bool begun; /* VERDICT holds an engine's word */
-    bool finished;
-    struct verdict verdict;
-    char words[SCAN_RUN_WORDS]; /* of each engine, in their order */
-    size_t words_len;
-};
-
-static void run_result(struct scan_run *r, const struct verdict *v);
-static void run_advance(struct scan_run *r);
+/* Sends the call's job; otherwise WHY is its ERROR verdict. */
+static bool call_ask(struct scan_call *call, struct verdict *why);
 
 /* ---- engine states ---- */
 
@@ -168,13 +140,6 @@ static bool engine_status(struct scan_client *c, const struct client_channel *ch
 
 /* ---- channels ---- */
 
-static void run_error(struct scan_run *r, enum verdict_reason reason, const char *detail)
-{
-    struct verdict v;
-    verdict_set(&v, VERDICT_ERROR, reason, detail);
-    run_result(r, &v);
-}
-
 static void channel_drop(struct client_channel *ch)
 {
     loop_watch_stop(&ch->watch);
@@ -199,56 +164,72 @@ static void channel_discard(struct client_channel *ch)
 }
 
 /* The job is no longer on its way: its slot is free, its timer off. */
-static void run_unlink(struct scan_run *r)
+static void call_unlink(struct scan_call *call)
 {
-    if (r->job == 0)
+    if (call->id == 0)
         return;
-    struct client_channel *ch = r->channel;
-    r->client->slots[r->job & (SLOT_COUNT - 1)] = NULL;
-    r->job = 0;
-    r->channel = NULL;
-    list_remove(&r->node);
-    deadline_clear(&r->deadline);
-    if (ch->retired && list_empty(&ch->jobs))
+    struct client_channel *ch = call->channel;
+    call->client->slots[call->id & (SLOT_COUNT - 1)] = NULL;
+    call->client->calls--;
+    call->id = 0;
+    call->channel = NULL;
+    list_remove(&call->node);
+    deadline_clear(&call->deadline);
+    if (ch->retired && list_empty(&ch->calls))
         channel_discard(ch);
 }
 
-/* Ends the jobs of a channel that is gone; their runs go on with the next engine. */
-static void jobs_fail(struct list *jobs, enum verdict_reason reason, const char *detail)
+static void call_end(struct scan_call *call, const struct verdict *v)
+{
+    call_unlink(call);
+    call->answered(call, v);
+}
+
+static void call_fail(struct scan_call *call, enum verdict_reason reason, const char *detail)
+{
+    struct verdict v;
+    verdict_set(&v, VERDICT_ERROR, reason, detail);
+    call_end(call, &v);
+}
+
+/* Ends the calls of a channel that is gone; their owners go on. */
+static void calls_fail(struct list *calls, enum verdict_reason reason, const char *detail)
 {
     struct list *node;
-    while ((node = list_take(jobs)) != NULL)
-        run_error(container_of(node, struct scan_run, node), reason, detail);
+    while ((node = list_take(calls)) != NULL)
+        call_fail(container_of(node, struct scan_call, node), reason, detail);
 }
 
 /* Gives the jobs of a retired channel that is gone to the generation that replaced it: a reload, or an older host that
  * dies after it, is no reason to turn a message away. */
-static void jobs_repeat(struct list *jobs)
+static void calls_repeat(struct list *calls)
 {
     struct list *node;
-    while ((node = list_take(jobs)) != NULL) {
-        struct scan_run *r = container_of(node, struct scan_run, node);
-        run_unlink(r);
-        run_advance(r);
+    while ((node = list_take(calls)) != NULL) {
+        struct scan_call *call = container_of(node, struct scan_call, node);
+        struct verdict why;
+        call_unlink(call);
+        if (!call_ask(call, &why))
+            call->answered(call, &why);
     }
 }
 
 static void channel_close(struct client_channel *ch, enum verdict_reason reason, const char *detail)
 {
     struct scan_client *c = ch->client;
-    struct list jobs;
-    list_init(&jobs);
-    list_move_all(&jobs, &ch->jobs);
+    struct list calls;
+    list_init(&calls);
+    list_move_all(&calls, &ch->calls);
     bool retired = ch->retired;
     channel_discard(ch);
     if (retired) {
-        jobs_repeat(&jobs);
+        calls_repeat(&calls);
         return;
     }
     c->channels[ch->pool] = NULL;
     list_append(&c->retired, &ch->node);
     engines_lost(c, ch, detail);
-    jobs_fail(&jobs, reason, detail);
+    calls_fail(&calls, reason, detail);
 }
 
 static void channel_broken(struct client_channel *ch)
@@ -263,14 +244,14 @@ static void channel_broken(struct client_channel *ch)
 static void answer_arrived(struct client_channel *ch, const struct scan_answer *a)
 {
     struct scan_client *c = ch->client;
-    struct scan_run *r = c->slots[a->id & (SLOT_COUNT - 1)];
-    if (!r || r->job != a->id || r->channel != ch) {
+    struct scan_call *call = c->slots[a->id & (SLOT_COUNT - 1)];
+    if (!call || call->id != a->id || call->channel != ch) {
         c->late_answers++;
         return;
     }
     struct verdict v = a->verdict;
     v.generation = ch->generation;
-    run_result(r, &v);
+    call_end(call, &v);
 }
 
 /* False: the record makes no sense here. */
@@ -322,7 +303,7 @@ static void channel_retire(struct client_channel *ch)
     ch->retired = true;
     list_append(&ch->client->retired, &ch->node);
     engines_lost(ch->client, ch, NULL);
-    if (list_empty(&ch->jobs))
+    if (list_empty(&ch->calls))
         channel_discard(ch);
 }
 
@@ -343,7 +324,7 @@ void scan_client_attach(struct scan_client *c, int pool_index, unsigned generati
     ch->pool = pool_index;
     ch->generation = generation;
     ch->fd = fd;
-    list_init(&ch->jobs);
+    list_init(&ch->calls);
     list_init(&ch->node);
     loop_deferred_init(&ch->reaper, channel_reap, ch);
     loop_watch_init(&ch->watch, c->loop, fd, channel_ready, ch);
@@ -353,13 +334,16 @@ void scan_client_attach(struct scan_client *c, int pool_index, unsigned generati
 
 /* ---- the client ---- */
 
-struct scan_client *scan_client_new(struct loop *l, const struct framework *fw, const struct log *log, bool log_status)
+struct scan_client *scan_client_new(struct loop *l, struct scan_runtime *runtime, const struct log *log,
+                                    bool log_status)
 {
+    const struct framework *fw = runtime->framework;
     struct scan_client *c = MEM_NEW(struct scan_client);
     if (!c)
         return NULL;
     OBJ_INIT(c, CLIENT_MAGIC);
     c->loop = l;
+    c->runtime = runtime;
     c->fw = fw;
     c->log = log;
     c->log_status = log_status;
@@ -375,7 +359,7 @@ void scan_client_free(struct scan_client *c)
     if (!c)
         return;
     OBJ_CHECK(c, CLIENT_MAGIC);
-    if (c->runs > 0) /* they would point into freed memory */
+    if (c->calls > 0) /* they would point into freed memory */
         abort();
     for (size_t i = 0; i < LIMIT_ENGINES; i++)
         if (c->channels[i])
@@ -412,102 +396,47 @@ void scan_client_on_broken(struct scan_client *c, void (*broken)(void *arg, int 
     c->broken_arg = arg;
 }
 
+struct loop *scan_client_loop(const struct scan_client *c)
+{
+    return c->loop;
+}
+
+struct scan_runtime *scan_client_runtime(const struct scan_client *c)
+{
+    return c->runtime;
+}
+
+const struct scan_status *scan_client_status(const struct scan_client *c, size_t index, unsigned *generation)
+{
+    const struct client_engine *e = &c->engines[index];
+    const struct client_channel *ch = e->pool >= 0 ? c->channels[e->pool] : NULL;
+    *generation = ch ? ch->generation : 0;
+    return &e->status;
+}
+
 uint64_t scan_client_late_answers(const struct scan_client *c)
 {
     return c->late_answers;
 }
 
-/* ---- runs ---- */
+/* ---- calls ---- */
 
-static void run_done(void *arg)
+static void job_cancel(const struct scan_call *call)
 {
-    struct scan_run *r = arg;
-    OBJ_CHECK(r, RUN_MAGIC);
-    r->wake(r->arg); /* R may be gone now */
-}
-
-static void run_finish(struct scan_run *r)
-{
-    r->finished = true;
-    loop_defer(r->client->loop, &r->done);
-}
-
-static uint64_t add_saturated(uint64_t a, uint64_t b)
-{
-    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
-/* "clamav1=infected:Some.Virus", with what it was about where there is something. What does not fit is left out. */
-static void run_add_word(struct scan_run *r, const struct verdict *v)
-{
-    const char *about = v->name[0] ? v->name : v->reason != VERDICT_REASON_NONE ? verdict_reason_word(v->reason) : "";
-    char word[LIMIT_ENGINE_NAME + LIMIT_VERDICT_NAME + 32];
-    int len = snprintf(word, sizeof(word), "%s%s=%s%s%s", r->words_len ? "; " : "", v->engine,
-                       verdict_class_word(v->class), about[0] ? ":" : "", about);
-    if (len <= 0 || (size_t)len >= sizeof(r->words) - r->words_len)
-        return;
-    memcpy(r->words + r->words_len, word, (size_t)len + 1);
-    r->words_len += (size_t)len;
-}
-
-/* The whole message is a declared false alarm. Names are the engine's business: it alone can look for what is behind
- * one. */
-static void run_ignore(const struct scan_run *r, struct verdict *v)
-{
-    const struct conf_list *ignored = &r->client->fw->engines[r->engine].conf->ignore_signatures;
-    bool found = v->class == VERDICT_INFECTED || v->class == VERDICT_UNSCANNABLE;
-    if (!found || !ignore_holds_digest(ignored, r->digest))
-        return;
-    char detail[LIMIT_VERDICT_TEXT + 1];
-    snprintf(detail, sizeof(detail), "%s %.128s: the message is in ignore_signatures", verdict_class_word(v->class),
-             v->name[0] ? v->name : verdict_reason_word(v->reason));
-    v->class = VERDICT_CLEAN; /* the rest stays true: times, database, generation */
-    v->reason = VERDICT_REASON_NONE;
-    v->name[0] = '\0';
-    verdict_copy_text(v->detail, sizeof(v->detail), span_cstr(detail));
-}
-
-/* Joins the word of the engine that was asked into the verdict. */
-static void run_note(struct scan_run *r, const struct verdict *from)
-{
-    struct verdict v = *from;
-    run_ignore(r, &v);
-    verdict_copy_text(v.engine, sizeof(v.engine), span_cstr(r->client->fw->engines[r->engine].name));
-    run_add_word(r, &v);
-    uint64_t queue_us = add_saturated(r->verdict.queue_us, v.queue_us);
-    uint64_t scan_us = add_saturated(r->verdict.scan_us, v.scan_us);
-    if (!r->begun || framework_outranks(r->client->fw, &v, &r->verdict))
-        r->verdict = v;
-    r->verdict.queue_us = queue_us;
-    r->verdict.scan_us = scan_us;
-    r->begun = true;
-    r->engine++;
-}
-
-/* The engine that was asked has spoken, or will not. */
-static void run_result(struct scan_run *r, const struct verdict *v)
-{
-    run_unlink(r);
-    run_note(r, v);
-    run_advance(r);
-}
-
-static void job_cancel(struct scan_run *r)
-{
-    struct scan_record record = {.type = SCAN_CANCEL, .cancel = r->job};
+    struct scan_record record = {.type = SCAN_CANCEL, .cancel = call->id};
     unsigned char bytes[SCAN_RECORD_SIZE];
     size_t len = scan_record_encode(&record, bytes);
     /* When it cannot be sent, the deadline ends the job at the broker. */
-    if (r->channel->fd >= 0 && fdpass_send(r->channel->fd, span_of(bytes, len), -1) != ERR_OK)
+    if (call->channel->fd >= 0 && fdpass_send(call->channel->fd, span_of(bytes, len), -1) != ERR_OK)
         return;
 }
 
-static void run_expired(void *arg)
+static void call_expired(void *arg)
 {
-    struct scan_run *r = arg;
-    OBJ_CHECK(r, RUN_MAGIC);
-    job_cancel(r);
-    run_error(r, VERDICT_REASON_TIMEOUT, "no answer from the scan host before the deadline");
+    struct scan_call *call = arg;
+    OBJ_CHECK(call->client, CLIENT_MAGIC);
+    job_cancel(call);
+    call_fail(call, VERDICT_REASON_TIMEOUT, "no answer from the scan host before the deadline");
 }
 
 /* A free slot for the next job and its id, or 0. The serial number in the upper bits makes ids unique for good. */
@@ -540,33 +469,32 @@ static enum verdict_reason engine_obstacle(const struct scan_client *c, size_t e
     return VERDICT_REASON_NONE;
 }
 
-static enum err job_send(const struct scan_run *r, const struct client_channel *ch, uint64_t id)
+static enum err job_send(const struct scan_call *call, const struct client_channel *ch, uint64_t id)
 {
-    const struct framework_engine *engine = &r->client->fw->engines[r->engine];
+    const struct framework_engine *engine = &call->client->fw->engines[call->engine];
     struct scan_record record = {.type = SCAN_JOB};
     unsigned char bytes[SCAN_RECORD_SIZE];
     record.job.id = id;
-    record.job.size = r->size;
+    record.job.size = call->size;
     record.job.deadline_us = clock_monotonic_us() + (uint64_t)engine->conf->timeout_ms * 1000;
     verdict_copy_text(record.job.engine, sizeof(record.job.engine), span_cstr(engine->name));
-    memcpy(record.job.digest, r->digest, sizeof(record.job.digest));
+    memcpy(record.job.digest, call->digest, sizeof(record.job.digest));
     size_t len = scan_record_encode(&record, bytes);
-    return fdpass_send(ch->fd, span_of(bytes, len), r->fd);
+    return fdpass_send(ch->fd, span_of(bytes, len), call->fd);
 }
 
-/* Asks the engine that is next; otherwise WHY is its ERROR verdict. */
-static bool run_ask(struct scan_run *r, struct verdict *why)
+static bool call_ask(struct scan_call *call, struct verdict *why)
 {
-    struct scan_client *c = r->client;
+    struct scan_client *c = call->client;
     const char *detail = NULL;
-    enum verdict_reason reason = engine_obstacle(c, r->engine, &detail);
+    enum verdict_reason reason = engine_obstacle(c, call->engine, &detail);
     if (reason != VERDICT_REASON_NONE) {
         verdict_set(why, VERDICT_ERROR, reason, detail);
         return false;
     }
-    struct client_channel *ch = c->channels[c->engines[r->engine].pool];
+    struct client_channel *ch = c->channels[c->engines[call->engine].pool];
     uint64_t id = job_id(c);
-    enum err e = id ? job_send(r, ch, id) : ERR_AGAIN;
+    enum err e = id ? job_send(call, ch, id) : ERR_AGAIN;
     if (e == ERR_AGAIN) {
         verdict_set(why, VERDICT_ERROR, VERDICT_REASON_OVERLOAD, "too many scans are waiting");
         return false;
@@ -576,79 +504,38 @@ static bool run_ask(struct scan_run *r, struct verdict *why)
                     e == ERR_IO ? strerror(errno) : "the scan host closed the channel");
         return false;
     }
-    r->job = id;
-    r->channel = ch;
-    c->slots[id & (SLOT_COUNT - 1)] = r;
-    list_append(&ch->jobs, &r->node);
-    deadline_set_ms(&r->deadline, (uint64_t)c->fw->engines[r->engine].conf->timeout_ms + GRACE_MS);
+    call->id = id;
+    call->channel = ch;
+    c->slots[id & (SLOT_COUNT - 1)] = call;
+    c->calls++;
+    list_append(&ch->calls, &call->node);
+    deadline_set_ms(&call->deadline, (uint64_t)c->fw->engines[call->engine].conf->timeout_ms + GRACE_MS);
     return true;
 }
 
-static void run_advance(struct scan_run *r)
+void scan_call_init(struct scan_call *call, struct scan_client *c,
+                    void (*answered)(struct scan_call *call, const struct verdict *v))
 {
-    struct verdict why;
-    const struct framework *fw = r->client->fw;
-    while (r->engine < fw->engine_count && !(r->begun && framework_is_final(fw, &r->verdict))) {
-        if (run_ask(r, &why))
-            return;
-        run_note(r, &why);
-    }
-    run_finish(r);
+    *call = (struct scan_call){.client = c, .answered = answered, .fd = -1};
+    list_init(&call->node);
+    deadline_init(&call->deadline, c->loop, call_expired, call);
 }
 
-struct scan_run *scan_run_start(struct scan_client *c, int fd, uint64_t size, const uint8_t digest[32],
-                                void (*wake)(void *arg), void *arg)
+bool scan_call_send(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
+                    struct verdict *why)
 {
-    OBJ_CHECK(c, CLIENT_MAGIC);
-    struct scan_run *r = MEM_NEW(struct scan_run);
-    if (!r)
-        return NULL;
-    OBJ_INIT(r, RUN_MAGIC);
-    r->client = c;
-    r->fd = fd;
-    r->size = size;
-    memcpy(r->digest, digest, sizeof(r->digest));
-    r->wake = wake;
-    r->arg = arg;
-    list_init(&r->node);
-    deadline_init(&r->deadline, c->loop, run_expired, r);
-    loop_deferred_init(&r->done, run_done, r);
-    c->runs++;
-    if (c->fw->scan_off) {
-        verdict_set(&r->verdict, VERDICT_SKIPPED, VERDICT_REASON_SCAN_OFF, NULL);
-        run_finish(r);
-    } else if (c->fw->engine_count == 0) {
-        verdict_set(&r->verdict, VERDICT_ERROR, VERDICT_REASON_NO_ENGINE, NULL);
-        run_finish(r);
-    } else {
-        run_advance(r);
-    }
-    return r;
+    OBJ_CHECK(call->client, CLIENT_MAGIC);
+    call->engine = engine;
+    call->fd = fd;
+    call->size = size;
+    memcpy(call->digest, digest, sizeof(call->digest));
+    return call_ask(call, why);
 }
 
-const struct verdict *scan_run_verdict(const struct scan_run *r)
+void scan_call_cancel(struct scan_call *call)
 {
-    OBJ_CHECK(r, RUN_MAGIC);
-    return r->finished ? &r->verdict : NULL;
-}
-
-const char *scan_run_words(const struct scan_run *r)
-{
-    OBJ_CHECK(r, RUN_MAGIC);
-    return r->words;
-}
-
-void scan_run_free(struct scan_run *r)
-{
-    if (!r)
+    if (call->id == 0)
         return;
-    OBJ_CHECK(r, RUN_MAGIC);
-    if (r->job != 0) {
-        job_cancel(r);
-        run_unlink(r);
-    }
-    loop_defer_cancel(&r->done);
-    r->client->runs--;
-    OBJ_FINI(r);
-    mem_free(r);
+    job_cancel(call);
+    call_unlink(call);
 }

@@ -3,7 +3,8 @@
  *
  * src/scan is the edge's side of scanning: verdict.h (this) and verdict.def, the one table of classes and reasons;
  * scan_ipc.h the records between edge, scan host and worker (pure, fuzzed: both directions are decoded as hostile
- * input); scan_client.h the channels of one loop to the scan hosts; framework.h engines, stanzas (stanza.def lists
+ * input); scan_client.h the channels of one loop to the scan hosts; scan_run.h one message's way through the engines; runtime.h
+ * what engines are and have done, for all loops; framework.h engines, stanzas (stanza.def lists
  * their classes) and decisions. host/ and engine/ belong to the program postern-scan.
  */
 #ifndef SCAN_VERDICT_H

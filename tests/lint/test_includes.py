@@ -42,7 +42,7 @@ class Tree(unittest.TestCase):
             "scan": ["io/loop.h", "conf/directive.h", "scan/verdict.def"],
             "scan/engine": ["scan/framework.h", "conf/conf.h", "digest/sha256.h"],
             "scan/host": ["scan/engine/engine.h", "io/loop.h", "io/deadline.h", "scan/scan_ipc.h"],
-            "proxy": ["smtp/server.h", "scan/scan_client.h", "conf/conf.h"],
+            "proxy": ["smtp/server.h", "scan/scan_run.h", "conf/conf.h"],
             "daemon": ["scan/host/host.h", "proxy/proxy_conf.h"],
         }.items():
             self.write(f"src/{folder}/a.c", SPDX + "".join(f'#include "{header}"\n' for header in headers))

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The engines of the in-memory player: src/scan/scan_client.h without scan hosts. As the test engine does, it obeys the
+/* The engines of the in-memory player: src/scan/scan_client.h and scan_run.h without scan hosts. As the test engine does, it obeys the
  * first line `X-Fake: ORDER` of the message that gives a verdict, so that a scenario means the same in both players:
  * clean | infected NAME | unscannable REASON | error REASON | delay MS (then the next) | hang (until the timeout). */
 #include "base/mem.h"
 #include "base/num.h"
 #include "io/deadline.h"
-#include "scan/scan_client.h"
+#include "scan/scan_run.h"
 #include <unistd.h>
 
 enum { LOOK_AT = 65536 };
 
 struct scan_client {
     struct loop *loop;
+    struct scan_runtime *runtime;
     const struct framework *framework;
 };
 
@@ -25,13 +26,14 @@ struct scan_run {
     void *arg;
 };
 
-struct scan_client *scan_client_new(struct loop *l, const struct framework *fw, const struct log *log, bool log_status)
+struct scan_client *scan_client_new(struct loop *l, struct scan_runtime *runtime, const struct log *log,
+                                    bool log_status)
 {
     struct scan_client *c = MEM_NEW(struct scan_client);
     (void)log;
     (void)log_status;
     if (c)
-        *c = (struct scan_client){.loop = l, .framework = fw};
+        *c = (struct scan_client){.loop = l, .runtime = runtime, .framework = runtime->framework};
     return c;
 }
 
@@ -44,6 +46,8 @@ static void run_done(void *arg)
 {
     struct scan_run *r = arg;
     r->done = true;
+    if (!r->client->framework->scan_off)
+        engine_runtime_count(&r->client->runtime->engines[0], &r->verdict);
     r->wake(r->arg);
 }
 

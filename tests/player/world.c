@@ -524,6 +524,7 @@ void world_start(struct world *w, const struct setup *setup, const struct manner
     }
     w->shared = (struct proxy_shared){
         .framework = &setup->framework,
+        .scans = scan_runtime_new(&setup->framework),
         .conf = setup->limits,
         .log = &w->log,
         .hostname = "gw.example.org",
@@ -575,6 +576,7 @@ void world_release(struct world *w)
     }
     iopool_free(w->shared.iopool);
     admission_free(w->shared.admission);
+    scan_runtime_free(w->shared.scans);
     mailbox_free(w->mailbox);
     buf_release(&w->log_lines);
     buf_release(&w->deliveries);

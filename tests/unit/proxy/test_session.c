@@ -104,6 +104,7 @@ static void bench_init(struct bench *b)
     ck_assert_ptr_nonnull(mkdtemp(b->spool));
     b->target = (struct backend_target){b->backend.name, b->backend.addr, &b->server, "gw.example.org"};
     b->shared = (struct proxy_shared){.framework = &b->framework,
+                                      .scans = scan_runtime_new(&b->framework),
                                       .conf = &b->limits,
                                       .log = &b->log,
                                       .hostname = "gw.example.org",
@@ -143,6 +144,7 @@ static void bench_release(struct bench *b)
     mailbox_free(b->mailbox);
     loop_free(b->loop);
     admission_free(b->shared.admission);
+    scan_runtime_free(b->shared.scans);
     spool_close(b->shared.spool);
     char command[96];
     snprintf(command, sizeof(command), "rm -r %s", b->spool);

@@ -2,7 +2,7 @@
 /* A loop's channels to scan hosts, over real SEQPACKET pairs: the other end is a broker that follows a script. */
 #include "io/deadline.h"
 #include "io/loop.h"
-#include "scan/scan_client.h"
+#include "scan/scan_run.h"
 #include "sys/clock.h"
 #include "sys/fdpass.h"
 #include "sys/memfd.h"
@@ -27,6 +27,7 @@ struct bench {
     struct loop *loop;
     struct framework fw;
     struct engine_conf conf[4];
+    struct scan_runtime *runtime;
     struct scan_client *client;
     struct broker broker[POOLS];
     struct deadline guard;
@@ -153,7 +154,9 @@ static void bench_open(struct bench *b, size_t engines)
 
 static void bench_start(struct bench *b, bool log_status)
 {
-    b->client = scan_client_new(b->loop, &b->fw, &b->log, log_status);
+    b->runtime = scan_runtime_new(&b->fw);
+    ck_assert_ptr_nonnull(b->runtime);
+    b->client = scan_client_new(b->loop, b->runtime, &b->log, log_status);
     ck_assert_ptr_nonnull(b->client);
     scan_client_on_change(b->client, bench_changed, b);
 }
@@ -183,6 +186,7 @@ static void broker_open(struct bench *b, int pool)
 static void bench_close(struct bench *b)
 {
     scan_client_free(b->client);
+    scan_runtime_free(b->runtime);
     for (int i = 0; i < POOLS; i++)
         broker_close(b, i);
     close(b->message);

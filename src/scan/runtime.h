@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engines are and have done while the edge runs: switches and counters, one set per engine, shared by all
+ * loops. Counters only grow; reading them while they do gives each one's value of some recent moment, not of one common
+ * moment. Made once before the loops start, freed after their end.
+ */
+#ifndef SCAN_RUNTIME_H
+#define SCAN_RUNTIME_H
+
+#include "scan/framework.h"
+#include <stdatomic.h>
+
+struct engine_runtime {
+    const struct framework_engine *engine;
+    atomic_bool disabled; /* by an administrator's command: not asked until it is enabled again */
+    /* Messages and MIME parts that the engine looked at (clean, infected, unscannable); viruses among the messages. No
+     * engine here cures. Until messages are taken apart each counts as one part. */
+    atomic_uint_fast64_t checked, parts, detected, cured;
+    atomic_uint_fast64_t classes[VERDICT_CLASS_COUNT], reasons[VERDICT_REASON_COUNT]; /* of its words */
+    atomic_uint_fast64_t scan_us, queue_us;                                           /* sums over CHECKED */
+};
+
+struct scan_runtime {
+    const struct framework *framework;
+    struct engine_runtime engines[LIMIT_ENGINES]; /* in the framework's order */
+};
+
+/* FW outlives it. NULL: no memory. */
+struct scan_runtime *scan_runtime_new(const struct framework *fw);
+void scan_runtime_free(struct scan_runtime *r);
+/* Counts the word V of the engine E. Any thread. */
+void engine_runtime_count(struct engine_runtime *e, const struct verdict *v);
+/* The engine named NAME, or NULL. */
+struct engine_runtime *scan_runtime_find(struct scan_runtime *r, const char *name);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* A run walks along the engines: run_advance() asks the next one or notes at once why it cannot, until a call is on its
+ * way or the verdict is known. The name of the engine that decided is our own, never an answer's.
+ */
+#include "scan/scan_run.h"
+#include "base/mem.h"
+#include "base/obj.h"
+#include "scan/ignore.h"
+
+enum { RUN_MAGIC = 0x5ca9a094 };
+
+/* All engines with names and reasons of common length; far below a log line. */
+enum { SCAN_RUN_WORDS = 1024 };
+
+struct scan_run {
+    unsigned magic;
+    struct scan_runtime *runtime;
+    struct scan_call call;
+    int fd;
+    uint64_t size;
+    uint8_t digest[32];
+    void (*wake)(void *arg);
+    void *arg;
+    size_t engine; /* index of the engine that is asked, or is asked next */
+    struct loop *loop;
+    struct loop_deferred done;
+    bool begun; /* VERDICT holds an engine's word */
+    bool finished;
+    struct verdict verdict;
+    char words[SCAN_RUN_WORDS]; /* of each engine, in their order */
+    size_t words_len;
+};
+
+static void run_done(void *arg)
+{
+    struct scan_run *r = arg;
+    OBJ_CHECK(r, RUN_MAGIC);
+    r->wake(r->arg); /* R may be gone now */
+}
+
+static void run_finish(struct scan_run *r)
+{
+    r->finished = true;
+    loop_defer(r->loop, &r->done);
+}
+
+static uint64_t add_saturated(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* "clamav1=infected:Some.Virus", with what it was about where there is something. What does not fit is left out. */
+static void run_add_word(struct scan_run *r, const struct verdict *v)
+{
+    const char *about = v->name[0] ? v->name : v->reason != VERDICT_REASON_NONE ? verdict_reason_word(v->reason) : "";
+    char word[LIMIT_ENGINE_NAME + LIMIT_VERDICT_NAME + 32];
+    int len = snprintf(word, sizeof(word), "%s%s=%s%s%s", r->words_len ? "; " : "", v->engine,
+                       verdict_class_word(v->class), about[0] ? ":" : "", about);
+    if (len <= 0 || (size_t)len >= sizeof(r->words) - r->words_len)
+        return;
+    memcpy(r->words + r->words_len, word, (size_t)len + 1);
+    r->words_len += (size_t)len;
+}
+
+/* The whole message is a declared false alarm. Names are the engine's business: it alone can look for what is behind
+ * one. */
+static void run_ignore(const struct scan_run *r, struct verdict *v)
+{
+    const struct conf_list *ignored = &r->runtime->framework->engines[r->engine].conf->ignore_signatures;
+    bool found = v->class == VERDICT_INFECTED || v->class == VERDICT_UNSCANNABLE;
+    if (!found || !ignore_holds_digest(ignored, r->digest))
+        return;
+    char detail[LIMIT_VERDICT_TEXT + 1];
+    snprintf(detail, sizeof(detail), "%s %.128s: the message is in ignore_signatures", verdict_class_word(v->class),
+             v->name[0] ? v->name : verdict_reason_word(v->reason));
+    v->class = VERDICT_CLEAN; /* the rest stays true: times, database, generation */
+    v->reason = VERDICT_REASON_NONE;
+    v->name[0] = '\0';
+    verdict_copy_text(v->detail, sizeof(v->detail), span_cstr(detail));
+}
+
+/* Joins the word of the engine that was asked into the verdict. */
+static void run_note(struct scan_run *r, const struct verdict *from)
+{
+    struct verdict v = *from;
+    run_ignore(r, &v);
+    verdict_copy_text(v.engine, sizeof(v.engine), span_cstr(r->runtime->framework->engines[r->engine].name));
+    run_add_word(r, &v);
+    engine_runtime_count(&r->runtime->engines[r->engine], &v);
+    uint64_t queue_us = add_saturated(r->verdict.queue_us, v.queue_us);
+    uint64_t scan_us = add_saturated(r->verdict.scan_us, v.scan_us);
+    if (!r->begun || framework_outranks(r->runtime->framework, &v, &r->verdict))
+        r->verdict = v;
+    r->verdict.queue_us = queue_us;
+    r->verdict.scan_us = scan_us;
+    r->begun = true;
+    r->engine++;
+}
+
+static bool run_is_settled(const struct scan_run *r)
+{
+    const struct framework *fw = r->runtime->framework;
+    return r->engine == fw->engine_count || (r->begun && framework_is_final(fw, &r->verdict));
+}
+
+static void run_advance(struct scan_run *r)
+{
+    struct verdict why;
+    while (!run_is_settled(r)) {
+        if (atomic_load(&r->runtime->engines[r->engine].disabled)) {
+            r->engine++;
+            continue;
+        }
+        if (scan_call_send(&r->call, r->engine, r->fd, r->size, r->digest, &why))
+            return;
+        run_note(r, &why);
+    }
+    if (!r->begun)
+        verdict_set(&r->verdict, VERDICT_ERROR, VERDICT_REASON_NO_ENGINE, "every engine is switched off");
+    run_finish(r);
+}
+
+/* The engine that was asked has spoken, or will not. */
+static void run_answered(struct scan_call *call, const struct verdict *v)
+{
+    struct scan_run *r = container_of(call, struct scan_run, call);
+    OBJ_CHECK(r, RUN_MAGIC);
+    run_note(r, v);
+    run_advance(r);
+}
+
+struct scan_run *scan_run_start(struct scan_client *c, int fd, uint64_t size, const uint8_t digest[32],
+                                void (*wake)(void *arg), void *arg)
+{
+    struct scan_run *r = MEM_NEW(struct scan_run);
+    if (!r)
+        return NULL;
+    OBJ_INIT(r, RUN_MAGIC);
+    r->runtime = scan_client_runtime(c);
+    r->loop = scan_client_loop(c);
+    r->fd = fd;
+    r->size = size;
+    memcpy(r->digest, digest, sizeof(r->digest));
+    r->wake = wake;
+    r->arg = arg;
+    scan_call_init(&r->call, c, run_answered);
+    loop_deferred_init(&r->done, run_done, r);
+    if (r->runtime->framework->scan_off) {
+        verdict_set(&r->verdict, VERDICT_SKIPPED, VERDICT_REASON_SCAN_OFF, NULL);
+        run_finish(r);
+    } else if (r->runtime->framework->engine_count == 0) {
+        verdict_set(&r->verdict, VERDICT_ERROR, VERDICT_REASON_NO_ENGINE, NULL);
+        run_finish(r);
+    } else {
+        run_advance(r);
+    }
+    return r;
+}
+
+const struct verdict *scan_run_verdict(const struct scan_run *r)
+{
+    OBJ_CHECK(r, RUN_MAGIC);
+    return r->finished ? &r->verdict : NULL;
+}
+
+const char *scan_run_words(const struct scan_run *r)
+{
+    OBJ_CHECK(r, RUN_MAGIC);
+    return r->words;
+}
+
+void scan_run_free(struct scan_run *r)
+{
+    if (!r)
+        return;
+    OBJ_CHECK(r, RUN_MAGIC);
+    scan_call_cancel(&r->call);
+    loop_defer_cancel(&r->done);
+    OBJ_FINI(r);
+    mem_free(r);
+}
