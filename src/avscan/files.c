@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Who runs it by hand trusts the files no more than a mail server does, but it is their shell, and the files lie anywhere:
- * there is no cage here, as with clamscan. */
+/* Who runs it by hand trusts the files no more than a mail server does, but it is their shell, and the files lie
+ * anywhere: there is no cage here, as with clamscan. */
 #include "avscan/files.h"
 #include "avscan/report.h"
 #include "scan/engine/engine.h"

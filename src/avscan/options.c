@@ -30,8 +30,18 @@ const char avscan_usage[] =
     "  --max-file-count N                files inside one file; 0: no limit (5000)\n"
     "exit status: 0 no virus, 1 a virus was found, 2 neither: something could not be scanned, or not as a whole\n";
 
-enum { OPTION_DATABASE = 256, OPTION_SERVE, OPTION_VERSION, OPTION_HELP, OPTION_DEPTH, OPTION_SIZE, OPTION_CUMULATIVE,
-       OPTION_TIME, OPTION_TIME_MS, OPTION_FILES };
+enum {
+    OPTION_DATABASE = 256,
+    OPTION_SERVE,
+    OPTION_VERSION,
+    OPTION_HELP,
+    OPTION_DEPTH,
+    OPTION_SIZE,
+    OPTION_CUMULATIVE,
+    OPTION_TIME,
+    OPTION_TIME_MS,
+    OPTION_FILES
+};
 
 static bool read_value(int option, const char *text, struct avscan_options *out, struct errtext *why)
 {

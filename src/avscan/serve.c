@@ -60,8 +60,8 @@ static enum err lock_in(struct server *s, struct errtext *why)
         return ERR_IO;
     }
     enum err e = engine_clamav.worker_start(s->engine, temp, why);
-    const struct sandbox box = {
-        .temp = temp, .limits = {.memory = RLIM_INFINITY, .stack = RLIM_INFINITY, .temp = RLIM_INFINITY}};
+    const struct sandbox box = {.temp = temp,
+                                .limits = {.memory = RLIM_INFINITY, .stack = RLIM_INFINITY, .temp = RLIM_INFINITY}};
     return e == ERR_OK ? sandbox_enter(&box, &level, why) : e;
 }
 

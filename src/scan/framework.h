@@ -29,6 +29,8 @@ struct scanner_conf {
     /* 0: see stanza.c */
     int64_t max_cumulative_extract_size, max_extract_depth, max_extract_size, max_extract_time_ms, max_file_count;
     int64_t update_interval_ms;
+    /* No options: descriptors of both, where somebody opened them for us; 0: not. */
+    int program_fd, log_fd;
 };
 
 /* Options common to every engine (momentum.md E2), as its stanza gives them. Shared with the scan host. */

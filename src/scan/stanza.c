@@ -131,9 +131,10 @@ ENGINE(kaspersky_class, "kaspersky", "validate/av_kaspersky", kaspersky_rows, fa
        "an engine that asks a Kaspersky daemon (not built yet)");
 ENGINE(fsecure_class, "fsecure", "validate/av_fsecure", fsecure_rows, false,
        "an engine that asks F-Secure's fsavd (not built yet)");
-ENGINE(csapi_class, "csapi", "validate/csapi", csapi_rows, false,
-       "an engine that scans in processes of another program (postern-avscan), or asks Symantec Scan Engine where daemon "
-       "is set");
+ENGINE(
+    csapi_class, "csapi", "validate/csapi", csapi_rows, false,
+    "an engine that scans in processes of another program (postern-avscan), or asks Symantec Scan Engine where daemon "
+    "is set");
 ENGINE(icap_class, "icap", NULL, common_rows, true, "an engine that asks an ICAP server (not built yet)");
 ENGINE(command_class, "command", NULL, common_rows, true, "an engine that runs a program (not built yet)");
 ENGINE(plugin_class, "plugin", NULL, common_rows, true, "an engine in a vendor's plug-in (not built yet)");

@@ -3,11 +3,11 @@
  * ec_avscan is done by postern-avscan here, or by any program that speaks scanner_protocol.h.
  *
  * Three processes, each with one duty: the host (keeper.h) starts the programs, each in a cage of its own (profile
- * exec), and passes datagrams on; a worker, in the strict cage as ever, asks the host and waits, so that deadlines, queue
- * and answers are those of every other engine; the program loads its definitions once and scans message after message.
- * So no process that may start a program ever sees a message, and the program never sees the pool's channels. There are
- * max_concurrency of them, as in the original, each with the definitions in its memory: a program per worker would load
- * them more often than they can be used, one per message would load them all the time.
+ * exec), and passes datagrams on; a worker, in the strict cage as ever, asks the host and waits, so that deadlines,
+ * queue and answers are those of every other engine; the program loads its definitions once and scans message after
+ * message. So no process that may start a program ever sees a message, and the program never sees the pool's channels.
+ * There are max_concurrency of them, as in the original, each with the definitions in its memory: a program per worker
+ * would load them more often than they can be used, one per message would load them all the time.
  *
  * This file is the part of the broker (open) and of the worker (scan). */
 #include <errno.h>
@@ -57,14 +57,14 @@ static enum err default_path(char path[PATH_SIZE], struct errtext *why)
 }
 
 /* The program as it is now: what is put in its place later is not started. */
-static enum err open_program(struct csapi *c, struct errtext *why)
+static enum err open_program(struct csapi *c, const char *source, struct errtext *why)
 {
     struct stat st = {0};
     char magic[4] = "";
-    int fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = open(source, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) != 0)
         errtext_set(why, "scanner_path %s: %s", c->path, strerror(errno));
-    else if (!S_ISREG(st.st_mode) || faccessat(AT_FDCWD, c->path, X_OK, AT_EACCESS) != 0)
+    else if (!S_ISREG(st.st_mode) || faccessat(AT_FDCWD, source, X_OK, AT_EACCESS) != 0)
         errtext_set(why, "scanner_path %s: expected a program that user %u may execute", c->path, (unsigned)geteuid());
     else if (st.st_mode & S_IWOTH)
         errtext_set(why, "scanner_path %s: everybody may write it (mode %04o)", c->path, (unsigned)st.st_mode & 07777U);
@@ -72,7 +72,7 @@ static enum err open_program(struct csapi *c, struct errtext *why)
         errtext_set(why, "scanner_path %s: expected a program, not a script: its cage lets it start nothing else",
                     c->path);
     else
-        c->program.fd = open(c->path, O_PATH | O_CLOEXEC);
+        c->program.fd = open(source, O_PATH | O_CLOEXEC);
     if (fd >= 0)
         close(fd);
     struct stat now;
@@ -84,12 +84,17 @@ static enum err open_program(struct csapi *c, struct errtext *why)
     return ERR_DENIED;
 }
 
-static enum err open_log(struct csapi *c, const char *path, struct errtext *why)
+static enum err open_log(struct csapi *c, const struct scanner_conf *conf, struct errtext *why)
 {
     struct stat st;
+    const char *path = conf->log;
     if (!path)
         return ERR_OK;
-    c->program.log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    if (conf->log_fd > 0)
+        c->program.log = fcntl(conf->log_fd, F_DUPFD_CLOEXEC, 0);
+    else
+        c->program.log =
+            open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (c->program.log < 0 || fstat(c->program.log, &st) != 0) {
         errtext_set(why, "scanner_log %s: %s (it is opened as user %u)", path, strerror(errno), (unsigned)geteuid());
         return ERR_IO;
@@ -165,10 +170,12 @@ static enum err csapi_open(const struct engine_conf *conf, void **state, struct 
         errtext_set(why, "scanner_path is longer than %d octets", PATH_SIZE - 1);
         e = ERR_RANGE;
     }
+    char source[32];
+    snprintf(source, sizeof(source), "/proc/self/fd/%d", conf->scanner.program_fd);
     if (e == ERR_OK)
-        e = open_program(c, why);
+        e = open_program(c, conf->scanner.program_fd > 0 ? source : c->path, why);
     if (e == ERR_OK)
-        e = open_log(c, conf->scanner.log, why);
+        e = open_log(c, &conf->scanner, why);
     if (e != ERR_OK) {
         csapi_close(c);
         return e;

@@ -21,9 +21,9 @@
  *                                                             end
  *   End of file at descriptor 3: nobody wants it any more, it ends.
  *
- * Whatever else it sends, or sends out of turn, gets it killed, and the message at hand is an ERROR. What it prints goes
- * to scanner_log. TMPDIR names its own directory, emptied before each start. It has one thread, starts no other program
- * and opens no socket (scan/host/sandbox.h, profile exec).
+ * Whatever else it sends, or sends out of turn, gets it killed, and the message at hand is an ERROR. What it prints
+ * goes to scanner_log. TMPDIR names its own directory, emptied before each start. It has one thread, starts no other
+ * program and opens no socket (scan/host/sandbox.h, profile exec).
  *
  * A worker asks the host (scan/host/keeper.h) for such a scan by ASK, and gets a RESULT with the number of its own.
  */
@@ -46,9 +46,9 @@ enum {
 };
 
 struct scanner_ready {
-    bool refused;                        /* it will not scan; `text` says why */
-    uint64_t definitions, signatures;    /* 0: unknown */
-    char text[LIMIT_VERDICT_TEXT + 1];   /* version; or why it refuses */
+    bool refused;                         /* it will not scan; `text` says why */
+    uint64_t definitions, signatures;     /* 0: unknown */
+    char text[LIMIT_VERDICT_TEXT + 1];    /* version; or why it refuses */
     char missing[LIMIT_VERDICT_TEXT + 1]; /* what it cannot do, as struct engine_info has it */
 };
 

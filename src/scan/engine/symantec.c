@@ -127,7 +127,8 @@ static enum err send_request(struct symantec *s, struct link_connection *l)
         if (e != ERR_OK)
             return e;
         if (at == 0) {
-            int n = snprintf(front, sizeof(front), "Version 2\nAVSCAN\nmessage.eml\n%llu\n", (unsigned long long)s->size);
+            int n =
+                snprintf(front, sizeof(front), "Version 2\nAVSCAN\nmessage.eml\n%llu\n", (unsigned long long)s->size);
             begin -= n;
             memcpy(begin, front, (size_t)n);
         }

@@ -333,6 +333,12 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
 {
     struct host_engine *e = &b->engines[b->engine_count++];
     struct errtext why = {.text = "this version cannot run engines of that type"};
+    const struct scan_host_scanner *scanners = b->options->scanners;
+    e->values = *conf->conf;
+    if (scanners) {
+        e->values.scanner.program_fd = scanners[conf - b->options->framework->engines].program;
+        e->values.scanner.log_fd = scanners[conf - b->options->framework->engines].log;
+    }
     uint64_t begun = clock_monotonic_us();
     e->conf = conf;
     e->type = engine_type_find(conf->type, conf->conf);
@@ -340,7 +346,7 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
     e->database = e->type && e->type->database ? e->type->database(conf->conf) : NULL;
     if (e->database && conf->conf->database_watch)
         watch_add(&b->databases, e->database, (uint64_t)conf->conf->database_settle_ms);
-    if (e->type && e->type->open(conf->conf, &e->state, &e->info, &why) == ERR_OK) {
+    if (e->type && e->type->open(&e->values, &e->state, &e->info, &why) == ERR_OK) {
         e->status = SCAN_ENGINE_READY;
         b->net = b->net || e->type->cage == ENGINE_CAGE_NET;
     }

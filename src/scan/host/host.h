@@ -13,6 +13,11 @@
 #include "base/log.h"
 #include "scan/framework.h"
 
+/* Descriptors of one engine's scanner program and of its log; 0: not given, the engine opens them by itself. */
+struct scan_host_scanner {
+    int program, log;
+};
+
 struct scan_host_options {
     const struct framework *framework;
     size_t pool_index;
@@ -25,6 +30,7 @@ struct scan_host_options {
                               supervisor, or made here when it did not */
     bool temp_is_tmpfs;    /* each slot is a tmpfs with its own size */
     const struct log *log;
+    const struct scan_host_scanner *scanners; /* LIMIT_ENGINES, by engine of the framework; NULL: none */
 };
 /* Runs until control ends, or until it has drained. Returns the exit status of the process. */
 int scan_host_run(const struct scan_host_options *o);

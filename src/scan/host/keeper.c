@@ -379,10 +379,14 @@ static size_t make_environment(char temp[], const char **out, size_t max)
 {
     static const char *const passed[] = {
 #ifdef POSTERN_SANITIZED
-        "ASAN_OPTIONS",       "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS",
+        "ASAN_OPTIONS",
+        "UBSAN_OPTIONS",
+        "TSAN_OPTIONS",
+        "LSAN_OPTIONS",
 #endif
 #ifdef POSTERN_SANDBOX_SWITCH
-        "POSTERN_NO_SECCOMP", "GCOV_PREFIX",
+        "POSTERN_NO_SECCOMP",
+        "GCOV_PREFIX",
 #endif
         NULL};
     size_t count = 0;

@@ -138,8 +138,9 @@ static const struct jail_call net_calls[] = {
     ANY(getpeername),
 };
 
-/* From the first instruction of a program to its work: the loader maps code, the C library sets itself up, and a program
- * of ours then closes the strict cage behind itself. send(2) and recv(2) are sendto and recvfrom. No clone in any form. */
+/* From the first instruction of a program to its work: the loader maps code, the C library sets itself up, and a
+ * program of ours then closes the strict cage behind itself. send(2) and recv(2) are sendto and recvfrom. No clone in
+ * any form. */
 static const struct jail_call exec_calls[] = {
     ANY(mmap),
     ANY(mprotect),
@@ -222,8 +223,8 @@ static bool seccomp_is_lifted(void)
 #endif
 }
 
-/* The common calls and those of TABLE; a row of TABLE takes the place of one with conditions for the same call. EXTRA is
- * one more row, or NULL. abort(3) sends itself a signal; with another process as the target the call is refused. */
+/* The common calls and those of TABLE; a row of TABLE takes the place of one with conditions for the same call. EXTRA
+ * is one more row, or NULL. abort(3) sends itself a signal; with another process as the target the call is refused. */
 static enum err install_filter(const struct jail_call *table, size_t table_count, const struct jail_call *extra)
 {
     struct jail_call
@@ -269,14 +270,14 @@ enum err sandbox_enter(const struct sandbox *box, struct sandbox_level *level, s
 
 /* The dynamic loader that programs of this machine name is executed with them. */
 static const char *const loaders[] = {
-    "/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1",         "/lib/ld-linux.so.2",
+    "/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1",       "/lib/ld-linux.so.2",
     "/lib/ld-linux-armhf.so.3",    "/lib/ld-linux-riscv64-lp64d.so.1", "/lib64/ld64.so.2",
 };
 
 /* Those that exist. */
 static size_t exec_paths(const struct sandbox_exec *box, const char *program, struct jail_path *out)
 {
-    static const char *const readable[] = {"/usr",       "/lib",         "/lib64",      "/etc/ld.so.cache",
+    static const char *const readable[] = {"/usr",       "/lib",         "/lib64",     "/etc/ld.so.cache",
                                            "/etc/ssl",   "/dev/urandom", "/proc/self", "/etc/localtime",
                                            "/dev/random"};
     size_t count = 0;
@@ -308,9 +309,8 @@ enum err sandbox_enter_exec(const struct sandbox_exec *box, struct sandbox_level
     }
     if (seccomp_is_lifted())
         return ERR_OK;
-    const struct jail_call itself = {
-        SYS_execveat,
-        {{JAIL_ARG_EQ, 0, (uint64_t)box->program}, {JAIL_ARG_EQ, 4, AT_EMPTY_PATH}}};
+    const struct jail_call itself = {SYS_execveat,
+                                     {{JAIL_ARG_EQ, 0, (uint64_t)box->program}, {JAIL_ARG_EQ, 4, AT_EMPTY_PATH}}};
     if (install_filter(exec_calls, ARRAY_SIZE(exec_calls), &itself) != ERR_OK) {
         errtext_set(why, "the seccomp filter cannot be installed: %s", strerror(errno));
         return ERR_IO;

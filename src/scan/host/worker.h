@@ -10,6 +10,7 @@
 /* One engine of the pool. */
 struct host_engine {
     const struct framework_engine *conf;
+    struct engine_conf values; /* of the stanza, and the descriptors that the supervisor opened for it */
     const struct engine_type *type;
     void *state;
     struct engine_info info;
