@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Scanner processes and those who wait for them. A scanner is OFF (with a pause running, unless the host stops),
- * STARTING until it is READY, then IDLE or BUSY, and ENDING between our kill and its end. */
+/* Scanner processes and those who wait for them. A scanner is OFF (with a pause running, unless the host stops), or DUE
+ * where there is no pause, STARTING until it is READY, then IDLE or BUSY, and ENDING between our kill and its end. */
 #include "scan/host/keeper.h"
 
 #include "base/mem.h"
@@ -26,7 +26,7 @@ enum {
     OUTPUT_FD = SCANNER_FD + 1, /* in the program, until it becomes 1 and 2 */
 };
 
-enum scanner_state { SCANNER_OFF, SCANNER_STARTING, SCANNER_IDLE, SCANNER_BUSY, SCANNER_ENDING };
+enum scanner_state { SCANNER_OFF, SCANNER_DUE, SCANNER_STARTING, SCANNER_IDLE, SCANNER_BUSY, SCANNER_ENDING };
 struct keeper_scanner {
     struct keeper_engine *engine;
     unsigned slot; /* of its temporary directory */
@@ -36,6 +36,7 @@ struct keeper_scanner {
     struct deadline limit;    /* of its start, its scan, or the pause before the next start */
     struct keeper_line *line; /* that the scan is for; NULL: nobody any more */
     uint64_t serial;          /* of the last request */
+    bool was_busy;            /* when it was killed: that was a message's doing, not a reason for a pause */
     bool closed;              /* it closed its channel: its end is due */
 };
 
@@ -189,7 +190,7 @@ static void schedule_start(struct keeper_scanner *s)
     unsigned doublings = e->failures < 8 ? e->failures : 8;
     uint64_t pause = e->failures == 0 ? 0 : (uint64_t)PAUSE_FIRST_MS << (doublings - 1);
     e->failures++;
-    s->state = SCANNER_OFF;
+    s->state = pause == 0 ? SCANNER_DUE : SCANNER_OFF;
     if (e->keeper->broker->stopping)
         return;
     deadline_init(&s->limit, e->keeper->broker->loop, scanner_start, s);
@@ -201,6 +202,7 @@ static void scanner_kill(struct keeper_scanner *s, const char *code, const char 
     log_end_of(s, text);
     if (s->line)
         line_fail(s->line, code, text);
+    s->was_busy = s->state == SCANNER_BUSY;
     s->state = SCANNER_ENDING;
     deadline_clear(&s->limit);
     loop_watch_set(&s->channel_watch, 0);
@@ -334,6 +336,8 @@ static void scanner_exited(void *arg, int events)
         log_end_of(s, text);
     }
     struct keeper_line *line = s->state == SCANNER_BUSY ? s->line : NULL;
+    if (s->state == SCANNER_BUSY || s->was_busy)
+        e->failures = 0;
     if (line) {
         pool_note_fault(line->worker, &info);
         line_fail(line, "POSTERN_RESULT_CRASH", text);
@@ -471,7 +475,7 @@ static void scanner_start(void *arg)
     }
     s->state = SCANNER_STARTING;
     s->line = NULL;
-    s->closed = false;
+    s->closed = s->was_busy = false;
     loop_watch_init(&s->pid_watch, b->loop, s->pidfd, scanner_exited, s);
     loop_watch_set(&s->pid_watch, LOOP_READ);
     loop_watch_init(&s->channel_watch, b->loop, s->channel, scanner_readable, s);
@@ -521,6 +525,15 @@ static struct keeper_scanner *find_scanner(const struct keeper_engine *e, enum s
     return NULL;
 }
 
+static bool somebody_will_come(const struct keeper_engine *e)
+{
+    static const enum scanner_state hopeful[] = {SCANNER_DUE, SCANNER_STARTING, SCANNER_BUSY, SCANNER_ENDING};
+    for (size_t i = 0; i < ARRAY_SIZE(hopeful); i++)
+        if (find_scanner(e, hopeful[i]))
+            return true;
+    return false;
+}
+
 static void dispatch(struct keeper_engine *e)
 {
     uint64_t now = loop_now_us(e->keeper->broker->loop);
@@ -536,7 +549,7 @@ static void dispatch(struct keeper_engine *e)
             given = give(s, line, now);
         if (given)
             continue;
-        if (find_scanner(e, SCANNER_STARTING) || find_scanner(e, SCANNER_BUSY) || find_scanner(e, SCANNER_ENDING))
+        if (somebody_will_come(e))
             return;
         line_fail(line, "POSTERN_RESULT_DOWN", e->why);
     }
@@ -611,7 +624,7 @@ static void engine_stop(struct keeper_engine *e)
     for (unsigned i = 0; i < e->program->count; i++) {
         struct keeper_scanner *s = &e->scanners[i];
         deadline_clear(&s->limit);
-        if (s->state == SCANNER_OFF)
+        if (s->pid == 0)
             continue;
         if (s->line)
             line_forget(s->line);

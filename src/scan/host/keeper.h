@@ -4,9 +4,10 @@
  * no message; what a program says is hostile input of at most one bounded datagram (scanner_protocol.h), and anything
  * out of turn ends the program.
  *
- * A program that ends, is killed at a deadline or does not start is started again: at once the first time, then after a
- * pause that doubles from 0.1 s to 10 s, until one has given an answer. While none of an engine's programs runs or
- * starts, who asks is told so at once (down).
+ * A program that ends or is killed in the middle of a message is started again at once, and who waits goes on waiting.
+ * One that does not become ready, or ends without having anything to do, is started again after a pause that doubles
+ * from 0.1 s to 10 s, until one has given an answer. While none of an engine's programs runs or starts, who asks is
+ * told so at once (down).
  *
  * A worker that goes away leaves its scan behind: the program finishes it for nobody, within its deadline, rather than
  * being killed and loading its definitions again.
