@@ -39,5 +39,10 @@
 /* Name of an engine instance: the original's limit. */
 #define LIMIT_ENGINE_NAME 40
 #define LIMIT_ENGINES     16
+/* A dictionary of context variables: what a site's own listeners and engines set, with room to spare; names of engines
+ * and options (128) are part of the keys. */
+#define LIMIT_DICT_ENTRIES 64
+#define LIMIT_DICT_KEY     160
+#define LIMIT_DICT_VALUE   1024
 
 #endif

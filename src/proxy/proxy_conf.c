@@ -4,6 +4,7 @@
 #include "proxy/proxy_conf.h"
 #include "io/addr.h"
 #include "proxy/backend.h"
+#include "scan/framework.h"
 
 #define LISTEN(field) CONF_OFFSET(listen_conf, field)
 static const struct directive listen_rows[] = {
@@ -49,7 +50,8 @@ static const struct directive listen_rows[] = {
      .type = DIRECTIVE_DICT,
      .offset = LISTEN(context),
      .reload = RELOAD_LIVE,
-     .description = "The original's connection context of this listener. No effect in this version."},
+     .description = "Context variables of every connection to this listener, which engines and policy read: "
+                    "[ skip_virus_check = yes ] keeps its mail from being scanned."},
     {.name = "listen_backlog",
      .type = DIRECTIVE_INT,
      .offset = LISTEN(listen_backlog),
@@ -169,6 +171,26 @@ static const struct directive proxy_rows[] = {
          "When upload and scan take longer, the backend connection is given back and the envelope is replayed later."},
 };
 
+static const struct conf_scope *global_of(const struct conf_scope *scope)
+{
+    while (scope->parent)
+        scope = scope->parent;
+    return scope;
+}
+
+/* What is larger than an engine takes is received, and then refused as too large for the engine. */
+static void check_engine_sizes(const struct conf_scope *scope, struct problems *problems)
+{
+    const struct listen_conf *conf = scope->values;
+    const char *engine, *option;
+    int64_t limit = framework_size_limit(global_of(scope), &engine, &option);
+    if (limit > 0 && conf->max_message_size > limit)
+        problem_warning(problems, scope, "max_message_size",
+                        "the engine \"%s\" looks at messages up to %lld octets only (%s): larger ones are taken and "
+                        "then unscannable (too large)",
+                        engine, (long long)limit, option);
+}
+
 static void listen_check(const struct conf_scope *scope, struct problems *problems)
 {
     const struct listen_conf *conf = scope->values;
@@ -176,8 +198,7 @@ static void listen_check(const struct conf_scope *scope, struct problems *proble
         problem_warning(problems, scope, "smtp_extensions", "it has no effect in this version");
     if (conf->reconfig_message)
         problem_warning(problems, scope, "reconfig_message", "it has no effect in this version");
-    if (conf->context.count > 0)
-        problem_warning(problems, scope, "context", "it has no effect in this version");
+    check_engine_sizes(scope, problems);
     struct addr a;
     struct errtext why;
     if (addr_parse(span_cstr(scope->name), 25, &a, &why) != ERR_OK)

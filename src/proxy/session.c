@@ -143,6 +143,7 @@ void session_end(struct session *s, const char *reason)
 void session_free(struct session *s)
 {
     smtp_server_release(&s->smtp);
+    dict_release(&s->context);
     OBJ_FINI(s);
     mem_free(s);
 }

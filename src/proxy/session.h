@@ -70,11 +70,12 @@ struct session {
     uint64_t said, said_when_armed; /* octets of replies given to the stream: now, and when SILENCE was set */
     bool hold_expired, ended, linger, half_closed, sealing;
     const char *close_reason;
+    struct dict context; /* of the connection: context.h */
     char id[32];
     struct addr peer;
     char peer_text[ADDR_TEXT];
     uint64_t started_us;
-    unsigned messages, delivered;
+    unsigned messages, delivered, recipients;
 };
 
 /* session.c */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The log lines of a session. Ids first, so that a cut line still can be found by them. */
-#include "proxy/session.h"
+#include "proxy/context.h"
 
 static void session_log_begin(struct log_record *r, const struct session *s, enum log_event event)
 {
@@ -111,6 +111,9 @@ void session_log_message(const struct session *s, const char *outcome)
     log_u64(&r, "size", t->size);
     if (t->decided)
         session_log_verdict(&r, t);
+    char context[LIMIT_LOG_FIELD];
+    if (context_words(s, context, sizeof(context)))
+        log_cstr(&r, "context", context);
     if (t->reply_code) {
         struct smtp_reply reply = transaction_reply(t);
         log_reply(&r, "reply", &reply);

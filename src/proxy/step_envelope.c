@@ -117,6 +117,7 @@ static void session_relay_reply(struct session *s, enum smtp_client_verb verb, c
         struct recipient *r = &t->recipients[t->answered - 1];
         r->accepted = accepted;
         t->accepted += accepted;
+        s->recipients += accepted;
         argument = span_cstr(r->path);
     }
     t->answered++;

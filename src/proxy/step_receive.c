@@ -2,7 +2,7 @@
 /* STEP_RECEIVE, STEP_SCAN, STEP_DECIDE: the message comes in and is sealed, the engines look at it, the configuration
  * decides. The backend waits meanwhile, but not longer than backend_hold. */
 #include "base/mem.h"
-#include "proxy/session.h"
+#include "proxy/context.h"
 #include <errno.h>
 
 /* The backend while it has nothing to do: it may be given back after a while, or leave by itself. Either way the
@@ -126,6 +126,17 @@ enum step_result step_receive(struct session *s)
     return STEP_WAIT;
 }
 
+static bool variable_is_set(void *arg, const char *name)
+{
+    char value[CONTEXT_VALUE];
+    return context_get(arg, name, value) != NULL;
+}
+
+static enum err set_variable(void *arg, const char *name, const char *value)
+{
+    return context_set_message(arg, name, value);
+}
+
 enum step_result step_scan(struct session *s)
 {
     struct transaction *t = s->transaction;
@@ -136,8 +147,13 @@ enum step_result step_scan(struct session *s)
         return STEP_WAIT;
     }
     if (!t->run) {
-        t->run = scan_run_start(s->proxy->scans, message_fd(t->message), t->size, message_digest(t->message)->bytes,
-                                session_wake, s);
+        const struct scan_subject subject = {.fd = message_fd(t->message),
+                                             .size = t->size,
+                                             .digest = message_digest(t->message)->bytes,
+                                             .is_set = variable_is_set,
+                                             .set = set_variable,
+                                             .arg = s};
+        t->run = scan_run_start(s->proxy->scans, &subject, session_wake, s);
         if (!t->run)
             verdict_set(&t->verdict, VERDICT_ERROR, VERDICT_REASON_MEMORY, "no memory for a scan");
     }

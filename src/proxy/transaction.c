@@ -26,6 +26,7 @@ void transaction_free(struct transaction *t)
     mem_free(t->recipients);
     mem_free(t->reverse_path);
     mem_free(t->engine_words);
+    dict_release(&t->context);
     mem_free(t);
 }
 

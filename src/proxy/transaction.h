@@ -3,6 +3,7 @@
 #ifndef PROXY_TRANSACTION_H
 #define PROXY_TRANSACTION_H
 
+#include "base/dict.h"
 #include "proxy/backend.h"
 #include "scan/framework.h"
 #include "scan/scan_run.h"
@@ -51,6 +52,7 @@ struct transaction {
     /* verdict */
     struct scan_run *run;
     struct verdict verdict;
+    struct dict context; /* of the message: context.h */
     char *engine_words; /* what each engine said, where several were asked; NULL: the verdict says it all */
     struct scan_decision decision;
     bool decided;

@@ -95,3 +95,21 @@ void framework_init(struct framework *fw, const struct conf_scope *global)
             framework_add_pool(fw, global, engine->pool);
     }
 }
+
+int64_t framework_size_limit(const struct conf_scope *global, const char **engine, const char **option)
+{
+    int64_t smallest = 0;
+    if (stanza_scan_off(global))
+        return 0;
+    for (const struct conf_scope *scope = NULL; (scope = stanza_next_engine(global, scope));) {
+        const struct engine_conf *conf = &((const struct engine_stanza *)scope->values)->conf;
+        bool by_file = conf->max_filesize > 0 && (conf->max_scansize == 0 || conf->max_filesize <= conf->max_scansize);
+        int64_t limit = by_file ? conf->max_filesize : conf->max_scansize;
+        if (!stanza_engine_enabled(scope) || limit == 0 || (smallest > 0 && limit >= smallest))
+            continue;
+        smallest = limit;
+        *engine = stanza_engine_name(scope);
+        *option = by_file ? "max_filesize" : "max_scansize";
+    }
+    return smallest;
+}

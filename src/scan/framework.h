@@ -44,6 +44,7 @@ struct engine_conf {
     int64_t error_code;
     int64_t timeout_ms;
     const char *pool; /* NULL: the engine's default pool */
+    const char *context_variable, *skip_context_variable; /* see subject.h; NULL: TYPE_status, none */
     int64_t max_concurrency;
     /* texts of our replies; %v virus or reason, %e engine, %i message id */
     const char *infected_text, *unscannable_text, *error_text;
@@ -121,6 +122,10 @@ bool framework_has_database(const struct framework_engine *engine);
 int64_t framework_max_concurrency(const struct framework_engine *engine);
 /* Processes of scanner programs in POOL (csapi), beside its workers. */
 unsigned framework_scanners(const struct framework *fw, const char *pool);
+
+/* The largest message that every enabled engine of the configuration GLOBAL looks at, in octets; 0: no engine has a
+ * limit. *ENGINE and *OPTION: whose limit it is. For checks of a configuration. */
+int64_t framework_size_limit(const struct conf_scope *global, const char **engine, const char **option);
 
 /* What postern does with a message. */
 struct scan_decision {

@@ -16,16 +16,17 @@ struct scan_run {
     unsigned magic;
     struct scan_runtime *runtime;
     struct scan_call call;
-    int fd;
-    uint64_t size;
+    struct scan_subject subject;
     uint8_t digest[32];
     void (*wake)(void *arg);
     void *arg;
     size_t engine; /* index of the engine that is asked, or is asked next */
     struct loop *loop;
     struct loop_deferred done;
-    bool begun; /* VERDICT holds an engine's word */
+    bool begun;        /* VERDICT holds an engine's word */
+    bool switched_off; /* an engine was passed over that would have looked */
     bool finished;
+    char skipped_by[SUBJECT_VARIABLE]; /* the last variable that kept an engine from looking */
     struct verdict verdict;
     char words[SCAN_RUN_WORDS]; /* of each engine, in their order */
     size_t words_len;
@@ -84,6 +85,9 @@ static void run_note(struct scan_run *r, const struct verdict *from)
 {
     struct verdict v = *from;
     run_ignore(r, &v);
+    /* Whoever reads the context would take a missing mark for clean. */
+    if (subject_mark(&r->subject, &r->runtime->framework->engines[r->engine], &v) != ERR_OK)
+        verdict_set(&v, VERDICT_ERROR, VERDICT_REASON_ENGINE, "no room for the context variables of the result");
     verdict_copy_text(v.engine, sizeof(v.engine), span_cstr(r->runtime->framework->engines[r->engine].name));
     run_add_word(r, &v);
     engine_runtime_count(&r->runtime->engines[r->engine], &v);
@@ -103,20 +107,45 @@ static bool run_is_settled(const struct scan_run *r)
     return r->engine == fw->engine_count || (r->begun && framework_is_final(fw, &r->verdict));
 }
 
+/* The next engine has nothing to say about this message. */
+static bool run_passes_over(struct scan_run *r)
+{
+    char name[SUBJECT_VARIABLE];
+    const char *variable = subject_skip(&r->subject, &r->runtime->framework->engines[r->engine], name);
+    if (variable)
+        snprintf(r->skipped_by, sizeof(r->skipped_by), "%s", variable);
+    else if (atomic_load(&r->runtime->engines[r->engine].disabled))
+        r->switched_off = true;
+    else
+        return false;
+    return true;
+}
+
+/* No engine has looked. */
+static void run_conclude_unseen(struct scan_run *r)
+{
+    char detail[LIMIT_VERDICT_TEXT + 1];
+    snprintf(detail, sizeof(detail), "%s is set", r->skipped_by);
+    if (r->switched_off)
+        verdict_set(&r->verdict, VERDICT_ERROR, VERDICT_REASON_NO_ENGINE, "every engine is switched off");
+    else
+        verdict_set(&r->verdict, VERDICT_SKIPPED, VERDICT_REASON_SKIP_VARIABLE, detail);
+}
+
 static void run_advance(struct scan_run *r)
 {
     struct verdict why;
     while (!run_is_settled(r)) {
-        if (atomic_load(&r->runtime->engines[r->engine].disabled)) {
+        if (run_passes_over(r)) {
             r->engine++;
             continue;
         }
-        if (scan_call_send(&r->call, r->engine, r->fd, r->size, r->digest, &why))
+        if (scan_call_send(&r->call, r->engine, r->subject.fd, r->subject.size, r->digest, &why))
             return;
         run_note(r, &why);
     }
     if (!r->begun)
-        verdict_set(&r->verdict, VERDICT_ERROR, VERDICT_REASON_NO_ENGINE, "every engine is switched off");
+        run_conclude_unseen(r);
     run_finish(r);
 }
 
@@ -129,8 +158,7 @@ static void run_answered(struct scan_call *call, const struct verdict *v)
     run_advance(r);
 }
 
-struct scan_run *scan_run_start(struct scan_client *c, int fd, uint64_t size, const uint8_t digest[32],
-                                void (*wake)(void *arg), void *arg)
+struct scan_run *scan_run_start(struct scan_client *c, const struct scan_subject *s, void (*wake)(void *arg), void *arg)
 {
     struct scan_run *r = MEM_NEW(struct scan_run);
     if (!r)
@@ -138,9 +166,8 @@ struct scan_run *scan_run_start(struct scan_client *c, int fd, uint64_t size, co
     OBJ_INIT(r, RUN_MAGIC);
     r->runtime = scan_client_runtime(c);
     r->loop = scan_client_loop(c);
-    r->fd = fd;
-    r->size = size;
-    memcpy(r->digest, digest, sizeof(r->digest));
+    r->subject = *s;
+    memcpy(r->digest, s->digest, sizeof(r->digest));
     r->wake = wake;
     r->arg = arg;
     scan_call_init(&r->call, c, run_answered);

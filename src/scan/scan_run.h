@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* One message's way through the engines. A run gives it to each engine in order; the first infected that is refused
- * stops it (unless `all = true`); framework_outranks decides. Engines that are switched off (runtime.h) are passed
- * over; where that leaves none, the verdict is an ERROR. Thread: the loop's.
+ * stops it (unless `all = true`); framework_outranks decides. Engines that a context variable forbids are passed over;
+ * where that leaves none, the message is SKIPPED. So are engines that are switched off (runtime.h); where that leaves
+ * none, the verdict is an ERROR. Thread: the loop's.
  */
 #ifndef SCAN_SCAN_RUN_H
 #define SCAN_SCAN_RUN_H
 
 #include "scan/scan_client.h"
+#include "scan/subject.h"
 
 struct scan_run;
-/* Starts on the sealed message behind FD (borrowed until done or cancelled). WAKE is called from the loop, once, when
- * done; never from inside this call. NULL: no memory. */
-struct scan_run *scan_run_start(struct scan_client *c, int fd, uint64_t size, const uint8_t digest[32],
-                                void (*wake)(void *arg), void *arg);
+/* Starts on S (its descriptor and functions are borrowed until done or cancelled). WAKE is called from the loop, once,
+ * when done; never from inside this call. NULL: no memory. */
+struct scan_run *scan_run_start(struct scan_client *c, const struct scan_subject *s, void (*wake)(void *arg),
+                                void *arg);
 /* The verdict, or NULL while it is not known. */
 const struct verdict *scan_run_verdict(const struct scan_run *r);
 /* What each engine that was asked said, in their order, for the log: "clamav1=infected:Some.Virus;

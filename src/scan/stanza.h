@@ -13,7 +13,7 @@ struct scan_conf {
 /* Options that are known, but have no effect in this version, or only in engines that are not built. */
 struct engine_idle_conf {
     int64_t cache_size;
-    const char *context_variable, *skip_context_variable, *file_base, *debug_level;
+    const char *file_base, *debug_level;
     bool mime_decompose, paranoid, use_wire_rep;
     bool prefer_mem; /* csapi */
 };

@@ -181,10 +181,6 @@ static void warn_idle(const struct conf_scope *scope, const struct engine_idle_c
         const char *instead;
     } rows[] = {
         {"cache_size", idle->cache_size != 0 && idle->cache_size != 1000, "results are not kept in a cache"},
-        {"context_variable", idle->context_variable != NULL, "there are no context variables yet"},
-        {"skip_context_variable",
-         idle->skip_context_variable && strcmp(idle->skip_context_variable, "skip_virus_check") != 0,
-         "there are no context variables yet"},
         {"file_base", idle->file_base != NULL, "scan workers have temporary directories of their own"},
         {"mime_decompose", idle->mime_decompose, "the engine takes messages apart by itself"},
         {"paranoid", idle->paranoid, "messages built to get past scanners are treated as any other"},

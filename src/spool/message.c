@@ -27,6 +27,8 @@ struct message_io {
     int error;           /* answer: errno, or 0 */
     const char *failing; /* answer: what could not be done */
     size_t got;          /* answer of a read */
+    struct sha256 *hash; /* of the file's slices that were read in order from its beginning */
+    uint64_t hashed;     /* octets in it */
 };
 
 struct message {
@@ -164,6 +166,11 @@ static void io_run_read(struct iopool_job *job)
     io->error = read_all(io->fd, io->bytes, io->len, io->offset, &io->got);
     if (!io->error && io->got != io->len)
         io->error = EIO; /* the file became shorter */
+    if (io->error || !io->hash || io->offset != io->hashed)
+        return;
+    io->hashed += io->got;
+    if (sha256_update(io->hash, span_of(io->bytes, io->got)) != ERR_OK)
+        io->error = EIO;
 }
 
 static void message_destroy(struct message *m)
@@ -172,6 +179,7 @@ static void message_destroy(struct message *m)
         close(m->fd);
     mem_free(m->ring);
     sha256_free(m->hash);
+    sha256_free(m->io.hash);
     OBJ_FINI(m);
     mem_free(m);
 }
@@ -410,6 +418,33 @@ static void message_read_done(struct iopool_job *job)
     message_wake(m);
 }
 
+/* What is read from a file is digested again: a memory file is sealed by the kernel, a file on disk by nobody. */
+static enum message_state message_digest_again(struct message *m)
+{
+    sha256_free(m->io.hash);
+    m->io.hash = sha256_new();
+    m->io.hashed = 0;
+    return m->io.hash ? MESSAGE_OK : message_fail(m, ENOMEM, "cannot digest bytes of");
+}
+
+/* At the end: are these the octets that were sealed, and scanned? */
+static enum message_state message_compare(struct message *m)
+{
+    struct sha256_digest now;
+    if (!m->io.hash || m->io.hashed != m->size)
+        return MESSAGE_OK; /* a memory file, or not read from end to end */
+    enum err e = sha256_finish(m->io.hash, &now);
+    sha256_free(m->io.hash);
+    m->io.hash = NULL;
+    if (e != ERR_OK)
+        return message_fail(m, EIO, "cannot digest bytes of");
+    if (memcmp(now.bytes, m->digest.bytes, sizeof(now.bytes)) == 0)
+        return MESSAGE_OK;
+    m->error = EIO;
+    errtext_set(&m->why, "a file in %s changed after it was scanned", spool_path(m->spool));
+    return MESSAGE_FAILED;
+}
+
 /* Fetches the slice of LEN bytes at OFFSET: at once from memory, by a pool thread from disk. */
 static enum message_state message_fetch(struct message *m, uint64_t offset, size_t len)
 {
@@ -423,6 +458,8 @@ static enum message_state message_fetch(struct message *m, uint64_t offset, size
     m->io.len = len;
     m->io.offset = offset;
     if (!m->in_memory) {
+        if (offset == 0 && message_digest_again(m) != MESSAGE_OK)
+            return MESSAGE_FAILED;
         m->waiting = true;
         message_submit(m, io_run_read, message_read_done);
         return MESSAGE_WAIT;
@@ -443,8 +480,8 @@ enum message_state message_read(struct message *m, uint64_t offset, struct span 
         return MESSAGE_FAILED;
     if (!m->sealed)
         return message_fail(m, EINVAL, "read before the seal from");
-    if (offset >= m->size)
-        return MESSAGE_OK;
+    if (offset >= m->size && !m->busy)
+        return message_compare(m);
     if (m->busy) {
         m->waiting = true;
         return MESSAGE_WAIT;

@@ -56,7 +56,8 @@ const char *message_why(const struct message *m);
 int message_errno(const struct message *m);
 
 /* Reads the slice at OFFSET (sealed only): OK and *out (valid until the next read; empty at the end), WAIT, or FAILED.
- * Call again with the same offset after WAKE. */
+ * Call again with the same offset after WAKE. Where all slices were read in order, the end is FAILED if they are not
+ * the octets that were sealed. */
 enum message_state message_read(struct message *m, uint64_t offset, struct span *out) must_use;
 
 /* Gives the message up; if a write or read is on its way, the memory is freed when that is done. A file is closed by

@@ -126,11 +126,17 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def shared_pair(request):
+def make_signatures():
+    """What shared_pair scans with; a test file may have its own."""
+    return lambda directory: program.copy_test_database(directory, places.ROOT)
+
+
+@pytest.fixture(scope="module")
+def shared_pair(request, make_signatures):
     """One postern with libclamav and the test signatures for all tests of a file that leave it as it was."""
     home = places.make_directory()
     server = Backend()
-    signatures = program.copy_test_database(home / "signatures", places.ROOT)
+    signatures = make_signatures(home / "signatures")
     instance = program.Postern(home, backend_port=server.port, engines=program.clamav_stanza(signatures))
     try:
         instance.start()

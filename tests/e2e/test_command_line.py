@@ -106,6 +106,23 @@ def test_the_warning_for_an_engine_that_is_not_built_names_file_line_and_engine(
     assert without_machine(result.stderr)[0].startswith(f"warning: postern.conf:{line}:1: kaspersky ")
 
 
+@pytest.mark.parametrize("listener, engine, warned", [
+    ("", "", None),
+    ("max_message_size = 200M", "", ("max_message_size = 200M", "104857600 octets only (max_filesize)")),
+    ("max_message_size = 200M", "max_filesize = 500M", None),
+    ("max_message_size = 200M", "max_filesize = 500M max_scansize = 150M", ("max_message_size = 200M", "157286400 octets only (max_scansize)")),
+    ("", "max_filesize = 1M", ("max_message_size", "1048576 octets only (max_filesize)")),
+    ("", "max_filesize = 1M enabled = false", None),
+], ids=["defaults", "larger listener", "larger both", "scansize", "smaller engine", "switched off"])
+def test_a_listener_that_takes_more_than_an_engine_looks_at_is_a_warning(write, listener, engine, warned):
+    frame = FRAME.replace("ESMTP_Listener {", f"ESMTP_Listener {{ {listener} ")
+    result = check(write(frame + f'antivirus {{ clamav "clamav1" {{ {engine} }} }}\n'))
+    assert result.returncode == 0, result.stderr
+    assert ("clamav1" in result.stderr and "octets only" in result.stderr) == (warned is not None), result.stderr
+    for text in warned or ():
+        assert text in result.stderr
+
+
 def test_no_engine_at_all_is_a_warning_unless_scanning_is_off(write):
     assert check(write(FRAME)).stdout == "postern.conf: 0 errors, 1 warning\n"
     assert check(write(FRAME + "scan = off\n")).stdout == "postern.conf: 0 errors, 0 warnings\n"

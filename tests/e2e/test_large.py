@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """A large message passes with the edge's memory constant. Release build: sanitizers keep freed memory."""
+import os
+from pathlib import Path
+
 import pytest
 from harness import mail, processes
-from harness.backend import Backend
-from harness.client import Client
+from harness.backend import Backend, Wait
+from harness.client import Client, dot_stuffed
 from harness.places import RELEASE_BUILD
-from harness.postern import Postern, clamav_stanza
+from harness.postern import Postern, clamav_stanza, fake_stanza
 
 # What the edge may grow by, whatever the size: buffers of one session and two slices of the spool.
 GROWTH_KIB = 4096
@@ -55,7 +58,6 @@ def test_large_message_passes_with_the_memory_of_the_edge_constant(directory, da
 @pytest.mark.release
 def test_slow_backend_holds_the_large_message_back_and_not_in_memory(directory):
     # The client sends as fast as it can, the backend reads nothing for a while: the bytes must wait in the spool.
-    from harness.backend import Wait
     backend = Backend(keep=False)
     gate = backend.on("body", Wait())
     postern = Postern(directory, build=RELEASE_BUILD, backend_port=backend.port, engines="scan = off\n",
@@ -108,3 +110,31 @@ def test_spool_directory_removed_under_a_running_postern_is_made_again(start_pos
         assert client.message(mail.of_size(400_000)).code == 250
     assert len(backend.wait_mails()) == 1
     assert inner.is_dir()
+
+
+@pytest.mark.root
+def test_file_that_changed_after_the_scan_is_not_delivered(start_postern, backend, directory):
+    """threats.md B41: somebody, or a disk, flips a byte of the spool file between scan and delivery."""
+    spool = directory / "spool"
+    spool.mkdir(mode=0o1777)
+    spool.chmod(0o1777)
+    postern = start_postern(engines=fake_stanza(), spool=spool)
+    gate = backend.on("data", Wait())
+    content = mail.plain(b"A line of text that goes to the disk.\r\n" * 20_000)
+    with Client(postern.port) as client:
+        client.ehlo()
+        client.start_data()
+        client.send(dot_stuffed(content))
+        assert gate.entered.wait(30)  # the verdict is known, nothing has been delivered
+        files = [entry for entry in Path(f"/proc/{postern.edge_pid()}/fd").iterdir() if os.readlink(entry).startswith(str(spool)) and "(deleted)" in os.readlink(entry)]
+        assert len(files) == 1, files
+        with open(files[0], "r+b") as file:
+            file.seek(len(content) // 2)
+            octet = file.read(1)
+            file.seek(len(content) // 2)
+            file.write(bytes([octet[0] ^ 1]))
+        gate.release.set()
+        reply = client.reply()
+        assert (reply.code, reply.enhanced) == (451, "4.3.0"), reply
+    assert "changed after it was scanned" in postern.log.wait_for("spool")["detail"]
+    assert backend.mails == []

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The engines of the in-memory player: src/scan/scan_client.h and scan_run.h without scan hosts. As the test engine does, it obeys the
- * first line `X-Fake: ORDER` of the message that gives a verdict, so that a scenario means the same in both players:
- * clean | infected NAME | unscannable REASON | error REASON | delay MS (then the next) | hang (until the timeout). */
+/* The engines of the in-memory player: src/scan/scan_client.h and scan_run.h without scan hosts. As the test engine
+ * does, it obeys the first line `X-Fake: ORDER` of the message that gives a verdict, so that a scenario means the same
+ * in both players: clean | infected NAME | unscannable REASON | error REASON | delay MS (then the next) | hang (until
+ * the timeout). */
 #include "base/mem.h"
 #include "base/num.h"
 #include "io/deadline.h"
@@ -104,12 +105,10 @@ static void look(struct scan_run *r, int fd, uint64_t size, uint64_t *delay_ms)
     give(r, VERDICT_CLEAN, VERDICT_REASON_NONE, SPAN(""));
 }
 
-struct scan_run *scan_run_start(struct scan_client *c, int fd, uint64_t size, const uint8_t digest[32],
-                                void (*wake)(void *arg), void *arg)
+struct scan_run *scan_run_start(struct scan_client *c, const struct scan_subject *s, void (*wake)(void *arg), void *arg)
 {
     struct scan_run *r = MEM_NEW(struct scan_run);
     uint64_t delay_ms = 0;
-    (void)digest;
     if (!r)
         return NULL;
     r->client = c;
@@ -120,7 +119,7 @@ struct scan_run *scan_run_start(struct scan_client *c, int fd, uint64_t size, co
     if (c->framework->scan_off) {
         give(r, VERDICT_SKIPPED, VERDICT_REASON_SCAN_OFF, SPAN(""));
     } else {
-        look(r, fd, size, &delay_ms);
+        look(r, s->fd, s->size, &delay_ms);
         verdict_copy_text(r->verdict.engine, sizeof(r->verdict.engine), span_cstr(c->framework->engines[0].name));
         r->verdict.database_version = 1;
     }

@@ -130,9 +130,10 @@ class Clamd(Program):
     def __init__(self, work, database, temporary):
         super().__init__(work, "clamd")
         self.socket = self.work / "socket"
+        self.port = free_port()
         self.configuration = self.work / "clamd.conf"
         self.configuration.write_text(private_clamd.configuration(
-            database, temporary, self.socket, MaxConnectionQueueLength=500, MaxThreads=10, MaxQueue=200, DisableCache="yes",
+            database, temporary, self.socket, self.port, MaxConnectionQueueLength=500, MaxThreads=10, MaxQueue=200, DisableCache="yes",
             HeuristicAlerts="no", PhishingSignatures="no", PhishingScanURLs="no", AlertExceedsMax="yes"))
 
     def start(self):
@@ -163,7 +164,7 @@ class Way:
 
 
 class Postern(Program):
-    def __init__(self, work, build, database, sink, *, name="postern", scan=True):
+    def __init__(self, work, build, database, sink, *, name="postern", scan=True, daemon=None):
         super().__init__(work, name)
         self.port = free_port()
         self.build = Path(build)
@@ -175,7 +176,8 @@ class Postern(Program):
         temporary.chmod(0o1777)
         self.environment = {**environment(), "TMPDIR": str(temporary)}
         self.configuration = self.work / "postern.conf"
-        engine = f'antivirus "antivirus1" {{ clamav "clamav1" {{ database = "{database}" action = reject error_code = 451 timeout = 120 }} }}'
+        source = f'daemon = "{daemon}"' if daemon else f'database = "{database}"'
+        engine = f'antivirus "antivirus1" {{ clamav "clamav1" {{ {source} action = reject error_code = 451 timeout = 120 }} }}'
         self.configuration.write_text(f"""\
 hostname = "gw.y.test"
 spoolbase = "{spool}"
@@ -184,7 +186,7 @@ max_outbound_connections = 2000
 {'' if scan else 'scan = off'}
 ESMTP_Listener {{ Listen "{HOST}:{self.port}" {{ }} }}
 Backend {{ Server "{HOST}:{sink.port}" {{ }} }}
-ThreadPool "CPU" {{ Concurrency = {WORKERS} }}
+ThreadPool "{'IO' if daemon else 'CPU'}" {{ Concurrency = {WORKERS} }}
 {engine if scan else ''}
 """)
 

@@ -10,6 +10,8 @@ from .measure import median
 from .programs import WORKERS
 
 PATHS = ("direct", "postern", "postern (scan off)", "clamsmtp", "postfix + milter", "exim")
+# With --engines: the same program with libclamav in its workers, and asking clamd in the two ways that it has.
+ENGINES = ("postern", "postern (clamd, FILDES)", "postern (clamd, INSTREAM)")
 PEERS = ("clamsmtp", "postfix + milter", "exim")
 ALONE = "libclamav alone"
 
@@ -139,6 +141,15 @@ def targets(result):
                     in rows]
 
 
+def engines_table(result):
+    """Which way to libclamav, where they were measured: a message by clamd takes so many times as long as one by the workers."""
+    lines = ["| size | sessions | " + " | ".join(f"{name} / postern" for name in ENGINES[1:]) + " |", "|---|---|---|---|"]
+    for cell in result.cells:
+        ratios = [spread(together(lambda d, p: d / p, result.values(cell, name), result.values(cell, "postern"))) for name in ENGINES[1:]]
+        lines.append(f"| {cell.size} | {cell.sessions} | " + " | ".join(ratios) + " |")
+    return ["## libclamav in the workers against clamd", "", "Time a message, kept connections: above 1 the workers are faster.", "", *lines, ""]
+
+
 def cpu_table(result):
     """CPU milliseconds a message of every program, for the cells with 20 sessions."""
     lines = ["| size | path | program: CPU ms a message |", "|---|---|---|"]
@@ -202,6 +213,7 @@ def markdown(result, facts):
              *(rate_row(result, cell) for cell in result.cells), "",
              "## Ratios", "", "| size | sessions | connections | (direct + libclamav alone) / postern | best peer / postern | direct / scanning off | "
              "ms beyond direct + scan | CPU: (direct + libclamav alone) / postern | CPU: best peer / postern |", "|---|---|---|" + "---|" * 6, *(ratio_row(result, cell) for cell in result.cells), "",
+             *(engines_table(result) if ENGINES[1] in result.paths else []),
              "## CPU time", "", *cpu_table(result), "", "## Memory", "",
              "Proportional size (a shared page is counted once), largest sample of a run of its own.", "", *memory_table(result)]
     idle = result.memory.get("idle")

@@ -53,7 +53,7 @@ class Book:
         self.servers = {int(port) for port in re.findall(r'Server "[^"]*:(\d+)"', text)}
         found = dict.fromkeys(backends.get(port) for port in self.servers)  # one may be behind several ports
         self.backends = [backend for backend in found if backend]
-        self.may_pass = re.search(r"\b(action|on_\w+) = (pass|next)\b|\bscan = off\b|\bignore_signatures\b", text) is not None
+        self.may_pass = re.search(r"\b(action|on_\w+) = (pass|next)\b|\bscan = off\b|\bignore_signatures\b|\bskip_|__bypass_", text) is not None
         self.demanded = {int(code) for part in re.findall(r"\berror_code = \d+|\breason_codes\b[^]]*", text) for code in re.findall(r"= (\d+)", part)}
         self.engines = set(re.findall(r'\b(fake|clamav) "', text))
         self.greets_late = "greet_after_backend = true" in text

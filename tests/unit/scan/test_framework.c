@@ -308,8 +308,6 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { csapi { daemon = \"no host\" } }", "error |daemon|no host: expected host:port"},
         {"antivirus { csapi { max_extract_depth = 0 } }", "error |max_extract_depth = 0|between 1 and 50"},
         {"antivirus { clamav { cache_size = 5 } }", "warning |cache_size = 5|no effect"},
-        {"antivirus { clamav { context_variable = v } }", "warning |context_variable = v|no effect"},
-        {"antivirus { clamav { skip_context_variable = v } }", "warning |skip_context_variable = v|no effect"},
         {"antivirus { clamav { file_base = /var/tmp } }", "warning |file_base|no effect"},
         {"antivirus { clamav { mime_decompose = on } }", "warning |mime_decompose|no effect"},
         {"antivirus { clamav { paranoid = on } }", "warning |paranoid|no effect"},

@@ -231,7 +231,8 @@ static struct scan_run *start(struct bench *b)
     uint8_t digest[32];
     memset(digest, 0xd1, sizeof(digest));
     unsigned before = b->wakes;
-    struct scan_run *r = scan_run_start(b->client, b->message, 7, digest, bench_woken, b);
+    struct scan_run *r = scan_run_start(
+        b->client, &(struct scan_subject){.fd = b->message, .size = 7, .digest = digest}, bench_woken, b);
     ck_assert_ptr_nonnull(r);
     ck_assert_uint_eq(b->wakes, before); /* never from inside the call */
     return r;
@@ -451,7 +452,8 @@ START_TEST(a_false_alarm_by_digest_is_clean_but_trouble_is_not)
         b.conf[0].ignore_signatures = (struct conf_list){rows[i].ignored, 1};
         bench_start(&b, false);
         broker_open(&b, 0);
-        struct scan_run *r = scan_run_start(b.client, b.message, 7, digest, bench_woken, &b);
+        struct scan_run *r = scan_run_start(
+            b.client, &(struct scan_subject){.fd = b.message, .size = 7, .digest = digest}, bench_woken, &b);
         pump(&b, one_record);
         broker_answer(&b, 0, b.broker[0].got[0].job.id, rows[i].class, rows[i].reason, rows[i].name);
         pump(&b, woken);
@@ -884,7 +886,8 @@ START_TEST(a_run_may_be_freed_by_its_wake)
     bench_start(&b, false);
     uint8_t digest[32] = {0};
     struct self_freeing s = {.bench = &b};
-    s.run = scan_run_start(b.client, b.message, 7, digest, free_and_count, &s);
+    s.run = scan_run_start(b.client, &(struct scan_subject){.fd = b.message, .size = 7, .digest = digest},
+                           free_and_count, &s);
     pump(&b, woken);
     bench_close(&b);
 }

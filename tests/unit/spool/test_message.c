@@ -254,6 +254,49 @@ START_TEST(a_sealed_message_cannot_be_changed_by_its_descriptor)
 }
 END_TEST
 
+/* Reads M to its end in order, as a delivery does; the state at the end, or the first that was not OK. */
+static enum message_state read_through(struct bench *b, struct message *m)
+{
+    struct span slice = {0};
+    uint64_t at = 0;
+    do {
+        enum message_state state = message_read(m, at, &slice);
+        if (settled(b, m, state) == MESSAGE_OK && state == MESSAGE_WAIT)
+            state = message_read(m, at, &slice);
+        if (state != MESSAGE_OK)
+            return state;
+        at += slice.len;
+    } while (slice.len > 0);
+    return MESSAGE_OK;
+}
+
+/* threats.md B41: what was scanned is what is delivered. */
+START_TEST(a_file_that_changed_after_the_seal_fails_at_its_end)
+{
+    static const uint64_t flips[] = {0, SPOOL_SLICE, 199999};
+    struct bench b;
+    setup(&b);
+    for (size_t i = 0; i < ARRAY_SIZE(flips); i++) {
+        struct message *m = new_message(&b);
+        ck_assert_int_eq(fill(&b, m, 200000, 5000), MESSAGE_OK);
+        ck_assert_int_eq(seal(&b, m), MESSAGE_OK);
+        ck_assert(!message_in_memory(m));
+        ck_assert_int_eq(read_through(&b, m), MESSAGE_OK);
+        ck_assert_int_eq(read_through(&b, m), MESSAGE_OK); /* again, for another backend */
+        char path[64], byte = (char)~byte_at(flips[i]);
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", message_fd(m));
+        int again = open(path, O_WRONLY | O_CLOEXEC);
+        ck_assert_int_ge(again, 0);
+        ck_assert_int_eq(pwrite(again, &byte, 1, (off_t)flips[i]), 1);
+        close(again);
+        ck_assert_int_eq(read_through(&b, m), MESSAGE_FAILED);
+        ck_assert_ptr_nonnull(strstr(message_why(m), "changed after it was scanned"));
+        message_free(m);
+    }
+    teardown(&b);
+}
+END_TEST
+
 START_TEST(a_sealed_message_takes_no_more)
 {
     struct bench b;
@@ -516,6 +559,7 @@ END_TEST
     X(what_was_appended_is_read_back_whatever_the_size_and_step)                                                       \
     X(a_slice_may_be_read_at_any_offset_and_again)                                                                     \
     X(a_sealed_message_cannot_be_changed_by_its_descriptor)                                                            \
+    X(a_file_that_changed_after_the_seal_fails_at_its_end)                                                             \
     X(a_sealed_message_takes_no_more)                                                                                  \
     X(a_message_may_be_given_up_at_any_moment)                                                                         \
     X(a_file_that_cannot_grow_fails_the_message_and_stays_failed)                                                      \

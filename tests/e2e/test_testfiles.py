@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Debian's clamav-testfiles, one small program in every container and behind every packer that libclamav knows, each attached to a mail: none passes."""
+from pathlib import Path
+
+import pytest
+from harness import mail
+from harness.postern import clamav_stanza, make_database
+
+FILES = Path("/usr/share/clamav-testfiles")
+# The program's own code, out of which the test makes a signature; containers and packers all give it back.
+CODE = slice(0x40, 0x60)
+# An archive whose copies of the program lie deeper and deeper: found or not by the place of the signature, but never let through.
+DEEP = "clam_cache_emax.tgz"
+
+
+def signature():
+    return {"test.ndb": f"Clam.Program:0:*:{(FILES / 'clam.exe').read_bytes()[CODE].hex()}\n"}
+
+
+@pytest.fixture(scope="module")
+def make_signatures():
+    return lambda directory: make_database(directory, signature())
+
+
+def test_the_package_has_the_files_that_we_know_of():
+    assert len(list(FILES.iterdir())) == 44
+
+
+@pytest.mark.parametrize("name", sorted(file.name for file in FILES.iterdir()) if FILES.is_dir() else [])
+def test_attached_file_is_refused(pair, name):
+    mark = pair.log.mark()
+    reply = pair.deliver(mail.with_attachment((FILES / name).read_bytes(), name))
+    assert (reply.code, reply.enhanced) == (550, "5.7.1"), reply
+    event = pair.log.wait_for("message", since=mark)
+    if name != DEEP or event["verdict"] == "infected":
+        assert (event["verdict"], event["virus"]) == ("infected", "Clam.Program.UNOFFICIAL"), event
+    else:
+        assert (event["verdict"], event["reason"]) == ("unscannable", "limit"), event
+    assert pair.backend.mails == []
+
+
+@pytest.mark.parametrize("limit", ["max_recursion = 4", "max_files = 3", "max_scansize = 4096"])
+def test_deep_archive_is_refused_for_the_limit_that_ended_the_search(start_pair, directory, limit):
+    option, _, value = limit.split()
+    # Another signature, so that only the limit can speak.
+    signatures = make_database(directory / "other", {"test.ndb": "Other.Program:0:*:" + b"nowhere in these files".hex() + "\n"})
+    pair = start_pair(engines=clamav_stanza(signatures, **{option: value}))
+    reply = pair.deliver(mail.with_attachment((FILES / DEEP).read_bytes(), DEEP))
+    assert (reply.code, reply.enhanced) == (550, "5.7.1"), reply
+    event = pair.log.wait_for("message")
+    assert (event["verdict"], event["reason"]) == ("unscannable", "limit"), event

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* Which context variables keep an engine from a message, and which ones its words set. */
+#include "base/dict.h"
+#include "scan/subject.h"
+#include <check.h>
+
+static bool dict_has(void *arg, const char *name)
+{
+    return dict_get(arg, name) != NULL;
+}
+
+static enum err dict_put(void *arg, const char *name, const char *value)
+{
+    return dict_set(arg, name, value);
+}
+
+static const struct scan_subject *subject_of(struct dict *d)
+{
+    static struct scan_subject s;
+    s = (struct scan_subject){.fd = -1, .is_set = dict_has, .set = dict_put, .arg = d};
+    return &s;
+}
+
+static struct verdict verdict_of(enum verdict_class class, enum verdict_reason reason, const char *name)
+{
+    struct verdict v;
+    verdict_set(&v, class, reason, NULL);
+    snprintf(v.name, sizeof(v.name), "%s", name);
+    return v;
+}
+
+START_TEST(what_an_engine_says_is_set_under_its_types_name_or_the_configured_one)
+{
+    static const struct {
+        enum verdict_class class;
+        enum verdict_reason reason;
+        const char *name, *status, *info;
+    } rows[] = {
+        {VERDICT_CLEAN, VERDICT_REASON_NONE, "", NULL, NULL},
+        {VERDICT_INFECTED, VERDICT_REASON_NONE, "Some.Virus", "infected", "Some.Virus"},
+        {VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, "", "unscannable", "encrypted"},
+        {VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT, "Heuristics.X", "unscannable", "Heuristics.X"},
+        {VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "", "error", "timeout"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        for (int renamed = 0; renamed < 2; renamed++) {
+            struct engine_conf conf = {.context_variable = renamed ? "VIRUS" : NULL};
+            const struct framework_engine engine = {.name = "clamav1", .type = "clamav", .conf = &conf};
+            struct verdict v = verdict_of(rows[i].class, rows[i].reason, rows[i].name);
+            struct dict d = {0};
+            ck_assert_int_eq(subject_mark(subject_of(&d), &engine, &v), ERR_OK);
+            ck_assert_pstr_eq(dict_get(&d, renamed ? "VIRUS" : "clamav_status"), rows[i].status);
+            ck_assert_pstr_eq(dict_get(&d, renamed ? "VIRUS_info" : "clamav_status_info"), rows[i].info);
+            ck_assert_pstr_eq(dict_get(&d, "clamav_status_info"), rows[i].info);
+            ck_assert_uint_eq(d.count, rows[i].status ? 2 + (size_t)renamed : 0);
+            dict_release(&d);
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_second_engine_of_the_type_that_finds_nothing_leaves_the_mark)
+{
+    struct engine_conf conf = {0};
+    const struct framework_engine engine = {.name = "clamav1", .type = "clamav", .conf = &conf};
+    struct verdict found = verdict_of(VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
+    struct verdict clean = verdict_of(VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    struct dict d = {0};
+    ck_assert_int_eq(subject_mark(subject_of(&d), &engine, &found), ERR_OK);
+    ck_assert_int_eq(subject_mark(subject_of(&d), &engine, &clean), ERR_OK);
+    ck_assert_str_eq(dict_get(&d, "clamav_status"), "infected");
+    dict_release(&d);
+}
+END_TEST
+
+START_TEST(a_mark_without_room_is_an_error)
+{
+    struct engine_conf conf = {0};
+    const struct framework_engine engine = {.name = "clamav1", .type = "clamav", .conf = &conf};
+    struct verdict found = verdict_of(VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
+    struct dict d = {0};
+    char key[16];
+    for (int i = 0; i < LIMIT_DICT_ENTRIES; i++) {
+        snprintf(key, sizeof(key), "%d", i);
+        ck_assert_int_eq(dict_set(&d, key, ""), ERR_OK);
+    }
+    ck_assert_int_eq(subject_mark(subject_of(&d), &engine, &found), ERR_FULL);
+    dict_release(&d);
+}
+END_TEST
+
+START_TEST(the_variables_that_keep_an_engine_away)
+{
+    static const struct {
+        const char *set, *option, *found;
+    } rows[] = {
+        {"skip_virus_check", "skip_virus_check", "skip_virus_check"},
+        {"skip_virus_check", "other", NULL},
+        {"other", "other", "other"},
+        {"__bypass_clamav1", "skip_virus_check", "__bypass_clamav1"},
+        {"__bypass_clamav", "skip_virus_check", "__bypass_clamav"},
+        {"__bypass_clamav2", "skip_virus_check", NULL},
+        {"anything", NULL, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct engine_conf conf = {.skip_context_variable = rows[i].option};
+        const struct framework_engine engine = {.name = "clamav1", .type = "clamav", .conf = &conf};
+        struct dict d = {0};
+        char name[SUBJECT_VARIABLE];
+        ck_assert_int_eq(dict_set(&d, rows[i].set, ""), ERR_OK);
+        ck_assert_pstr_eq(subject_skip(subject_of(&d), &engine, name), rows[i].found);
+        dict_release(&d);
+        const struct scan_subject without = {.fd = -1};
+        ck_assert_ptr_null(subject_skip(&without, &engine, name));
+    }
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(what_an_engine_says_is_set_under_its_types_name_or_the_configured_one)                                           \
+    X(a_second_engine_of_the_type_that_finds_nothing_leaves_the_mark)                                                  \
+    X(a_mark_without_room_is_an_error)                                                                                 \
+    X(the_variables_that_keep_an_engine_away)
+#include "support/check_main.h"
