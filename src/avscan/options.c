@@ -13,7 +13,7 @@ enum {
     /* libclamav counts the message and its decoded part as levels too */
     LEVELS_AROUND = 2,
 };
-static const uint64_t size_default = 104857600, cumulative_default = 209715200, time_default_ms = 180 * 1000;
+static const uint64_t time_default_ms = 180 * 1000;
 /* libclamav takes no larger file */
 static const uint64_t size_max = 2147483647;
 
@@ -106,11 +106,12 @@ bool avscan_options_read(int argc, char **argv, struct avscan_options *out, stru
 
 void avscan_engine_conf(const struct avscan_options *o, struct engine_conf *out)
 {
-    uint64_t size = o->size ? o->size : size_default;
+    uint64_t size = o->size ? o->size : SCANNER_FILE_SIZE;
     *out = (struct engine_conf){.enabled = true,
                                 .database = o->database,
                                 .alert_encrypted = true,
-                                .max_scansize = (int64_t)(o->cumulative_size ? o->cumulative_size : cumulative_default),
+                                .max_scansize =
+                                    (int64_t)(o->cumulative_size ? o->cumulative_size : SCANNER_CUMULATIVE_SIZE),
                                 .max_filesize = (int64_t)(size < size_max ? size : size_max),
                                 .max_recursion = (int64_t)o->depth + LEVELS_AROUND,
                                 .max_files = o->files ? (int64_t)o->files : FILES_UNLIMITED};

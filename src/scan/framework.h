@@ -22,11 +22,14 @@ enum { ON_UNSCANNABLE_ACTION, ON_UNSCANNABLE_REJECT, ON_UNSCANNABLE_PASS, ON_UNS
 enum { ON_TROUBLE_ON_ERROR, ON_TROUBLE_ERROR_CODE, ON_TROUBLE_NEXT, ON_TROUBLE_PASS };
 enum { ON_ERROR_ERROR_CODE, ON_ERROR_NEXT, ON_ERROR_PASS };
 
+/* What csapi means by a limit of 0. */
+enum { SCANNER_FILE_SIZE = 104857600, SCANNER_CUMULATIVE_SIZE = 209715200 };
+
 /* What csapi says of its scanner program. */
 struct scanner_conf {
     const char *path; /* NULL: postern-avscan, beside postern-scan */
     const char *log;  /* NULL: what it prints is dropped */
-    /* 0: see stanza.c */
+    /* sizes: 0 as above; time and files: 0 is no limit */
     int64_t max_cumulative_extract_size, max_extract_depth, max_extract_size, max_extract_time_ms, max_file_count;
     int64_t update_interval_ms;
     /* No options: descriptors of both, where somebody opened them for us; 0: not. */
@@ -43,7 +46,7 @@ struct engine_conf {
     struct conf_list ignore_signatures;          /* see ignore.h */
     int64_t error_code;
     int64_t timeout_ms;
-    const char *pool; /* NULL: the engine's default pool */
+    const char *pool;                                     /* NULL: the engine's default pool */
     const char *context_variable, *skip_context_variable; /* see subject.h; NULL: TYPE_status, none */
     int64_t max_concurrency;
     /* texts of our replies; %v virus or reason, %e engine, %i message id */

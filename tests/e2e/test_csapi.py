@@ -162,6 +162,21 @@ def test_the_log_of_the_scanner(start_avscan, directory):
     assert log.stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.root
+def test_program_and_log_may_lie_where_only_root_can_go(start_pair, directory, signatures):
+    closed = directory / "closed"
+    shutil.copytree(BUILD / "bin", closed / "bin")
+    closed.chmod(0o700)
+    pair = start_pair(build=closed, engines=csapi_stanza(database=signatures, scanner_log=closed / "csapi.log"))
+    assert_infected(pair)
+    assert_passes(pair)
+    until(lambda: DETECTED in (closed / "csapi.log").read_text(), "the scanner's line is in its log")
+    os.kill(pair.postern.supervisor_pid(), signal.SIGHUP)
+    pair.log.wait_for("reload-done")
+    assert_infected(pair)
+    assert_passes(pair)
+
+
 def test_an_accepted_option_without_effect_is_named(start_avscan, make_postern, signatures):
     checked = make_postern(engines=csapi_stanza(database=signatures, prefer_mem="true")).check()
     assert checked.returncode == 0 and "prefer_mem = true: never had an effect" in checked.stderr, checked.stderr
@@ -175,6 +190,7 @@ def test_an_accepted_option_without_effect_is_named(start_avscan, make_postern, 
     ({"scanner_log": "csapi.log"}, "expected an absolute path"),
     ({"daemon": "127.0.0.1:7777", "max_extract_depth": 5}, "has no effect with a daemon"),
     ({"max_filesize": "5M"}, "has no effect without a daemon"),
+    ({"max_extract_size": "1M"}, 'the engine "csapi1" looks at messages up to 1048576 octets only (max_extract_size)'),
     ({"max_extract_depth": 51}, "between 1 and 50"),
     ({"ignore_signatures": "X.*"}, "a virus behind X.* would pass"),
 ])

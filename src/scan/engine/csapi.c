@@ -28,7 +28,6 @@ enum {
     PATH_SIZE = 4096,
     MARGIN_MS_MAX = 500, /* before the deadline, at which the worker is killed */
 };
-static const int64_t default_cumulative = 209715200, default_file = 104857600;
 static const char default_program[] = "postern-avscan";
 
 struct csapi {
@@ -113,9 +112,9 @@ static void set_arguments(struct csapi *c, const struct engine_conf *conf)
         int64_t value;
     } limits[] = {
         {"--max-extract-depth", s->max_extract_depth},
-        {"--max-extract-size", s->max_extract_size ? s->max_extract_size : default_file},
+        {"--max-extract-size", s->max_extract_size ? s->max_extract_size : SCANNER_FILE_SIZE},
         {"--max-cumulative-extract-size",
-         s->max_cumulative_extract_size ? s->max_cumulative_extract_size : default_cumulative},
+         s->max_cumulative_extract_size ? s->max_cumulative_extract_size : SCANNER_CUMULATIVE_SIZE},
         {"--max-extract-milliseconds", s->max_extract_time_ms},
         {"--max-file-count", s->max_file_count},
     };
