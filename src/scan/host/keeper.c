@@ -6,13 +6,11 @@
 #include "base/mem.h"
 #include "scan/engine/database.h"
 #include "scan/host/broker.h"
-#include "scan/host/workspace.h"
+#include "scan/host/scanner_process.h"
 #include "sys/clock.h"
 #include "sys/fdpass.h"
-#include "sys/spawn.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -23,7 +21,6 @@ enum {
     CLOSING_MS = 1000,     /* from the end of its channel to its own end */
     PAUSE_FIRST_MS = 100,
     PAUSE_MAX_MS = 10000,
-    OUTPUT_FD = SCANNER_FD + 1, /* in the program, until it becomes 1 and 2 */
 };
 
 enum scanner_state { SCANNER_OFF, SCANNER_DUE, SCANNER_STARTING, SCANNER_IDLE, SCANNER_BUSY, SCANNER_ENDING };
@@ -31,7 +28,7 @@ struct keeper_scanner {
     struct keeper_engine *engine;
     unsigned slot; /* of its temporary directory */
     enum scanner_state state;
-    int pid, pidfd, channel, output;
+    struct scanner_process process; /* pid 0: none */
     struct loop_watch pid_watch, channel_watch, output_watch;
     struct deadline limit;    /* of its start, its scan, or the pause before the next start */
     struct keeper_line *line; /* that the scan is for; NULL: nobody any more */
@@ -56,11 +53,6 @@ struct keeper_engine {
 
 static void scanner_start(void *arg);
 static void dispatch(struct keeper_engine *e);
-
-static const struct pool_conf *pool_of(const struct keeper_engine *e)
-{
-    return &e->keeper->broker->pool->conf;
-}
 
 /* ---- the line of a worker ---- */
 
@@ -179,7 +171,7 @@ static void log_end_of(struct keeper_scanner *s, const char *how)
     log_begin(&r, e->keeper->broker->log, LOG_SCANNER_EXIT);
     log_cstr(&r, "engine", e->host->conf->name);
     log_cstr(&r, "program", e->program->path);
-    log_u64(&r, "pid", s->pid > 0 ? (uint64_t)s->pid : 0);
+    log_u64(&r, "pid", s->process.pid > 0 ? (uint64_t)s->process.pid : 0);
     log_cstr(&r, "reason", how);
     log_end(&r);
 }
@@ -206,7 +198,7 @@ static void scanner_kill(struct keeper_scanner *s, const char *code, const char 
     s->state = SCANNER_ENDING;
     deadline_clear(&s->limit);
     loop_watch_set(&s->channel_watch, 0);
-    pidfd_send_signal(s->pidfd, SIGKILL, NULL, 0); /* fails only when it is dead already */
+    pidfd_send_signal(s->process.pidfd, SIGKILL, NULL, 0); /* fails only when it is dead already */
 }
 
 static void scanner_says_ready(struct keeper_scanner *s, struct span bytes)
@@ -264,7 +256,7 @@ static void scanner_readable(void *arg, int events)
     char bytes[SCANNER_MESSAGE_MAX];
     size_t len;
     int fd;
-    enum err e = fdpass_recv(s->channel, bytes, sizeof(bytes), &len, &fd);
+    enum err e = fdpass_recv(s->process.channel, bytes, sizeof(bytes), &len, &fd);
     if (e == ERR_AGAIN)
         return;
     if (fd >= 0)
@@ -301,22 +293,22 @@ static void output_ready(void *arg, int events)
 {
     (void)events;
     struct keeper_scanner *s = arg;
-    if (!scanner_log_copy(&s->engine->log, s->output))
+    if (!scanner_log_copy(&s->engine->log, s->process.output))
         loop_watch_stop(&s->output_watch);
 }
 
 static void scanner_close(struct keeper_scanner *s)
 {
-    (void)scanner_log_copy(&s->engine->log, s->output); /* its last words */
+    (void)scanner_log_copy(&s->engine->log, s->process.output); /* its last words */
     loop_watch_stop(&s->pid_watch);
     loop_watch_stop(&s->channel_watch);
     loop_watch_stop(&s->output_watch);
     deadline_clear(&s->limit);
-    close(s->pidfd);
-    close(s->channel);
-    close(s->output);
+    close(s->process.pidfd);
+    close(s->process.channel);
+    close(s->process.output);
     s->state = SCANNER_OFF;
-    s->pid = 0;
+    s->process.pid = 0;
 }
 
 static void scanner_exited(void *arg, int events)
@@ -326,7 +318,7 @@ static void scanner_exited(void *arg, int events)
     struct keeper_engine *e = s->engine;
     siginfo_t info = {.si_pid = 0};
     char how[80], text[LIMIT_VERDICT_TEXT + 1] = "";
-    if (waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
+    if (waitid(P_PIDFD, (id_t)s->process.pidfd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
         return;
     if (s->state == SCANNER_BUSY || s->state == SCANNER_STARTING)
         scanner_readable(s, LOOP_READ); /* what it said last is still there */
@@ -349,124 +341,19 @@ static void scanner_exited(void *arg, int events)
 
 /* ---- start ---- */
 
-struct lock_in {
-    const struct keeper_scanner *scanner;
-};
-
-/* In the child. Its directory is emptied here, where a large one holds nobody up. */
-static bool lock_in(void *arg, int program)
-{
-    const struct lock_in *in = arg;
-    const struct keeper_engine *e = in->scanner->engine;
-    char temp[WORKSPACE_PATH];
-    int dirfd;
-    struct errtext why;
-    struct sandbox_level level;
-    if (fcntl(SCANNER_FD, F_SETFL, 0) != 0 || dup2(OUTPUT_FD, STDOUT_FILENO) < 0 ||
-        dup2(OUTPUT_FD, STDERR_FILENO) < 0 || close(OUTPUT_FD) != 0)
-        return false;
-    if (workspace_open(e->keeper->broker->options->temp_base, in->scanner->slot, temp, &dirfd, &why) != ERR_OK ||
-        workspace_clean(dirfd) != ERR_OK)
-        return false;
-    close(dirfd);
-    const struct sandbox_exec box = {.temp = temp,
-                                     .definitions = e->program->definitions,
-                                     .program = program,
-                                     .limits = {.memory = (uint64_t)pool_of(e)->memory_limit,
-                                                .stack = (uint64_t)pool_of(e)->stack_size,
-                                                .temp = (uint64_t)pool_of(e)->temp_size}};
-    return sandbox_enter_exec(&box, &level, &why) == ERR_OK;
-}
-
-/* Nothing of ours but what sanitizers and coverage need. */
-static size_t make_environment(char temp[], const char **out, size_t max)
-{
-    static const char *const passed[] = {
-#ifdef POSTERN_SANITIZED
-        "ASAN_OPTIONS",
-        "UBSAN_OPTIONS",
-        "TSAN_OPTIONS",
-        "LSAN_OPTIONS",
-#endif
-#ifdef POSTERN_SANDBOX_SWITCH
-        "POSTERN_NO_SECCOMP",
-        "GCOV_PREFIX",
-#endif
-        NULL};
-    size_t count = 0;
-    out[count++] = "PATH=/usr/bin:/bin";
-    out[count++] = "LANG=C";
-    out[count++] = temp;
-    for (char **item = environ; *item; item++)
-        for (size_t i = 0; passed[i] && count + 1 < max; i++)
-            if (span_starts(span_cstr(*item), span_cstr(passed[i])) && (*item)[strlen(passed[i])] == '=')
-                out[count++] = *item;
-    out[count] = NULL;
-    return count;
-}
-
-static enum err scanner_spawn(struct keeper_scanner *s, int channel, int output, struct errtext *why)
-{
-    const struct keeper_engine *e = s->engine;
-    char temp[WORKSPACE_PATH];
-    const char *environment[16];
-    const int fds[] = {channel, output};
-    struct lock_in in = {.scanner = s};
-    if (snprintf(temp, sizeof(temp), "TMPDIR=%s/%u", e->keeper->broker->options->temp_base, s->slot) >=
-        (int)sizeof(temp)) {
-        errtext_set(why, "the name of its temporary directory is too long");
-        return ERR_RANGE;
-    }
-    (void)make_environment(temp, environment, ARRAY_SIZE(environment));
-    const struct spawn spawn = {.program_fd = e->program->fd,
-                                .argv = e->program->argv,
-                                .envp = environment,
-                                .fds = fds,
-                                .fd_count = ARRAY_SIZE(fds),
-                                .prepare = lock_in,
-                                .prepare_arg = &in};
-    return spawn_child(&spawn, &s->pid, &s->pidfd, why);
-}
-
-/* Channel and pipe first. *OUTPUT is the program's end. */
-static enum err make_ends(struct keeper_scanner *s, int *channel, int *output, struct errtext *why)
-{
-    int pair[2], pipe_fds[2];
-    enum err e = fdpass_pair(pair);
-    if (e == ERR_OK) {
-        s->channel = pair[0];
-        *channel = pair[1];
-        e = pipe2(pipe_fds, O_CLOEXEC) == 0 ? ERR_OK : ERR_IO;
-    }
-    if (e != ERR_OK) {
-        errtext_set(why, "channel of a scanner: %s", strerror(errno));
-        return e;
-    }
-    s->output = pipe_fds[0];
-    *output = pipe_fds[1];
-    return fcntl(s->output, F_SETFL, O_NONBLOCK) == 0 ? ERR_OK : ERR_IO;
-}
-
 static void scanner_start(void *arg)
 {
     struct keeper_scanner *s = arg;
     struct broker *b = s->engine->keeper->broker;
+    const struct scanner_process_setup setup = {.program = s->engine->program,
+                                                .temp_base = b->options->temp_base,
+                                                .slot = s->slot,
+                                                .limits = {.memory = (uint64_t)b->pool->conf.memory_limit,
+                                                           .stack = (uint64_t)b->pool->conf.stack_size,
+                                                           .temp = (uint64_t)b->pool->conf.temp_size}};
     struct errtext why = {""};
-    int channel = -1, output = -1;
-    s->channel = s->output = -1;
-    enum err e = make_ends(s, &channel, &output, &why);
-    if (e == ERR_OK)
-        e = scanner_spawn(s, channel, output, &why);
-    if (channel >= 0)
-        close(channel);
-    if (output >= 0)
-        close(output);
-    if (e != ERR_OK) {
-        if (s->channel >= 0)
-            close(s->channel);
-        if (s->output >= 0)
-            close(s->output);
-        s->pid = 0;
+    if (scanner_process_start(&setup, &s->process, &why) != ERR_OK) {
+        s->process.pid = 0;
         log_end_of(s, why.text);
         s->engine->failures += s->engine->failures == 0; /* never at once: nothing has changed */
         schedule_start(s);
@@ -476,11 +363,11 @@ static void scanner_start(void *arg)
     s->state = SCANNER_STARTING;
     s->line = NULL;
     s->closed = s->was_busy = false;
-    loop_watch_init(&s->pid_watch, b->loop, s->pidfd, scanner_exited, s);
+    loop_watch_init(&s->pid_watch, b->loop, s->process.pidfd, scanner_exited, s);
     loop_watch_set(&s->pid_watch, LOOP_READ);
-    loop_watch_init(&s->channel_watch, b->loop, s->channel, scanner_readable, s);
+    loop_watch_init(&s->channel_watch, b->loop, s->process.channel, scanner_readable, s);
     loop_watch_set(&s->channel_watch, LOOP_READ);
-    loop_watch_init(&s->output_watch, b->loop, s->output, output_ready, s);
+    loop_watch_init(&s->output_watch, b->loop, s->process.output, output_ready, s);
     loop_watch_set(&s->output_watch, LOOP_READ);
     deadline_init(&s->limit, b->loop, scanner_late, s);
     deadline_set_ms(&s->limit, START_MS);
@@ -488,7 +375,7 @@ static void scanner_start(void *arg)
     log_begin(&r, b->log, LOG_SCANNER_START);
     log_cstr(&r, "engine", s->engine->host->conf->name);
     log_cstr(&r, "program", s->engine->program->path);
-    log_u64(&r, "pid", (uint64_t)s->pid);
+    log_u64(&r, "pid", (uint64_t)s->process.pid);
     log_end(&r);
 }
 
@@ -502,7 +389,7 @@ static bool give(struct keeper_scanner *s, struct keeper_line *line, uint64_t no
         .id = ++s->serial, .size = line->request.size, .time_ms = (line->until_us - now + 999) / 1000};
     enum err e = scanner_request_write(&request, false, out);
     if (e == ERR_OK)
-        e = fdpass_send(s->channel, buf_span(out), line->message);
+        e = fdpass_send(s->process.channel, buf_span(out), line->message);
     if (e != ERR_OK) {
         scanner_kill(s, "POSTERN_RESULT_DOWN", "the scanner takes no requests");
         return false;
@@ -592,7 +479,7 @@ static enum err engine_start(struct keeper *k, size_t index, unsigned first_slot
     if (program->definitions && program->update_ms > 0)
         deadline_set_ms(&e->update, program->update_ms);
     for (unsigned i = 0; i < program->count; i++) {
-        e->scanners[i] = (struct keeper_scanner){.engine = e, .slot = first_slot + i, .pidfd = -1};
+        e->scanners[i] = (struct keeper_scanner){.engine = e, .slot = first_slot + i};
         scanner_start(&e->scanners[i]);
     }
     return ERR_OK;
@@ -624,12 +511,12 @@ static void engine_stop(struct keeper_engine *e)
     for (unsigned i = 0; i < e->program->count; i++) {
         struct keeper_scanner *s = &e->scanners[i];
         deadline_clear(&s->limit);
-        if (s->pid == 0)
+        if (s->process.pid == 0)
             continue;
         if (s->line)
             line_forget(s->line);
-        pidfd_send_signal(s->pidfd, SIGKILL, NULL, 0);
-        while (waitid(P_PIDFD, (id_t)s->pidfd, &(siginfo_t){.si_pid = 0}, WEXITED) != 0 && errno == EINTR)
+        pidfd_send_signal(s->process.pidfd, SIGKILL, NULL, 0);
+        while (waitid(P_PIDFD, (id_t)s->process.pidfd, &(siginfo_t){.si_pid = 0}, WEXITED) != 0 && errno == EINTR)
             ;
         scanner_close(s);
     }

@@ -104,6 +104,7 @@ static const char *const not_ready[] = {
     "REFUSED why\n",
     "REFUSED why\nversion 1\nend\n",
 };
+#define LONG "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 static const char *const no_result[] = {
     "",
     "RESULT",
@@ -126,8 +127,7 @@ static const char *const no_result[] = {
     "RESULT 1 clean\nnote x\nend\n",
     "RESULT 1 clean\nvirus \x01\nend\n",
     "RESULT 1 clean\ncode a\ncode b\ncode c\ncode d\ncode e\ncode f\ncode g\ncode h\ncode i\nend\n",
-    "RESULT 1 clean\ncode "
-    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nend\n",
+    "RESULT 1 clean\ncode LONG_" LONG LONG "\nend\n",
 };
 static const char *const no_request[] = {
     "",
