@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const uint64_t patience_ms = 3600 * 1000; /* where --max-extract-time is 0 */
+enum { PATIENCE_MS = 3600 * 1000 }; /* where --max-extract-time is 0 */
 
 static int print_result(const char *name, const struct verdict *v, const struct scanner_result *r)
 {
@@ -41,7 +41,7 @@ static int scan_file(const struct avscan_options *o, void *engine, int temp, con
             close(fd);
         return AVSCAN_TROUBLE;
     }
-    engine_clamav.scan(engine, fd, (uint64_t)st.st_size, avscan_time_ms(o, patience_ms), &v);
+    engine_clamav.scan(engine, fd, (uint64_t)st.st_size, avscan_time_ms(o, PATIENCE_MS), &v);
     close(fd);
     if (workspace_clean(temp) != ERR_OK)
         fprintf(stderr, "postern-avscan: the temporary directory cannot be emptied: %s\n", strerror(errno));

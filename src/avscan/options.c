@@ -9,11 +9,11 @@ enum {
     DEPTH_MAX = 50,
     DEPTH_DEFAULT = 10,
     FILES_DEFAULT = 5000,
+    TIME_DEFAULT_MS = 180 * 1000,
     FILES_UNLIMITED = 1000000000,
     /* libclamav counts the message and its decoded part as levels too */
     LEVELS_AROUND = 2,
 };
-static const uint64_t time_default_ms = 180 * 1000;
 /* libclamav takes no larger file */
 static const uint64_t size_max = 2147483647;
 
@@ -81,7 +81,7 @@ bool avscan_options_read(int argc, char **argv, struct avscan_options *out, stru
         {"version", no_argument, NULL, OPTION_VERSION},
         {"help", no_argument, NULL, OPTION_HELP},
         {0}};
-    *out = (struct avscan_options){.depth = DEPTH_DEFAULT, .time_ms = time_default_ms, .files = FILES_DEFAULT};
+    *out = (struct avscan_options){.depth = DEPTH_DEFAULT, .time_ms = TIME_DEFAULT_MS, .files = FILES_DEFAULT};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == '?') {
             errtext_set(why, "see --help"); /* getopt has said what is wrong */

@@ -17,6 +17,17 @@ enum {
     VARIABLES = 16,
 };
 
+/* When memory is short in the whole machine, a scanner goes first. Not permitted everywhere, and no matter then. */
+static void offer_itself(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t ignored = write(fd, "500", 3);
+    (void)ignored;
+    close(fd);
+}
+
 /* In the child. Its directory is emptied here, where a large one holds nobody up. */
 static bool lock_in(void *arg, int program)
 {
@@ -28,6 +39,7 @@ static bool lock_in(void *arg, int program)
     if (fcntl(SCANNER_FD, F_SETFL, 0) != 0 || dup2(OUTPUT_FD, STDOUT_FILENO) < 0 ||
         dup2(OUTPUT_FD, STDERR_FILENO) < 0 || close(OUTPUT_FD) != 0)
         return false;
+    offer_itself();
     if (workspace_open(setup->temp_base, setup->slot, temp, &dirfd, &why) != ERR_OK)
         return false;
     bool clean = workspace_clean(dirfd) == ERR_OK;

@@ -237,7 +237,8 @@ static int read_definitions(const struct program *p)
 }
 static int write_definitions(const struct program *p)
 {
-    return outcome(mkdirat(open(p->definitions, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "x", 0700));
+    int dir = open(p->definitions, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return outcome(mkdirat(dir, "x", 0700));
 }
 static int write_temp(const struct program *p)
 {
