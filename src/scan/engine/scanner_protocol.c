@@ -48,18 +48,25 @@ static enum err read_lines(struct span rest, bool (*key)(void *arg, struct span 
     return ERR_SYNTAX;
 }
 
+/* False: it was said before. */
+static bool take_once(char *out, size_t size, struct span text)
+{
+    if (out[0])
+        return false;
+    verdict_copy_text(out, size, text);
+    return true;
+}
+
 static bool ready_key(void *arg, struct span key, struct span text)
 {
     struct scanner_ready *r = arg;
     if (span_eq(key, SPAN("version")))
-        verdict_copy_text(r->text, sizeof(r->text), text);
-    else if (span_eq(key, SPAN("missing")))
-        verdict_copy_text(r->missing, sizeof(r->missing), text);
-    else if (span_eq(key, SPAN("definitions")))
+        return take_once(r->text, sizeof(r->text), text);
+    if (span_eq(key, SPAN("missing")))
+        return take_once(r->missing, sizeof(r->missing), text);
+    if (span_eq(key, SPAN("definitions")))
         return num_parse_u64(text, UINT64_MAX, &r->definitions) == ERR_OK;
-    else
-        return span_eq(key, SPAN("signatures")) && num_parse_u64(text, UINT64_MAX, &r->signatures) == ERR_OK;
-    return true;
+    return span_eq(key, SPAN("signatures")) && num_parse_u64(text, UINT64_MAX, &r->signatures) == ERR_OK;
 }
 
 enum err scanner_ready_read(struct span bytes, struct scanner_ready *out)
@@ -99,14 +106,10 @@ void scanner_result_add(struct scanner_result *r, const char *code)
 static bool result_key(void *arg, struct span key, struct span text)
 {
     struct scanner_result *r = arg;
-    if (span_eq(key, SPAN("virus"))) {
-        verdict_copy_text(r->virus, sizeof(r->virus), text);
-        return true;
-    }
-    if (span_eq(key, SPAN("info"))) {
-        verdict_copy_text(r->info, sizeof(r->info), text);
-        return true;
-    }
+    if (span_eq(key, SPAN("virus")))
+        return take_once(r->virus, sizeof(r->virus), text);
+    if (span_eq(key, SPAN("info")))
+        return take_once(r->info, sizeof(r->info), text);
     if (!span_eq(key, SPAN("code")) || text.len >= SCANNER_CODE_SIZE || r->code_count == SCANNER_CODES)
         return false;
     verdict_copy_text(r->codes[r->code_count++], SCANNER_CODE_SIZE, text);

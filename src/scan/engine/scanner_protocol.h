@@ -19,6 +19,7 @@
  *                                                             [code SCAN_CODE]… at most 8; see csapi_code.def
  *                                                             [virus NAME] [info TEXT]
  *                                                             end
+ * Lines stand in any order, each at most once but for `code`.
  *   End of file at descriptor 3: nobody wants it any more, it ends.
  *
  * Whatever else it sends, or sends out of turn, gets it killed, and the message at hand is an ERROR. What it prints

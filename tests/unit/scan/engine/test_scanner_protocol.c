@@ -125,6 +125,8 @@ static const char *const no_result[] = {
     "RESULT 1 clean\n\nend\n",
     "RESULT 1 clean\ncode\nend\n",
     "RESULT 1 clean\nnote x\nend\n",
+    "RESULT 1 infected\nvirus a\nvirus b\nend\n",
+    "RESULT 1 clean\ninfo a\ninfo b\nend\n",
     "RESULT 1 clean\nvirus \x01\nend\n",
     "RESULT 1 clean\ncode a\ncode b\ncode c\ncode d\ncode e\ncode f\ncode g\ncode h\ncode i\nend\n",
     "RESULT 1 clean\ncode LONG_" LONG LONG "\nend\n",
