@@ -90,6 +90,24 @@ def test_the_default_scanner_scans_and_says_what_it_is(start_avscan):
     assert_passes(pair)
 
 
+def test_the_stanza_of_the_original(start_pair, signatures):
+    pair = start_pair(engines=f'''Validate validate/antivirus antivirus {{
+}}
+Validate validate/csapi csapi {{
+  max_concurrency = 1
+  database = "{signatures}"
+  max_extract_depth = 10
+  max_extract_time = 180
+  prefer_mem = false
+  context_variable = "virus"
+  timeout = 20
+}}
+''')
+    assert_passes(pair)
+    event = assert_infected(pair)
+    assert event["engine"] == "csapi", event
+
+
 def test_scanners_run_in_a_cage_and_apart_from_the_workers(start_avscan):
     pair = start_avscan()
     assert_passes(pair)

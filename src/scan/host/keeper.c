@@ -182,9 +182,11 @@ static void schedule_start(struct keeper_scanner *s)
     unsigned doublings = e->failures < 8 ? e->failures : 8;
     uint64_t pause = e->failures == 0 ? 0 : (uint64_t)PAUSE_FIRST_MS << (doublings - 1);
     e->failures++;
-    s->state = pause == 0 ? SCANNER_DUE : SCANNER_OFF;
+    s->state = SCANNER_OFF;
     if (e->keeper->broker->stopping)
         return;
+    if (pause == 0)
+        s->state = SCANNER_DUE;
     deadline_init(&s->limit, e->keeper->broker->loop, scanner_start, s);
     deadline_set_ms(&s->limit, pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
 }
