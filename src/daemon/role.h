@@ -3,7 +3,8 @@
  * main.c the command line of postern; modules.c the one explicit list of scope classes; config.c files → struct conf,
  * and the global options; log_sink.c where log lines go; supervisor.c who is started when, signals, the end;
  * scan_pool.c the scan hosts of one pool: generations, reload; child.c one supervised process; startup.c what must be
- * there before: programs, log file, users, listeners, spool; tempdir.c directories of the scan workers; environment.c
+ * there before: programs, log file, users, listeners, spool; tempdir.c directories of the scan workers; scanner_files.c
+ * programs that scan hosts start; environment.c
  * and privileges.c what children get and what root gives up; notify.c word to the service manager; unrar.c a look for a
  * missing package; edge.c the process that holds sockets; control_socket.c the console's socket; console.h the console,
  * with its files; scan_main.c the program postern-scan; console_main.c the program postern-console.
@@ -12,14 +13,16 @@
  *   3  the effective configuration as text (conf_dump) in a sealed memory file
  *   4  control: a SEQPACKET socket to the supervisor
  *   5… (edge) the listening sockets, in the order of the Listen scopes, then those of the console, likewise
- * Command lines: postern --role edge;  postern-scan --pool NAME --temp DIR --generation N [--replaces] [--tmpfs].
+ *   5… (scan host) programs and logs of scanners (scanner_files.h)
+ * Command lines: postern --role edge;  postern-scan --pool NAME --temp DIR --generation N [--replaces] [--tmpfs]
+ * [--scanner ENGINE:PROGRAM:LOG]….
  */
 #ifndef DAEMON_ROLE_H
 #define DAEMON_ROLE_H
 
 #include "conf/conf.h"
 
-enum { ROLE_FD_CONFIG = 3, ROLE_FD_CONTROL = 4, ROLE_FD_LISTENERS = 5 };
+enum { ROLE_FD_CONFIG = 3, ROLE_FD_CONTROL = 4, ROLE_FD_LISTENERS = 5, ROLE_FD_SCANNERS = 5 };
 enum { ROLE_LOOPS_MAX = 64 };
 
 /* Datagrams on control: type, pool, loop; one octet each. CHANNEL and BROKEN add the generation of the pool's host in

@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "daemon/config.h"
 #include "daemon/log_sink.h"
+#include "daemon/scanner_files.h"
 #include "scan/host/host.h"
 #include "sys/priv.h"
 
@@ -27,25 +28,25 @@ const struct conf_classes daemon_classes = {.items = classes, .count = ARRAY_SIZ
 
 static const char usage[] =
     "postern-scan: the scan host of one thread pool. It is started by postern, not by hand.\n"
-    "usage: postern-scan --pool NAME --temp DIRECTORY [--generation NUMBER] [--replaces] [--tmpfs]\n"
+    "usage: postern-scan --pool NAME --temp DIRECTORY [--generation NUMBER] [--replaces] [--tmpfs] [--scanner "
+    "E:P:L]...\n"
     "       postern-scan --version\n"
-    "Descriptors: 3 the effective configuration, 4 the control socket of the supervisor.\n";
+    "Descriptors: 3 the effective configuration, 4 the control socket of the supervisor, others as --scanner says.\n";
 
 struct arguments {
     const char *pool, *temp;
     uint64_t generation;
     bool tmpfs, replaces, version;
+    struct scan_host_scanner scanners[LIMIT_ENGINES];
 };
 
 static bool parse_arguments(int argc, char **argv, struct arguments *out)
 {
-    static const struct option options[] = {{"pool", required_argument, NULL, 'p'},
-                                            {"temp", required_argument, NULL, 't'},
-                                            {"tmpfs", no_argument, NULL, 'm'},
-                                            {"generation", required_argument, NULL, 'g'},
-                                            {"replaces", no_argument, NULL, 'r'},
-                                            {"version", no_argument, NULL, 'v'},
-                                            {0}};
+    static const struct option options[] = {
+        {"pool", required_argument, NULL, 'p'}, {"temp", required_argument, NULL, 't'},
+        {"tmpfs", no_argument, NULL, 'm'},      {"generation", required_argument, NULL, 'g'},
+        {"replaces", no_argument, NULL, 'r'},   {"scanner", required_argument, NULL, 's'},
+        {"version", no_argument, NULL, 'v'},    {0}};
     *out = (struct arguments){0};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
@@ -65,6 +66,14 @@ static bool parse_arguments(int argc, char **argv, struct arguments *out)
         case 'r':
             out->replaces = true;
             break;
+        case 's': {
+            size_t engine;
+            struct scan_host_scanner given;
+            if (!scanner_files_read(optarg, &engine, &given.program, &given.log))
+                return false;
+            out->scanners[engine] = given;
+            break;
+        }
         case 'v':
             out->version = true;
             break;
@@ -102,6 +111,7 @@ static int run_pool(const struct arguments *a, const struct conf *conf, const st
                                       .temp_is_tmpfs = a->tmpfs,
                                       .replaces = a->replaces,
                                       .generation = (unsigned)a->generation,
+                                      .scanners = a->scanners,
                                       .log = log};
         status = scan_host_run(&o);
         log_text(log, LOG_STOP, "reason", "the scan host of pool %s ends", a->pool);

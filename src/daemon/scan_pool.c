@@ -189,24 +189,30 @@ static enum err host_try(struct scan_host *h, int control, pid_t *pid, int *pidf
     const struct scan_pool *p = h->pool;
     const struct startup *startup = p->shared->startup;
     char generation[16];
-    const char *argv[12] = {"postern-scan", "--pool", p->conf->name, "--temp", h->temp, "--generation", generation};
+    const char *argv[12 + LIMIT_ENGINES] = {"postern-scan", "--pool",       p->conf->name, "--temp",
+                                            h->temp,        "--generation", generation};
+    struct scanner_handover scanners;
     size_t count = 7;
     snprintf(generation, sizeof(generation), "%u", h->generation);
     if (h->tmpfs)
         argv[count++] = "--tmpfs";
     if (h->phase == HOST_COMING)
         argv[count++] = "--replaces";
+    scanner_files_hand_over(p->shared->scanners, p->shared->framework, p->conf->name, ROLE_FD_SCANNERS, &scanners);
+    for (size_t i = 0; i < scanners.argument_count; i++)
+        argv[count++] = scanners.arguments[i];
     int config = fd_reopen_readonly(startup->config_fd);
     if (config < 0) {
         errtext_set(why, "effective configuration: %s", strerror(errno));
         return ERR_IO;
     }
-    const int fds[] = {config, control};
+    int fds[2 + SCANNER_FILES_MAX] = {config, control};
+    memcpy(fds + 2, scanners.fds, scanners.fd_count * sizeof(int));
     const struct spawn spawn = {.program_fd = startup->scan_program,
                                 .argv = argv,
                                 .envp = (const char *const *)p->shared->environment->items,
                                 .fds = fds,
-                                .fd_count = ARRAY_SIZE(fds),
+                                .fd_count = 2 + scanners.fd_count,
                                 .user = startup->root ? &startup->scan_user : NULL,
                                 .tmpfs = h->mounts,
                                 .tmpfs_count = h->tmpfs ? p->slot_count : 0};
@@ -587,7 +593,7 @@ enum err scan_pool_init(struct scan_pool *p, const struct scan_pool_shared *shar
 {
     const struct framework *fw = shared->framework;
     *p = (struct scan_pool){.shared = shared, .conf = &fw->pools[index], .index = index};
-    p->slot_count = (size_t)p->conf->conf.concurrency;
+    p->slot_count = (size_t)p->conf->conf.concurrency + framework_scanners(fw, p->conf->name);
     p->serving = &p->hosts[0];
     for (size_t i = 0; i < fw->engine_count; i++)
         p->has_database = p->has_database ||

@@ -17,6 +17,7 @@
 
 #include "daemon/child.h"
 #include "daemon/environment.h"
+#include "daemon/scanner_files.h"
 #include "daemon/startup.h"
 #include "daemon/tempdir.h"
 #include "scan/framework.h"
@@ -27,6 +28,7 @@ struct scan_pool_shared {
     const struct startup *startup;
     const struct framework *framework;
     const struct environment *environment;
+    const struct scanner_files *scanners;
     struct tempdir *temp;
     struct child *edge;
     struct loop *loop;

@@ -35,6 +35,7 @@ struct supervisor {
     struct loop *loop;
     struct framework framework;
     struct environment environment;
+    struct scanner_files scanners;
     struct tempdir temp;
     struct child edge;
     struct scan_pool_shared shared;
@@ -229,6 +230,7 @@ static int prepare_children(struct supervisor *s)
     s->shared = (struct scan_pool_shared){.startup = &s->startup,
                                           .framework = &s->framework,
                                           .environment = &s->environment,
+                                          .scanners = &s->scanners,
                                           .temp = &s->temp,
                                           .edge = &s->edge,
                                           .loop = s->loop,
@@ -302,6 +304,7 @@ static int prepare(struct supervisor *s, const struct problems *problems)
         (status = startup_open_listeners(&s->startup)) || (status = startup_open_controls(&s->startup)) ||
         (status = startup_make_spool(&s->startup)) || (status = startup_seal_config(&s->startup)))
         return status;
+    scanner_files_open(&s->scanners, &s->framework);
     s->loop = loop_new();
     if (!s->loop) {
         log_text(s->log, LOG_SHORTAGE, "reason", "event loop: %s", strerror(errno));
@@ -351,6 +354,7 @@ static void release(struct supervisor *s)
         scan_pool_release(&s->pools[i]);
     tempdir_remove(&s->temp);
     environment_release(&s->environment);
+    scanner_files_release(&s->scanners);
     startup_release(&s->startup);
     loop_free(s->loop);
     if (s->log) {
@@ -375,6 +379,7 @@ int supervisor_run(struct conf *conf, const struct problems *problems)
     s->temp.fd = -1;
     s->loops = role_loop_count(s->startup.options);
     framework_init(&s->framework, conf->global);
+    memset(&s->scanners, 0xff, sizeof(s->scanners)); /* none */
     s->status = prepare(s, problems);
     if (s->status == 0)
         run(s);

@@ -11,7 +11,9 @@ const char unrar_missing_text[] = "libclamunrar is not installed: RAR archives c
 bool unrar_matters(const struct framework *fw)
 {
     for (size_t i = 0; i < fw->engine_count; i++) {
-        if (strcmp(fw->engines[i].type, "clamav") == 0)
+        const struct framework_engine *e = &fw->engines[i];
+        bool ours = strcmp(e->type, "csapi") == 0 && e->conf->daemon.count == 0 && !e->conf->scanner.path;
+        if (strcmp(e->type, "clamav") == 0 || ours)
             return true;
     }
     return false;

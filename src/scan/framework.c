@@ -56,6 +56,26 @@ bool framework_has_database(const struct framework_engine *engine)
     return engine->built && engine->conf->database && engine->conf->daemon.count == 0;
 }
 
+static bool has_scanners(const struct framework_engine *engine)
+{
+    return engine->built && strcmp(engine->type, csapi_class.name) == 0 && engine->conf->daemon.count == 0;
+}
+
+int64_t framework_max_concurrency(const struct framework_engine *engine)
+{
+    int64_t given = engine->conf->max_concurrency;
+    return given == 0 && has_scanners(engine) ? 1 : given;
+}
+
+unsigned framework_scanners(const struct framework *fw, const char *pool)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < fw->engine_count; i++)
+        if (has_scanners(&fw->engines[i]) && strcmp(fw->engines[i].pool, pool) == 0)
+            count += (unsigned)framework_max_concurrency(&fw->engines[i]);
+    return count;
+}
+
 static void framework_add_pool(struct framework *fw, const struct conf_scope *global, const char *name)
 {
     if (framework_pool_index(fw, name) >= 0)
@@ -93,20 +113,36 @@ void framework_init(struct framework *fw, const struct conf_scope *global)
     }
 }
 
+/* Octets of a message that ENGINE looks at, and the option that says so; 0: no limit. */
+static int64_t size_limit_of(const struct conf_scope *scope, const char **option)
+{
+    const struct engine_conf *conf = &((const struct engine_stanza *)scope->values)->conf;
+    int64_t file = conf->max_filesize, all = conf->max_scansize;
+    bool scanner = scope->class == &csapi_class && conf->daemon.count == 0;
+    if (scanner) {
+        file = conf->scanner.max_extract_size ? conf->scanner.max_extract_size : SCANNER_FILE_SIZE;
+        all = conf->scanner.max_cumulative_extract_size ? conf->scanner.max_cumulative_extract_size
+                                                        : SCANNER_CUMULATIVE_SIZE;
+    }
+    bool by_file = file > 0 && (all == 0 || file <= all);
+    *option = by_file ? (scanner ? "max_extract_size" : "max_filesize")
+                      : (scanner ? "max_cumulative_extract_size" : "max_scansize");
+    return by_file ? file : all;
+}
+
 int64_t framework_size_limit(const struct conf_scope *global, const char **engine, const char **option)
 {
     int64_t smallest = 0;
     if (stanza_scan_off(global))
         return 0;
     for (const struct conf_scope *scope = NULL; (scope = stanza_next_engine(global, scope));) {
-        const struct engine_conf *conf = &((const struct engine_stanza *)scope->values)->conf;
-        bool by_file = conf->max_filesize > 0 && (conf->max_scansize == 0 || conf->max_filesize <= conf->max_scansize);
-        int64_t limit = by_file ? conf->max_filesize : conf->max_scansize;
+        const char *by;
+        int64_t limit = size_limit_of(scope, &by);
         if (!stanza_engine_enabled(scope) || limit == 0 || (smallest > 0 && limit >= smallest))
             continue;
         smallest = limit;
         *engine = stanza_engine_name(scope);
-        *option = by_file ? "max_filesize" : "max_scansize";
+        *option = by;
     }
     return smallest;
 }

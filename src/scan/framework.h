@@ -36,6 +36,20 @@ enum { SUSPICIOUS_INFECTED, SUSPICIOUS_UNSCANNABLE };
 enum { NETSCAN_LENGTH, NETSCAN_DOT, NETSCAN_CHUNK };
 enum { GOAHEAD_AUTO, GOAHEAD_YES, GOAHEAD_NO };
 
+/* What csapi means by a limit of 0. */
+enum { SCANNER_FILE_SIZE = 104857600, SCANNER_CUMULATIVE_SIZE = 209715200 };
+
+/* What csapi says of its scanner program. */
+struct scanner_conf {
+    const char *path; /* NULL: postern-avscan, beside postern-scan */
+    const char *log;  /* NULL: what it prints is dropped */
+    /* sizes: 0 as above; time and files: 0 is no limit */
+    int64_t max_cumulative_extract_size, max_extract_depth, max_extract_size, max_extract_time_ms, max_file_count;
+    int64_t update_interval_ms;
+    /* No options: descriptors of both, where somebody opened them for us; 0: not. */
+    int program_fd, log_fd;
+};
+
 /* Options common to every engine (momentum.md E2), as its stanza gives them. Shared with the scan host. */
 struct engine_conf {
     bool enabled;
@@ -70,9 +84,10 @@ struct engine_conf {
     int protocol, suspicious, netscan_framing, netscan_goahead;
     const char *scan_flags, *netscan_command;
     bool riskware;
-    bool database_watch;        /* load again when the database changed */
-    int64_t database_settle_ms; /* once it has been quiet for so long */
-    int64_t max_signature_loss; /* percent of the old one's that a new database may lack; 100: any */
+    bool database_watch;         /* load again when the database changed */
+    int64_t database_settle_ms;  /* once it has been quiet for so long */
+    int64_t max_signature_loss;  /* percent of the old one's that a new database may lack; 100: any */
+    struct scanner_conf scanner; /* csapi's own */
 };
 
 /* How a pool changes from one generation of its scan host to the next. */
@@ -134,6 +149,10 @@ bool framework_quarantines(const struct framework *fw);
 
 /* The engine loads a signature database, so that its pool has generations. */
 bool framework_has_database(const struct framework_engine *engine);
+/* Scans of the engine at the same time; 0: as many as its pool has. */
+int64_t framework_max_concurrency(const struct framework_engine *engine);
+/* Processes of scanner programs in POOL (csapi), beside its workers. */
+unsigned framework_scanners(const struct framework *fw, const char *pool);
 
 /* The largest message that every enabled engine of the configuration GLOBAL looks at, in octets; 0: no engine has a
  * limit. *ENGINE and *OPTION: whose limit it is. For checks of a configuration. */

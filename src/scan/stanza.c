@@ -121,18 +121,36 @@ static const struct directive fsecure_rows[] = {
 
 static const struct directive csapi_rows[] = {
 #include "scan/stanza_common.def"
-    OPTION(idle.max_cumulative_extract_size, "max_cumulative_extract_size", SIZE, "0", 0, 4294967295,
-           "octets that one message may unpack to; 0: 209715200"),
-    OPTION(idle.max_extract_depth, "max_extract_depth", INT, "10", 1, 50, "depth of archives inside archives"),
-    OPTION(idle.max_extract_size, "max_extract_size", SIZE, "104857600", 0, 4294967295, "octets of one unpacked file"),
-    OPTION(idle.max_extract_time_ms, "max_extract_time", DURATION, "180", 0, 86400000,
-           "time to take one message apart; 0: no limit"),
-    OPTION(idle.max_file_count, "max_file_count", INT, "5000", 0, 1000000, "files inside one message; 0: no limit"),
-    OPTION(idle.prefer_mem, "prefer_mem", BOOL, "false", 0, 0, "never had an effect in the original"),
-    OPTION(idle.scanner_log, "scanner_log", STRING, NULL, 1, 4096, "log file of the scanner process"),
-    OPTION(idle.scanner_path, "scanner_path", STRING, NULL, 1, 4096, "program of the scanner process"),
-    OPTION(idle.update_interval_ms, "update_interval", DURATION, "86400", 0, 31536000000,
-           "time between updates of the definitions"),
+    OPTION(conf.scanner.path, "scanner_path", STRING, NULL, 1, 4096,
+           "program of the scanner processes; default: postern-avscan, which lies beside postern-scan"),
+    OPTION(conf.scanner.log, "scanner_log", STRING, NULL, 1, 4096,
+           "file for what the scanner prints, at most 16M; scan_user must be able to write it; without one it is "
+           "dropped"),
+    OPTION(conf.scanner.update_interval_ms, "update_interval", DURATION, "86400", 0, 31536000000,
+           "so often the scanner's definitions are looked at, and loaded again when they changed; 0: on SIGHUP only"),
+    OPTION(conf.scanner.max_extract_depth, "max_extract_depth", INT, "10", 1, 50,
+           "depth of archives inside archives; deeper is unscannable"),
+    OPTION(conf.scanner.max_extract_size, "max_extract_size", SIZE, "104857600", 0, 4294967294,
+           "octets of one file, the message itself included; a larger one makes it unscannable; 0: 104857600"),
+    OPTION(conf.scanner.max_cumulative_extract_size, "max_cumulative_extract_size", SIZE, "0", 0, 4294967294,
+           "octets that one message may unpack to in all; more is unscannable; 0: 209715200"),
+    OPTION(conf.scanner.max_extract_time_ms, "max_extract_time", DURATION, "180", 0, 86400000,
+           "time to take one message apart; longer is unscannable; 0: no limit but timeout, which is trouble"),
+    OPTION(conf.scanner.max_file_count, "max_file_count", INT, "5000", 0, 1000000,
+           "files inside one message; more is unscannable; 0: no limit"),
+    OPTION(idle.prefer_mem, "prefer_mem", BOOL, "false", 0, 0, "accepted; never had an effect in the original either"),
+    OPTION(conf.database, "database", STRING, "/var/lib/clamav", 1, 4096,
+           "directory or file of definitions that the scanner loads, and the only one that it can read"),
+    OPTION(conf.max_signature_loss, "max_signature_loss", INT, "50", 0, 100,
+           "percent of the signatures in use that new definitions may lack; with a greater loss they are taken for "
+           "broken and the old ones stay in use; 100: any loss is accepted"),
+    DAEMON_ROW(NULL, "scan with Symantec Scan Engine over its native protocol instead of a scanner program: host:port, "
+                     "port 7777 where none is given; of several in a list the first that answers is asked"),
+    OPTION(
+        conf.daemon_connect_ms, "daemon_connect_timeout", DURATION, "5", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS,
+        "how long to wait for a connection to one daemon, and again for its first word, before the next one is tried"),
+    OPTION(conf.max_filesize, "max_filesize", SIZE, "100M", 1024, 2147483647,
+           "with a daemon: octets of a message that it is given; a larger one is unscannable"),
 };
 
 static const struct directive common_rows[] = {
@@ -162,8 +180,10 @@ ENGINE(fake_class, "fake", NULL, common_rows, false, "the test engine, which doe
 ENGINE(kaspersky_class, "kaspersky", "validate/av_kaspersky", kaspersky_rows, false,
        "an engine that asks a Kaspersky daemon");
 ENGINE(fsecure_class, "fsecure", "validate/av_fsecure", fsecure_rows, false, "an engine that asks F-Secure's fsavd");
-ENGINE(csapi_class, "csapi", "validate/csapi", csapi_rows, false,
-       "an engine that scans with Symantec's library (not built yet)");
+ENGINE(
+    csapi_class, "csapi", "validate/csapi", csapi_rows, false,
+    "an engine that scans in processes of another program (postern-avscan), or asks Symantec Scan Engine where daemon "
+    "is set");
 ENGINE(icap_class, "icap", NULL, common_rows, true, "an engine that asks an ICAP server (not built yet)");
 ENGINE(command_class, "command", NULL, common_rows, true, "an engine that runs a program (not built yet)");
 ENGINE(plugin_class, "plugin", NULL, common_rows, true, "an engine in a vendor's plug-in (not built yet)");
@@ -193,7 +213,8 @@ const struct scope_class scan_class = {
 #define POOL(field, name, type, value, min, max, text)                                                                 \
     ROW(pool_conf, field, name, DIRECTIVE_##type, value, min, max, RELOAD_ENGINE, text)
 static const struct directive pool_rows[] = {
-    POOL(concurrency, "concurrency", INT, "0", 0, LIMIT_POOL_WORKERS, "worker processes; 0: 4 in the pool CPU, 50 in others"),
+    POOL(concurrency, "concurrency", INT, "0", 0, LIMIT_POOL_WORKERS,
+         "worker processes; 0: 4 in the pool CPU, 50 in others"),
     POOL(backlog, "backlog", INT, "1000", 1, 65536,
          "scans that may wait; when it is full, messages get the error code"),
     POOL(stack_size, "stack_size", SIZE, "8M", 262144, 1073741824, "stack of a worker"),

@@ -14,11 +14,7 @@ struct scan_conf {
 struct engine_idle_conf {
     const char *debug_level;
     bool mime_decompose, use_wire_rep;
-    /* csapi */
-    int64_t max_cumulative_extract_size, max_extract_depth, max_extract_size, max_extract_time_ms, max_file_count;
-    int64_t update_interval_ms;
-    bool prefer_mem;
-    const char *scanner_log, *scanner_path;
+    bool prefer_mem; /* csapi */
 };
 
 /* Values of an engine's scope. */
@@ -73,6 +69,10 @@ void stanza_check_engine(const struct conf_scope *scope, struct problems *proble
 /* stanza_daemon.c: what is particular to kaspersky and fsecure. */
 void stanza_check_file_daemon(const struct conf_scope *scope, const struct engine_conf *conf,
                               struct problems *problems);
+/* Of an enabled csapi engine: what its common options do not cover. */
+void stanza_check_csapi(const struct conf_scope *scope, const struct engine_stanza *values, struct problems *problems);
+/* OPTION is written in SCOPE or around it. */
+bool stanza_is_given(const struct conf_scope *scope, const char *option);
 
 /* Reply texts: defaults of the rows, and what verdicts without an engine use. */
 #define STANZA_INFECTED_TEXT    "Message refused: it contains the virus \"%v\" (%e, id %i)"

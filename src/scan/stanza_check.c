@@ -209,7 +209,7 @@ static void check_daemon(const struct conf_scope *scope, const struct conf_list 
             problem_error(problems, scope, "daemon", "%s: %s", daemon->items[i], why.text);
 }
 
-static bool is_given(const struct conf_scope *scope, const char *option)
+bool stanza_is_given(const struct conf_scope *scope, const char *option)
 {
     for (size_t i = 0; scope->given && i < scope->class->row_count; i++)
         if (strcmp(scope->class->rows[i].name, option) == 0)
@@ -228,7 +228,7 @@ static void warn_daemon_decides(const struct conf_scope *scope, struct problems 
                 {"max_recursion", "MaxRecursion"},
                 {"max_files", "MaxFiles"}};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        if (is_given(scope, rows[i].option))
+        if (stanza_is_given(scope, rows[i].option))
             problem_warning(problems, scope, rows[i].option, "has no effect with a daemon: %s in clamd.conf counts",
                             rows[i].clamd);
 }
@@ -289,6 +289,10 @@ static void check_built_engine(const struct conf_scope *scope, const struct engi
 {
     warn_idle(scope, values, problems);
     warn_clean_cache(scope, &values->conf, problems);
+    if (scope->class == &csapi_class) {
+        stanza_check_csapi(scope, values, problems);
+        return;
+    }
     if (!stanza_engine_connects(scope)) {
         warn_weaker_cage(scope, problems);
         return;

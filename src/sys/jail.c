@@ -95,7 +95,8 @@ static enum err allow_path(int ruleset, uint64_t handled, const struct jail_path
     if (fd < 0)
         return ERR_IO;
     struct stat st;
-    struct landlock_path rule = {.allowed = (p->write ? FS_MAY_WRITE : FS_MAY_READ) & handled, .parent_fd = fd};
+    uint64_t allowed = (p->write ? FS_MAY_WRITE : FS_MAY_READ) | (p->execute ? FS_EXECUTE : 0);
+    struct landlock_path rule = {.allowed = allowed & handled, .parent_fd = fd};
     enum err e = ERR_IO;
     if (fstat(fd, &st) == 0) {
         if (!S_ISDIR(st.st_mode))

@@ -14,7 +14,8 @@ int jail_landlock_abi(void);
 
 struct jail_path {
     const char *path;
-    bool write; /* else read only */
+    bool write;   /* else read only */
+    bool execute; /* too: a program, or the loader that it names */
 };
 /* Confines the calling thread to PATHS and to connections to the TCP ports PORTS, best effort for the kernel's ABI: TCP
  * from ABI 4 (never bind), abstract unix sockets and signals scoped from ABI 6. *abi receives what was applied. Unix

@@ -25,6 +25,7 @@ enum spawn_step {
     STEP_MOUNT,
     STEP_DESCRIPTORS,
     STEP_USER,
+    STEP_PREPARE,
     STEP_EXEC
 };
 
@@ -37,6 +38,7 @@ static const char *const step_texts[] = {
     [STEP_MOUNT] = "mount a private temporary file system",
     [STEP_DESCRIPTORS] = "arrange its descriptors",
     [STEP_USER] = "change to its user",
+    [STEP_PREPARE] = "lock it in",
     [STEP_EXEC] = "execute the program",
 };
 
@@ -135,6 +137,8 @@ static enum spawn_step child_run(struct spawn_plan *p)
         return STEP_USER;
     if (s->user && !child_tie_to_parent(p)) /* the kernel forgets it when the user changes */
         return STEP_PARENT;
+    if (s->prepare && !s->prepare(s->prepare_arg, p->program_fd))
+        return STEP_PREPARE;
     execveat(p->program_fd, "", p->argv, p->envp, AT_EMPTY_PATH);
     return STEP_EXEC;
 }

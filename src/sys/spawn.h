@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "sys/priv.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,6 +29,11 @@ struct spawn {
     const struct priv_user *user; /* NULL: stay who we are */
     const struct spawn_tmpfs *tmpfs;
     size_t tmpfs_count;
+    /* Runs in the child as the last thing before PROGRAM, the number of its close-on-exec descriptor, is executed; the
+     * child's descriptors are in place. False with errno: it is not executed. NULL: nothing. The caller must have one
+     * thread only. */
+    bool (*prepare)(void *arg, int program);
+    void *prepare_arg;
 };
 
 /* Starts the child; its pid and a pidfd (close-on-exec; readable when it ended). The child gets SIGKILL when the parent

@@ -8,6 +8,7 @@ import pytest
 from harness import places
 from harness.clamd import Clamd as RealClamd, connect
 from harness.emulators.clamd import Clamd
+from harness.emulators.symantec import Symantec
 from harness.postern import make_database
 
 CLEAN = b"From: a@example.org\r\nTo: b@example.net\r\nSubject: hi\r\n\r\nhello\r\n"
@@ -104,3 +105,29 @@ def test_version_begins_alike_and_names_no_database_where_there_is_none(real, em
     assert converse(real, b"zVERSION\0").startswith(b"ClamAV 1.")
     assert b"/" not in converse(real, b"zVERSION\0")
     assert converse(emulated, b"zVERSION\0").startswith(b"ClamAV 1.4.6/27500/")
+
+
+# --- Symantec Scan Engine: vectors of its manual; there is no real one to hold it against ---
+
+GREETING = b"220 Symantec AntiVirus Scan Engine ready.\r\n2\r\n"
+SYMANTEC_VECTORS = {
+    "infected": (b"Version 2\nAVSCAN\nmessage.eml\n75\n" + BAD,
+                 b"230 File scanned.\r\n1\r\n20240105\r\n2\r\n1\r\nmessage.eml\r\nTest.Payload\r\n11101\r\n0\r\n"),
+    "clean": (b"Version 2\nAVSCAN\nmessage.eml\n62\n" + CLEAN, b"230 File scanned.\r\n0\r\n20240105\r\n2\r\n0\r\n"),
+    "another version": (b"Version 9\n", b"504 Unsupported protocol version.\r\n"),
+}
+
+
+@pytest.mark.parametrize("vector", SYMANTEC_VECTORS)
+def test_symantec_vector(vector):
+    sent, expected = SYMANTEC_VECTORS[vector]
+    daemon = Symantec().start()
+    try:
+        with socket.create_connection(("127.0.0.1", daemon.port), places.SOON) as connection:
+            connection.sendall(sent)
+            came = b""
+            while octets := connection.recv(65536):
+                came += octets
+        assert came == GREETING + expected
+    finally:
+        daemon.stop()

@@ -302,5 +302,5 @@ def test_message_on_a_killed_scan_host_is_451(start_pair):
 
 def test_builds_under_test_are_there():
     for build in (BUILD, RELEASE_BUILD):
-        for program in ("postern", "postern-scan"):
+        for program in ("postern", "postern-scan", "postern-avscan"):
             assert (build / "bin" / program).exists(), f"{build}/bin/{program} is not built"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The interface of an engine inside postern-scan. Blocking code, one job at a time per worker. engine.c is the list of
  * built engines; database.h what is in a signature directory; clamav.c libclamav; clamd.c its daemon, kaspersky.c
- * Kaspersky's, fsecure.c F-Secure's, over link.h, with their grammars in *_reply.h; fake.c the test engine, which
- * misbehaves as a message orders it to.
+ * Kaspersky's, fsecure.c F-Secure's, symantec.c Symantec's, over link.h, with their grammars in *_reply.h; csapi.c
+ * scanner programs that the host runs (scanner_protocol.h, csapi_code.def); fake.c the test engine, which misbehaves as
+ * a message orders it to.
  *
  * Life: `open` once in the broker (loads databases; nothing of a message is near), then fork; `worker_start` once in
  * each worker before it locks itself in; then `scan` for each job. A `scan` that crashes, hangs or lies costs one
@@ -28,6 +29,18 @@ enum engine_cage {
     ENGINE_CAGE_NET,    /* asks a daemon: may connect to its ports and to unix sockets */
 };
 enum { ENGINE_PORTS = 128 }; /* TCP ports of all engines of one pool */
+
+/* A program that does the scanning for an engine, in processes that the host starts and watches (scan/host/keeper.h).
+ * It speaks scanner_protocol.h. All belongs to the engine's state. */
+struct engine_program {
+    int fd;                  /* O_PATH | O_CLOEXEC */
+    const char *path;        /* for people */
+    const char *const *argv; /* NULL-terminated */
+    const char *definitions; /* what it may read beside the system's libraries */
+    unsigned count;          /* processes, each with one scan at a time */
+    int log;                 /* open file for what it prints; -1: dropped */
+    uint64_t update_ms;      /* so often its definitions are looked at; 0: never */
+};
 
 struct engine_type {
     const char *name; /* class in the configuration */
@@ -55,12 +68,19 @@ struct engine_type {
     /* In a worker, after worker_start, where file_base gives one: PATH, to be copied, is the directory there into
      * which this worker may write; NULL: it has none, and WHY says so. */
     void (*take_directory)(void *state, const char *path, const char *why);
+    /* The program that the engine works through; NULL (also as a pointer): none. */
+    const struct engine_program *(*program)(const void *state);
+    /* In a worker, before worker_start: the descriptor by which this engine, the one with the number INDEX in its host,
+     * asks for scans of its program. Only with `program`. */
+    void (*attach)(void *state, int keeper, size_t index);
 };
 
 extern const struct engine_type engine_clamav;
 extern const struct engine_type engine_clamd; /* class clamav with a daemon */
 extern const struct engine_type engine_kaspersky;
 extern const struct engine_type engine_fsecure;
+extern const struct engine_type engine_csapi;
+extern const struct engine_type engine_symantec; /* class csapi with a daemon */
 #ifdef POSTERN_TEST_ENGINE
 extern const struct engine_type engine_fake;
 #endif

@@ -141,7 +141,10 @@ void channel_close(struct channel *c)
 static void raise_descriptor_limit(struct broker *b)
 {
     struct rlimit r;
+    unsigned scanners = framework_scanners(b->options->framework, b->pool->name); /* three each, and a line a worker */
     rlim_t others = 2 * (rlim_t)b->concurrency + SPARE_DESCRIPTORS;
+    if (scanners > 0)
+        others += (rlim_t)b->concurrency + 3 * (rlim_t)scanners;
     rlim_t wanted = (rlim_t)b->pool->conf.backlog + others;
     b->queue_max = b->pool->conf.backlog;
     if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= wanted)
@@ -342,9 +345,15 @@ static void tell_supervisor(const struct broker *b, char type, const struct scan
                  type, err_name(e));
 }
 
+void broker_database_changed(struct broker *b)
+{
+    if (!b->draining && !b->stopping)
+        tell_supervisor(b, 'H', NULL);
+}
+
 static void database_changed(void *arg)
 {
-    tell_supervisor(arg, 'H', NULL);
+    broker_database_changed(arg);
 }
 
 /* Start. */
@@ -388,6 +397,12 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
 {
     struct host_engine *e = &b->engines[b->engine_count++];
     struct errtext why = {.text = "this version cannot run engines of that type"};
+    const struct scan_host_scanner *scanners = b->options->scanners;
+    e->values = *conf->conf;
+    if (scanners) {
+        e->values.scanner.program_fd = scanners[conf - b->options->framework->engines].program;
+        e->values.scanner.log_fd = scanners[conf - b->options->framework->engines].log;
+    }
     uint64_t begun = clock_monotonic_us();
     e->conf = conf;
     e->type = engine_type_find(conf->type, conf->conf);
@@ -395,7 +410,7 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
     e->database = e->type && e->type->database ? e->type->database(conf->conf) : NULL;
     if (e->database && conf->conf->database_watch)
         watch_add(&b->databases, e->database, (uint64_t)conf->conf->database_settle_ms);
-    if (e->type && e->type->open(conf->conf, &e->state, &e->info, &why) == ERR_OK) {
+    if (e->type && e->type->open(&e->values, &e->state, &e->info, &why) == ERR_OK) {
         e->status = SCAN_ENGINE_READY;
         b->net = b->net || e->type->cage == ENGINE_CAGE_NET;
     }
@@ -451,6 +466,7 @@ static int broker_run(struct broker *b)
     loop_deferred_init(&b->dispatch, broker_turn, b);
     deadline_init(&b->stop_limit, b->loop, stop_limit_reached, b);
     loop_watch_init(&b->control, b->loop, b->options->control_fd, control_ready, b);
+    keeper_start(&b->keeper, b);
     pool_dispatch_soon(b);
     canary_start(&b->canary, b, broker_ready);
     loop_run(b->loop);
@@ -473,6 +489,7 @@ static void broker_release(struct broker *b)
         loop_run(b->loop);
         loop_defer_cancel(&b->dispatch);
     }
+    keeper_stop(&b->keeper);
     for (size_t i = 0; i < b->engine_count; i++)
         if (b->engines[i].state)
             b->engines[i].type->close(b->engines[i].state);

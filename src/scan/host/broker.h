@@ -14,9 +14,11 @@
 #include "io/loop.h"
 #include "scan/host/canary.h"
 #include "scan/host/host.h"
+#include "scan/host/keeper.h"
 #include "scan/host/poison.h"
 #include "scan/host/watch.h"
 #include "scan/host/worker.h"
+#include <signal.h>
 
 struct broker;
 struct worker;
@@ -66,6 +68,7 @@ struct worker {
     uint64_t
         serial; /* id of the last job towards this worker: ours, not the edge's, so that no answer fits another job */
     int64_t jobs_done;
+    struct keeper_line line;
 };
 
 struct broker {
@@ -99,6 +102,7 @@ struct broker {
     char refusal_text[LIMIT_VERDICT_TEXT + 1];
     bool sandbox_logged;
     struct canary canary;
+    struct keeper keeper;
     struct watch databases;
     bool draining; /* a newer generation serves: when the edge has closed its channels, this one ends */
     bool stopping;
@@ -110,6 +114,8 @@ struct broker {
 void broker_status_changed(struct broker *b);
 /* A worker's engine learned something about itself. */
 void broker_engine_news(struct broker *b, struct host_engine *e, const struct scan_status *news);
+/* A database is no longer what was loaded: the supervisor hears of it. */
+void broker_database_changed(struct broker *b);
 void broker_check_stopped(struct broker *b);
 /* Takes FD, an edge's end or the canary's. */
 void broker_open_channel(struct broker *b, int fd);
@@ -151,5 +157,9 @@ bool pool_is_busy(const struct broker *b);
 /* Lets every worker go; pool_is_empty afterwards, soon. */
 void pool_retire_all(struct broker *b);
 bool pool_is_empty(const struct broker *b);
+/* "exit status 1", "SIGSEGV" */
+void pool_describe_end(const siginfo_t *info, char *out, size_t size);
+/* What worked on the job of W ended so: counts towards poison where that was the message's doing. */
+void pool_note_fault(const struct worker *w, const siginfo_t *info);
 
 #endif

@@ -4,14 +4,21 @@
  *
  * host.h (this); watch.c databases that change; canary.c a trial before any message; broker.h what the next three
  * share; broker.c engines, channels, control, the end; job.c one job from record to answer; pool.c worker processes;
- * figures.c what it tells about itself; poison.c messages that ended several of them; worker.c the child's life;
- * sandbox.c its cage (strict profile); workspace.c the workers' temporary directories. Only postern-scan links this.
+ * figures.c what it tells about itself; keeper.c scanner programs of engines that work through one: scanner_process.c
+ * their start, scanner_log.c what they print; poison.c messages that ended several workers; worker.c the child's life;
+ * sandbox.c the cages; workspace.c the workers' temporary directories. Only postern-scan links all of it;
+ * postern-avscan uses the cage and the directory.
  */
 #ifndef SCAN_HOST_HOST_H
 #define SCAN_HOST_HOST_H
 
 #include "base/log.h"
 #include "scan/framework.h"
+
+/* Descriptors of one engine's scanner program and of its log; 0: not given, the engine opens them by itself. */
+struct scan_host_scanner {
+    int program, log;
+};
 
 struct scan_host_options {
     const struct framework *framework;
@@ -25,6 +32,7 @@ struct scan_host_options {
                               supervisor, or made here when it did not */
     bool temp_is_tmpfs;    /* each slot is a tmpfs with its own size */
     const struct log *log;
+    const struct scan_host_scanner *scanners; /* LIMIT_ENGINES, by engine of the framework; NULL: none */
 };
 /* Runs until control ends, or until it has drained. Returns the exit status of the process. */
 int scan_host_run(const struct scan_host_options *o);

@@ -213,7 +213,7 @@ static bool died_by_own_fault(const siginfo_t *info)
     return false;
 }
 
-static void describe_end(const siginfo_t *info, char *out, size_t size)
+void pool_describe_end(const siginfo_t *info, char *out, size_t size)
 {
     const char *name = sigabbrev_np(info->si_status);
     if (info->si_code == CLD_EXITED)
@@ -240,18 +240,24 @@ static void note_death(struct broker *b, const struct job *j)
     log_end(&r);
 }
 
+void pool_note_fault(const struct worker *w, const siginfo_t *info)
+{
+    if (w->job && died_by_own_fault(info))
+        note_death(w->broker, w->job);
+}
+
 /* It died by itself, or somebody else killed it. */
 static void mourn(struct worker *w, const siginfo_t *info)
 {
     char how[80], detail[LIMIT_VERDICT_TEXT + 1];
-    describe_end(info, how, sizeof(how));
+    pool_describe_end(info, how, sizeof(how));
     worker_log(w, LOG_WORKER_EXIT, w->state == WORKER_STARTING ? "died at birth" : "crash", how);
     struct job *j = w->job;
     if (!j)
         return;
     bool cpu = info->si_code != CLD_EXITED && info->si_status == SIGXCPU;
-    if (!cpu && died_by_own_fault(info))
-        note_death(w->broker, j);
+    if (!cpu)
+        pool_note_fault(w, info);
     snprintf(detail, sizeof(detail), "the worker ended: %s", how);
     job_fail(j, cpu ? VERDICT_REASON_TIMEOUT : VERDICT_REASON_CRASH, detail);
 }
@@ -296,13 +302,14 @@ static void worker_exited(void *arg, int events)
     loop_watch_stop(&w->pid_watch);
     loop_watch_stop(&w->channel_watch);
     deadline_clear(&w->idle);
+    keeper_detach(&w->line);
     close(w->pidfd);
     close(w->channel);
     w->state = WORKER_EMPTY;
     pool_dispatch_soon(w->broker);
 }
 
-static _Noreturn void become_worker(const struct worker *w, int channel, int broker_pid)
+static _Noreturn void become_worker(const struct worker *w, int channel, int keeper, int broker_pid)
 {
     const struct broker *b = w->broker;
     struct worker_setup setup = {
@@ -312,6 +319,7 @@ static _Noreturn void become_worker(const struct worker *w, int channel, int bro
         .token = b->token,
         .slot = w->slot,
         .channel = channel,
+        .keeper = keeper,
         .broker = broker_pid,
         .limits = {.memory = (uint64_t)b->pool->conf.memory_limit,
                    .stack = (uint64_t)b->pool->conf.stack_size,
@@ -324,16 +332,24 @@ static _Noreturn void become_worker(const struct worker *w, int channel, int bro
 static enum err worker_spawn(struct worker *w)
 {
     struct broker *b = w->broker;
-    int pair[2], parent = (int)getpid();
+    int pair[2], keeper, parent = (int)getpid();
     if (fdpass_pair(pair) != ERR_OK)
         return ERR_IO;
+    if (keeper_attach(&b->keeper, &w->line, w, &keeper) != ERR_OK) {
+        close(pair[0]);
+        close(pair[1]);
+        return ERR_IO;
+    }
     int pid = (int)fork();
     if (pid == 0)
-        become_worker(w, pair[1], parent);
+        become_worker(w, pair[1], keeper, parent);
     int pidfd = pid < 0 ? -1 : pidfd_open(pid, 0);
     int saved = errno;
     close(pair[1]);
+    if (keeper >= 0)
+        close(keeper);
     if (pidfd < 0) {
+        keeper_detach(&w->line);
         close(pair[0]);
         if (pid > 0) { /* not yet reaped, so the number is still its own */
             kill(pid, SIGKILL);
@@ -404,7 +420,7 @@ void pool_dispatch(struct broker *b)
 {
     LIST_EACH_SAFE (node, &b->queue) {
         struct job *j = container_of(node, struct job, node);
-        int64_t cap = j->engine->conf->conf->max_concurrency;
+        int64_t cap = framework_max_concurrency(j->engine->conf);
         if (cap > 0 && j->engine->running >= cap)
             continue;
         struct worker *w;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -137,6 +138,55 @@ static const struct jail_call net_calls[] = {
     ANY(getpeername),
 };
 
+/* From the first instruction of a program to its work: the loader maps code, the C library sets itself up, and a
+ * program of ours then closes the strict cage behind itself. send(2) and recv(2) are sendto and recvfrom. No clone in
+ * any form. */
+static const struct jail_call exec_calls[] = {
+    ANY(mmap),
+    ANY(mprotect),
+#ifdef SYS_arch_prctl
+    ANY(arch_prctl),
+#endif
+#ifdef SYS_select
+    ANY(select),
+    ANY(dup2),
+    ANY(epoll_wait),
+    ANY(getpgrp),
+#endif
+    ANY(set_tid_address),
+    ANY(set_robust_list),
+    JAIL_CALL_EQ(SYS_prlimit64, 0, 0), /* its own */
+    JAIL_CALL_EQ(SYS_prctl, 0, PR_SET_NAME),
+    JAIL_CALL_EQ(SYS_prctl, 0, PR_SET_DUMPABLE),
+    JAIL_CALL_EQ(SYS_prctl, 0, PR_GET_DUMPABLE),
+    JAIL_CALL_EQ(SYS_prctl, 0, PR_SET_NO_NEW_PRIVS),
+    JAIL_CALL_EQ(SYS_prctl, 0, PR_GET_NO_NEW_PRIVS),
+    JAIL_CALL_EQ(SYS_prctl, 0, PR_SET_SECCOMP),
+    JAIL_CALL_EQ(SYS_prctl, 0, PR_GET_SECCOMP),
+    ANY(seccomp),
+    {444, {{JAIL_ANY, 0, 0}}}, /* landlock_create_ruleset, landlock_add_rule, landlock_restrict_self */
+    {445, {{JAIL_ANY, 0, 0}}},
+    {446, {{JAIL_ANY, 0, 0}}},
+    JAIL_CALL_ZERO(SYS_sendto, 3, MSG_FASTOPEN),
+    ANY(recvfrom),
+    ANY(getsockname),
+    JAIL_CALL_EQ(SYS_getsockopt, 1, SOL_SOCKET),
+    ANY(shutdown),
+    ANY(dup3),
+    ANY(pipe2),
+    ANY(eventfd2),
+    ANY(epoll_create1),
+    ANY(epoll_ctl),
+    ANY(epoll_pwait),
+    ANY(pselect6),
+    ANY(statfs),
+    ANY(fsync),
+    ANY(fdatasync),
+    ANY(getresuid),
+    ANY(getresgid),
+    JAIL_CALL_EQ(SYS_ioctl, 1, TCGETS),
+};
+
 static enum err set_limits(const struct sandbox_limits *l, struct errtext *why)
 {
     const struct {
@@ -173,15 +223,25 @@ static bool seccomp_is_lifted(void)
 #endif
 }
 
-/* abort(3) sends itself a signal; with another process as the target the call is refused. */
-static enum err install_filter(bool net)
+/* The common calls and those of TABLE; a row of TABLE takes the place of one with conditions for the same call. EXTRA
+ * is one more row, or NULL. abort(3) sends itself a signal; with another process as the target the call is refused. */
+static enum err install_filter(const struct jail_call *table, size_t table_count, const struct jail_call *extra)
 {
-    struct jail_call calls[ARRAY_SIZE(common_calls) + ARRAY_SIZE(net_calls) + 1];
-    size_t count = ARRAY_SIZE(common_calls);
-    memcpy(calls, common_calls, sizeof(common_calls));
+    struct jail_call
+        calls[ARRAY_SIZE(common_calls) + ARRAY_SIZE(net_calls) + ARRAY_SIZE(exec_calls) + 2 /* tgkill, EXTRA */];
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(common_calls); i++) {
+        bool replaced = false;
+        for (size_t k = 0; k < table_count; k++)
+            replaced = replaced || table[k].number == common_calls[i].number;
+        if (!replaced)
+            calls[count++] = common_calls[i];
+    }
+    for (size_t i = 0; i < table_count; i++)
+        calls[count++] = table[i];
     calls[count++] = (struct jail_call)JAIL_CALL_EQ(SYS_tgkill, 0, (uint64_t)getpid());
-    for (size_t i = 0; net && i < ARRAY_SIZE(net_calls); i++)
-        calls[count++] = net_calls[i];
+    if (extra)
+        calls[count++] = *extra;
     return jail_seccomp(calls, count);
 }
 
@@ -202,7 +262,58 @@ enum err sandbox_enter(const struct sandbox *box, struct sandbox_level *level, s
     }
     if (seccomp_is_lifted())
         return ERR_OK;
-    if (install_filter(box->net) != ERR_OK) {
+    if (install_filter(net_calls, box->net ? ARRAY_SIZE(net_calls) : 0, NULL) != ERR_OK) {
+        errtext_set(why, "the seccomp filter cannot be installed: %s", strerror(errno));
+        return ERR_IO;
+    }
+    level->seccomp = true;
+    return ERR_OK;
+}
+
+/* The dynamic loader that programs of this machine name is executed with them. */
+static const char *const loaders[] = {
+    "/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1",       "/lib/ld-linux.so.2",
+    "/lib/ld-linux-armhf.so.3",    "/lib/ld-linux-riscv64-lp64d.so.1", "/lib64/ld64.so.2",
+};
+
+/* Those that exist. */
+static size_t exec_paths(const struct sandbox_exec *box, const char *program, struct jail_path *out)
+{
+    static const char *const readable[] = {"/usr",       "/lib",         "/lib64",     "/etc/ld.so.cache",
+                                           "/etc/ssl",   "/dev/urandom", "/proc/self", "/etc/localtime",
+                                           "/dev/random"};
+    size_t count = 0;
+    out[count++] = (struct jail_path){.path = box->temp, .write = true};
+    out[count++] = (struct jail_path){.path = program, .execute = true};
+    if (box->definitions && access(box->definitions, F_OK) == 0)
+        out[count++] = (struct jail_path){.path = box->definitions};
+    for (size_t i = 0; i < ARRAY_SIZE(readable); i++)
+        if (access(readable[i], F_OK) == 0)
+            out[count++] = (struct jail_path){.path = readable[i]};
+    for (size_t i = 0; i < ARRAY_SIZE(loaders); i++)
+        if (access(loaders[i], F_OK) == 0)
+            out[count++] = (struct jail_path){.path = loaders[i], .execute = true};
+    return count;
+}
+
+enum err sandbox_enter_exec(const struct sandbox_exec *box, struct sandbox_level *level, struct errtext *why)
+{
+    char program[32];
+    struct jail_path paths[24];
+    *level = (struct sandbox_level){0};
+    if (set_limits(&box->limits, why) != ERR_OK)
+        return ERR_IO;
+    snprintf(program, sizeof(program), "/proc/self/fd/%d", box->program);
+    enum err e = jail_landlock(paths, exec_paths(box, program, paths), NULL, 0, &level->landlock_abi);
+    if (e == ERR_IO) {
+        errtext_set(why, "Landlock (ABI %d): %s", level->landlock_abi, strerror(errno));
+        return ERR_IO;
+    }
+    if (seccomp_is_lifted())
+        return ERR_OK;
+    const struct jail_call itself = {SYS_execveat,
+                                     {{JAIL_ARG_EQ, 0, (uint64_t)box->program}, {JAIL_ARG_EQ, 4, AT_EMPTY_PATH}}};
+    if (install_filter(exec_calls, ARRAY_SIZE(exec_calls), &itself) != ERR_OK) {
         errtext_set(why, "the seccomp filter cannot be installed: %s", strerror(errno));
         return ERR_IO;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The cage of a worker, a policy of tables over sys/jail.h. Profile strict: engines that work in the process. Profile
- * net: strict, and it may connect, never listen. */
+/* The cages of workers and of what they start, a policy of tables over sys/jail.h. Profile strict: engines that work in
+ * the process. Profile net: strict, and it may connect, never listen. Profile exec: what a program needs that is
+ * executed afterwards. */
 #ifndef SCAN_HOST_SANDBOX_H
 #define SCAN_HOST_SANDBOX_H
 
@@ -33,6 +34,16 @@ struct sandbox {
  * sockets. The failure to install seccomp or a limit is an error; a kernel without Landlock is not, and LEVEL says so.
  */
 enum err sandbox_enter(const struct sandbox *box, struct sandbox_level *level, struct errtext *why) must_use;
+/* Before the program at the descriptor PROGRAM (close-on-exec) is executed: it may load itself and the system's shared
+ * libraries, read DEFINITIONS (NULL: nothing) and its own entries in /proc, use the descriptors it has and files below
+ * TEMP. It has one thread and makes no process; no socket; of all programs only itself can be executed. It may lock
+ * itself in further. The limits are those of a worker. */
+struct sandbox_exec {
+    const char *temp, *definitions;
+    int program;
+    struct sandbox_limits limits;
+};
+enum err sandbox_enter_exec(const struct sandbox_exec *box, struct sandbox_level *level, struct errtext *why) must_use;
 /* The soft limit on the CPU time of this process: what it used so far and MS more. Works inside the sandbox. */
 void sandbox_limit_cpu(uint64_t ms);
 

@@ -68,8 +68,10 @@ static void leave_the_broker(const struct worker_setup *setup)
         dup2(nothing, STDERR_FILENO);
 #endif
     }
-    const int keep[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, setup->channel};
-    jail_close_other_fds(keep, ARRAY_SIZE(keep));
+    bool swapped = setup->keeper >= 0 && setup->keeper < setup->channel;
+    const int keep[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, swapped ? setup->keeper : setup->channel,
+                        swapped ? setup->channel : setup->keeper};
+    jail_close_other_fds(keep, setup->keeper < 0 ? ARRAY_SIZE(keep) - 1 : ARRAY_SIZE(keep));
     /* When memory is short in the whole machine, a worker goes first. Not permitted everywhere, and no matter then. */
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0) {
@@ -83,6 +85,8 @@ static enum err start_engines(const struct worker_setup *setup, const char *temp
 {
     for (size_t i = 0; i < setup->engine_count; i++) {
         const struct host_engine *e = &setup->engines[i];
+        if (e->status == SCAN_ENGINE_READY && e->type->attach)
+            e->type->attach(e->state, setup->keeper, i);
         if (e->status == SCAN_ENGINE_READY && e->type->worker_start(e->state, temp, why) != ERR_OK)
             return ERR_STATE;
     }

@@ -11,6 +11,7 @@
 /* One engine of the pool. */
 struct host_engine {
     const struct framework_engine *conf;
+    struct engine_conf values; /* of the stanza, and the descriptors that the supervisor opened for it */
     const struct engine_type *type;
     void *state;
     struct engine_info info;
@@ -44,7 +45,8 @@ struct worker_setup {
     const char *temp_base;
     const char *token; /* of its directories below file_base */
     unsigned slot;
-    int channel; /* the only descriptor of the broker's that is kept, beside 0, 1, 2 */
+    int channel; /* with the next one the only descriptor of the broker's that is kept, beside 0, 1, 2 */
+    int keeper;  /* line to the keeper (keeper.h); -1: none */
     int broker;  /* its process id: a worker does not outlive it */
     struct sandbox_limits limits;
     bool net; /* profile of its cage */

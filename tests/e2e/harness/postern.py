@@ -17,6 +17,7 @@ from .places import BUILD, PATIENCE, SOON, WRAP, Timeout, free_port, until
 
 HOSTNAME = "gw.example.org"
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL|^==\d+== \S")
+SCANNER = "postern-avscan"  # how every scanner program is called (argv[0]), whatever it is
 FAMILY = ("supervisor", "edge", "scan")  # what ends with the supervisor
 # Loading the small test database and starting the workers, with sanitizers on two busy processors.
 READY = 60.0 * PATIENCE
@@ -265,7 +266,11 @@ class Postern:
         raise AssertionError(f"no scan host of pool {pool}")
 
     def worker_pids(self, pool="CPU"):
-        return processes.children(self.scan_host_pid(pool))
+        return [pid for pid in processes.children(self.scan_host_pid(pool)) if processes.command_line(pid)[:1] != [SCANNER]]
+
+    def scanner_pids(self, pool="CPU"):
+        """Programs behind an engine csapi."""
+        return [pid for pid in processes.children(self.scan_host_pid(pool)) if processes.command_line(pid)[:1] == [SCANNER]]
 
     def wait_workers(self, count, pool="CPU"):
         return until(lambda: len(self.worker_pids(pool)) >= count and self.worker_pids(pool), f"{count} workers in pool {pool}")

@@ -4,6 +4,7 @@
 #include "sys/memfd.h"
 #include "sys/spawn.h"
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -317,6 +318,36 @@ START_TEST(a_private_tmpfs_has_its_limits_and_is_invisible_outside)
 }
 END_TEST
 
+static bool prepare_well(void *arg, int program)
+{
+    return write(3, "prepared ", 9) == 9 && program > 3 && arg != NULL;
+}
+static bool prepare_badly(void *arg, int program)
+{
+    (void)arg, (void)program;
+    errno = EACCES;
+    return false;
+}
+
+START_TEST(the_last_step_before_the_program_is_the_callers)
+{
+    struct bench b;
+    setup(&b, "printf done >&3");
+    b.spawn.prepare = prepare_well;
+    b.spawn.prepare_arg = &b;
+    run(&b);
+    ck_assert_str_eq(b.output, "prepared done");
+    ck_assert_int_eq(ended(&b), 0);
+    setup(&b, "printf done >&3");
+    b.spawn.prepare = prepare_badly;
+    ck_assert_int_eq(spawn_child(&b.spawn, &b.pid, &b.pidfd, &b.why), ERR_IO);
+    ck_assert_msg(strstr(b.why.text, "cannot lock it in: Permission denied") != NULL, "%s", b.why.text);
+    close(b.fds[0]);
+    close(b.report);
+    close(b.spawn.program_fd);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(a_child_runs_and_its_pidfd_tells_its_end)                                                                        \
     X(descriptors_arrive_in_order_though_sources_and_targets_overlap)                                                  \
@@ -330,5 +361,6 @@ END_TEST
     X(a_child_with_another_user_has_its_ids_and_no_groups)                                                             \
     X(a_child_dies_with_its_parent)                                                                                    \
     X(a_child_of_another_user_dies_with_its_parent_too)                                                                \
-    X(a_private_tmpfs_has_its_limits_and_is_invisible_outside)
+    X(a_private_tmpfs_has_its_limits_and_is_invisible_outside)                                                         \
+    X(the_last_step_before_the_program_is_the_callers)
 #include "support/check_main.h"

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What a worker may do with sockets in each profile. Each case locks a child of its own in and looks at its end. */
+/* What a worker may do with sockets in each profile, and what a program that it could start. Each case locks a child of
+ * its own in and looks at its end. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -198,5 +201,145 @@ START_TEST(a_profile_decides_what_a_worker_may_do_with_sockets)
 }
 END_TEST
 
-#define CASES(X) X(a_profile_decides_what_a_worker_may_do_with_sockets)
+/* Deeds of a program in the profile exec; its own descriptor and another program's. */
+struct program {
+    int own, other;
+    const char *temp, *definitions;
+};
+static int run(int fd, int flags)
+{
+    char name[] = "true", *const argv[] = {name, NULL}, *const envp[] = {NULL};
+    execveat(fd, "", argv, envp, flags);
+    return errno == EACCES ? REFUSED : 100;
+}
+static int itself(const struct program *p)
+{
+    return run(p->own, AT_EMPTY_PATH);
+}
+static int itself_with_other_flags(const struct program *p)
+{
+    return run(p->own, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW);
+}
+static int another(const struct program *p)
+{
+    return run(p->other, AT_EMPTY_PATH);
+}
+static int another_in_its_place(const struct program *p)
+{
+    return dup3(p->other, p->own, O_CLOEXEC) < 0 ? 101 : run(p->own, AT_EMPTY_PATH);
+}
+static int by_path(const struct program *p)
+{
+    (void)p;
+    char name[] = "true", *const argv[] = {name, NULL};
+    execv("/bin/true", argv);
+    return 102;
+}
+static int a_socket(const struct program *p)
+{
+    (void)p;
+    return outcome(socket(AF_UNIX, SOCK_STREAM, 0));
+}
+static int a_process(const struct program *p)
+{
+    (void)p;
+    return outcome(syscall(SYS_fork));
+}
+static int no_more_death_with_its_parent(const struct program *p)
+{
+    (void)p;
+    return outcome(prctl(PR_SET_PDEATHSIG, 0));
+}
+static int read_passwords(const struct program *p)
+{
+    (void)p;
+    return outcome(open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+}
+static int read_definitions(const struct program *p)
+{
+    return outcome(open(p->definitions, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+static int write_definitions(const struct program *p)
+{
+    int dir = open(p->definitions, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return outcome(mkdirat(dir, "x", 0700));
+}
+static int write_temp(const struct program *p)
+{
+    int dir = open(p->temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return mkdirat(dir, "x", 0700) == 0 && unlinkat(dir, "x", AT_REMOVEDIR) == 0 ? DONE : 103;
+}
+static int strict_behind_it(const struct program *p)
+{
+    struct sandbox_level level;
+    struct errtext why;
+    struct sandbox box = {.temp = p->temp};
+    box.limits = (struct sandbox_limits){RLIM_INFINITY, RLIM_INFINITY, RLIM_INFINITY};
+    if (sandbox_enter(&box, &level, &why) != ERR_OK || !level.seccomp)
+        return NOT_JAILED;
+    return open("/usr", O_RDONLY | O_CLOEXEC) < 0 && errno == EACCES ? DONE : 104;
+}
+
+static int exec_status(int (*deed)(const struct program *p), const struct program *p)
+{
+    pid_t pid = fork();
+    ck_assert(pid >= 0);
+    if (pid == 0) {
+        struct sandbox_level level;
+        struct errtext why;
+        struct sandbox_exec box = {.temp = p->temp, .definitions = p->definitions, .program = p->own};
+        box.limits = (struct sandbox_limits){.memory = 1U << 30, .stack = 8U << 20, .temp = 1U << 20};
+        _exit(sandbox_enter_exec(&box, &level, &why) == ERR_OK && level.seccomp ? deed(p) : NOT_JAILED);
+    }
+    int status;
+    ck_assert(waitpid(pid, &status, 0) == pid);
+    return status;
+}
+
+START_TEST(the_profile_exec_lets_a_program_load_itself_and_nothing_else)
+{
+    enum { KILLED = -1, RAN = 0 };
+    static const struct {
+        const char *what;
+        int (*deed)(const struct program *p);
+        int expected, least_abi;
+    } cases[] = {
+        {"itself", itself, RAN, 0},
+        {"itself, called otherwise", itself_with_other_flags, KILLED, 0},
+        {"another program", another, KILLED, 0},
+        {"another program in its place", another_in_its_place, REFUSED, 1},
+        {"a program by its path", by_path, KILLED, 0},
+        {"a socket", a_socket, KILLED, 0},
+        {"a process", a_process, KILLED, 0},
+        {"no more death with its parent", no_more_death_with_its_parent, KILLED, 0},
+        {"read /etc/passwd", read_passwords, REFUSED, 1},
+        {"read its definitions", read_definitions, DONE, 0},
+        {"write among its definitions", write_definitions, REFUSED, 1},
+        {"write in its directory", write_temp, DONE, 0},
+        {"the strict cage behind itself", strict_behind_it, DONE, 1},
+    };
+    char temp[] = "/tmp/postern-box-XXXXXX", definitions[] = "/tmp/postern-box-XXXXXX";
+    ck_assert(mkdtemp(temp) && mkdtemp(definitions));
+    struct program p = {.own = open("/bin/true", O_PATH | O_CLOEXEC),
+                        .other = open("/bin/false", O_PATH | O_CLOEXEC),
+                        .temp = temp,
+                        .definitions = definitions};
+    ck_assert(p.own >= 0 && p.other >= 0);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        if (jail_landlock_abi() < cases[i].least_abi)
+            continue;
+        int status = exec_status(cases[i].deed, &p);
+        bool as_expected = cases[i].expected == KILLED ? WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS
+                                                       : WIFEXITED(status) && WEXITSTATUS(status) == cases[i].expected;
+        ck_assert_msg(as_expected, "%s: status %x, expected %d", cases[i].what, (unsigned)status, cases[i].expected);
+    }
+    close(p.own);
+    close(p.other);
+    ck_assert(rmdir(temp) == 0 && rmdir(definitions) == 0);
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(a_profile_decides_what_a_worker_may_do_with_sockets)                                                             \
+    X(the_profile_exec_lets_a_program_load_itself_and_nothing_else)
 #include "support/check_main.h"
