@@ -39,6 +39,8 @@
 /* Name of an engine instance: the original's limit. */
 #define LIMIT_ENGINE_NAME 40
 #define LIMIT_ENGINES     16
+/* Worker processes of one pool (ThreadPool's Concurrency): each is a process with two descriptors at its host. */
+#define LIMIT_POOL_WORKERS 1024
 /* A dictionary of context variables: what a site's own listeners and engines set, with room to spare; names of engines
  * and options (128) are part of the keys. */
 #define LIMIT_DICT_ENTRIES 64

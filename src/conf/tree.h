@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "conf/conf.h"
+#include "conf/suggest.h"
 
 struct tree_file {
     const char *name; /* as given, or as the include gives it */
@@ -132,14 +133,6 @@ const struct directive *class_row(const struct scope_class *c, const char *name)
 /* The first row of NAME in ANCESTOR or below it, or NULL; *owner is its class. */
 const struct directive *class_row_within(const struct conf_classes *classes, const struct scope_class *ancestor,
                                          const char *name, const struct scope_class **owner);
-
-/* The nearest known name: offer each candidate; suggestion_best is NULL when none is near enough. */
-struct suggestion {
-    const char *name, *best;
-    unsigned distance;
-};
-void suggestion_init(struct suggestion *s, const char *name);
-void suggestion_offer(struct suggestion *s, const char *candidate);
 
 /* Values. FIELD is of the type that directive.h names for the row. */
 enum err value_convert(struct arena *arena, const struct directive *row, const struct tree_value *value, void *field,

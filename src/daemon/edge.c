@@ -2,12 +2,14 @@
 /* The edge process: N threads with one event loop and one struct proxy each. The first loop also listens to the
  * supervisor and hands the channels of the scan hosts on to the loops they are for. */
 #include "base/mem.h"
+#include "daemon/console_server.h"
 #include "daemon/resolver.h"
 #include "daemon/role.h"
 #include "io/deadline.h"
 #include "io/mailbox.h"
 #include "proxy/proxy.h"
 #include "spool/spool_conf.h"
+#include "sys/clock.h"
 #include "sys/fdpass.h"
 #include "sys/rng.h"
 #include <pthread.h>
@@ -47,6 +49,9 @@ struct edge {
     uint64_t drain_timeout_ms;
     bool ready_sent, draining;
     struct loop_watch control;
+    struct console_view view; /* with the next two: the console, where one is configured */
+    struct console *console;
+    struct console_server *console_server;
 };
 
 /* A message from one loop to another. */
@@ -108,13 +113,15 @@ static void edge_on_empty(void *arg)
     edge_post(&l->edge->loops[0], EDGE_EMPTY, 0, -1);
 }
 
-static void edge_tell_supervisor(const struct edge *e, enum role_message what, int pool, unsigned generation)
+static enum err edge_tell_supervisor(const struct edge *e, enum role_message what, int pool, unsigned generation)
 {
     unsigned char message[ROLE_HEAD_GENERATION] = {(unsigned char)what, (unsigned char)pool};
     role_put_generation(message, generation);
     size_t len = what == ROLE_BROKEN ? sizeof(message) : ROLE_HEAD;
-    if (fdpass_send(ROLE_FD_CONTROL, span_of(message, len), -1) != ERR_OK)
+    enum err result = fdpass_send(ROLE_FD_CONTROL, span_of(message, len), -1);
+    if (result != ERR_OK)
         log_text(e->log, LOG_SHORTAGE, "detail", "the supervisor could not be told '%c'", what);
+    return result;
 }
 
 /* On loop 0: every engine has reported on every loop. */
@@ -123,7 +130,7 @@ static void edge_count_settled(struct edge *e)
     if (++e->settled < e->loop_count || e->ready_sent)
         return;
     e->ready_sent = true;
-    edge_tell_supervisor(e, ROLE_READY, 0, 0);
+    (void)!edge_tell_supervisor(e, ROLE_READY, 0, 0); /* it is in the log */
 }
 
 /* On loop 0: nobody accepts any more, so the listening sockets are closed. Clients that come now are refused by the
@@ -180,7 +187,7 @@ static void edge_deliver(struct mail *mail)
         edge_count_empty(l->edge);
         break;
     case EDGE_BROKEN:
-        edge_tell_supervisor(l->edge, ROLE_BROKEN, m->number, m->generation);
+        (void)!edge_tell_supervisor(l->edge, ROLE_BROKEN, m->number, m->generation);
         break;
     }
     mem_free(m);
@@ -353,6 +360,41 @@ static int edge_make_loop(struct edge *e, unsigned index)
     return EX_OK;
 }
 
+static enum err edge_reload(void *edge, int pool_index)
+{
+    return edge_tell_supervisor(edge, ROLE_RELOAD, pool_index, 0);
+}
+
+/* The console lives on loop 0, where one is configured. */
+static int edge_open_console(struct edge *e)
+{
+    const struct edge_loop *l = &e->loops[0];
+    int fd = ROLE_FD_LISTENERS + (int)role_listener_count(e->conf);
+    if (!control_next(e->conf, NULL))
+        return EX_OK;
+    e->view = (struct console_view){
+        .conf = e->conf,
+        .framework = &e->framework,
+        .log = e->log,
+        .loop = l->loop,
+        .mailbox = l->mailbox,
+        .iopool = e->shared.iopool,
+        .scans = proxy_scan_client(l->proxy),
+        .loop_count = e->loop_count,
+        .started_ms = clock_wall_ms(),
+        .reload = edge_reload,
+        .edge = e,
+    };
+    e->console = console_new(&e->view, console_tables);
+    e->console_server = e->console ? console_server_new(e->console, l->loop, e->log) : NULL;
+    if (!e->console_server)
+        return EX_OSERR;
+    for (const struct conf_scope *scope = NULL; (scope = control_next(e->conf, scope));)
+        if (console_server_listen(e->console_server, fd++, scope->values, scope->name) != ERR_OK)
+            return EX_OSERR;
+    return EX_OK;
+}
+
 static void *edge_thread(void *arg)
 {
     struct edge_loop *l = arg;
@@ -364,6 +406,8 @@ static void *edge_thread(void *arg)
 static void edge_release(struct edge *e)
 {
     resolver_stop(e->resolver);
+    console_server_free(e->console_server);
+    console_stop(e->console);
     for (unsigned i = 0; i < e->loop_count; i++) {
         struct edge_loop *l = &e->loops[i];
         if (l->proxy)
@@ -372,6 +416,7 @@ static void edge_release(struct edge *e)
     }
     if (e->shared.iopool)
         iopool_free(e->shared.iopool);
+    console_free(e->console); /* the last jobs of its commands are over */
     for (unsigned i = 0; i < e->loop_count; i++) {
         struct edge_loop *l = &e->loops[i];
         if (l->mailbox)
@@ -397,6 +442,8 @@ int edge_run(const struct conf *conf, const struct log *log)
     int status = edge_prepare(e);
     for (unsigned i = 0; i < e->loop_count && status == EX_OK; i++)
         status = edge_make_loop(e, i);
+    if (status == EX_OK)
+        status = edge_open_console(e);
     if (status == EX_OK)
         status = edge_resolve_later(e);
     if (status == EX_OK) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The one explicit list of all scope classes, in the order in which documents list them. */
+#include "daemon/console_conf.h"
 #include "daemon/role.h"
 #include "proxy/proxy_conf.h"
 #include "scan/framework.h"
@@ -13,6 +14,7 @@ static const struct scope_class *const all[] = {
 #include "scan/stanza.def"
 #undef SCAN_STANZA
 #undef SCAN_ENGINE
+    &control_listener_class, &control_listen_class,
 };
 
 const struct conf_classes daemon_classes = {.items = all, .count = ARRAY_SIZE(all)};

@@ -5,12 +5,13 @@
  * scan_pool.c the scan hosts of one pool: generations, reload; child.c one supervised process; startup.c what must be
  * there before: programs, log file, users, listeners, spool; tempdir.c directories of the scan workers; environment.c
  * and privileges.c what children get and what root gives up; notify.c word to the service manager; unrar.c a look for a
- * missing package; edge.c the process that holds sockets; scan_main.c the program postern-scan.
+ * missing package; edge.c the process that holds sockets; control_socket.c the console's socket; console.h the console,
+ * with its files; scan_main.c the program postern-scan; console_main.c the program postern-console.
  *
  * Descriptors of a child: 0 /dev/null, 1 and 2 as the supervisor's (the log file when `log` names one), then
  *   3  the effective configuration as text (conf_dump) in a sealed memory file
  *   4  control: a SEQPACKET socket to the supervisor
- *   5… (edge) the listening sockets, in the order of the Listen scopes
+ *   5… (edge) the listening sockets, in the order of the Listen scopes, then those of the console, likewise
  * Command lines: postern --role edge;  postern-scan --pool NAME --temp DIR --generation N [--replaces] [--tmpfs].
  */
 #ifndef DAEMON_ROLE_H
@@ -29,10 +30,11 @@ enum { ROLE_LOOPS_MAX = 64 };
  * Supervisor → scan host: CHANNEL with a descriptor (pool and loop are informative). DRAIN: scan what is there and what
  * still comes, exit 0 when the edge has closed every channel. End of file: finish running jobs, answer queued ones with
  * ERROR down, exit 0.
- * Edge → supervisor: BROKEN with a pool: its host sent a record that makes no sense, so it is to be killed and started
- * again. READY, once, when the loops run and every engine has reported.
- * Scan host → supervisor: ENGINE with a record SCAN_STATUS after the three octets, for each engine, then LOADED, once
- * loading and canary are over. CHANGED: a database is no longer what was loaded, and has been quiet for a while. */
+ * Edge → supervisor: RELOAD with a pool: its databases are to be loaded anew, by command. BROKEN with a pool: its host
+ * sent a record that makes no sense, so it is to be killed and started again. READY, once, when the loops run and every
+ * engine has reported. Scan host → supervisor: ENGINE with a record SCAN_STATUS after the three octets, for each
+ * engine, then LOADED, once loading and canary are over. CHANGED: a database is no longer what was loaded, and has been
+ * quiet for a while. */
 enum role_message {
     ROLE_CHANNEL = 'C',
     ROLE_DRAIN = 'D',
@@ -40,7 +42,8 @@ enum role_message {
     ROLE_BROKEN = 'B',
     ROLE_ENGINE = 'E',
     ROLE_LOADED = 'L',
-    ROLE_CHANGED = 'H'
+    ROLE_CHANGED = 'H',
+    ROLE_RELOAD = 'A'
 };
 enum { ROLE_HEAD = 3, ROLE_HEAD_GENERATION = 7, ROLE_MESSAGE_MAX = 2048 };
 /* The generation in the octets of a CHANNEL or BROKEN, and into them. */

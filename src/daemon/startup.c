@@ -2,6 +2,7 @@
 /* What must be there before the first process is started. All of it is done once, by the supervisor, before it has
  * children. */
 #include "daemon/startup.h"
+#include "daemon/console_conf.h"
 #include "io/addr.h"
 #include "io/listener.h"
 #include "proxy/proxy_conf.h"
@@ -9,6 +10,7 @@
 #include "sys/memfd.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -181,6 +183,72 @@ int startup_open_listeners(struct startup *s)
     return EX_CONFIG;
 }
 
+/* Who the file of a console's socket is given to. ERR_NOTFOUND: WHY names the account that is not there. */
+static enum err control_owner(const struct startup *s, const struct control_conf *c, struct control_owner *out,
+                              struct errtext *why)
+{
+    struct priv_user user = s->user;
+    struct group entry, *group = NULL;
+    char strings[16384];
+    *out = (struct control_owner){(uid_t)-1, (gid_t)-1};
+    if (!s->root)
+        return ERR_OK;
+    if (c->file_owner && priv_lookup(c->file_owner, &user) != ERR_OK) {
+        errtext_set(why, "file_owner: there is no account \"%s\"", c->file_owner);
+        return ERR_NOTFOUND;
+    }
+    *out = (struct control_owner){user.uid, user.gid};
+    if (!c->file_group)
+        return ERR_OK;
+    if (getgrnam_r(c->file_group, &entry, strings, sizeof(strings), &group) != 0 || !group) {
+        errtext_set(why, "file_group: there is no group \"%s\"", c->file_group);
+        return ERR_NOTFOUND;
+    }
+    out->gid = entry.gr_gid;
+    return ERR_OK;
+}
+
+static int open_control(struct startup *s, const struct conf_scope *scope)
+{
+    const struct control_conf *c = scope->values;
+    struct errtext why = {""};
+    struct control_owner owner = {(uid_t)-1, (gid_t)-1};
+    mode_t mode = 0;
+    errno = 0;
+    enum err e = control_mode(c->file_mode, &mode);
+    if (!e)
+        e = control_owner(s, c, &owner, &why);
+    if (!e)
+        e = control_socket_open(&s->controls[s->control_count], scope->name, mode, owner, &why);
+    if (e) {
+        bool machine = e == ERR_IO;
+        log_text(s->log, LOG_CONFIG, "reason", "%s:%u: Control_Listener: Listen \"%s\": %s", scope->file, scope->line,
+                 scope->name, why.text);
+        return machine ? EX_OSERR : EX_CONFIG;
+    }
+    s->control_count++;
+    struct log_record r;
+    log_begin(&r, s->log, LOG_LISTEN);
+    log_cstr(&r, "control", scope->name);
+    log_end(&r);
+    return 0;
+}
+
+int startup_open_controls(struct startup *s)
+{
+    for (const struct conf_scope *scope = NULL; (scope = control_next(s->conf, scope));) {
+        if (s->control_count == STARTUP_CONTROLS_MAX) {
+            log_text(s->log, LOG_CONFIG, "reason", "%s:%u: more than %d Listen scopes in Control_Listener", scope->file,
+                     scope->line, STARTUP_CONTROLS_MAX);
+            return EX_CONFIG;
+        }
+        int status = open_control(s, scope);
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
 int startup_make_spool(const struct startup *s)
 {
     const struct spool_conf *c = conf_child(s->conf->global, &spool_class, NULL)->values;
@@ -248,6 +316,8 @@ void startup_close_listeners(struct startup *s)
 void startup_release(struct startup *s)
 {
     startup_close_listeners(s);
+    while (s->control_count > 0)
+        control_socket_close(&s->controls[--s->control_count], true);
     close_fd(&s->edge_program);
     close_fd(&s->scan_program);
     close_fd(&s->config_fd);

@@ -7,11 +7,12 @@
 #define DAEMON_STARTUP_H
 
 #include "base/log.h"
+#include "daemon/control_socket.h"
 #include "daemon/role.h"
 #include "sys/priv.h"
 #include <sysexits.h>
 
-enum { STARTUP_LISTENERS_MAX = 256 };
+enum { STARTUP_LISTENERS_MAX = 256, STARTUP_CONTROLS_MAX = 16 };
 
 struct startup {
     const struct conf *conf;
@@ -24,6 +25,8 @@ struct startup {
     int config_fd; /* sealed */
     int listeners[STARTUP_LISTENERS_MAX];
     unsigned listener_count;
+    struct control_socket controls[STARTUP_CONTROLS_MAX];
+    unsigned control_count;
 };
 
 /* CONF outlives S. */
@@ -37,11 +40,14 @@ int startup_resolve_users(struct startup *s) must_use;
 int startup_check_programs(const struct startup *s) must_use;
 /* Opens the sockets of the enabled Listen scopes, in their order. */
 int startup_open_listeners(struct startup *s) must_use;
+/* Opens the sockets of the console: the enabled Listen scopes of Control_Listener, in their order. */
+int startup_open_controls(struct startup *s) must_use;
 /* As root: makes the spool directory where it is missing. Otherwise the edge does that itself. */
 int startup_make_spool(const struct startup *s) must_use;
 int startup_seal_config(struct startup *s) must_use;
 
 void startup_close_listeners(struct startup *s);
+/* The files of the console's sockets go too. */
 void startup_release(struct startup *s);
 
 #endif

@@ -52,7 +52,7 @@ static enum err edge_spawn(void *arg, int control, pid_t *pid, int *pidfd, struc
 {
     static const char *const argv[] = {"postern", "--role", "edge", NULL};
     struct supervisor *s = arg;
-    int fds[ROLE_FD_LISTENERS - ROLE_FD_CONFIG + STARTUP_LISTENERS_MAX];
+    int fds[ROLE_FD_LISTENERS - ROLE_FD_CONFIG + STARTUP_LISTENERS_MAX + STARTUP_CONTROLS_MAX];
     size_t count = 0;
     /* Opened anew for each child, because a shared descriptor would share its position. */
     int config = fd_reopen_readonly(s->startup.config_fd);
@@ -64,6 +64,8 @@ static enum err edge_spawn(void *arg, int control, pid_t *pid, int *pidfd, struc
     fds[count++] = control;
     for (unsigned i = 0; i < s->startup.listener_count; i++)
         fds[count++] = s->startup.listeners[i];
+    for (unsigned i = 0; i < s->startup.control_count; i++)
+        fds[count++] = s->startup.controls[i].fd;
     const struct spawn spawn = {.program_fd = s->startup.edge_program,
                                 .argv = argv,
                                 .envp = (const char *const *)s->environment.items,
@@ -106,6 +108,8 @@ static void edge_message(void *arg, struct span bytes)
         log_ready(s);
         notify_send("READY=1");
     }
+    if (bytes.len == ROLE_HEAD && bytes.ptr[0] == ROLE_RELOAD && (unsigned char)bytes.ptr[1] < s->pool_count)
+        scan_pool_reload(&s->pools[(unsigned char)bytes.ptr[1]], TRIGGER_COMMAND);
     if (bytes.len == ROLE_HEAD_GENERATION && bytes.ptr[0] == ROLE_BROKEN && (unsigned char)bytes.ptr[1] < s->pool_count)
         scan_pool_broken(&s->pools[(unsigned char)bytes.ptr[1]], role_get_generation((const unsigned char *)bytes.ptr));
 }
@@ -295,8 +299,8 @@ static int prepare(struct supervisor *s, const struct problems *problems)
     log_warnings(s, problems);
     raise_descriptor_limit();
     if ((status = startup_resolve_users(&s->startup)) || (status = startup_check_programs(&s->startup)) ||
-        (status = startup_open_listeners(&s->startup)) || (status = startup_make_spool(&s->startup)) ||
-        (status = startup_seal_config(&s->startup)))
+        (status = startup_open_listeners(&s->startup)) || (status = startup_open_controls(&s->startup)) ||
+        (status = startup_make_spool(&s->startup)) || (status = startup_seal_config(&s->startup)))
         return status;
     s->loop = loop_new();
     if (!s->loop) {

@@ -61,6 +61,7 @@ struct scan_client {
     uint64_t serial; /* of the last job */
     uint64_t late_answers;
     size_t calls; /* on their way */
+    struct pool_calls pool_calls;
     void (*changed)(void *arg);
     void *changed_arg;
     struct loop_deferred change;
@@ -234,6 +235,7 @@ static void channel_close(struct client_channel *ch, enum verdict_reason reason,
     list_append(&c->retired, &ch->node);
     engines_lost(c, ch, detail);
     calls_fail(&calls, reason, detail);
+    pool_calls_moved(&c->pool_calls, c, ch->pool, detail);
 }
 
 static void channel_broken(struct client_channel *ch)
@@ -270,8 +272,12 @@ static bool record_arrived(struct client_channel *ch, struct span bytes)
         return true;
     case SCAN_STATUS:
         return engine_status(ch->client, ch, &r.status);
+    case SCAN_POOL:
+        pool_calls_arrived(&ch->client->pool_calls, ch->pool, ch->generation, &r.pool);
+        return true;
     case SCAN_JOB:
     case SCAN_CANCEL:
+    case SCAN_QUERY:
         break;
     }
     return false;
@@ -334,6 +340,7 @@ void scan_client_attach(struct scan_client *c, int pool_index, unsigned generati
     loop_watch_init(&ch->watch, c->loop, fd, channel_ready, ch);
     loop_watch_set(&ch->watch, LOOP_READ);
     c->channels[pool_index] = ch;
+    pool_calls_moved(&c->pool_calls, c, pool_index, "the scan host was replaced");
 }
 
 /* ---- the client ---- */
@@ -353,6 +360,7 @@ struct scan_client *scan_client_new(struct loop *l, struct scan_runtime *runtime
     c->log_status = log_status;
     loop_deferred_init(&c->change, client_changed, c);
     list_init(&c->retired);
+    pool_calls_init(&c->pool_calls);
     for (size_t i = 0; i < fw->engine_count; i++)
         c->engines[i].pool = fw->engines[i].built ? framework_pool_index(fw, fw->engines[i].pool) : -1;
     c->probes = probes_new(c, log, log_status);
@@ -369,7 +377,7 @@ void scan_client_free(struct scan_client *c)
         return;
     OBJ_CHECK(c, CLIENT_MAGIC);
     probes_free(c->probes);
-    if (c->calls > 0) /* they would point into freed memory */
+    if (c->calls > 0 || !list_empty(&c->pool_calls.waiting)) /* they would point into freed memory */
         abort();
     for (size_t i = 0; i < LIMIT_ENGINES; i++)
         if (c->channels[i])
@@ -419,6 +427,19 @@ struct probes *scan_client_probes(const struct scan_client *c)
 struct scan_runtime *scan_client_runtime(const struct scan_client *c)
 {
     return c->runtime;
+}
+
+struct pool_calls *scan_client_pool_calls(struct scan_client *c)
+{
+    return &c->pool_calls;
+}
+
+enum err scan_client_send(struct scan_client *c, int pool, const struct scan_record *record)
+{
+    const struct client_channel *ch = c->channels[pool];
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    size_t len = scan_record_encode(record, bytes);
+    return ch ? fdpass_send(ch->fd, span_of(bytes, len), -1) : ERR_CLOSED;
 }
 
 const struct scan_status *scan_client_status(const struct scan_client *c, size_t index, unsigned *generation)

@@ -14,6 +14,7 @@
 #include "io/deadline.h"
 #include "io/loop.h"
 #include "scan/framework.h"
+#include "scan/pool_call.h"
 #include "scan/runtime.h"
 #include "scan/scan_ipc.h"
 
@@ -26,6 +27,9 @@ struct loop *scan_client_loop(const struct scan_client *c);
 /* Its engines' probes (probe.h). */
 struct probes *scan_client_probes(const struct scan_client *c);
 struct scan_runtime *scan_client_runtime(const struct scan_client *c);
+/* For pool_call.c: what it keeps here, and a record sent to the host of pool number POOL. ERR_CLOSED: there is none. */
+struct pool_calls *scan_client_pool_calls(struct scan_client *c);
+enum err scan_client_send(struct scan_client *c, int pool, const struct scan_record *record) must_use;
 /* A channel (SEQPACKET, non-blocking) to GENERATION of the host of pool INDEX, which C owns from here on. It takes
  * every new job. An earlier channel is retired: its jobs finish there, then it is closed, which is how a host that was
  * told to drain knows that it is done; where that host dies first, they are scanned again over the new one. The states

@@ -66,6 +66,19 @@ static void put_status(struct record_writer *w, const struct scan_status *s)
     put_text(w, s->detail, sizeof(s->detail));
 }
 
+static void put_query(struct record_writer *w, const struct scan_query *q)
+{
+    put_u64(w, q->id);
+    put_u64(w, q->concurrency);
+}
+
+static void put_pool(struct record_writer *w, const struct scan_pool_report *p)
+{
+    put_u64(w, p->id);
+    for (size_t i = 0; i < POOL_FIGURE_COUNT; i++)
+        put_u64(w, p->figures[i]);
+}
+
 size_t scan_record_encode(const struct scan_record *r, unsigned char out[SCAN_RECORD_SIZE])
 {
     struct record_writer w = {.out = out};
@@ -82,6 +95,12 @@ size_t scan_record_encode(const struct scan_record *r, unsigned char out[SCAN_RE
         break;
     case SCAN_STATUS:
         put_status(&w, &r->status);
+        break;
+    case SCAN_QUERY:
+        put_query(&w, &r->query);
+        break;
+    case SCAN_POOL:
+        put_pool(&w, &r->pool);
         break;
     }
     return w.len;
@@ -161,6 +180,43 @@ static void get_status(struct cursor *c, struct scan_status *s)
     get_text(c, s->detail, sizeof(s->detail));
 }
 
+static void get_query(struct cursor *c, struct scan_query *q)
+{
+    q->id = cursor_u64(c);
+    uint64_t concurrency = cursor_u64(c);
+    if (concurrency > LIMIT_POOL_WORKERS)
+        cursor_fail(c);
+    else
+        q->concurrency = (uint32_t)concurrency;
+}
+
+static void get_pool(struct cursor *c, struct scan_pool_report *p)
+{
+    p->id = cursor_u64(c);
+    for (size_t i = 0; i < POOL_FIGURE_COUNT; i++)
+        p->figures[i] = cursor_u64(c);
+}
+
+const char *pool_figure_word(enum pool_figure f)
+{
+    static const char *const words[] = {
+#define POOL_FIGURE(symbol, word, meaning) word,
+#include "scan/pool_figure.def"
+#undef POOL_FIGURE
+    };
+    return words[f];
+}
+
+const char *pool_figure_meaning(enum pool_figure f)
+{
+    static const char *const meanings[] = {
+#define POOL_FIGURE(symbol, word, meaning) meaning,
+#include "scan/pool_figure.def"
+#undef POOL_FIGURE
+    };
+    return meanings[f];
+}
+
 enum err scan_record_decode(struct span bytes, struct scan_record *out)
 {
     struct cursor c = cursor_of(bytes);
@@ -182,6 +238,14 @@ enum err scan_record_decode(struct span bytes, struct scan_record *out)
     case SCAN_STATUS:
         r.type = SCAN_STATUS;
         get_status(&c, &r.status);
+        break;
+    case SCAN_QUERY:
+        r.type = SCAN_QUERY;
+        get_query(&c, &r.query);
+        break;
+    case SCAN_POOL:
+        r.type = SCAN_POOL;
+        get_pool(&c, &r.pool);
         break;
     default:
         cursor_fail(&c);

@@ -14,6 +14,8 @@ enum scan_record_type {
     SCAN_CANCEL,  /* edge → broker: the answer is no longer wanted; the worker may be killed */
     SCAN_ANSWER,  /* worker → broker → edge */
     SCAN_STATUS,  /* broker → edge: state of one engine, at the opening of a channel and at each change */
+    SCAN_QUERY,   /* edge → broker: how is the pool? And, maybe, how many workers it is to have from now on */
+    SCAN_POOL,    /* broker → edge: the answer */
 };
 
 struct scan_job {
@@ -37,6 +39,26 @@ struct scan_status {
     char detail[LIMIT_VERDICT_TEXT + 1]; /* library version, or why it failed */
 };
 
+struct scan_query {
+    uint64_t id;          /* chosen by the edge, comes back in the answer */
+    uint32_t concurrency; /* 1 … LIMIT_POOL_WORKERS; 0: as it is */
+};
+
+/* POOL_CONCURRENCY, POOL_WORKERS, … */
+enum pool_figure {
+#define POOL_FIGURE(symbol, word, meaning) POOL_##symbol,
+#include "scan/pool_figure.def"
+#undef POOL_FIGURE
+    POOL_FIGURE_COUNT
+};
+const char *pool_figure_word(enum pool_figure f);
+const char *pool_figure_meaning(enum pool_figure f);
+
+struct scan_pool_report {
+    uint64_t id; /* of the query */
+    uint64_t figures[POOL_FIGURE_COUNT];
+};
+
 struct scan_record {
     enum scan_record_type type;
     union {
@@ -44,6 +66,8 @@ struct scan_record {
         uint64_t cancel; /* id */
         struct scan_answer answer;
         struct scan_status status;
+        struct scan_query query;
+        struct scan_pool_report pool;
     };
 };
 

@@ -145,7 +145,7 @@ const struct scope_class scan_class = {
 #define POOL(field, name, type, value, min, max, text)                                                                 \
     ROW(pool_conf, field, name, DIRECTIVE_##type, value, min, max, RELOAD_ENGINE, text)
 static const struct directive pool_rows[] = {
-    POOL(concurrency, "concurrency", INT, "0", 0, 1024, "worker processes; 0: 4 in the pool CPU, 50 in others"),
+    POOL(concurrency, "concurrency", INT, "0", 0, LIMIT_POOL_WORKERS, "worker processes; 0: 4 in the pool CPU, 50 in others"),
     POOL(backlog, "backlog", INT, "1000", 1, 65536,
          "scans that may wait; when it is full, messages get the error code"),
     POOL(stack_size, "stack_size", SIZE, "8M", 262144, 1073741824, "stack of a worker"),

@@ -15,4 +15,3 @@
 
 NOT_BUILT(sieve_class, "sieve", "validate/sieve", "policy scripts (not built yet)");
 NOT_BUILT(sievelib_class, "sievelib", "generic/sievelib", "a library of policy scripts (not built yet)");
-NOT_BUILT(control_listener_class, "Control_Listener", NULL, "where the console connects (not built yet)");

@@ -40,6 +40,7 @@ HOMES = [
     (re.compile(r"ldns/"), re.compile(r"dns/"), "src/dns"),
     (re.compile(r"(seccomp|linux/(landlock|seccomp))\.h$"), re.compile(r"sys/"), "src/sys"),
     (re.compile(r"(gmime(-[\d.]+)?/|glib)"), re.compile(r"scan/host/"), "src/scan/host"),
+    (re.compile(r"(histedit\.h$|editline/)"), re.compile(r"daemon/console_main\.c$"), "src/daemon/console_main.c"),
 ]
 
 # The C standard's own headers: all that src/base may use.

@@ -32,7 +32,7 @@ static void send_record(struct channel *c, const struct scan_record *r, enum err
 
 static void channel_watch_update(struct channel *c)
 {
-    bool waiting = c->status_due || !list_empty(&c->outbox);
+    bool waiting = c->status_due || c->query_due || !list_empty(&c->outbox);
     loop_watch_set(&c->watch, waiting ? LOOP_WRITE : LOOP_READ);
 }
 
@@ -56,6 +56,15 @@ static enum err send_status(struct channel *c)
     return ERR_OK;
 }
 
+static enum err send_figures(struct channel *c)
+{
+    struct scan_record r = {.type = SCAN_POOL, .pool.id = c->query};
+    enum err e;
+    figures_report(c->broker, &r.pool);
+    send_record(c, &r, &e);
+    return e;
+}
+
 static enum err send_answer(struct channel *c, const struct job *j)
 {
     struct scan_record r = {.type = SCAN_ANSWER, .answer = {.id = j->record.id, .verdict = j->verdict}};
@@ -69,7 +78,9 @@ static void channel_flush(struct channel *c)
 {
     if (c->status_due && send_status(c) != ERR_AGAIN)
         c->status_due = false;
-    while (!c->status_due && !list_empty(&c->outbox)) {
+    if (c->query_due && send_figures(c) != ERR_AGAIN)
+        c->query_due = false;
+    while (!c->status_due && !c->query_due && !list_empty(&c->outbox)) {
         struct job *j = container_of(c->outbox.next, struct job, node);
         if (send_answer(c, j) == ERR_AGAIN)
             break;
@@ -125,20 +136,70 @@ void channel_close(struct channel *c)
         pool_dispatch_soon(b);
 }
 
+/* Each waiting job holds a descriptor, each worker two. A job that comes when none is left loses its own on the way,
+ * and with it the channel; so where the limit cannot be raised, fewer may wait. */
+static void raise_descriptor_limit(struct broker *b)
+{
+    struct rlimit r;
+    rlim_t others = (rlim_t)(2 * b->concurrency + SPARE_DESCRIPTORS);
+    rlim_t wanted = (rlim_t)b->pool->conf.backlog + others;
+    b->queue_max = b->pool->conf.backlog;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= wanted)
+        return;
+    struct rlimit both = {.rlim_cur = wanted, .rlim_max = wanted > r.rlim_max ? wanted : r.rlim_max};
+    struct rlimit soft = {.rlim_cur = r.rlim_max, .rlim_max = r.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &both) == 0)
+        return;
+    if (setrlimit(RLIMIT_NOFILE, &soft) != 0)
+        soft.rlim_cur = r.rlim_cur;
+    b->queue_max = soft.rlim_cur > others ? (int64_t)(soft.rlim_cur - others) : 1;
+    log_text(b->log, LOG_SHORTAGE, "reason",
+             "pool %s: Backlog and workers need %llu descriptors, the limit is %llu: only %lld scans may wait",
+             b->pool->name, (unsigned long long)wanted, (unsigned long long)soft.rlim_cur, (long long)b->queue_max);
+}
+
+/* One at a time: nothing is read while an answer waits. */
+static void channel_query(struct channel *c, const struct scan_query *q)
+{
+    struct broker *b = c->broker;
+    if (q->concurrency != 0 && q->concurrency != b->concurrency) {
+        log_text(b->log, LOG_POOL, "change", "pool %s: concurrency %u instead of %u, by command", b->pool->name,
+                 q->concurrency, b->concurrency);
+        pool_set_concurrency(b, q->concurrency);
+        raise_descriptor_limit(b);
+    }
+    c->query = q->id;
+    c->query_due = true;
+    channel_flush(c);
+}
+
 static bool channel_record(struct channel *c, struct span bytes, int fd)
 {
     struct scan_record r;
-    bool known = scan_record_decode(bytes, &r) == ERR_OK && (r.type == SCAN_JOB || r.type == SCAN_CANCEL);
-    if (known && r.type == SCAN_JOB)
+    struct job *j;
+    bool whole = scan_record_decode(bytes, &r) == ERR_OK;
+    if (whole && r.type == SCAN_JOB)
         return job_new(c, &r.job, fd) != NULL;
     if (fd >= 0)
         close(fd);
-    if (known) {
-        struct job *j = job_find(c, r.cancel);
+    if (!whole)
+        return false;
+    switch (r.type) {
+    case SCAN_CANCEL:
+        j = job_find(c, r.cancel);
         if (j) /* otherwise its answer is on the way */
             channel_cancel(j);
+        return true;
+    case SCAN_QUERY:
+        channel_query(c, &r.query);
+        return true;
+    case SCAN_JOB:
+    case SCAN_ANSWER:
+    case SCAN_STATUS:
+    case SCAN_POOL:
+        break;
     }
-    return known;
+    return false;
 }
 
 static void channel_ready(void *arg, int events)
@@ -147,7 +208,7 @@ static void channel_ready(void *arg, int events)
     OBJ_CHECK(c, CHANNEL_MAGIC);
     if (events & LOOP_WRITE)
         channel_flush(c);
-    for (int i = 0; i < RECORDS_PER_TURN && list_empty(&c->outbox); i++) {
+    for (int i = 0; i < RECORDS_PER_TURN && list_empty(&c->outbox) && !c->query_due; i++) {
         unsigned char bytes[SCAN_RECORD_SIZE];
         size_t len;
         int fd;
@@ -362,6 +423,7 @@ static void broker_ready(struct broker *b)
         report_engine(b, &b->engines[i]);
     }
     tell_supervisor(b, 'L', NULL);
+    figures_start(b); /* without the canary's */
     watch_start(&b->databases, b->loop, database_changed, b);
     loop_watch_set(&b->control, LOOP_READ);
 }
@@ -372,28 +434,6 @@ static void open_engines(struct broker *b)
     for (size_t i = 0; i < fw->engine_count; i++)
         if (fw->engines[i].pool && strcmp(fw->engines[i].pool, b->pool->name) == 0)
             engine_open(b, &fw->engines[i]);
-}
-
-/* Each waiting job holds a descriptor, each worker two. A job that comes when none is left loses its own on the way,
- * and with it the channel; so where the limit cannot be raised, fewer may wait. */
-static void raise_descriptor_limit(struct broker *b)
-{
-    struct rlimit r;
-    rlim_t others = (rlim_t)(2 * b->pool->conf.concurrency + SPARE_DESCRIPTORS);
-    rlim_t wanted = (rlim_t)b->pool->conf.backlog + others;
-    b->queue_max = b->pool->conf.backlog;
-    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= wanted)
-        return;
-    struct rlimit both = {.rlim_cur = wanted, .rlim_max = wanted > r.rlim_max ? wanted : r.rlim_max};
-    struct rlimit soft = {.rlim_cur = r.rlim_max, .rlim_max = r.rlim_max};
-    if (setrlimit(RLIMIT_NOFILE, &both) == 0)
-        return;
-    if (setrlimit(RLIMIT_NOFILE, &soft) != 0)
-        soft.rlim_cur = r.rlim_cur;
-    b->queue_max = soft.rlim_cur > others ? (int64_t)(soft.rlim_cur - others) : 1;
-    log_text(b->log, LOG_SHORTAGE, "reason",
-             "pool %s: Backlog and workers need %llu descriptors, the limit is %llu: only %lld scans may wait",
-             b->pool->name, (unsigned long long)wanted, (unsigned long long)soft.rlim_cur, (long long)b->queue_max);
 }
 
 static int broker_run(struct broker *b)
@@ -453,6 +493,7 @@ int scan_host_run(const struct scan_host_options *o)
     watch_init(&b->databases);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the supervisor decides, and says so on control */
+    b->concurrency = (unsigned)b->pool->conf.concurrency;
     raise_descriptor_limit(b);
     open_engines(b);
     int status = broker_run(b);

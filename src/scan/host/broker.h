@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the broker's files share; nobody else includes this. broker.c engines, channels of the edge, control, life and
- * end; job.c one job from its record to its answer; pool.c worker processes: start, jobs, exits.
+ * end; job.c one job from its record to its answer; pool.c worker processes: start, jobs, exits; figures.c what the
+ * pool tells about itself.
  *
  * Everything runs on one loop. A job ends by job_end, once, whatever ends it: its worker's answer or death, its
  * deadline, a cancel, the end of its channel or of the host. After that it waits for its answer to be sent, and for the
@@ -28,6 +29,8 @@ struct channel {
     struct loop_watch watch;
     struct list outbox; /* jobs whose answers the socket did not take yet; while there are any, nothing is read */
     bool status_due;
+    bool query_due; /* so is the answer to a query, with this id */
+    uint64_t query;
     struct loop_deferred reaper;
 };
 
@@ -76,8 +79,15 @@ struct broker {
     struct list channels;
     struct list queue;
     int64_t queue_len, queue_max; /* Backlog, or what the limit of descriptors leaves of it */
-    struct worker *workers;
-    unsigned worker_count;
+    struct worker *workers;       /* room for LIMIT_POOL_WORKERS */
+    unsigned worker_count;        /* of these, the first ones, that have ever been of use */
+    unsigned concurrency;         /* as many may be at work now */
+    unsigned running;             /* scans at workers */
+    struct {
+        uint64_t values[POOL_FIGURE_COUNT];
+        uint64_t since_us, until_us; /* what the sums over time cover */
+        uint64_t queue_highest;
+    } figures;
     bool net;         /* an open engine connects: the workers' cage lets them */
     bool all_at_once; /* workers are started with the host, and none is ever let go */
     unsigned births_failed;
@@ -118,7 +128,18 @@ void job_drop(struct job *j);
 /* After its answer was sent. */
 void job_reap(struct job *j);
 
+/* figures.c */
+void figures_start(struct broker *b);
+void figures_count(struct broker *b, enum pool_figure f, uint64_t n);
+/* Before the number of running scans or of workers changes. */
+void figures_settle(struct broker *b);
+void figures_worker_ended(struct broker *b, enum worker_end end, bool at_birth);
+/* All but the id. */
+void figures_report(struct broker *b, struct scan_pool_report *out);
+
 /* pool.c */
+/* From now on the pool has CONCURRENCY workers (1 … LIMIT_POOL_WORKERS). Those beyond end their scan first. */
+void pool_set_concurrency(struct broker *b, unsigned concurrency);
 enum err pool_init(struct broker *b, struct errtext *why) must_use;
 void pool_release(struct broker *b);
 /* Gives queued jobs to workers and starts workers, as far as both are possible. */

@@ -4,8 +4,8 @@
  *
  * host.h (this); watch.c databases that change; canary.c a trial before any message; broker.h what the next three
  * share; broker.c engines, channels, control, the end; job.c one job from record to answer; pool.c worker processes;
- * poison.c messages that ended several of them; worker.c the child's life; sandbox.c its cage (strict profile);
- * workspace.c the workers' temporary directories. Only postern-scan links this.
+ * figures.c what it tells about itself; poison.c messages that ended several of them; worker.c the child's life;
+ * sandbox.c its cage (strict profile); workspace.c the workers' temporary directories. Only postern-scan links this.
  */
 #ifndef SCAN_HOST_HOST_H
 #define SCAN_HOST_HOST_H

@@ -32,6 +32,10 @@ static void job_leave(struct job *j)
         b->queue_len--;
     }
     if (j->state == JOB_RUNNING) {
+        figures_settle(b);
+        figures_count(b, POOL_FINISHED, 1);
+        figures_count(b, POOL_SCAN_US, loop_now_us(b->loop) - j->started_us);
+        b->running--;
         j->engine->running--;
         j->worker->job = NULL;
     }
@@ -82,6 +86,8 @@ static void job_deadline(void *arg)
     OBJ_CHECK(j, JOB_MAGIC);
     struct worker *w = j->worker;
     bool ran = j->state == JOB_RUNNING;
+    if (!ran)
+        figures_count(j->channel->broker, POOL_EXPIRED, 1);
     job_fail(j, VERDICT_REASON_TIMEOUT,
              ran ? "the scan did not end before the deadline" : "no worker was free before the deadline");
     if (ran)
@@ -193,6 +199,8 @@ struct job *job_new(struct channel *c, const struct scan_job *record, int fd)
     loop_deferred_init(&j->reaper, job_free, j);
     const char *detail = NULL;
     enum verdict_reason reason = refuse(j, &detail);
+    if (reason == VERDICT_REASON_OVERLOAD || reason == VERDICT_REASON_POISON)
+        figures_count(b, reason == VERDICT_REASON_POISON ? POOL_POISONED : POOL_OVERLOADS, 1);
     if (reason != VERDICT_REASON_NONE) {
         job_fail(j, reason, detail);
         return j;
@@ -201,6 +209,8 @@ struct job *job_new(struct channel *c, const struct scan_job *record, int fd)
     b->queue_len++;
     deadline_set_ms(&j->deadline, (record->deadline_us - j->arrived_us + 999) / 1000);
     pool_dispatch(b); /* at once: Backlog counts those that really wait */
+    if ((uint64_t)b->queue_len > b->figures.queue_highest)
+        b->figures.queue_highest = (uint64_t)b->queue_len;
     return j;
 }
 
@@ -211,8 +221,12 @@ void job_start(struct job *j, struct worker *w)
     b->queue_len--;
     j->state = JOB_RUNNING;
     j->worker = w;
-    j->engine->running++;
     j->started_us = loop_now_us(b->loop);
+    figures_settle(b);
+    figures_count(b, POOL_INVOCATIONS, 1);
+    figures_count(b, POOL_QUEUE_US, j->started_us - j->arrived_us);
+    b->running++;
+    j->engine->running++;
     w->job = j;
     close(j->fd); /* the worker has its own now */
     j->fd = -1;

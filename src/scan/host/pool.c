@@ -60,7 +60,8 @@ static void worker_idle(struct worker *w)
 {
     w->state = WORKER_IDLE;
     deadline_clear(&w->idle);
-    if (w->jobs_done >= w->broker->pool->conf.jobs_per_worker)
+    bool surplus = w->slot >= w->broker->concurrency;
+    if (surplus || w->jobs_done >= w->broker->pool->conf.jobs_per_worker)
         worker_kill(w, END_RETIRED);
     else if (!w->broker->all_at_once)
         deadline_set_ms(&w->idle, IDLE_MS);
@@ -278,6 +279,7 @@ static void worker_exited(void *arg, int events)
         worker_log(w, LOG_WORKER_EXIT, "deadline", "killed: no result before the deadline");
     if (at_birth)
         birth_failed(w->broker);
+    figures_worker_ended(w->broker, w->end, at_birth);
     loop_watch_stop(&w->pid_watch);
     loop_watch_stop(&w->channel_watch);
     deadline_clear(&w->idle);
@@ -361,9 +363,10 @@ static bool worker_give(struct worker *w, struct job *j)
     return true;
 }
 
+/* Of those that the pool has. */
 static struct worker *find_worker(struct broker *b, enum worker_state state)
 {
-    for (unsigned i = 0; i < b->worker_count; i++)
+    for (unsigned i = 0; i < b->concurrency; i++)
         if (b->workers[i].state == state)
             return &b->workers[i];
     return NULL;
@@ -373,7 +376,7 @@ static void start_workers(struct broker *b)
 {
     if (b->stopping || deadline_is_set(&b->birth_pause))
         return;
-    int64_t wanted = b->all_at_once ? b->worker_count : b->queue_len - count_workers(b, WORKER_STARTING);
+    int64_t wanted = b->all_at_once ? b->concurrency : b->queue_len - count_workers(b, WORKER_STARTING);
     for (struct worker *w; wanted > 0 && (w = find_worker(b, WORKER_EMPTY)) != NULL; wanted--)
         if (worker_spawn(w) != ERR_OK) {
             log_text(b->log, LOG_SHORTAGE, "reason", "pool %s: a worker cannot be started: %s", b->pool->name,
@@ -410,16 +413,28 @@ static void birth_pause_over(void *arg)
     pool_dispatch_soon(arg);
 }
 
+void pool_set_concurrency(struct broker *b, unsigned concurrency)
+{
+    figures_settle(b);
+    b->concurrency = concurrency;
+    for (; b->worker_count < concurrency; b->worker_count++)
+        b->workers[b->worker_count] = (struct worker){.broker = b, .slot = b->worker_count, .pidfd = -1, .channel = -1};
+    for (unsigned i = concurrency; i < b->worker_count; i++)
+        if (b->workers[i].state == WORKER_IDLE)
+            worker_kill(&b->workers[i], END_RETIRED);
+    pool_dispatch_soon(b);
+}
+
 enum err pool_init(struct broker *b, struct errtext *why)
 {
-    b->worker_count = (unsigned)b->pool->conf.concurrency;
-    b->workers = mem_new(b->worker_count, sizeof(struct worker));
+    /* Room for as many as there may ever be, because watchers point into it; untouched memory costs nothing. */
+    b->workers = mem_new(LIMIT_POOL_WORKERS, sizeof(struct worker));
     if (!b->workers) {
-        errtext_set(why, "pool %s: no memory for %u workers", b->pool->name, b->worker_count);
+        errtext_set(why, "pool %s: no memory for its workers", b->pool->name);
         return ERR_NOMEM;
     }
-    for (unsigned i = 0; i < b->worker_count; i++)
-        b->workers[i] = (struct worker){.broker = b, .slot = i, .pidfd = -1, .channel = -1};
+    figures_start(b);
+    pool_set_concurrency(b, (unsigned)b->pool->conf.concurrency);
     deadline_init(&b->birth_pause, b->loop, birth_pause_over, b);
     /* The pool of the engines that live in the process: a few workers, always there. Others may have many. */
     b->all_at_once = span_eq_nocase(span_cstr(b->pool->name), SPAN("CPU"));

@@ -9,7 +9,7 @@ void fuzz_target_words(fuzz_word *word)
 {
     static const struct span lengths[] = {{"\0\1", 2},   {"\0\x28", 2}, {"\0\x29", 2}, {"\0\x80", 2},
                                           {"\0\x81", 2}, {"\1\0", 2},   {"\1\1", 2},   {"\xff\xff", 2}};
-    static const struct span types[] = {{"\1", 1}, {"\2", 1}, {"\3", 1}, {"\4", 1}};
+    static const struct span types[] = {{"\1", 1}, {"\2", 1}, {"\3", 1}, {"\4", 1}, {"\5", 1}, {"\6", 1}};
     for (size_t i = 0; i < ARRAY_SIZE(types); i++)
         word(types[i]);
     for (size_t i = 0; i < ARRAY_SIZE(lengths); i++)
@@ -51,7 +51,7 @@ static void record_from(struct span bytes, struct scan_record *r)
     size_t room = sizeof(*r) - offsetof(struct scan_record, job);
     if (bytes.len > 0)
         memcpy((char *)r + offsetof(struct scan_record, job), bytes.ptr, bytes.len < room ? bytes.len : room);
-    r->type = (enum scan_record_type)(head[0] % 4 + 1);
+    r->type = (enum scan_record_type)(head[0] % SCAN_POOL + 1);
     if (r->type == SCAN_ANSWER) {
         r->answer.verdict.class = (enum verdict_class)(head[1] % (VERDICT_CLASS_COUNT + 1));
         r->answer.verdict.reason = (enum verdict_reason)(head[2] % (VERDICT_REASON_COUNT + 1));
@@ -70,6 +70,10 @@ static bool record_in_range(const struct scan_record *r)
         return true;
     case SCAN_STATUS:
         return r->status.engine[0] != '\0' && r->status.state <= SCAN_ENGINE_FAILED;
+    case SCAN_QUERY:
+        return r->query.concurrency <= LIMIT_POOL_WORKERS;
+    case SCAN_POOL:
+        return true;
     case SCAN_ANSWER:
         break;
     }

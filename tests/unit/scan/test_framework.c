@@ -118,9 +118,8 @@ START_TEST(stanzas_of_both_eras_load)
         {"clamav { }\nantivirus \"antivirus1\" { clamav \"clamav1\" { } }", 0, 1},
         {"antivirus { clamav { } }\n"
          "Validate validate/sieve sieve { data_phase1 = \"/path.siv\" script \"data\" { source = \"keep;\" } }\n"
-         "Module generic/sievelib sievelib { }\n"
-         "Control_Listener { Listen \"/tmp/2025\" { } Listen \"127.0.0.1:2025\" { Enable = true } }",
-         3, 1},
+         "Module generic/sievelib sievelib { }",
+         2, 1},
         {"antivirus { brightmail { whatever = 1 } clamav { } }", 2, 2}, /* not built, and what follows from it */
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -34,6 +34,14 @@ static struct scan_record sample(enum scan_record_type type)
                                         .signatures = 8700000,
                                         .detail = "1.4.6"};
         break;
+    case SCAN_QUERY:
+        r.query = (struct scan_query){.id = 12, .concurrency = LIMIT_POOL_WORKERS};
+        break;
+    case SCAN_POOL:
+        r.pool.id = 12;
+        for (size_t i = 0; i < POOL_FIGURE_COUNT; i++)
+            r.pool.figures[i] = UINT64_MAX - i;
+        break;
     }
     return r;
 }
@@ -51,7 +59,7 @@ static enum err decode(const unsigned char *bytes, size_t len, struct scan_recor
 
 START_TEST(every_type_survives_the_way)
 {
-    for (int type = SCAN_JOB; type <= SCAN_STATUS; type++) {
+    for (int type = SCAN_JOB; type <= SCAN_POOL; type++) {
         struct scan_record in = sample((enum scan_record_type)type), out;
         unsigned char bytes[SCAN_RECORD_SIZE], again[SCAN_RECORD_SIZE];
         size_t len = scan_record_encode(&in, bytes);
@@ -80,6 +88,36 @@ START_TEST(every_type_survives_the_way)
     ck_assert_int_eq(out.status.state, SCAN_ENGINE_READY);
     ck_assert_uint_eq(out.status.signatures, 8700000);
     ck_assert_str_eq(out.status.detail, "1.4.6");
+    in = sample(SCAN_QUERY);
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
+    ck_assert_uint_eq(out.query.id, 12);
+    ck_assert_uint_eq(out.query.concurrency, LIMIT_POOL_WORKERS);
+    in = sample(SCAN_POOL);
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
+    ck_assert_uint_eq(out.pool.id, 12);
+    for (size_t i = 0; i < POOL_FIGURE_COUNT; i++)
+        ck_assert_uint_eq(out.pool.figures[i], UINT64_MAX - i);
+}
+END_TEST
+
+START_TEST(a_query_for_more_workers_than_any_pool_may_have_is_refused)
+{
+    struct scan_record in = sample(SCAN_QUERY), out;
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    in.query.concurrency = LIMIT_POOL_WORKERS + 1;
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_SYNTAX);
+    in.query.concurrency = 0; /* as it is */
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
+}
+END_TEST
+
+START_TEST(every_figure_has_a_word_of_its_own_and_a_meaning)
+{
+    for (unsigned i = 0; i < POOL_FIGURE_COUNT; i++) {
+        ck_assert(pool_figure_word((enum pool_figure)i)[0] && pool_figure_meaning((enum pool_figure)i)[0]);
+        for (unsigned k = 0; k < i; k++)
+            ck_assert_str_ne(pool_figure_word((enum pool_figure)i), pool_figure_word((enum pool_figure)k));
+    }
 }
 END_TEST
 
@@ -122,7 +160,7 @@ END_TEST
 
 START_TEST(every_cut_and_every_trailing_byte_is_refused)
 {
-    for (int type = SCAN_JOB; type <= SCAN_STATUS; type++) {
+    for (int type = SCAN_JOB; type <= SCAN_POOL; type++) {
         struct scan_record in = sample((enum scan_record_type)type), out;
         unsigned char bytes[SCAN_RECORD_SIZE] = {0};
         size_t len = scan_record_encode(&in, bytes);
@@ -286,6 +324,8 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(every_type_survives_the_way)                                                                                     \
+    X(a_query_for_more_workers_than_any_pool_may_have_is_refused)                                                      \
+    X(every_figure_has_a_word_of_its_own_and_a_meaning)                                                                \
     X(integers_are_big_endian)                                                                                         \
     X(the_longest_strings_fit_and_are_kept_whole)                                                                      \
     X(encoding_mends_strings_that_are_unterminated_or_not_printable)                                                   \

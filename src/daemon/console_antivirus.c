@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* `antivirus[:NAME] stats` in the original's layout, and `version`. The figures are of this edge since its start, over
+ * all its loops. */
+#include "daemon/console_commands.h"
+
+/* Name of the antivirus scope that ENGINE stands in; the class's name where it has none. */
+static const char *instance_of(const struct framework_engine *engine)
+{
+    const struct conf_scope *outer = engine->scope->parent;
+    if (outer && outer->name)
+        return outer->name;
+    return antivirus_class.name;
+}
+
+static bool is_asked_for(const struct console_call *c, const struct framework_engine *engine)
+{
+    return !c->instance || strcmp(c->instance, instance_of(engine)) == 0;
+}
+
+/* True: there is something to show. Otherwise the answer says why not. */
+static bool has_engines(struct console_call *c)
+{
+    const struct framework *fw = c->view->framework;
+    for (size_t i = 0; i < fw->engine_count; i++)
+        if (is_asked_for(c, &fw->engines[i]))
+            return true;
+    if (c->instance)
+        console_fail(c, "antivirus \"%.60s\": there is none of that name, or no engine in it is enabled", c->instance);
+    else
+        console_fail(c, "no engine is enabled");
+    return false;
+}
+
+/* The original prints the engine's type alone. Where that leaves a doubt, the instance's name follows. */
+static void print_heading(struct console_call *c, const struct framework_engine *engine)
+{
+    const struct framework *fw = c->view->framework;
+    size_t same = 0;
+    for (size_t i = 0; i < fw->engine_count; i++)
+        same += is_asked_for(c, &fw->engines[i]) && strcmp(fw->engines[i].type, engine->type) == 0;
+    console_text(c, same > 1 ? "%s \"%s\"\n" : "%s\n", engine->type, engine->name);
+}
+
+static uint64_t load(const atomic_uint_fast64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* `nanms` before the first. */
+static void print_average(struct console_call *c, const char *label, uint64_t us, uint64_t count)
+{
+    if (count == 0)
+        console_text(c, "  %s nanms\n", label);
+    else
+        console_text(c, "  %s %.3fms\n", label, (double)us / (double)count / 1000.0);
+}
+
+static void print_stats(struct console_call *c, const struct engine_runtime *e)
+{
+    uint64_t checked = load(&e->checked), parts = load(&e->parts), scan_us = load(&e->scan_us);
+    print_heading(c, e->engine);
+    console_text(c, "  Messages checked:   %llu\n", (unsigned long long)checked);
+    console_text(c, "  MIME parts checked: %llu\n", (unsigned long long)parts);
+    console_text(c, "  Viruses detected:   %llu\n", (unsigned long long)load(&e->detected));
+    console_text(c, "  Viruses cured:      %llu\n", (unsigned long long)load(&e->cured));
+    print_average(c, "Avg. time/message  ", scan_us, checked);
+    print_average(c, "Avg. time/MIME part", scan_us, parts);
+}
+
+static void json_identity(struct console_call *c, const struct framework_engine *engine)
+{
+    console_json_str(c, "antivirus", instance_of(engine));
+    console_json_str(c, "name", engine->name);
+    console_json_str(c, "type", engine->type);
+    console_json_str(c, "pool", engine->pool);
+}
+
+static void json_counts(struct console_call *c, const struct engine_runtime *e)
+{
+    console_json_open(c, "classes", '{');
+    for (unsigned i = 0; i < VERDICT_CLASS_COUNT; i++)
+        console_json_u64(c, verdict_class_word((enum verdict_class)i), load(&e->classes[i]));
+    console_json_close(c);
+    console_json_open(c, "reasons", '{');
+    for (unsigned i = 0; i < VERDICT_REASON_COUNT; i++)
+        if (i != VERDICT_REASON_NONE)
+            console_json_u64(c, verdict_reason_word((enum verdict_reason)i), load(&e->reasons[i]));
+    console_json_close(c);
+}
+
+static void json_stats(struct console_call *c, const struct engine_runtime *e)
+{
+    uint64_t checked = load(&e->checked), scan_us = load(&e->scan_us), queue_us = load(&e->queue_us);
+    console_json_open(c, NULL, '{');
+    json_identity(c, e->engine);
+    console_json_bool(c, "enabled", !atomic_load(&e->disabled));
+    console_json_u64(c, "messages_checked", checked);
+    console_json_u64(c, "mime_parts_checked", load(&e->parts));
+    console_json_u64(c, "viruses_detected", load(&e->detected));
+    console_json_u64(c, "viruses_cured", load(&e->cured));
+    console_json_ms(c, "scan_ms", scan_us);
+    console_json_ms(c, "queue_ms", queue_us);
+    console_json_ratio(c, "average_scan_ms", scan_us, checked * 1000);
+    console_json_ratio(c, "average_queue_ms", queue_us, checked * 1000);
+    json_counts(c, e);
+    console_json_close(c);
+}
+
+static void antivirus_stats(struct console_call *c)
+{
+    const struct scan_runtime *r = scan_client_runtime(c->view->scans);
+    if (has_engines(c)) {
+        console_json_open(c, NULL, '{');
+        console_json_u64(c, "since_ms", c->view->started_ms);
+        console_json_open(c, "engines", '[');
+        for (size_t i = 0; i < r->framework->engine_count; i++) {
+            if (!is_asked_for(c, &r->framework->engines[i]))
+                continue;
+            print_stats(c, &r->engines[i]);
+            json_stats(c, &r->engines[i]);
+        }
+    }
+    console_call_finish(c);
+}
+
+static void print_version(struct console_call *c, const struct framework_engine *engine, const struct scan_status *s,
+                          unsigned generation)
+{
+    console_text(c, "antivirus: %s", engine->type);
+    if (strcmp(engine->type, engine->name) != 0)
+        console_text(c, " \"%s\"", engine->name);
+    if (s->state != SCAN_ENGINE_READY) {
+        console_text(c, ": %s%s%s\n", console_engine_state(engine, s), s->detail[0] ? ": " : "", s->detail);
+        return;
+    }
+    console_text(c, " scanner version number: %s\n", s->detail);
+    if (s->database_version != 0)
+        console_text(c, "AV definitions version: %llu\n", (unsigned long long)s->database_version);
+    else
+        console_text(c, "AV definitions version: unknown\n");
+    if (s->signatures != 0)
+        console_text(c, "AV definitions: %llu, generation %u\n", (unsigned long long)s->signatures, generation);
+}
+
+static void json_version(struct console_call *c, const struct framework_engine *engine, const struct scan_status *s,
+                         unsigned generation)
+{
+    bool ready = s->state == SCAN_ENGINE_READY;
+    console_json_open(c, NULL, '{');
+    json_identity(c, engine);
+    console_json_str(c, "state", console_engine_state(engine, s));
+    console_json_str(c, ready ? "scanner_version" : "reason", s->detail);
+    console_json_u64(c, "definitions_version", s->database_version);
+    console_json_u64(c, "definitions", s->signatures);
+    console_json_u64(c, "generation", generation);
+    console_json_close(c);
+}
+
+static void antivirus_version(struct console_call *c)
+{
+    const struct framework *fw = c->view->framework;
+    if (has_engines(c)) {
+        console_json_open(c, NULL, '{');
+        console_json_open(c, "engines", '[');
+        for (size_t i = 0; i < fw->engine_count; i++) {
+            unsigned generation;
+            const struct scan_status *s = scan_client_status(c->view->scans, i, &generation);
+            if (!is_asked_for(c, &fw->engines[i]))
+                continue;
+            print_version(c, &fw->engines[i], s, generation);
+            json_version(c, &fw->engines[i], s, generation);
+        }
+    }
+    console_call_finish(c);
+}
+
+static const struct console_command rows[] = {
+    {.syntax = "antivirus[:NAME] stats",
+     .help = "messages, parts, viruses and times of each engine since postern's edge was started",
+     .run = antivirus_stats},
+    {.syntax = "antivirus[:NAME] version",
+     .help = "version of each engine's scanner and of its definitions",
+     .run = antivirus_version},
+};
+const struct console_table console_antivirus_table = CONSOLE_TABLE(rows);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The tables of commands, for console_tables.c, and the little that their files share. */
+#ifndef DAEMON_CONSOLE_COMMANDS_H
+#define DAEMON_CONSOLE_COMMANDS_H
+
+#include "daemon/console.h"
+
+extern const struct console_table console_help_table;      /* console.c */
+extern const struct console_table console_antivirus_table; /* console_antivirus.c */
+extern const struct console_table console_threads_table;   /* console_threads.c */
+extern const struct console_table console_engine_table;    /* console_engine.c */
+
+/* "ready", "loading", "failed", "not built". */
+const char *console_engine_state(const struct framework_engine *engine, const struct scan_status *s);
+
+#endif

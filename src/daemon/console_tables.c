@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* The one explicit list of all tables of commands, in the order in which `help` lists them. */
+#include "daemon/console_commands.h"
+
+const struct console_table *const console_tables[] = {
+    &console_help_table, &console_antivirus_table, &console_engine_table, &console_threads_table, NULL,
+};
