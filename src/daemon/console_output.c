@@ -136,6 +136,8 @@ void console_json_ratio(struct console_call *c, const char *key, uint64_t whole,
 }
 
 static void set_failure(struct console_call *c, enum console_status status, const char *format, va_list args)
+    printf_like(3, 0);
+static void set_failure(struct console_call *c, enum console_status status, const char *format, va_list args)
 {
     struct errtext why = {""};
     errtext_setv(&why, format, args);
