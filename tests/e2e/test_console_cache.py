@@ -60,6 +60,9 @@ def test_stats_count_what_happened(pair_and_console):
     first, second = cache(console, "clamav1"), cache(console, "clamd1")
     assert (first["elements"], first["hits"], first["misses"], first["inserts"]) == (1, 2, 3, 1), first
     assert (second["elements"], second["hits"], second["misses"], second["inserts"]) == (1, 1, 1, 1), second
+    stats = {engine["name"]: engine for engine in console.json("antivirus", "stats")["engines"]}
+    assert (stats["clamav1"]["messages_checked"], stats["clamav1"]["viruses_detected"], stats["clamav1"]["known_from_cache"]) == (5, 3, 2), stats
+    assert (stats["clamd1"]["messages_checked"], stats["clamd1"]["known_from_cache"]) == (2, 1), stats
     text = console.ask("cache", "stats", "clamav1")
     assert "Elements:  1 of 1000\n" in text and "hit 2 (40.0%), miss 3 (60.0%), total 5\n" in text, text
     assert "clamd1" not in text
