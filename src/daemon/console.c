@@ -51,8 +51,8 @@ static bool literal_fits(struct span word, const char *given, const char **insta
     struct span text = span_cstr(given), scope = span_sub(word, 0, span_find(word, '['));
     if (span_eq_nocase(text, scope))
         return true;
-    if (scope.len == word.len || !span_starts_nocase(text, scope) || text.ptr[scope.len] != ':' ||
-        text.len == scope.len + 1)
+    struct span name = span_sub(text, scope.len, text.len);
+    if (scope.len == word.len || !span_starts_nocase(text, scope) || name.len < 2 || name.ptr[0] != ':')
         return false;
     if (instance)
         *instance = given + scope.len + 1;
@@ -168,12 +168,14 @@ static void call_find(struct console_call *c)
 static void console_help(struct console_call *c)
 {
     const struct console_command *row;
+    size_t shown = 0;
     console_json_open(c, NULL, '{');
     console_json_open(c, "commands", '[');
     for (struct row_walk w = {0}; (row = row_next(c->console, &w));) {
         struct span rest = span_cstr(row->syntax), word = syntax_next(&rest);
         if (c->argc > 0 && !literal_fits(word, c->argv[0], NULL))
             continue;
+        shown++;
         console_text(c, "%-36s %s\n", row->syntax, row->help);
         console_json_open(c, NULL, '{');
         console_json_str(c, "syntax", row->syntax);
@@ -183,6 +185,8 @@ static void console_help(struct console_call *c)
     }
     console_json_close(c);
     console_json_close(c);
+    if (shown == 0)
+        console_fail(c, "no command begins with \"%.60s\"; `help` lists all", c->argv[0]);
     if (c->argc == 0)
         console_text(c, "%-36s %s\n", "json COMMAND", "the answer of any command in JSON");
     console_call_finish(c);

@@ -41,8 +41,7 @@ void console_text_span(struct console_call *c, struct span bytes)
     if (is_silent(c, false))
         return;
     for (size_t i = 0; i < bytes.len && !c->overflow; i++)
-        if (buf_append_char(&c->out, char_is_print(bytes.ptr[i]) ? bytes.ptr[i] : '?') != ERR_OK)
-            c->overflow = true;
+        put(c, char_is_print(bytes.ptr[i]) ? span_sub(bytes, i, 1) : SPAN("?"));
 }
 
 static void put_json_string(struct console_call *c, struct span value)

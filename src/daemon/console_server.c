@@ -168,13 +168,10 @@ static void session_turn(void *arg)
         s->answering = false;
         deadline_set_ms(&s->idle, (uint64_t)s->listener->conf->idle_timeout_ms);
     }
-    if (s->ending) {
-        session_end(s);
-    } else if (session_line(s)) {
+    if (!s->ending && session_line(s))
         session_turn_soon(s); /* there may be another line, but others come first */
-    } else if (s->stream.eof) {
+    else if (s->ending || s->stream.eof)
         session_end(s);
-    }
 }
 
 static void session_wake(void *arg)

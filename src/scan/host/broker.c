@@ -141,7 +141,7 @@ void channel_close(struct channel *c)
 static void raise_descriptor_limit(struct broker *b)
 {
     struct rlimit r;
-    rlim_t others = (rlim_t)(2 * b->concurrency + SPARE_DESCRIPTORS);
+    rlim_t others = 2 * (rlim_t)b->concurrency + SPARE_DESCRIPTORS;
     rlim_t wanted = (rlim_t)b->pool->conf.backlog + others;
     b->queue_max = b->pool->conf.backlog;
     if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= wanted)

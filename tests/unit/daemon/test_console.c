@@ -68,6 +68,8 @@ START_TEST(help_lists_every_row_of_every_table)
     ck_assert_str_eq(bench_ask("help module"), "module[:NAME] stats                  fourth\n");
     ck_assert_str_eq(bench_ask("json help hold"),
                      "{\"commands\":[{\"syntax\":\"hold\",\"help\":\"sixth\",\"changes\":false}]}\n");
+    ck_assert_str_eq(bench_ask("help nothing"), "no command begins with \"nothing\"; `help` lists all\n");
+    ck_assert_int_eq(bench.status, CONSOLE_FAILED);
     bench_close();
 }
 END_TEST
