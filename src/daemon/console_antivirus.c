@@ -98,6 +98,7 @@ static void json_stats(struct console_call *c, const struct engine_runtime *e)
     console_json_u64(c, "mime_parts_checked", load(&e->parts));
     console_json_u64(c, "viruses_detected", load(&e->detected));
     console_json_u64(c, "viruses_cured", load(&e->cured));
+    console_json_u64(c, "known_from_cache", load(&e->cached));
     console_json_ms(c, "scan_ms", scan_us);
     console_json_ms(c, "queue_ms", queue_us);
     console_json_ratio(c, "average_scan_ms", scan_us, checked * 1000);

@@ -54,11 +54,11 @@ static uint64_t add_saturated(uint64_t a, uint64_t b)
 }
 
 /* "clamav1=infected:Some.Virus", with what it was about where there is something. What does not fit is left out. */
-static void run_add(struct scan_run *r, const char *engine, const char *what, const char *about, const char *remark)
+static void run_add(struct scan_run *r, const char *engine, const char *what, const char *about, bool cached)
 {
     char word[LIMIT_ENGINE_NAME + LIMIT_VERDICT_NAME + 40];
     int len = snprintf(word, sizeof(word), "%s%s=%s%s%s%s", r->words_len ? "; " : "", engine, what, about[0] ? ":" : "",
-                       about, remark);
+                       about, cached ? " (cached)" : "");
     if (len <= 0 || (size_t)len >= sizeof(r->words) - r->words_len)
         return;
     memcpy(r->words + r->words_len, word, (size_t)len + 1);
@@ -68,7 +68,7 @@ static void run_add(struct scan_run *r, const char *engine, const char *what, co
 static void run_add_word(struct scan_run *r, const struct verdict *v)
 {
     const char *about = v->name[0] ? v->name : v->reason != VERDICT_REASON_NONE ? verdict_reason_word(v->reason) : "";
-    run_add(r, v->engine, verdict_class_word(v->class), about, v->cached ? " (cached)" : "");
+    run_add(r, v->engine, verdict_class_word(v->class), about, v->cached);
 }
 
 /* The whole message is a declared false alarm. Names are the engine's business: it alone can look for what is behind
@@ -162,7 +162,7 @@ static bool run_passes_over(struct scan_run *r)
     if (!atomic_load(&r->runtime->engines[r->engine].disabled))
         return false;
     r->switched_off = true;
-    run_add(r, r->runtime->framework->engines[r->engine].name, "disabled", "", "");
+    run_add(r, r->runtime->framework->engines[r->engine].name, "disabled", "", false);
     return true;
 }
 

@@ -19,8 +19,8 @@ struct scan_run *scan_run_start(struct scan_client *c, const struct scan_subject
 /* The verdict, or NULL while it is not known. */
 const struct verdict *scan_run_verdict(const struct scan_run *r);
 /* What each engine that was asked said, in their order, for the log: "clamav1=infected:Some.Virus;
- * clamd1=error:timeout"; one that is switched off reads "clamav1=disabled"; what was known from the cache has "
- * (cached)" behind it. */
+ * clamd1=error:timeout"; what was known from the cache has " (cached)" behind it, and one that is switched off reads
+ * "clamav1=disabled". */
 const char *scan_run_words(const struct scan_run *r);
 /* Gives it up: a job on its way is cancelled, no WAKE comes any more. */
 void scan_run_free(struct scan_run *r);

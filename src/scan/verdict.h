@@ -5,7 +5,8 @@
  * scan_ipc.h the records between edge, scan host and worker (pure, fuzzed: both directions are decoded as hostile
  * input); scan_client.h the channels of one loop to the scan hosts; pool_call.h questions about pools over them
  * (figures: pool_figure.def); scan_run.h one message's way through the engines; runtime.h what engines are and have
- * done, for all loops; framework.h engines, stanzas (stanza.def lists their classes) and decisions. host/ and engine/
+ * done, for all loops: verdict_cache.h what they have said before, health.h which of them rest, probe.h messages of our
+ * own that try them; framework.h engines, stanzas (stanza.def lists their classes) and decisions. host/ and engine/
  * belong to the program postern-scan.
  */
 #ifndef SCAN_VERDICT_H
