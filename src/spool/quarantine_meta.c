@@ -355,38 +355,40 @@ static const char **text_field(struct quarantine_meta *m, const char *key)
     return NULL;
 }
 
+/* The field of the number KEY, or NULL. */
+static uint64_t *number_field(struct reader *r, const char *key)
+{
+    if (strcmp(key, "time_ms") == 0) {
+        r->seen |= SEEN_TIME;
+        return &r->m->time_ms;
+    }
+    if (strcmp(key, "size") == 0) {
+        r->seen |= SEEN_SIZE;
+        return &r->m->size;
+    }
+    if (strcmp(key, "changed_ms") == 0)
+        return &r->m->changed_ms;
+    return strcmp(key, "database") == 0 ? &r->m->database : NULL;
+}
+
 static void read_value(struct reader *r, const char *key)
 {
-    const struct {
-        const char *key;
-        uint64_t *field;
-        unsigned seen;
-    } numbers[] = {{"time_ms", &r->m->time_ms, SEEN_TIME},
-                   {"changed_ms", &r->m->changed_ms, 0},
-                   {"size", &r->m->size, SEEN_SIZE},
-                   {"database", &r->m->database, 0}};
-    const struct {
-        const char *key;
-        void (*read)(struct reader *r);
-    } others[] = {{"id", read_id}, {"status", read_status}, {"sha256", read_digest}, {"recipients", read_recipients}};
     char unknown[TEXT_MAX + 1];
     const char **text = text_field(r->m, key);
-    if (text) {
+    uint64_t *number = number_field(r, key);
+    if (text)
         *text = read_kept_string(r);
-        return;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-        if (strcmp(key, numbers[i].key) == 0) {
-            *numbers[i].field = read_number(&r->at);
-            r->seen |= numbers[i].seen;
-            return;
-        }
-    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-        if (strcmp(key, others[i].key) == 0) {
-            others[i].read(r);
-            return;
-        }
-    if (char_is_digit(cursor_peek(&r->at))) /* for people, or of a later version */
+    else if (number)
+        *number = read_number(&r->at);
+    else if (strcmp(key, "id") == 0)
+        read_id(r);
+    else if (strcmp(key, "status") == 0)
+        read_status(r);
+    else if (strcmp(key, "sha256") == 0)
+        read_digest(r);
+    else if (strcmp(key, "recipients") == 0)
+        read_recipients(r);
+    else if (char_is_digit(cursor_peek(&r->at))) /* for people, or of a later version */
         (void)read_number(&r->at);
     else
         (void)read_string(&r->at, unknown, TEXT_MAX);
