@@ -104,6 +104,20 @@ static int do_fork(const struct place *p)
     return outcome(syscall(SYS_fork));
 }
 
+/* As in support/scan_rig.h. */
+static bool seccomp_lifted(const char *untested)
+{
+#ifdef POSTERN_SANDBOX_SWITCH
+    const char *value = getenv("POSTERN_NO_SECCOMP");
+    if (value && strcmp(value, "1") == 0) {
+        fprintf(stderr, "SKIPPED, as POSTERN_NO_SECCOMP lifts seccomp: %s\n", untested);
+        return true;
+    }
+#endif
+    (void)untested;
+    return false;
+}
+
 static int bound(int family, struct sockaddr *a, socklen_t len)
 {
     int s = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -151,6 +165,8 @@ START_TEST(a_profile_decides_what_a_worker_may_do_with_sockets)
         {"accept", do_accept, KILLED, KILLED, 0},
         {"fork", do_fork, KILLED, KILLED, 0},
     };
+    if (seccomp_lifted("sockets in the profiles"))
+        return;
     struct place p = {.dir = "/tmp/postern-box-XXXXXX", .local = {.sun_family = AF_UNIX}};
     struct sockaddr_in known = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, other = known;
     ck_assert(mkdtemp(p.dir) != NULL);
@@ -294,6 +310,8 @@ START_TEST(the_profile_exec_lets_a_program_load_itself_and_nothing_else)
         {"write in its directory", write_temp, DONE, 0},
         {"the strict cage behind itself", strict_behind_it, DONE, 1},
     };
+    if (seccomp_lifted("the profile exec"))
+        return;
     char temp[] = "/tmp/postern-box-XXXXXX", definitions[] = "/tmp/postern-box-XXXXXX";
     ck_assert(mkdtemp(temp) && mkdtemp(definitions));
     struct program p = {.own = open("/bin/true", O_PATH | O_CLOEXEC),
