@@ -119,6 +119,20 @@ static int file_beside_it(const struct place *p)
     return make_file(p->elsewhere);
 }
 
+/* As in support/scan_rig.h. */
+static bool seccomp_lifted(const char *untested)
+{
+#ifdef POSTERN_SANDBOX_SWITCH
+    const char *value = getenv("POSTERN_NO_SECCOMP");
+    if (value && strcmp(value, "1") == 0) {
+        fprintf(stderr, "SKIPPED, as POSTERN_NO_SECCOMP lifts seccomp: %s\n", untested);
+        return true;
+    }
+#endif
+    (void)untested;
+    return false;
+}
+
 static int bound(int family, struct sockaddr *a, socklen_t len)
 {
     int s = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -170,6 +184,8 @@ START_TEST(a_profile_decides_what_a_worker_may_do_with_sockets)
         {"a file in a directory of its own", file_in_its_directory, DONE, DONE, 0},
         {"a file beside it", file_beside_it, REFUSED, REFUSED, 1},
     };
+    if (seccomp_lifted("sockets in the profiles"))
+        return;
     struct place p = {.dir = "/tmp/postern-box-XXXXXX", .local = {.sun_family = AF_UNIX}};
     struct sockaddr_in known = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, other = known;
     char outer[] = "/tmp/postern-out-XXXXXX";
@@ -318,6 +334,8 @@ START_TEST(the_profile_exec_lets_a_program_load_itself_and_nothing_else)
         {"write in its directory", write_temp, DONE, 0},
         {"the strict cage behind itself", strict_behind_it, DONE, 1},
     };
+    if (seccomp_lifted("the profile exec"))
+        return;
     char temp[] = "/tmp/postern-box-XXXXXX", definitions[] = "/tmp/postern-box-XXXXXX";
     ck_assert(mkdtemp(temp) && mkdtemp(definitions));
     struct program p = {.own = open("/bin/true", O_PATH | O_CLOEXEC),
