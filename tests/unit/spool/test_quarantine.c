@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -31,23 +32,28 @@ int __wrap_linkat(int from_dir, const char *from, int to_dir, const char *to, in
 int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
 int __wrap_unlinkat(int dir, const char *name, int flags);
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over these: pool threads and the test's write here */
 static char trace[8192];
 static size_t trace_len;
 static long calls, fail_at = -1, die_at = -1, fail_errno = EIO;
 
 static void note(const char *what, const char *name)
 {
+    pthread_mutex_lock(&lock);
     int n = snprintf(trace + trace_len, sizeof(trace) - trace_len, "%s %s\n", what, name);
     trace_len += n > 0 && (size_t)n < sizeof(trace) - trace_len ? (size_t)n : 0;
+    pthread_mutex_unlock(&lock);
 }
 
 /* Whether this call fails. The process ends before it where it is the last. */
 static bool call_fails(void)
 {
-    long n = calls++;
+    pthread_mutex_lock(&lock);
+    long n = calls++, fails = fail_at;
     if (n == die_at)
         _exit(0);
-    if (n != fail_at)
+    pthread_mutex_unlock(&lock);
+    if (n != fails)
         return false;
     errno = (int)fail_errno;
     return true;
@@ -98,10 +104,12 @@ int __wrap_unlinkat(int dir, const char *name, int flags)
 
 static void forget_calls(void)
 {
+    pthread_mutex_lock(&lock);
     trace_len = 0;
     trace[0] = '\0';
     calls = 0;
     fail_at = die_at = -1;
+    pthread_mutex_unlock(&lock);
 }
 
 /* --- a quarantine with a loop --- */
@@ -388,6 +396,8 @@ START_TEST(an_end_of_the_process_at_any_call_leaves_a_whole_entry_or_none)
     unsigned whole = 0, none = 0;
     int status = 0;
     setup(&b);
+    iopool_free(b.pool); /* children have pools of their own, and come from a process without threads */
+    b.pool = NULL;
     for (long n = 0; status == 0; n++) {
         struct quarantine_meta m = meta_at(NOW);
         struct quarantine_entry e;
