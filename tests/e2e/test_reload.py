@@ -384,6 +384,7 @@ def test_old_generation_scans_what_it_has_and_ends(held):
 @pytest.mark.root
 def test_old_generation_that_is_killed_while_it_drains_costs_no_mail(held):
     pair, host, _, senders = held
+    assert verdict(pair, ALPHA) == "infected"  # by the new one: the edge knows it now
     kill_host(pair, host)
     assert [sender.join() for sender in senders] == [250, 250]
     pair.log.wait_for("message", verdict="clean", generation=2, count=2)
