@@ -137,7 +137,8 @@ static enum step_result quarantine_start(struct session *s)
         break;
     }
     t->keeping = quarantine_begin(s, prefix);
-    return t->keeping ? STEP_WAIT : quarantine_fails(s, "no memory or descriptors for the copy");
+    return t->keeping ? STEP_WAIT
+                      : quarantine_fails(s, "no memory or descriptors for the copy, or its metadata is too large");
 }
 
 enum step_result step_quarantine(struct session *s)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -149,6 +150,25 @@ def test_one_of_several_messages_of_a_session_is_kept_and_the_others_pass(start_
     assert codes == [250, 250, 250]
     assert len(pair.backend.wait_mails(2)) == 2 and len(entries(pair.postern)) == 1
     assert pair.log.wait_for("close")["delivered"] == 2
+
+
+def test_many_at_once_on_several_loops_are_all_kept(start_pair):
+    pair = start_pair(engines=keeping(), top={"event_loops": 4})
+    sent, replies = [order(body=f"number {number}\r\n".encode() * 3000) for number in range(32)], []
+
+    def client(part):
+        for content in part:
+            replies.append(pair.deliver(content))
+
+    threads = [threading.Thread(target=client, args=(sent[start::8],)) for start in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [reply.code for reply in replies] == [250] * 32
+    found = entries(pair.postern)
+    assert sorted(entry.content for entry in found) == sorted(sent)
+    assert all(any(entry.id in reply.text for reply in replies) for entry in found)
 
 
 # --- what goes wrong ---
