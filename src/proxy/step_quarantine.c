@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* STEP_QUARANTINE: what must not be delivered is kept, durably, before its sender hears anything. The backend has been
  * told to forget the envelope. A client that leaves meanwhile changes nothing: the copy is complete or there is none.
- * Whatever goes wrong is 451 and nothing is kept: the sender has the message still. */
+ * Where something goes wrong nothing is kept, and an alarm is logged: a message that would have been accepted is 451,
+ * so that its sender has it still; one that is refused anyway is refused (threats.md C35). */
 #include "base/mem.h"
 #include "proxy/session.h"
 #include "smtp/header.h"
@@ -52,11 +53,13 @@ static struct smtp_reply planned_reply(const struct transaction *t, char text[12
 /* Nothing is kept. DETAIL for the log. */
 static enum step_result quarantine_fails(struct session *s, const char *detail)
 {
-    struct smtp_reply reply = smtp_say(SMTP_SAY_QUARANTINE_FAILED);
+    struct transaction *t = s->transaction;
+    char unused[128];
+    struct smtp_reply reply = t->decision.accept ? smtp_say(SMTP_SAY_QUARANTINE_FAILED) : planned_reply(t, unused);
     session_log_text(s, LOG_QUARANTINE_FAILED, detail);
-    transaction_set_reply(s->transaction, &reply);
-    quarantine_keeping_free(s->transaction->keeping);
-    s->transaction->keeping = NULL;
+    transaction_set_reply(t, &reply);
+    quarantine_keeping_free(t->keeping);
+    t->keeping = NULL;
     s->step = STEP_ANSWER;
     return STEP_GO;
 }

@@ -182,14 +182,22 @@ def assert_not_kept(pair, content, reply, detail):
 
 
 @pytest.mark.parametrize("reply", ["accept", "reject"])
-def test_a_full_quarantine_defers_and_drives_nothing_young_out(start_pair, reply):
+def test_a_full_quarantine_drives_nothing_young_out_and_says_so(start_pair, reply):
+    """threats.md C35: what would have been accepted stays with its sender; what is refused anyway is refused, without a copy."""
     pair = start_pair(engines=keeping(quarantine_reply=reply), top={"quarantine_max_size": "64K"})
     expected = {"accept": 250, "reject": 550}[reply]
     for _ in range(8):  # two blocks each
         assert pair.deliver(order()).code == expected
     kept = [entry.id for entry in entries(pair.postern)]
     content = order()
-    assert_not_kept(pair, content, pair.deliver(content), "full")
+    answer = pair.deliver(content)
+    if reply == "accept":
+        assert_not_kept(pair, content, answer, "full")
+    else:
+        assert (answer.code, answer.enhanced) == (550, "5.7.1"), answer
+        assert "full" in pair.log.wait_for("quarantine-failed")["detail"]
+        assert pair.log.wait_for("message", outcome="refused")["virus"] == "Test.Virus"
+        assert not pair.backend.commands("DATA")
     assert [entry.id for entry in entries(pair.postern)] == kept
 
 
