@@ -9,6 +9,8 @@
 #include "sys/fdpass.h"
 
 #include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -18,6 +20,7 @@ enum {
     RECORDS_PER_TURN = 32,  /* from one channel before the others have theirs */
     LAST_ANSWERS_MS = 2000, /* at the end: how long an edge may take to fetch what is ready */
     SPARE_DESCRIPTORS = 64,
+    LOADING_NICE = 10,
     CONTROL_HEAD = 3, /* type, and two octets that say nothing here (daemon/role.h) */
 };
 
@@ -455,6 +458,25 @@ static void open_engines(struct broker *b)
             engine_open(b, &fw->engines[i]);
 }
 
+static void *load_patiently(void *arg)
+{
+    setpriority(PRIO_PROCESS, (id_t)gettid(), LOADING_NICE);
+    open_engines(arg);
+    return NULL;
+}
+
+/* Beside an older generation that serves, loading gets what the machine has to spare. A priority that was given up does
+ * not come back without privileges, but it is a thread's own: this one only loads, and is gone before anything else. */
+static void open_engines_beside(struct broker *b)
+{
+    pthread_t loader;
+    mallopt(M_ARENA_MAX, 1); /* where memory comes from shall not depend on the thread that asks */
+    if (pthread_create(&loader, NULL, load_patiently, b) == 0)
+        pthread_join(loader, NULL);
+    else
+        open_engines(b);
+}
+
 static int broker_run(struct broker *b)
 {
     struct errtext why;
@@ -517,7 +539,10 @@ int scan_host_run(const struct scan_host_options *o)
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the supervisor decides, and says so on control */
     b->concurrency = (unsigned)b->pool->conf.concurrency;
     raise_descriptor_limit(b);
-    open_engines(b);
+    if (o->replaces)
+        open_engines_beside(b);
+    else
+        open_engines(b);
     int status = broker_run(b);
     broker_release(b);
     return status;

@@ -55,40 +55,44 @@ def percentile(values, share):
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def wait_for_generation(postern, generation):
+def wait_for(postern, event, count):
+    """The moment at which EVENT stands in the log for the COUNT-th time."""
     deadline = time.monotonic() + RELOAD_TIMEOUT
     while time.monotonic() < deadline:
-        text = postern.output.read_text(errors="replace")
-        if " reload-failed " in text:
+        with open(postern.output, "rb") as file:
+            text = file.read()
+        if b" reload-failed " in text:
             raise Trouble(f"reload: it failed:\n{postern.said()}")
-        if text.count(" reload-done ") >= generation:
-            return
-        time.sleep(0.02)
-    raise Trouble(f"reload: not done after {RELOAD_TIMEOUT} s:\n{postern.said()}")
+        if text.count(f" {event} ".encode()) >= count:
+            return time.monotonic()
+        time.sleep(0.05)
+    raise Trouble(f"reload: no {event} after {RELOAD_TIMEOUT} s:\n{postern.said()}")
 
 
 def measure(postern, database, mail, rate):
     """RATE: messages a second that POSTERN passes at most. Returns what report() prints."""
-    windows, peak, alone = [], 0, account.proportional_kib(account.family(postern.pid()))
+    windows, alone = [], account.proportional_kib(account.family(postern.pid()))
+
+    def exchange(number):
+        (database / f"reload{number}.ndb").write_text(f"Bench.Reload{number}:0:*:{('reload %d' % number).encode().hex()}\n")
+        return wait_for(postern, "reload-start", number), wait_for(postern, "reload-done", number)
     with Load(postern.port, mail.wire.read_bytes(), SESSIONS / (rate / 2)) as load:
         time.sleep(NORMAL_SECONDS)
         normal_until = time.monotonic()
         for number in range(RELOADS):
-            begin = time.monotonic()
-            (database / f"reload{number}.ndb").write_text(f"Bench.Reload{number}:0:*:{('reload %d' % number).encode().hex()}\n")
-            with account.MemorySampler({"postern": postern.pid()}) as sampler:
-                wait_for_generation(postern, number + 1)
-            windows.append((begin, time.monotonic()))
-            peak = max(peak, sampler.peaks["postern"])
-            time.sleep(1)
+            windows.append(exchange(number + 1))
+        looked_at = time.monotonic()
+        with account.MemorySampler({"postern": postern.pid()}) as sampler:  # which costs time itself: this reload's does not count
+            exchange(RELOADS + 1)
     if load.trouble:
         raise Trouble(f"reload: {load.trouble[0]}")
     normal = [seconds for start, seconds, _ in load.sent if start < normal_until]
-    during = [seconds for start, seconds, _ in load.sent if any(begin <= start + seconds and start <= end for begin, end in windows)]
+    during = [seconds for start, seconds, _ in load.sent
+              if start < looked_at and any(begin <= start + seconds and start <= end for begin, end in windows)]
     return {"rate": rate / 2, "messages": len(load.sent), "refused": sum(code != 250 for _, _, code in load.sent),
             "normal": [1000 * percentile(normal, share) for share in (0.5, 0.99)], "during": [1000 * percentile(during, share) for share in (0.5, 0.99)],
             "count": (len(normal), len(during)), "seconds": median([end - begin for begin, end in windows]),
-            "memory": (alone / 1024, peak / 1024)}
+            "memory": (alone / 1024, sampler.peaks["postern"] / 1024)}
 
 
 def report(found):
@@ -101,5 +105,5 @@ def report(found):
         f"| without a reload | {found['count'][0]} | {normal[0]:.1f} | {normal[1]:.1f} |",
         f"| during one | {found['count'][1]} | {during[0]:.1f} | {during[1]:.1f} |",
         f"| ratio (wanted: p99 ≤ 1.5) | | {during[0] / normal[0]:.2f} | {during[1] / normal[1]:.2f} |", "",
-        f"From the change of the database to the end of the reload, database_settle included: {found['seconds']:.1f} s. Memory of all of postern: "
+        f"A reload took {found['seconds']:.1f} s (median). Memory of all of postern: "
         f"{found['memory'][0]:.0f} MiB before, {found['memory'][1]:.0f} MiB at most with both generations.", ""])
