@@ -96,12 +96,12 @@ static void answer_list(void *arg, const struct quarantine_answer *a)
     for (size_t i = 0; i < a->page->count; i++)
         list_entry(c, &a->page->entries[i]);
     console_json_close(c);
-    const char *last = a->page->more ? a->page->entries[a->page->count - 1].id : NULL;
+    const char *last = a->page->more ? a->page->last : NULL;
     console_text(c, "%zu of %llu entries; %llu of %llu octets in use\n", a->page->count,
                  (unsigned long long)a->usage.entries, (unsigned long long)a->usage.octets,
                  (unsigned long long)a->usage.max_octets);
     if (last)
-        console_text(c, "older ones: quarantine list %zu %s\n", a->page->count, last);
+        console_text(c, "older ones: quarantine list %zu %s\n", a->page->count > 0 ? a->page->count : 1, last);
     console_json_u64(c, "all_entries", a->usage.entries);
     console_json_u64(c, "octets", a->usage.octets);
     console_json_u64(c, "max_octets", a->usage.max_octets);

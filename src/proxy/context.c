@@ -150,7 +150,7 @@ static const struct {
 #undef CONTEXT
 };
 
-const char *context_get(const struct session *s, const char *name, char out[CONTEXT_VALUE])
+static const char *find_set(const struct session *s, const char *name)
 {
     const char *value = s->transaction ? dict_get(&s->transaction->context, name) : NULL;
     if (!value)
@@ -159,6 +159,17 @@ const char *context_get(const struct session *s, const char *name, char out[CONT
     for (size_t i = 0; i < listener->count && !value; i++)
         if (strcmp(listener->items[i].key, name) == 0)
             value = listener->items[i].value;
+    return value;
+}
+
+bool context_is_set(const struct session *s, const char *name)
+{
+    return find_set(s, name) != NULL;
+}
+
+const char *context_get(const struct session *s, const char *name, char out[CONTEXT_VALUE])
+{
+    const char *value = find_set(s, name);
     for (size_t i = 0; i < ARRAY_SIZE(predefined) && !value; i++)
         if (strcmp(predefined[i].name, name) == 0)
             return predefined[i].compute(s, out) ? out : NULL;

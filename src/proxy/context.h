@@ -14,6 +14,9 @@ enum { CONTEXT_VALUE = LIMIT_PATH + 1 }; /* a value with its NUL */
 /* The value of NAME, or NULL when it is not set. OUT is where a predefined variable is written; the result, there or in
  * a dictionary, is valid until the session's next step. */
 const char *context_get(const struct session *s, const char *name, char out[CONTEXT_VALUE]);
+/* NAME was set, by an engine or in the configuration. Predefined variables do not count: what a client says decides
+ * their values, and some only exist when it says so. */
+bool context_is_set(const struct session *s, const char *name);
 /* Sets a variable of the current message. Fails as dict_set does. */
 enum err context_set_message(struct session *s, const char *name, const char *value) must_use;
 /* Sets a variable that lives as long as the connection. */

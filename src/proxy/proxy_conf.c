@@ -191,6 +191,21 @@ static void check_engine_sizes(const struct conf_scope *scope, struct problems *
                         engine, (long long)limit, option);
 }
 
+/* Mail that nobody scans is named when the file is read. */
+static void check_context(const struct conf_scope *scope, struct problems *problems)
+{
+    const struct listen_conf *conf = scope->values;
+    for (size_t i = 0; i < conf->context.count; i++) {
+        const struct conf_pair *pair = &conf->context.items[i];
+        const char *engine = framework_skips(global_of(scope), pair->key);
+        if (engine)
+            problem_warning(
+                problems, scope, "context",
+                "%s is set, to whatever value (\"%.40s\"): the engine \"%s\" does not scan mail of this listener",
+                pair->key, pair->value, engine);
+    }
+}
+
 static void listen_check(const struct conf_scope *scope, struct problems *problems)
 {
     const struct listen_conf *conf = scope->values;
@@ -199,6 +214,7 @@ static void listen_check(const struct conf_scope *scope, struct problems *proble
     if (conf->reconfig_message)
         problem_warning(problems, scope, "reconfig_message", "it has no effect in this version");
     check_engine_sizes(scope, problems);
+    check_context(scope, problems);
     struct addr a;
     struct errtext why;
     if (addr_parse(span_cstr(scope->name), 25, &a, &why) != ERR_OK)

@@ -85,7 +85,7 @@ static void note_run(struct iopool_job *job)
     struct quarantine_release *r = release_of(job);
     enum quarantine_status status = r->outcome == RELEASE_DELIVERED ? QUARANTINE_RELEASED
                                     : r->outcome == RELEASE_UNKNOWN ? QUARANTINE_RELEASING
-                                                                    : QUARANTINE_HELD;
+                                                                    : r->entry.was; /* what it was before */
     r->err = quarantine_release_end(r->proxy->shared->quarantine, r->entry.id, status, r->text, r->now_ms, &r->why);
 }
 

@@ -128,8 +128,7 @@ enum step_result step_receive(struct session *s)
 
 static bool variable_is_set(void *arg, const char *name)
 {
-    char value[CONTEXT_VALUE];
-    return context_get(arg, name, value) != NULL;
+    return context_is_set(arg, name);
 }
 
 static enum err set_variable(void *arg, const char *name, const char *value)

@@ -146,3 +146,21 @@ int64_t framework_size_limit(const struct conf_scope *global, const char **engin
     }
     return smallest;
 }
+
+const char *framework_skips(const struct conf_scope *global, const char *variable)
+{
+    static const char bypass[] = "__bypass_";
+    const char *rest = strncmp(variable, bypass, sizeof(bypass) - 1) == 0 ? variable + sizeof(bypass) - 1 : NULL;
+    if (stanza_scan_off(global))
+        return NULL;
+    for (const struct conf_scope *scope = NULL; (scope = stanza_next_engine(global, scope));) {
+        const struct engine_conf *conf = &((const struct engine_stanza *)scope->values)->conf;
+        const char *name = stanza_engine_name(scope);
+        bool skips = conf->skip_context_variable && strcmp(conf->skip_context_variable, variable) == 0;
+        if (rest)
+            skips = skips || strcmp(rest, name) == 0 || strcmp(rest, scope->class->name) == 0;
+        if (stanza_engine_enabled(scope) && skips)
+            return name;
+    }
+    return NULL;
+}

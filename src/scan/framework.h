@@ -158,6 +158,10 @@ unsigned framework_scanners(const struct framework *fw, const char *pool);
  * limit. *ENGINE and *OPTION: whose limit it is. For checks of a configuration. */
 int64_t framework_size_limit(const struct conf_scope *global, const char **engine, const char **option);
 
+/* Name of the first enabled engine of the configuration GLOBAL that does not scan where the context variable VARIABLE
+ * is set, or NULL. For checks of a configuration. */
+const char *framework_skips(const struct conf_scope *global, const char *variable);
+
 /* What postern does with a message. */
 struct scan_decision {
     bool deliver;

@@ -135,13 +135,25 @@ static void check_on_error(const struct conf_scope *scope, const struct engine_c
     }
 }
 
+/* Names as engines form them have little in common: what fits all of these fits whatever there is. */
+static bool fits_every_name(const char *pattern)
+{
+    static const char *const names[] = {"Eicar-Test-Signature", "Win.Trojan.Agent-123456", "Heuristics.Encrypted.Zip",
+                                        "Trojan.GenericKD.1.UNOFFICIAL"};
+    const struct conf_list list = {&pattern, 1};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (!ignore_holds_name(&list, names[i]))
+            return false;
+    return true;
+}
+
 static void check_ignored(const struct conf_scope *scope, const char *entry, struct problems *problems)
 {
     bool good;
     if (ignore_is_digest(entry, &good) && !good)
         problem_error(problems, scope, "ignore_signatures",
                       "\"%.80s\": expected 64 hexadecimal digits after sha256:", entry);
-    else if (entry[strspn(entry, "*?")] == '\0')
+    else if (fits_every_name(entry))
         problem_error(problems, scope, "ignore_signatures",
                       "\"%.80s\" fits every name; to let all viruses pass, write action = pass", entry);
 }

@@ -13,7 +13,8 @@ struct scan_subject {
     int fd; /* the sealed message, borrowed */
     uint64_t size;
     const uint8_t *digest; /* SHA-256, 32 octets; copied */
-    /* Context variables; NULL: there are none and none are wanted. IS_SET: of the message or its connection. */
+    /* Context variables; NULL: there are none and none are wanted. IS_SET: of the message or its connection, by whoever
+     * may switch scanning off; never by the client. */
     bool (*is_set)(void *arg, const char *variable);
     enum err (*set)(void *arg, const char *variable, const char *value);
     void *arg;

@@ -72,6 +72,7 @@ struct quarantine_entry {
     char id[QUARANTINE_ID_SIZE];
     bool damaged;                /* WHY says how; only the id is known */
     struct quarantine_meta meta; /* in a page: with the first recipient only */
+    enum quarantine_status was;  /* at the beginning of a release: its status before */
     struct errtext why;
     struct arena arena; /* internal */
 };
@@ -81,7 +82,9 @@ void quarantine_entry_release(struct quarantine_entry *e);
 struct quarantine_page {
     struct quarantine_entry *entries; /* COUNT of them */
     size_t count;
-    bool more; /* there are older ones: ask for those before the last of these */
+    /* There are older ones: ask for those before LAST, which may have been deleted since. */
+    bool more;
+    char last[QUARANTINE_ID_SIZE];
 };
 /* At most LIMIT (1…QUARANTINE_PAGE_MAX) entries that are older than the id BEFORE (empty: all). BLOCKS. ERR_SYNTAX:
  * BEFORE is no id; ERR_IO; ERR_NOMEM. */

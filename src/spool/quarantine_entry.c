@@ -131,7 +131,9 @@ void quarantine_page_release(struct quarantine_page *page)
 static enum err load_page(const struct quarantine *q, const struct store_ids *ids, struct quarantine_page *page,
                           struct errtext *why)
 {
-    page->more = ids->more;
+    page->more = ids->more && ids->count > 0;
+    if (page->more)
+        memcpy(page->last, ids->items[ids->count - 1], sizeof(page->last));
     page->entries = mem_new(ids->count ? ids->count : 1, sizeof(*page->entries));
     if (!page->entries) {
         errtext_set(why, "%s", err_name(ERR_NOMEM));
@@ -141,9 +143,14 @@ static enum err load_page(const struct quarantine *q, const struct store_ids *id
         enum err got = load_id(q, ids->items[i], 1, &page->entries[page->count], why);
         if (got == ERR_NOTFOUND)
             continue; /* it was deleted since */
-        if (got != ERR_OK) {
+        if (got == ERR_NOMEM) {
             quarantine_page_release(page);
             return got;
+        }
+        if (got != ERR_OK) { /* one that cannot be read does not hide the others */
+            struct quarantine_entry *e = &page->entries[page->count];
+            *e = (struct quarantine_entry){.damaged = true, .why = *why};
+            memcpy(e->id, ids->items[i], sizeof(e->id));
         }
         page->count++;
     }
@@ -254,6 +261,7 @@ static enum err begin_release(struct quarantine *q, int dir, const char *id, boo
     if (got == ERR_OK)
         got = open_content(dir, e, fd, why);
     if (got == ERR_OK) {
+        e->was = e->meta.status;
         e->meta.status = QUARANTINE_RELEASING;
         e->meta.changed_ms = now_ms;
         got = rewrite(q, dir, &e->meta, why);

@@ -48,7 +48,8 @@ SKIPS = [
     ('[ __bypass_fake1 = 1 ]', {}, 250),
     ('[ __bypass_fake = 1 ]', {}, 250),
     ('[ __bypass_clamav = 1 ]', {}, 550),
-    ('[ "ehlo_string" = x ]', {"skip_context_variable": '"mailfrom_domain"'}, 250),  # a predefined one
+    ('[ other = yes ]', {"skip_context_variable": '"mailfrom_domain"'}, 550),  # predefined ones are the client's words
+    ('[ mailfrom_domain = yes ]', {"skip_context_variable": '"mailfrom_domain"'}, 250),
 ]
 
 
@@ -62,6 +63,13 @@ def test_a_variable_keeps_the_engine_from_scanning(start_pair, context, options,
         assert event["detail"].endswith(" is set"), event
     else:
         assert event["verdict"] == "infected", event
+
+
+@pytest.mark.parametrize("context, warned", [("[ skip_virus_check = no ]", True), ("[ __bypass_fake1 = 0 ]", True), ("[ other = yes ]", False)])
+def test_a_listener_whose_mail_is_not_scanned_is_a_warning(make_postern, context, warned):
+    result = make_postern(engines=fake_stanza(), listener={"context": context}).check()
+    assert result.returncode == 0
+    assert ("does not scan mail of this listener" in result.stderr) == warned, result.stderr
 
 
 def test_an_engine_that_may_not_look_leaves_it_to_the_others(start_pair):

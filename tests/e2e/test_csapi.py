@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import zipfile
 
 import pytest
 from harness import mail, processes
+from harness.console import Console, listener as control_listener
 from harness.emulators.base import Fault
 from harness.emulators.symantec import Symantec
 from harness.places import BUILD, until
@@ -646,3 +648,28 @@ def test_symantec_the_next_server_answers_when_the_first_is_gone(symantec, start
     assert_error(pair, mail.plain(), "down")
     symantec.start()
     assert_passes(pair)
+
+
+# --- beside workers that a command adds ---
+
+def directories(pid, base):
+    """The temporary directories below BASE that a process holds or was told of."""
+    links = [os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")]
+    told = [word[7:].decode() for word in open(f"/proc/{pid}/environ", "rb").read().split(b"\0") if word.startswith(b"TMPDIR=")]
+    return {path for path in links + told if re.search(r"/p\d+/\d+$", path)}
+
+
+@pytest.mark.root
+def test_no_worker_ever_shares_a_directory_with_a_scanner(start_pair, signatures, directory):
+    """Each empties its own: a scanner that finds its files gone would find nothing in them."""
+    socket = directory / "control"
+    pair = start_pair(engines=csapi_stanza(database=signatures, max_concurrency=2) + control_listener(socket), pool={"Concurrency": 2})
+    assert_passes(pair)
+    console = Console(socket)
+    for concurrency in (5, 3, 6):
+        console.ask("threads", "CPU", "concurrency", str(concurrency))
+        until(lambda: len(pair.postern.worker_pids()) == concurrency, f"{concurrency} workers")
+        until(lambda: all(directories(pid, directory) for pid in pair.postern.worker_pids()), "every worker has its directory")
+        held = [directories(pid, directory) for pid in [*pair.postern.worker_pids(), *pair.postern.scanner_pids()]]
+        assert len(held) == concurrency + 2 and all(len(paths) == 1 for paths in held), held
+        assert len(set().union(*held)) == concurrency + 2, held

@@ -447,6 +447,53 @@ def test_a_released_message_reaches_the_backend_as_it_was_with_two_lines_in_fron
     assert len(pair.backend.mails) == 1
 
 
+def test_a_second_release_that_is_refused_does_not_forget_the_first(start_console):
+    pair, console = start_console()
+    entry = keep(pair, order())
+    console.ask("quarantine", "release", entry)
+    pair.backend.on("rcpt", Reply(550, "5.1.1 nobody"), times=1)
+    assert "nobody" in fails(console, "release", "again", entry)
+    assert status(pair, entry) == "released"
+    assert "released before" in fails(console, "release", entry)
+    assert len(pair.backend.mails) == 1
+
+
+@pytest.mark.root
+def test_an_entry_that_cannot_be_read_does_not_hide_the_others(start_console):
+    pair, console = start_console()
+    broken, whole = keep(pair, order()), keep(pair, order())
+    (entry,) = [e for e in entries(pair.postern) if e.id == broken]
+    os.chown(entry.path, 0, 0)
+    listed = console.ask("quarantine", "list")
+    assert whole in listed and broken in listed, listed
+    console.ask("quarantine", "delete", broken)
+
+
+def test_a_page_whose_entries_have_vanished_ends_nothing(start_console):
+    """The newest entry comes and goes while pages of one are asked for."""
+    pair, console = start_console()
+    keep(pair, order())
+    newest = keep(pair, order())
+    (entry,) = [e for e in entries(pair.postern) if e.id == newest]
+    edge, over = pair.postern.edge_pid(), threading.Event()
+
+    def come_and_go():
+        while not over.is_set():
+            os.rename(entry.path, f"{entry.path}.aside")
+            os.rename(f"{entry.path}.aside", entry.path)
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        with console.session() as session:
+            for _ in range(300):
+                session.ask("quarantine list 1")
+    finally:
+        over.set()
+        other.join()
+    assert pair.postern.edge_pid() == edge
+
+
 def test_a_large_refused_message_is_released_too(start_console):
     pair, console = start_console(quarantine_reply="reject")
     content = order(body=(b"0123456789" * 7 + b"\r\n") * 40000)

@@ -48,12 +48,15 @@ void csapi_code_verdict(const struct scanner_result *r, struct verdict *out)
     };
     const struct meaning unknown = {"a scan code that is not known", VERDICT_ERROR, VERDICT_REASON_PROTOCOL};
     const struct meaning *best = &without[r->status];
-    bool found = r->status == SCANNER_INFECTED, explained = false;
+    /* Where an answer contradicts itself the worse part counts: a name is a virus, and an error stays one. */
+    bool found = r->status == SCANNER_INFECTED || (r->status == SCANNER_CLEAN && r->virus[0]), explained = false;
     for (size_t i = 0; i < r->code_count; i++) {
         const struct meaning *m = find_code(r->codes[i]);
         m = m ? m : &unknown;
         found = found || m->class == VERDICT_INFECTED;
         if (m->class == VERDICT_CLEAN)
+            continue;
+        if (r->status == SCANNER_ERROR && m->class == VERDICT_UNSCANNABLE)
             continue;
         if (!explained || counts_more(m, best))
             best = m;

@@ -188,14 +188,14 @@ static enum err fsecure_ask(struct link_connection *l, void *arg)
             return ERR_FULL;
         }
     } while (e == ERR_OK && fsecure_reply_line(&r, line) == FSECURE_MORE);
-    if (e != ERR_OK)
+    if (e != ERR_OK && !r.infected[0]) /* a virus that was named counts, though the rest of the answer is lost */
         return e;
     fsecure_reply_verdict(&r, f->out);
     if (f->out->class == VERDICT_CLEAN && link_has_input(l)) {
         link_explain(l, "it said more than its answer");
         return ERR_SYNTAX;
     }
-    if (f->out->class == VERDICT_ERROR)
+    if (e != ERR_OK || !r.ended || r.nonsense || f->out->class == VERDICT_ERROR)
         link_spoil(l);
     f->out->database_version = f->servers[l->server].database;
     note_version(f, &f->servers[l->server]);

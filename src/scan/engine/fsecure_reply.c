@@ -96,13 +96,16 @@ static void trouble(const struct fsecure_reply *r, enum verdict_reason reason, c
 void fsecure_reply_verdict(const struct fsecure_reply *r, struct verdict *out)
 {
     bool suspected = r->suspected[0] != '\0';
-    if (r->nonsense || !r->ended) {
+    if (r->infected[0]) { /* whatever came behind it: a virus that has a name is not trouble */
+        verdict_set(out, VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
+        snprintf(out->name, sizeof(out->name), "%s", r->infected);
+    } else if (r->nonsense || !r->ended) {
         trouble(r, VERDICT_REASON_PROTOCOL, "an answer that makes no sense: ", out);
     } else if (r->refused) {
         trouble(r, VERDICT_REASON_ENGINE, "", out);
-    } else if (r->infected[0] || (suspected && r->wishes.suspicious_is_infected)) {
+    } else if (suspected && r->wishes.suspicious_is_infected) {
         verdict_set(out, VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
-        snprintf(out->name, sizeof(out->name), "%s", r->infected[0] ? r->infected : r->suspected);
+        snprintf(out->name, sizeof(out->name), "%s", r->suspected);
     } else if (suspected) {
         trouble(r, VERDICT_REASON_SUSPICIOUS, "", out);
         snprintf(out->name, sizeof(out->name), "%s", r->suspected);

@@ -207,7 +207,7 @@ static enum err aveserver_ask(struct link_connection *l, void *arg)
     bool netscan = k->conf->daemon_is_remote && !s->by_file, whole = true;
     kaspersky_reply_begin(&r, span_of(NULL, 0), k->conf->suspicious == SUSPICIOUS_INFECTED);
     enum err e = netscan ? ask_by_connection(k, l, &r, &whole) : ask_by_file(k, l, &r);
-    if (e != ERR_OK)
+    if (e != ERR_OK && !r.found) /* a virus that was named counts, though the rest of the answer is lost */
         return e;
     if (netscan && kaspersky_reply_is_refusal(&r) && can_read_files(k, l->server)) {
         s->by_file = true;
@@ -224,7 +224,7 @@ static enum err aveserver_ask(struct link_connection *l, void *arg)
         snprintf(detail, sizeof(detail), "aveserver: %.120s (may its user read files in file_base?)", r.last);
         verdict_set(k->out, VERDICT_ERROR, VERDICT_REASON_ENGINE, detail);
     }
-    if (!whole || k->out->class == VERDICT_ERROR)
+    if (e != ERR_OK || r.nonsense || !whole || k->out->class == VERDICT_ERROR)
         link_spoil(l);
     return ERR_OK;
 }

@@ -90,7 +90,7 @@ static void suspicious(const struct kaspersky_reply *r, struct verdict *out)
 void kaspersky_reply_verdict(const struct kaspersky_reply *r, struct verdict *out)
 {
     bool finished = !r->nonsense && r->code / 100 == 2;
-    if (finished && r->found)
+    if (r->found) /* whatever came behind it: a virus that has a name is not trouble */
         infected(r->name, out);
     else if (finished && r->code == CODE_CLEAN)
         verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);

@@ -60,7 +60,7 @@ static void worker_idle(struct worker *w)
 {
     w->state = WORKER_IDLE;
     deadline_clear(&w->idle);
-    bool surplus = w->slot >= w->broker->concurrency;
+    bool surplus = w - w->broker->workers >= (ptrdiff_t)w->broker->concurrency;
     if (surplus || w->jobs_done >= w->broker->pool->conf.jobs_per_worker)
         worker_kill(w, END_RETIRED);
     else if (!w->broker->all_at_once)
@@ -443,12 +443,22 @@ static void birth_pause_over(void *arg)
     pool_dispatch_soon(arg);
 }
 
+/* Number of the temporary directory of worker INDEX. Two processes must never share one: each empties it, and a scanner
+ * that finds its files gone finds nothing in them. The numbers right behind the configured workers are the scanner
+ * programs' (keeper.c), so workers that a command adds come after those. */
+static unsigned slot_of(const struct broker *b, unsigned index)
+{
+    unsigned scanners = framework_scanners(b->options->framework, b->pool->name);
+    return index < (unsigned)b->pool->conf.concurrency ? index : index + scanners;
+}
+
 void pool_set_concurrency(struct broker *b, unsigned concurrency)
 {
     figures_settle(b);
     b->concurrency = concurrency;
     for (; b->worker_count < concurrency; b->worker_count++)
-        b->workers[b->worker_count] = (struct worker){.broker = b, .slot = b->worker_count, .pidfd = -1, .channel = -1};
+        b->workers[b->worker_count] =
+            (struct worker){.broker = b, .slot = slot_of(b, b->worker_count), .pidfd = -1, .channel = -1};
     for (unsigned i = concurrency; i < b->worker_count; i++)
         if (b->workers[i].state == WORKER_IDLE)
             worker_kill(&b->workers[i], END_RETIRED);

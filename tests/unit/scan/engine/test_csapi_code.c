@@ -80,8 +80,9 @@ START_TEST(of_several_codes_the_right_one_counts)
          VERDICT_REASON_DOWN},
         {SCANNER_ERROR, "AVS_RESULT_DEFINITIONS_MISSING AVS_RESULT_SCANFILE_FAILURE", VERDICT_ERROR,
          VERDICT_REASON_DOWN},
-        {SCANNER_ERROR, "GEN_RESULT_OUT_OF_MEMORY DEC_RESULT_ENCRYPTED_CONTAINER_DETECTED", VERDICT_UNSCANNABLE,
-         VERDICT_REASON_ENCRYPTED},
+        {SCANNER_ERROR, "GEN_RESULT_OUT_OF_MEMORY DEC_RESULT_ENCRYPTED_CONTAINER_DETECTED", VERDICT_ERROR,
+         VERDICT_REASON_MEMORY},
+        {SCANNER_ERROR, "DEC_RESULT_MAXIMUM_DEPTH_REACHED", VERDICT_ERROR, VERDICT_REASON_ENGINE},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct verdict v = verdict_of(rows[i].status, rows[i].codes, "");
@@ -97,6 +98,9 @@ START_TEST(a_virus_has_its_name_or_is_unnamed)
     ck_assert_str_eq(v.name, "Some.Name");
     v = verdict_of(SCANNER_INFECTED, "", "");
     ck_assert_str_eq(v.name, "unnamed");
+    v = verdict_of(SCANNER_CLEAN, "", "Some.Name"); /* a scanner that contradicts itself */
+    ck_assert_int_eq(v.class, VERDICT_INFECTED);
+    ck_assert_str_eq(v.name, "Some.Name");
 }
 END_TEST
 

@@ -39,7 +39,8 @@ static const struct row {
     {"501 bases are being loaded\r\n", VERDICT_ERROR, VERDICT_REASON_ENGINE, ""},
     {"502 NETSCAN not licensed\r\n", VERDICT_ERROR, VERDICT_REASON_ENGINE, ""},
     {"450 later\r\n", VERDICT_ERROR, VERDICT_REASON_ENGINE, ""},
-    {"322-V " PATH "\r\n525 File not found\r\n", VERDICT_ERROR, VERDICT_REASON_ENGINE, ""},
+    {"322-V " PATH "\r\n525 File not found\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "V"},
+    {"322-V " PATH "\r\n999 what\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "V"},
     /* what it never says */
     {"201 Bye\r\n", VERDICT_ERROR, VERDICT_REASON_PROTOCOL, ""},
     {"221 x\r\n", VERDICT_ERROR, VERDICT_REASON_PROTOCOL, ""},
