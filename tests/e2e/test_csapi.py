@@ -666,7 +666,7 @@ def test_no_worker_ever_shares_a_directory_with_a_scanner(start_pair, signatures
     pair = start_pair(engines=csapi_stanza(database=signatures, max_concurrency=2) + control_listener(socket), pool={"Concurrency": 2})
     assert_passes(pair)
     console = Console(socket)
-    for concurrency in (5, 3, 6):
+    for concurrency in (5, 3, 6, 2):
         console.ask("threads", "CPU", "concurrency", str(concurrency))
         until(lambda: len(pair.postern.worker_pids()) == concurrency, f"{concurrency} workers")
         until(lambda: all(directories(pid, directory) for pid in pair.postern.worker_pids()), "every worker has its directory")
