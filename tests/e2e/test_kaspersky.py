@@ -363,7 +363,6 @@ FAULTS = {
     "a reset": (Fault(reset=True), ("down",)),
     "silence": (Fault(stall=0), ("timeout",)),
     "silence in the middle of a line": (Fault(stall=5), ("timeout",)),
-    "an end behind the virus's name": (Fault(raw=b"322-Virus x\r\n", close_after=True), ("protocol",)),
     "a name longer than a line may be": (Fault(name=b"N" * 20000), ("protocol",)),
 }
 
@@ -381,6 +380,16 @@ def test_a_misbehaving_aveserver_costs_one_message_a_451(by_tcp, files, fault, s
     assert_error(pair, *reasons)
     assert_passes(pair)
     assert_infected(pair)
+    assert messages_in(files) == []
+
+
+@pytest.mark.parametrize("rest", [b"", b"525 cannot read it\r\n", b"999 what\r\n"], ids=["an end", "an error", "nonsense"])
+def test_a_virus_that_was_named_counts_whatever_comes_behind_it(by_tcp, files, rest, start_pair):
+    """Not even on_error = pass lets it through."""
+    pair = start_pair(engines=by_file(by_tcp, files, on_error="pass"))
+    by_tcp.misbehave(Fault(raw=b"322-Named.Virus\r\n" + rest, close_after=True))
+    assert_infected(pair, mail.plain(), name="Named.Virus")
+    assert_passes(pair)
     assert messages_in(files) == []
 
 
