@@ -4,7 +4,8 @@ import pytest
 from harness import mail
 from harness.console import Console, listener
 from harness.emulators.clamd import Clamd
-from harness.postern import clamav_stanza
+from harness.postern import asking_daemons, clamav_stanza, engine
+from harness.verdicts import is_cached, send, virus
 
 NEVER = {"breaker_failures": 3, "probe_interval": "1h"}
 
@@ -18,9 +19,7 @@ def daemon():
 
 def two_engines(database, address):
     """The clamd that is emulated comes second, so that it sees only what libclamav lets pass."""
-    options = " ".join(f"{key} = {value}" for key, value in NEVER.items())
-    return (f'ThreadPool "IO" {{ Concurrency = 1 }}\nantivirus "antivirus1" {{ clamav "clamav1" {{ database = "{database}" timeout = 20s }}\n'
-            f'clamav "clamd1" {{ daemon = "{address}" timeout = 20s cache_clean = true {options} }} }}\n')
+    return asking_daemons(engine("clamav", "clamav1", database=f'"{database}"'), engine("clamav", "clamd1", address, cache_clean="true", **NEVER))
 
 
 @pytest.fixture
@@ -31,23 +30,8 @@ def pair_and_console(daemon, start_pair, directory, database):
     return pair, Console(control)
 
 
-def send(pair, content, code):
-    mark = pair.log.mark()
-    reply = pair.deliver(content)
-    assert reply.code == code, reply
-    return pair.log.wait_for("message", since=mark)
-
-
-def is_cached(event):
-    return event.get("cached") == "true"
-
-
 def cache(console, engine):
     return next(entry for entry in console.json("cache", "stats")["caches"] if entry["engine"] == engine)
-
-
-def virus():
-    return mail.plain(mail.PAYLOAD + b"\r\n")
 
 
 def test_stats_count_what_happened(pair_and_console):

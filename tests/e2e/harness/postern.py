@@ -36,6 +36,23 @@ def fake_stanza(**options):
     return f'antivirus "antivirus1" {{\n  fake "fake1" {{\n{inner}\n  }}\n}}\n'
 
 
+def engine(kind, name, addresses=(), **options):
+    """An engine's scope; ADDRESSES of its daemons, one or a list."""
+    if addresses:
+        several = isinstance(addresses, (list, tuple))
+        options["daemon"] = "( " + " ".join(f'"{a}"' for a in addresses) + " )" if several else f'"{addresses}"'
+    return f'{kind} "{name}" {{ ' + " ".join(f"{key} = {value}" for key, value in {"timeout": "20s", **options}.items()) + " }\n"
+
+
+def asking_daemons(*engines, workers=1, pool=""):
+    """These engines, and so many workers that ask for them."""
+    return f'ThreadPool "IO" {{ Concurrency = {workers} {pool} }}\nantivirus {{ {"".join(engines)} }}\n'
+
+
+def clamd_stanza(addresses, workers=1, name="clamd1", **options):
+    return asking_daemons(engine("clamav", name, addresses, **options), workers=workers)
+
+
 class Configuration:
     """Text of a configuration. Options of every level are keyword dictionaries, so that a test states only what it is about."""
 
