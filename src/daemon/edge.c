@@ -302,7 +302,9 @@ static int edge_open_quarantine(struct edge *e)
     const struct quarantine_conf *c = conf_child(e->conf->global, &quarantine_class, NULL)->values;
     const struct quarantine_limits limits = {.max_size = (uint64_t)c->max_size,
                                              .max_age_ms = (uint64_t)c->max_age_ms,
-                                             .min_age_ms = (uint64_t)c->min_age_ms};
+                                             .min_age_ms = (uint64_t)c->min_age_ms,
+                                             /* looks that are far apart are no jump */
+                                             .max_jump_ms = QUARANTINE_MAX_JUMP_MS + (uint64_t)c->sweep_ms};
     struct errtext why;
     bool needed = framework_quarantines(&e->framework);
     if (!needed && access(c->directory, F_OK) != 0)

@@ -2,6 +2,7 @@
 """Fixtures: a backend, a postern in front of it, a Postfix. A postern that a passing test leaves running is stopped and must end
 cleanly."""
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -177,6 +178,17 @@ def files(request, directory):
     path = make_file_base(directory)
     yield path
     assert failed(request) or list(path.iterdir()) == [], "something is left in file_base"
+
+
+@pytest.fixture
+def small_disk(directory):
+    """A file system of 1 MiB where everybody may write; only root can mount it."""
+    path = directory / "disk"
+    path.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=1777", "tmpfs", path], check=False).returncode:
+        pytest.skip("this container forbids mounts")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
 
 
 def make_file_base(directory):
