@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from harness import mail, processes
 from harness.client import deliver
-from harness.console import Console, Session, listener
+from harness.console import Console, listener
 from harness.places import BUILD, SOON, until
-from harness.postern import clamav_stanza, fake_stanza
+from harness.postern import fake_stanza
 
 POSTERN_USER = 65534  # there is no account "postern" on a test machine, so it is nobody's
 
@@ -467,12 +467,67 @@ def test_the_programs_own_answers(tmp_path):
     for words in ((), ("--nonsense",), ("--timeout", "x", "/s"), ("/" + "x" * 200, "help")):
         wrong = run(*words)
         assert wrong.returncode == 2 and wrong.stdout == "" and "usage:" in wrong.stderr, words
-    nobody = run(tmp_path / "none", "help")
-    assert nobody.returncode == 2 and "is postern running?" in nobody.stderr
+
+
+WORDS = [("stats",), ("json", "antivirus", "stats"), ()]  # the last: commands from standard input, which is empty
+
+
+@pytest.mark.parametrize("words", WORDS, ids=["a command", "in JSON", "no command"])
+def test_where_nobody_can_be_asked_the_program_says_why_and_what_to_look_at(directory, words):
+    def run(path, **options):
+        done = subprocess.run([BUILD / "bin/postern-console", path, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=SOON, check=False, **options)
+        assert (done.returncode, done.stdout) == (2, ""), done
+        assert done.stderr.startswith(f"postern-console: {path}: ") and done.stderr.count("\n") == 1, done
+        return done.stderr
+    missing = run(directory / "none")
+    assert "No such file or directory" in missing and "is postern running" in missing and "Control_Listener" in missing
+    (directory / "file").write_text("words")
+    assert "this is no socket" in run(directory / "file") and "this is no socket" in run(directory)
+    assert "Not a directory" in run(directory / "file" / "socket")
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(directory / "dead"))
+    refused = run(directory / "dead")
+    assert "Connection refused" in refused and "its log says which" in refused
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("words", WORDS, ids=["a command", "in JSON", "no command"])
+def test_who_may_not_connect_is_told_which_options_say_so(start_console, directory, words):
+    _, console = start_console()
+    program = shutil.copy(console.program, directory)  # a checkout may be closed to others
+    done = subprocess.run([program, console.path, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, user="nobody",
+                          extra_groups=[], timeout=SOON, check=False)
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert f"{console.path}: Permission denied" in done.stderr and "file_mode, file_owner and file_group" in done.stderr
+
+
+def test_half_a_command_is_answered_with_the_whole_one(start_console):
+    _, console = start_console()
+    for words, says in ((["stats"], "antivirus[:NAME] stats  |  threads stats"), (["version"], "antivirus[:NAME] version"), (["engine", "stop", "fake1"], "engine disable NAME"),
+                        (["quarantine", "release"], "quarantine release ID"), (["enginge", "list"], 'did you mean "engine"?')):
+        refused = console.run(*words)
+        assert (refused.returncode, refused.stdout) == (2, "") and says in refused.stderr, refused
+    assert {line.split()[0] for line in console.ask("help", "list").splitlines()} == {"engine", "cache", "quarantine"}
+
+
+def test_answers_that_nobody_can_take_are_an_error_and_no_hang(start_console):
+    _, console = start_console()
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([console.program, console.path, "help"], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=SOON, check=False)
+    assert done.returncode == 2 and "standard output: No space left on device" in done.stderr, done
+    # As `| head -1` does.
+    head = subprocess.run(["sh", "-c", '"$0" "$1" help | head -1', console.program, console.path], capture_output=True, text=True, timeout=SOON, check=False)
+    assert head.stdout.count("\n") == 1 and head.stderr == "", head
+    many = "help\n" * 200
+    closed = subprocess.run(["sh", "-c", '"$0" "$1" | head -1', console.program, console.path], input=many, capture_output=True, text=True, timeout=SOON,
+                            check=False)
+    assert closed.stdout.count("\n") == 1 and closed.stderr == "", closed
 
 
 @pytest.mark.parametrize("said,complaint", [(b"220 mail.example.org ESMTP\r\n", "no console of postern"), (b"0 10\nhalf", "before the answer was complete"),
-                                            (b"", "before the answer was complete"), (None, "no answer in time")])
+                                            (b"", "before the answer was complete"), (None, "no answer within 1 seconds")])
 def test_the_program_does_not_trust_who_answers(directory, said, complaint):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(directory / "socket"))
