@@ -189,6 +189,8 @@ static enum console_status run_line(const struct client *c, const char *line)
         print(status == CONSOLE_DONE || json ? stdout : stderr, span_sub(buf_span(&in), head, length));
     else
         status = CONSOLE_REFUSED;
+    if (status == CONSOLE_FAILED && length == 0)
+        complain(c, "it failed, and postern has no memory to say why");
     buf_release(&in);
     close(fd);
     return status;
