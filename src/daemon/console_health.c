@@ -13,9 +13,10 @@ static unsigned long long seconds(uint64_t us)
 
 static void print_health(struct console_call *c, const char *name, const struct health_view *v)
 {
-    console_text(c, "%s: %s for %llu s, failures in a row %u, opened %llu times, probes %llu (%llu bad)", name,
-                 health_state_word(v->state), seconds(v->state_us), v->failures, (unsigned long long)v->opened,
-                 (unsigned long long)v->probes, (unsigned long long)v->probes_bad);
+    static const char *const meanings[] = {"asked as ever", "not asked", "asked by few messages"};
+    console_text(c, "%s: %s (%s) for %llu s, failures in a row %u, opened %llu times, probes %llu (%llu bad)", name,
+                 health_state_word(v->state), meanings[v->state], seconds(v->state_us), v->failures,
+                 (unsigned long long)v->opened, (unsigned long long)v->probes, (unsigned long long)v->probes_bad);
     if (v->probing)
         console_text(c, ", a probe is on its way");
     else if (v->probe_in_us != HEALTH_NEVER)

@@ -196,10 +196,22 @@ static enum console_status run_line(const struct client *c, const char *line)
     return status;
 }
 
+/* "engine list", quoted as a whole: no command has a blank in its first word. */
+static bool is_whole_command(char **words)
+{
+    bool printable = true;
+    for (const char *c = words[0]; *c; c++)
+        printable = printable && char_is_print(*c);
+    return !words[1] && printable && strchr(words[0], ' ') != NULL;
+}
+
 static enum console_status run_words(const struct client *c, char **words)
 {
     char line[CONSOLE_LINE_MAX + 2] = "";
-    for (; *words; words++) {
+    bool is_line = is_whole_command(words);
+    if (is_line && (size_t)snprintf(line, sizeof(line), "%s", words[0]) > CONSOLE_LINE_MAX)
+        return complain(c, "the command is too long");
+    for (; *words && !is_line; words++) {
         enum err e = console_line_add(line, CONSOLE_LINE_MAX + 1, *words);
         if (e == ERR_FULL)
             return complain(c, "the command is too long");

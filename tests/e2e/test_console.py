@@ -508,6 +508,7 @@ def test_half_a_command_is_answered_with_the_whole_one(start_console):
                         (["quarantine", "release"], "quarantine release ID"), (["enginge", "list"], 'did you mean "engine"?')):
         refused = console.run(*words)
         assert (refused.returncode, refused.stdout) == (2, "") and says in refused.stderr, refused
+    assert console.ask("engine list") == console.ask("engine", "list"), "quoted as a whole"
     assert {line.split()[0] for line in console.ask("help", "list").splitlines()} == {"engine", "cache", "quarantine"}
 
 
