@@ -121,7 +121,7 @@ def test_resting_engine_is_shown_and_a_probe_by_hand_ends_it(pair_and_console, d
     health = {engine["name"]: engine for engine in console.json("engine", "health")["engines"]}
     assert (health["clamav1"]["state"], health["clamd1"]["state"]) == ("closed", "open"), health
     assert (health["clamd1"]["failures"], health["clamd1"]["opened"]) == (3, 1) and "down" in health["clamd1"]["last_trouble"]
-    assert console.ask("engine", "health", "clamd1").startswith("clamd1: open for ")
+    assert console.ask("engine", "health", "clamd1").startswith("clamd1: open (not asked) for ")
     daemon.start()  # the next probe by itself would be in an hour
     assert console.json("engine", "probe", "clamd1")["good"] is True
     assert console.json("engine", "health", "clamd1")["engines"][0]["state"] == "half-open"

@@ -438,7 +438,7 @@ def test_the_reconstruction_of_netscan_can_be_fitted(start_pair):
     """Every framing with every word to go ahead: an engine each, all asked about the same messages."""
     daemons = [Aveserver(framing=framing, goahead=goahead, command=b"STREAM").start()
                for framing in ("length", "dot", "chunk") for goahead in (None, b"354 go", b"150 go")]
-    engines = [engine("kaspersky", f"kaspersky{i}", daemon.address, all="true", daemon_is_remote="true", netscan_command="STREAM",
+    engines = [engine("kaspersky", f"kaspersky{i}", daemon.address, daemon_is_remote="true", netscan_command="STREAM",
                       netscan_framing=daemon.framing, **({"netscan_goahead": "yes"} if daemon.goahead else {}))
                for i, daemon in enumerate(daemons)]
     pair = start_pair(engines=asking_daemons("all = true\n", *engines))
