@@ -496,7 +496,7 @@ def test_where_nobody_can_be_asked_the_program_says_why_and_what_to_look_at(dire
 def test_who_may_not_connect_is_told_which_options_say_so(start_console, directory, words):
     _, console = start_console()
     program = shutil.copy(console.program, directory)  # a checkout may be closed to others
-    done = subprocess.run([program, console.path, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, user="nobody",
+    done = subprocess.run([program, console.path, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, user=12345, group=12345,
                           extra_groups=[], timeout=SOON, check=False)
     assert (done.returncode, done.stdout) == (2, ""), done
     assert f"{console.path}: Permission denied" in done.stderr and "file_mode, file_owner and file_group" in done.stderr
@@ -504,7 +504,7 @@ def test_who_may_not_connect_is_told_which_options_say_so(start_console, directo
 
 def test_half_a_command_is_answered_with_the_whole_one(start_console):
     _, console = start_console()
-    for words, says in ((["stats"], "antivirus[:NAME] stats  |  threads stats"), (["version"], "antivirus[:NAME] version"), (["engine", "stop", "fake1"], "engine disable NAME"),
+    for words, says in ((["stats"], "antivirus[:NAME] stats  |  cache stats [ENGINE]  |  threads stats"), (["version"], "antivirus[:NAME] version"), (["engine", "stop", "fake1"], "engine disable NAME"),
                         (["quarantine", "release"], "quarantine release ID"), (["enginge", "list"], 'did you mean "engine"?')):
         refused = console.run(*words)
         assert (refused.returncode, refused.stdout) == (2, "") and says in refused.stderr, refused
