@@ -191,6 +191,7 @@ static void run_advance(struct scan_run *r)
     }
     if (!r->begun)
         run_conclude_unseen(r);
+    scan_runtime_conclude(r->runtime, &r->verdict);
     run_finish(r);
 }
 

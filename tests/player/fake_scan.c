@@ -49,6 +49,7 @@ static void run_done(void *arg)
     r->done = true;
     if (!r->client->framework->scan_off)
         engine_runtime_count(&r->client->runtime->engines[0], &r->verdict);
+    scan_runtime_conclude(r->client->runtime, &r->verdict);
     r->wake(r->arg);
 }
 
