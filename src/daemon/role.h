@@ -25,10 +25,10 @@
 enum { ROLE_FD_CONFIG = 3, ROLE_FD_CONTROL = 4, ROLE_FD_LISTENERS = 5, ROLE_FD_SCANNERS = 5 };
 enum { ROLE_LOOPS_MAX = 64 };
 
-/* Datagrams on control: type, pool, loop; one octet each. CHANNEL and BROKEN add the generation of the pool's host in
- * four octets, big-endian.
- * Supervisor → edge: CHANNEL with a descriptor, the channel of loop LOOP to the host of pool POOL (a new one after a
- * restart of the host, or when a new generation takes over); DRAIN: stop accepting, 421 4.3.2 to idle sessions, let
+/* Datagrams on control: type, pool, loop; one octet each. CHANNEL, SUCCESSOR and BROKEN add the generation of the pool's
+ * host in four octets, big-endian.
+ * Supervisor → edge: CHANNEL with a descriptor, the channel of loop LOOP to the host of pool POOL, which was started;
+ * SUCCESSOR, the same to one that ran already and takes over; DRAIN: stop accepting, 421 4.3.2 to idle sessions, let
  * open transactions finish, exit 0.
  * Supervisor → scan host: CHANNEL with a descriptor (pool and loop are informative). DRAIN: scan what is there and what
  * still comes, exit 0 when the edge has closed every channel. End of file: finish running jobs, answer queued ones with
@@ -40,6 +40,7 @@ enum { ROLE_LOOPS_MAX = 64 };
  * quiet for a while. */
 enum role_message {
     ROLE_CHANNEL = 'C',
+    ROLE_SUCCESSOR = 'S',
     ROLE_DRAIN = 'D',
     ROLE_READY = 'R',
     ROLE_BROKEN = 'B',
@@ -49,7 +50,7 @@ enum role_message {
     ROLE_RELOAD = 'A'
 };
 enum { ROLE_HEAD = 3, ROLE_HEAD_GENERATION = 7, ROLE_MESSAGE_MAX = 2048 };
-/* The generation in the octets of a CHANNEL or BROKEN, and into them. */
+/* The generation in the octets of a CHANNEL, SUCCESSOR or BROKEN, and into them. */
 unsigned role_get_generation(const unsigned char message[ROLE_HEAD_GENERATION]);
 void role_put_generation(unsigned char message[ROLE_HEAD_GENERATION], unsigned generation);
 
