@@ -370,7 +370,7 @@ static const struct conf_scope *shares_mark(const struct conf_scope *global, con
     const struct conf_scope *other = NULL;
     subject_marks(scope->class->name, &((const struct engine_stanza *)scope->values)->conf, marks);
     while ((other = stanza_next_engine(global, other)) && other != scope) {
-        struct subject_marks others;
+        struct subject_marks others = {{""}};
         if (!stanza_engine_enabled(other))
             continue;
         subject_marks(other->class->name, &((const struct engine_stanza *)other->values)->conf, &others);

@@ -36,7 +36,7 @@ void subject_marks(const char *type, const struct engine_conf *conf, struct subj
 
 static bool writes(const struct framework_engine *engine, const char *name)
 {
-    struct subject_marks marks;
+    struct subject_marks marks = {{""}};
     subject_marks(engine->type, engine->conf, &marks);
     for (size_t i = 0; i < SUBJECT_MARKS; i++)
         if (marks.names[i][0] && strcmp(marks.names[i], name) == 0)
@@ -59,7 +59,7 @@ static bool is_taken(const struct framework *fw, const struct subject_words *wor
 enum err subject_mark(const struct scan_subject *s, const struct framework *fw, size_t engine, const struct verdict *v,
                       struct subject_words *words)
 {
-    struct subject_marks marks;
+    struct subject_marks marks = {{""}};
     const char *about = v->name[0] ? v->name : verdict_reason_word(v->reason);
     enum err e = ERR_OK;
     if (!s->set || v->class == VERDICT_CLEAN || v->class == VERDICT_SKIPPED)

@@ -145,6 +145,7 @@ FAULTS = {
 }
 
 
+# C16
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_misbehaving_daemon_costs_one_message_a_451(by_tcp, fault, start_pair):
     pair = start_pair(engines=clamd_stanza(by_tcp.address, timeout="3s"))

@@ -119,7 +119,7 @@ CONTROL = 'scan = off\nControl_Listener {{ Listen "/run/x" {{ file_mode = 0666 %
     (lambda path: make_program(path, 0o644), CSAPI, "the scanner program {0}/it cannot be started by {1}: it may not be executed"),
     (make_program, CSAPI, None),
     (None, CONTROL % "allow = ( root @root )", None),
-    (None, CONTROL % "allow = ( root postern-nobody )", 'Listen.allow = (root postern-nobody): there is no user "postern-nobody": it lets nobody in'),
+    (None, CONTROL % "allow = ( root postern-nobody )", 'Listen.allow = ( ... ): there is no user "postern-nobody": it lets nobody in'),
     (None, CONTROL % "allow = ( @postern-nobody )", 'there is no group "postern-nobody": it lets nobody in'),
     (None, CONTROL % "file_owner = postern-nobody", "Listen.file_owner = postern-nobody: there is no such account"),
     (None, CONTROL % "file_group = postern-nobody", "Listen.file_group = postern-nobody: there is no such group"),

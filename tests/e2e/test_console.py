@@ -308,6 +308,7 @@ def test_the_socket_belongs_to_posterns_user_and_lets_root_and_him_in(start_cons
     assert stranger.returncode == 2 and "Permission denied" in stranger.stderr
 
 
+# B44
 @pytest.mark.root
 def test_the_kernel_is_asked_who_connects(start_console):
     """file_mode lets everybody connect; that alone is not enough."""
@@ -394,6 +395,7 @@ def test_a_socket_that_a_killed_postern_left_is_replaced_and_a_live_one_is_not(s
 
 # --- clients that misbehave ---
 
+# B44
 def test_hostile_clients_harm_nobody(start_console):
     pair, console = start_console(control={"idle_timeout": "2s"})
     hostile = [console.session() for _ in range(24)]

@@ -62,7 +62,7 @@ class Contained:
         reply = self.pair.deliver(mail.fake_order(order))
         assert (reply.code, reply.enhanced) == (451, "4.7.1") and MEANING[reason] in reply.text, reply
         event = self.pair.log.wait_for("message", since=mark)
-        assert (event["verdict"], event["reason"], event["code"]) == ("error", reason, 451), event
+        assert (event["outcome"], event["verdict"], event["reason"], event["reply"]) == ("deferred", "error", reason, f"451 {reply.text}"), event
         assert self.pair.backend.mails == []
         return event
 
@@ -107,7 +107,7 @@ def test_a_worker_that_has_to_go_costs_one_message_and_one_count_of_its_kind(con
     mark = case.pair.log.mark()
     case.expect_refused(order, reason)
     end = case.pair.log.wait_for("worker-exit", since=mark)
-    assert end["cause"] == cause and how in end["how"] and end["engine"] == "fake1", end
+    assert end["cause"] == cause and how in end["how"], end
     case.expect_moved(classes__error=1, invocations=1, **{f"reasons__{reason}": 1}, **dict.fromkeys(counters, 1))
     case.expect_next_passes()
     assert len(case.pair.log.find("worker-exit")) == 1

@@ -355,6 +355,7 @@ ORDERS = {
 }
 
 
+# C13, C14, C16
 @pytest.mark.parametrize("what", ORDERS)
 def test_a_failing_scanner_costs_one_message_a_451_and_the_next_passes(start_hostile, what):
     late = "timeout" in ORDERS[what]
@@ -469,6 +470,7 @@ def test_programs_that_cannot_be_used(start_pair, directory, hostile, database):
         assert event["engines"] == "csapi1=error:down; clamav1=clean", event
 
 
+# C13
 def test_a_message_that_ends_three_scanners_is_poison(start_hostile):
     pair = start_hostile()
     content = order("crash")
@@ -588,6 +590,7 @@ DAEMON_FAULTS = {
 }
 
 
+# C16
 @pytest.mark.parametrize("fault", DAEMON_FAULTS)
 def test_symantec_misbehaving_costs_one_message(symantec, fault, start_pair):
     pair = start_pair(engines=daemon_stanza([symantec.address], timeout="3s"))

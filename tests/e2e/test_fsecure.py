@@ -190,6 +190,7 @@ FAULTS = {
 }
 
 
+# C16
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_misbehaving_daemon_costs_one_message_a_451(fsavd, files, fault, start_pair):
     what, reasons = FAULTS[fault]

@@ -372,6 +372,7 @@ def patience(fault):
     return "60s" if fault.stall is None else "3s"
 
 
+# C16
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_misbehaving_aveserver_costs_one_message_a_451(by_tcp, files, fault, start_pair):
     what, reasons = FAULTS[fault]
@@ -416,6 +417,7 @@ HTTP_FAULTS = {
 }
 
 
+# C16
 @pytest.mark.parametrize("fault", HTTP_FAULTS)
 @pytest.mark.parametrize("protocol", ["http", "rest"])
 def test_a_misbehaving_scan_engine_costs_one_message_a_451(scan_engine, protocol, fault, start_pair):

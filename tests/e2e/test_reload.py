@@ -179,6 +179,7 @@ def mend(signatures):
             path.unlink()
 
 
+# C19
 @pytest.mark.parametrize("kind", BROKEN)
 def test_broken_database_keeps_the_old_one_with_an_alarm_until_it_is_mended(start, signatures, kind):
     pair = start()

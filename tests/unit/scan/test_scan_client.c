@@ -579,6 +579,7 @@ START_TEST(silence_ends_at_the_deadline_with_a_cancel_and_the_late_answer_is_ign
 }
 END_TEST
 
+/* C16 */
 START_TEST(answers_for_unknown_ids_and_other_channels_are_ignored)
 {
     struct bench b;
@@ -655,6 +656,7 @@ static void send_foreign_status(struct bench *b)
     broker_status(b, 0, "two", SCAN_ENGINE_READY, ""); /* an engine of the other pool */
 }
 
+/* C16 */
 START_TEST(a_record_that_makes_no_sense_closes_the_channel)
 {
     static void (*const faults[])(struct bench * b) = {send_garbage, send_too_long, send_descriptor,

@@ -391,7 +391,7 @@ START_TEST(a_scan_that_lacks_memory_is_an_error)
 }
 END_TEST
 
-/* Takes files away from the temporary directory as fast as it can. */
+/* Takes files away from the temporary directory as fast as it can (C15). */
 struct thief {
     const char *dir;
     pthread_t thread;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the wrappers around the C library count: what could not be made, read or written, and files that vanished. */
+/* What the wrappers around the C library count: what could not be made, read or written, and files that vanished (C15).
+ */
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -116,7 +117,10 @@ static bool no_descriptor_for_a_directory(void)
 
 static bool nowhere_to_make_a_file(void)
 {
-    return open("/proc/self/no/such/place", O_CREAT | O_WRONLY | O_CLOEXEC, 0600) < 0;
+    int fd = open("/proc/self/no/such/place", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0;
 }
 
 static bool nowhere_to_make_a_directory(void)
@@ -154,8 +158,11 @@ END_TEST
 START_TEST(what_is_only_looked_for_and_not_there_is_not_counted)
 {
     struct shortage before = shortage_seen();
-    ck_assert(open("/no/such/file", O_RDONLY | O_CLOEXEC) < 0 && errno == ENOENT);
-    ck_assert(fopen64("/no/such/file", "r") == NULL && opendir("/no/such/directory") == NULL);
+    int fd = open("/no/such/file", O_RDONLY | O_CLOEXEC);
+    ck_assert(fd < 0 && errno == ENOENT);
+    FILE *f = fopen64("/no/such/file", "r");
+    DIR *dir = opendir("/no/such/directory");
+    ck_assert(!f && !dir);
     ck_assert(unlink("/no/such/file") != 0 && remove("/no/such/file") != 0);
     struct shortage after = shortage_seen();
     ck_assert_uint_eq(after.files, before.files);
@@ -172,6 +179,7 @@ struct place {
 
 static void make_place(struct place *p)
 {
+    memset(p, 0, sizeof(*p));
     snprintf(p->dir, sizeof(p->dir), "/tmp/postern-shortage-XXXXXX");
     ck_assert(mkdtemp(p->dir) != NULL);
     snprintf(p->below, sizeof(p->below), "%s/below", p->dir);
