@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a request to its command and back: syntax, arguments, text and JSON, failures, deadlines, clients that go. (B44)
- */
+/* From a request to its command and back: syntax, arguments, text and JSON, failures, deadlines, clients that go (B44). */
 #include "console_bench.h"
 
 START_TEST(a_request_finds_its_command_and_arguments)
@@ -80,8 +79,9 @@ START_TEST(a_failure_replaces_what_was_written_and_is_logged_where_something_cha
     bench_open();
     ck_assert_str_eq(bench_ask("fail this"), "no \"this\" here\n");
     ck_assert_int_eq(bench.status, CONSOLE_FAILED);
-    ck_assert_msg(strstr(bench.lines, "console command=\"fail this\" by=root status=1 answer=\"no \\\"this\\\" here\""),
-                  "%s", bench.lines);
+    ck_assert_msg(
+        strstr(bench.lines, "console command=\"fail this\" by=root status=1 answer=\"no \\\"this\\\" here\""), "%s",
+        bench.lines);
     ck_assert_str_eq(bench_ask("json fail this"), "{\"error\":\"no \\\"this\\\" here\"}\n");
     bench_close();
 }

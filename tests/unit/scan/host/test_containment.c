@@ -45,8 +45,7 @@ static void expect_all_contained(const struct misdeed *deeds, size_t count)
 START_TEST(faults_are_crashes)
 {
     static const struct misdeed deeds[] = {
-#if defined(POSTERN_SANITIZED) &&                                                                                      \
-    !defined(POSTERN_VALGRIND) /* its report ends in an exit, or in a call outside the sandbox */
+#if defined(POSTERN_SANITIZED) && !defined(POSTERN_VALGRIND) /* its report ends in an exit, or in a call outside the sandbox */
         {"crash", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "the worker ended"},
 #else
         {"crash", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "SIGSEGV"},
