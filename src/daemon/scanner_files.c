@@ -5,7 +5,6 @@
 #include "base/span.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,22 +21,27 @@ static bool default_path(char path[PATH_MAX])
     return true;
 }
 
-static bool has_scanner(const struct framework_engine *e)
+bool scanner_files_wanted(const struct framework_engine *e)
 {
     return e->built && strcmp(e->type, csapi_class.name) == 0 && e->conf->daemon.count == 0;
+}
+
+bool scanner_files_program(const struct scanner_conf *c, char path[PATH_MAX])
+{
+    if (c->path)
+        return (size_t)snprintf(path, PATH_MAX, "%s", c->path) < PATH_MAX;
+    return default_path(path);
 }
 
 void scanner_files_open(struct scanner_files *f, const struct framework *fw)
 {
     for (size_t i = 0; i < LIMIT_ENGINES; i++) {
         f->program[i] = f->log[i] = -1;
-        if (i >= fw->engine_count || !has_scanner(&fw->engines[i]))
+        if (i >= fw->engine_count || !scanner_files_wanted(&fw->engines[i]))
             continue;
         const struct scanner_conf *c = &fw->engines[i].conf->scanner;
         char path[PATH_MAX];
-        if (c->path)
-            f->program[i] = open(c->path, O_PATH | O_CLOEXEC);
-        else if (default_path(path))
+        if (scanner_files_program(c, path))
             f->program[i] = open(path, O_PATH | O_CLOEXEC);
         mode_t old = umask(027);
         if (c->log)

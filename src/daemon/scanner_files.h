@@ -7,6 +7,7 @@
 #define DAEMON_SCANNER_FILES_H
 
 #include "scan/framework.h"
+#include <limits.h>
 
 enum { SCANNER_FILES_MAX = 2 * LIMIT_ENGINES, SCANNER_ARGUMENT = 48 };
 
@@ -14,6 +15,10 @@ struct scanner_files {
     int program[LIMIT_ENGINES], log[LIMIT_ENGINES]; /* by engine of the framework; -1: none */
 };
 
+/* The engine works through a program of ours to open. */
+bool scanner_files_wanted(const struct framework_engine *e);
+/* Which one; false: postern cannot tell where it lies itself. */
+bool scanner_files_program(const struct scanner_conf *c, char path[PATH_MAX]);
 void scanner_files_open(struct scanner_files *f, const struct framework *fw);
 void scanner_files_release(struct scanner_files *f);
 

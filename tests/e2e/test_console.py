@@ -92,6 +92,42 @@ def test_the_statistics_page_is_the_originals_with_true_figures(start_console, d
     assert (failed.returncode, failed.stdout) == (1, "") and '"other"' in failed.stderr
 
 
+def test_what_the_cache_knows_is_checked_but_does_not_make_scans_look_quick(start_console):
+    """A virus whose scan takes a second, four times: the average is that of the one scan."""
+    pair, console = start_console()
+    content = mail.plain(headers=["X-Fake: delay 1000", "X-Fake: infected Slow.Virus"])
+    for _ in range(4):
+        assert pair.deliver(content).code == 550
+    (engine,) = console.json("antivirus", "stats")["engines"]
+    figures = {key: engine[key] for key in ("messages_checked", "viruses_detected", "known_from_cache", "messages_scanned")}
+    assert figures == {"messages_checked": 4, "viruses_detected": 4, "known_from_cache": 3, "messages_scanned": 1}
+    assert engine["average_scan_ms"] == pytest.approx(engine["scan_ms"], abs=0.01) and engine["scan_ms"] >= 1000
+    page = console.ask("antivirus", "stats")
+    assert "Messages checked:   4\n" in page and f"Avg. time/message   {engine['average_scan_ms']:.3f}ms\n" in page
+
+
+@pytest.mark.parametrize("options,order,passed", [
+    ({"on_error": "pass"}, "error engine", "error"),
+    ({"on_engine": "pass"}, "error engine", "error"),
+    ({"on_encrypted": "pass"}, "unscannable encrypted", "unscannable"),
+    ({"action": "pass"}, "infected Some.Virus", "infected"),
+])
+def test_what_an_option_lets_through_shows_in_counter_log_and_header(start_console, options, order, passed):
+    pair, console = start_console(fake_stanza(breaker_failures=0, **options))
+    assert pair.deliver(mail.plain()).code == 250
+    nothing = {"infected": 0, "unscannable": 0, "error": 0}
+    assert console.json("antivirus", "stats")["engines"][0]["passed"] == nothing
+    mark = pair.log.mark()
+    for _ in range(2):
+        assert pair.deliver(mail.fake_order(order)).code == 250
+    event = pair.log.wait_for("message", since=mark, count=2)
+    assert (event["verdict"], event["action"]) == (passed, "pass"), event
+    assert console.json("antivirus", "stats")["engines"][0]["passed"] == {**nothing, passed: 2}
+    assert f"; let through by pass: 2 {passed}\n" in console.ask("engine", "health")
+    marked = [m for m in pair.backend.mails if f"X-Virus-Status: {passed}".encode() in m.content]
+    assert len(marked) == 2 and len(pair.backend.mails) == 3
+
+
 def test_engines_of_one_type_are_told_apart(start_console):
     _, console = start_console('antivirus { fake "one" { } fake "two" { } }\n')
     assert re.findall(r"^\S.*", console.ask("antivirus", "stats"), re.MULTILINE) == ['fake "one"', 'fake "two"']
@@ -272,6 +308,7 @@ def test_the_socket_belongs_to_posterns_user_and_lets_root_and_him_in(start_cons
     assert stranger.returncode == 2 and "Permission denied" in stranger.stderr
 
 
+# B44
 @pytest.mark.root
 def test_the_kernel_is_asked_who_connects(start_console):
     """file_mode lets everybody connect; that alone is not enough."""
@@ -358,6 +395,7 @@ def test_a_socket_that_a_killed_postern_left_is_replaced_and_a_live_one_is_not(s
 
 # --- clients that misbehave ---
 
+# B44
 def test_hostile_clients_harm_nobody(start_console):
     pair, console = start_console(control={"idle_timeout": "2s"})
     hostile = [console.session() for _ in range(24)]

@@ -334,6 +334,7 @@ ORDERS = {
 }
 
 
+# C13, C14, C16
 @pytest.mark.parametrize("what", ORDERS)
 def test_a_failing_scanner_costs_one_message_a_451_and_the_next_passes(start_hostile, what):
     late = "timeout" in ORDERS[what]
@@ -448,6 +449,7 @@ def test_programs_that_cannot_be_used(start_pair, directory, hostile, database):
         assert event["engines"] == "csapi1=error:down; clamav1=clean", event
 
 
+# C13
 def test_a_message_that_ends_three_scanners_is_poison(start_hostile):
     pair = start_hostile()
     content = order("crash")
@@ -564,6 +566,7 @@ DAEMON_FAULTS = {
 }
 
 
+# C16
 @pytest.mark.parametrize("silent", [False, True])
 def test_symantec_misbehaving_costs_one_message(symantec, silent, start_pair):
     faults, timeout = verdicts.of_one_kind(DAEMON_FAULTS, silent)

@@ -144,6 +144,7 @@ FAULTS = {
 }
 
 
+# C16
 @pytest.mark.parametrize("silent", [False, True])
 def test_a_misbehaving_daemon_costs_one_message_a_451(fsavd, files, silent, start_pair):
     faults, timeout = verdicts.of_one_kind(FAULTS, silent)

@@ -320,6 +320,7 @@ FAULTS = {
 }
 
 
+# C16
 @pytest.mark.parametrize("silent", [False, True])
 def test_a_misbehaving_aveserver_costs_one_message_a_451(by_tcp, files, silent, start_pair):
     faults, timeout = verdicts.of_one_kind(FAULTS, silent)
@@ -359,6 +360,7 @@ HTTP_FAULTS = {
 }
 
 
+# C16
 @pytest.mark.parametrize("silent", [False, True])
 @pytest.mark.parametrize("protocol", ["http", "rest"])
 def test_a_misbehaving_scan_engine_costs_one_message_a_451(scan_engine, protocol, silent, start_pair):

@@ -121,6 +121,7 @@ def test_nobody_else_may_read_what_is_kept(start_pair):
     assert owner != 0
 
 
+# B43
 @pytest.mark.parametrize("name", ["../../../../etc/passwd", "/etc/passwd", "a\\0b", "x" * 300, "20261122023015-" + "0" * 32 + ".json"])
 def test_no_name_comes_from_the_mail(start_pair, name):
     pair = start_pair(engines=keeping())
@@ -426,6 +427,7 @@ def test_entries_are_listed_in_pages_shown_and_deleted(start_console):
     assert len(files(pair.postern)) == 8
 
 
+# B43
 @pytest.mark.parametrize("name", ["../../../../etc/passwd", "x", "20261122023015-" + "A" * 32, "20261122023015-" + "0" * 32 + "/..", "%s%n"])
 def test_nothing_but_an_id_is_looked_for(start_console, name):
     _, console = start_console()

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a request to its command and back: syntax, arguments, text and JSON, failures, deadlines, clients that go. */
+/* From a request to its command and back: syntax, arguments, text and JSON, failures, deadlines, clients that go (B44). */
 #include "console_bench.h"
 
 START_TEST(a_request_finds_its_command_and_arguments)

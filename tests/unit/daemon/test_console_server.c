@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions of the console over real sockets: answers in order, hostile clients, limits, who may come in. And the
- * socket's file itself. */
+ * socket's file itself. (B44) */
 #include "console_bench.h"
 #include "daemon/console_access.h"
 #include "daemon/console_line.h"

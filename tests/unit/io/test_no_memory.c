@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory runs out: what is being made is refused as a whole, a stream ends with ENOMEM, and nothing leaks (the leak
- * checker watches). calloc and realloc of our code are wrapped at link time. */
+ * checker watches). calloc and realloc of our code are wrapped at link time. (C24) */
 #include "support/failing_memory.h"
 
 #include "io/deadline.h"

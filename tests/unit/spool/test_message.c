@@ -396,6 +396,7 @@ START_TEST(without_descriptors_no_message_is_made_or_it_fails_when_it_needs_a_fi
 }
 END_TEST
 
+/* C24 */
 START_TEST(whichever_allocation_fails_the_message_fails_and_nothing_else)
 {
     static const uint64_t sizes[] = {1000, THRESHOLD * 2};

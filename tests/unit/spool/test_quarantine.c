@@ -102,6 +102,7 @@ static void keep_and_die(const struct bench *outer, struct quarantine_meta *m, l
     _exit(keep_as(&b, m, TEXT, why) == QUARANTINE_KEPT ? 1 : 2);
 }
 
+/* B43 */
 START_TEST(an_end_of_the_process_at_any_call_leaves_a_whole_entry_or_none)
 {
     struct bench b;
@@ -160,6 +161,7 @@ START_TEST(octets_that_do_not_fit_their_digest_are_not_kept)
 }
 END_TEST
 
+/* B43 */
 START_TEST(a_name_that_is_taken_is_never_written_over)
 {
     struct bench b;
@@ -179,6 +181,7 @@ START_TEST(a_name_that_is_taken_is_never_written_over)
 }
 END_TEST
 
+/* B43 */
 START_TEST(only_ids_become_paths)
 {
     static const char *const hostile[] = {"",
@@ -467,6 +470,7 @@ START_TEST(the_rest_of_crashes_is_deleted_and_what_is_not_ours_stays)
 }
 END_TEST
 
+/* B43 */
 START_TEST(links_and_pipes_in_the_place_of_files_are_not_opened)
 {
     struct bench b;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What leaves quarantine by age and for room, also where the disk is full, the clock wrong, or something cannot be
- * deleted. */
+ * deleted (C35). */
 #include "support/quarantine_rig.h"
 
 START_TEST(what_is_too_old_goes_oldest_first_with_a_line_in_the_log)
