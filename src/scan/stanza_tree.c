@@ -56,6 +56,8 @@ const char *stanza_engine_pool(const struct conf_scope *global, const struct con
     static const char *const builtin[] = {"CPU", "IO"};
     const struct engine_stanza *values = engine->values;
     const char *usual = stanza_engine_connects(engine) ? "IO" : engine_kind_find(engine->class)->pool;
+    if (engine->class == &plugin_class) /* a host of its own, so a pool of its own */
+        usual = stanza_engine_name(engine);
     const char *name = values->conf.pool ? values->conf.pool : usual;
     const struct conf_scope *pool = stanza_pool(global, name);
     if (pool)

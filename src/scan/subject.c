@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Names of context variables: the engine's type stands in the defaults, not the instance's name, as in the original
- * ("clamav_status for the ClamAV module"). */
+ * ("clamav_status for the ClamAV module"); of plug-ins the name, as each is a module of its own there. */
 #include "scan/subject.h"
 
 static bool is_set(const struct scan_subject *s, const char *variable)
@@ -27,7 +27,7 @@ enum err subject_mark(const struct scan_subject *s, const struct framework_engin
     char status[SUBJECT_VARIABLE], status_info[SUBJECT_VARIABLE + 8], info[SUBJECT_VARIABLE + 8];
     if (!s->set || v->class == VERDICT_CLEAN || v->class == VERDICT_SKIPPED)
         return ERR_OK;
-    snprintf(status, sizeof(status), "%s_status", engine->type);
+    snprintf(status, sizeof(status), "%s_status", framework_stem(engine));
     snprintf(status_info, sizeof(status_info), "%s_info", status);
     const char *variable = engine->conf->context_variable ? engine->conf->context_variable : status;
     snprintf(info, sizeof(info), "%s_info", variable);

@@ -59,6 +59,19 @@ START_TEST(what_an_engine_says_is_set_under_its_types_name_or_the_configured_one
 }
 END_TEST
 
+START_TEST(a_plugins_marks_have_its_own_name)
+{
+    struct engine_conf conf = {0};
+    const struct framework_engine engine = {.name = "vendor1", .type = "plugin", .conf = &conf};
+    struct verdict found = verdict_of(VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
+    struct dict d = {0};
+    ck_assert_int_eq(subject_mark(subject_of(&d), &engine, &found), ERR_OK);
+    ck_assert_str_eq(dict_get(&d, "vendor1_status"), "infected");
+    ck_assert_str_eq(dict_get(&d, "vendor1_status_info"), "V");
+    dict_release(&d);
+}
+END_TEST
+
 START_TEST(a_second_engine_of_the_type_that_finds_nothing_leaves_the_mark)
 {
     struct engine_conf conf = {0};
@@ -118,6 +131,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(what_an_engine_says_is_set_under_its_types_name_or_the_configured_one)                                           \
+    X(a_plugins_marks_have_its_own_name)                                                                               \
     X(a_second_engine_of_the_type_that_finds_nothing_leaves_the_mark)                                                  \
     X(a_mark_without_room_is_an_error)                                                                                 \
     X(the_variables_that_keep_an_engine_away)
