@@ -104,10 +104,8 @@ unsigned framework_scanners(const struct framework *fw, const char *pool)
     return count;
 }
 
-static void framework_add_pool(struct framework *fw, const struct conf_scope *global,
-                               const struct framework_engine *engine)
+static void framework_add_pool(struct framework *fw, const struct conf_scope *global, const char *name)
 {
-    const char *name = engine->pool;
     if (framework_pool_index(fw, name) >= 0)
         return;
     struct framework_pool *pool = &fw->pools[fw->pool_count++];
@@ -116,7 +114,7 @@ static void framework_add_pool(struct framework *fw, const struct conf_scope *gl
     pool->name = name;
     pool->conf = values ? *values : pool_defaults();
     if (pool->conf.concurrency == 0)
-        pool->conf.concurrency = span_eq_nocase(span_cstr(name), SPAN("CPU")) || framework_is_plugin(engine)
+        pool->conf.concurrency = span_eq_nocase(span_cstr(name), SPAN("CPU")) || framework_pool_is_plugins(fw, name)
                                      ? POOL_CPU_WORKERS
                                      : POOL_OTHER_WORKERS;
 }
@@ -141,7 +139,7 @@ void framework_init(struct framework *fw, const struct conf_scope *global)
             .scope = scope,
         };
         if (engine->built)
-            framework_add_pool(fw, global, engine);
+            framework_add_pool(fw, global, engine->pool);
     }
 }
 
