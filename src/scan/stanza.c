@@ -120,40 +120,6 @@ static const struct directive fsecure_rows[] = {
            "true: programs that can be misused are looked for too, and are infected"),
 };
 
-static const struct directive csapi_rows[] = {
-#include "scan/stanza_common.def"
-    OPTION(conf.scanner.path, "scanner_path", STRING, NULL, 1, 4096,
-           "program of the scanner processes; default: postern-avscan, which lies beside postern-scan"),
-    OPTION(conf.scanner.log, "scanner_log", STRING, NULL, 1, 4096,
-           "file for what the scanner prints, at most 16M; scan_user must be able to write it; without one it is "
-           "dropped"),
-    OPTION(conf.scanner.update_interval_ms, "update_interval", DURATION, "86400", 0, 31536000000,
-           "so often the scanner's definitions are looked at, and loaded again when they changed; 0: on SIGHUP only"),
-    OPTION(conf.scanner.max_extract_depth, "max_extract_depth", INT, "10", 1, 50,
-           "depth of archives inside archives; deeper is unscannable"),
-    OPTION(conf.scanner.max_extract_size, "max_extract_size", SIZE, "104857600", 0, 4294967294,
-           "octets of one file, the message itself included; a larger one makes it unscannable; 0: 104857600"),
-    OPTION(conf.scanner.max_cumulative_extract_size, "max_cumulative_extract_size", SIZE, "0", 0, 4294967294,
-           "octets that one message may unpack to in all; more is unscannable; 0: 209715200"),
-    OPTION(conf.scanner.max_extract_time_ms, "max_extract_time", DURATION, "180", 0, 86400000,
-           "time to take one message apart; longer is unscannable; 0: no limit but timeout, which is trouble"),
-    OPTION(conf.scanner.max_file_count, "max_file_count", INT, "5000", 0, 1000000,
-           "files inside one message; more is unscannable; 0: no limit"),
-    OPTION(idle.prefer_mem, "prefer_mem", BOOL, "false", 0, 0, "accepted; never had an effect in the original either"),
-    OPTION(conf.database, "database", STRING, "/var/lib/clamav", 1, 4096,
-           "directory or file of definitions that the scanner loads, and the only one that it can read"),
-    OPTION(conf.max_signature_loss, "max_signature_loss", INT, "50", 0, 100,
-           "percent of the signatures in use that new definitions may lack; with a greater loss they are taken for "
-           "broken and the old ones stay in use; 100: any loss is accepted"),
-    DAEMON_ROW(NULL, "scan with Symantec Scan Engine over its native protocol instead of a scanner program: host:port, "
-                     "port 7777 where none is given; of several in a list the first that answers is asked"),
-    OPTION(
-        conf.daemon_connect_ms, "daemon_connect_timeout", DURATION, "5", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS,
-        "how long to wait for a connection to one daemon, and again for its first word, before the next one is tried"),
-    OPTION(conf.max_filesize, "max_filesize", SIZE, "100M", 1024, 2147483647,
-           "with a daemon: octets of a message that it is given; a larger one is unscannable"),
-};
-
 static const char *const sandbox_words[] = {"strict", "vendor", NULL};
 
 static const struct directive plugin_rows[] = {
@@ -198,6 +164,40 @@ static const struct directive plugin_rows[] = {
            "sandbox = vendor: files and directories that it may read while it scans"),
     OPTION(conf.plugin.allow_executable_memory, "allow_executable_memory", BOOL, "false", 0, 0,
            "sandbox = vendor: it may make code at run time or load further libraries (from allow_read)"),
+};
+
+static const struct directive csapi_rows[] = {
+#include "scan/stanza_common.def"
+    OPTION(conf.scanner.path, "scanner_path", STRING, NULL, 1, 4096,
+           "program of the scanner processes; default: postern-avscan, which lies beside postern-scan"),
+    OPTION(conf.scanner.log, "scanner_log", STRING, NULL, 1, 4096,
+           "file for what the scanner prints, at most 16M; scan_user must be able to write it; without one it is "
+           "dropped"),
+    OPTION(conf.scanner.update_interval_ms, "update_interval", DURATION, "86400", 0, 31536000000,
+           "so often the scanner's definitions are looked at, and loaded again when they changed; 0: on SIGHUP only"),
+    OPTION(conf.scanner.max_extract_depth, "max_extract_depth", INT, "10", 1, 50,
+           "depth of archives inside archives; deeper is unscannable"),
+    OPTION(conf.scanner.max_extract_size, "max_extract_size", SIZE, "104857600", 0, 4294967294,
+           "octets of one file, the message itself included; a larger one makes it unscannable; 0: 104857600"),
+    OPTION(conf.scanner.max_cumulative_extract_size, "max_cumulative_extract_size", SIZE, "0", 0, 4294967294,
+           "octets that one message may unpack to in all; more is unscannable; 0: 209715200"),
+    OPTION(conf.scanner.max_extract_time_ms, "max_extract_time", DURATION, "180", 0, 86400000,
+           "time to take one message apart; longer is unscannable; 0: no limit but timeout, which is trouble"),
+    OPTION(conf.scanner.max_file_count, "max_file_count", INT, "5000", 0, 1000000,
+           "files inside one message; more is unscannable; 0: no limit"),
+    OPTION(idle.prefer_mem, "prefer_mem", BOOL, "false", 0, 0, "accepted; never had an effect in the original either"),
+    OPTION(conf.database, "database", STRING, "/var/lib/clamav", 1, 4096,
+           "directory or file of definitions that the scanner loads, and the only one that it can read"),
+    OPTION(conf.max_signature_loss, "max_signature_loss", INT, "50", 0, 100,
+           "percent of the signatures in use that new definitions may lack; with a greater loss they are taken for "
+           "broken and the old ones stay in use; 100: any loss is accepted"),
+    DAEMON_ROW(NULL, "scan with Symantec Scan Engine over its native protocol instead of a scanner program: host:port, "
+                     "port 7777 where none is given; of several in a list the first that answers is asked"),
+    OPTION(
+        conf.daemon_connect_ms, "daemon_connect_timeout", DURATION, "5", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS,
+        "how long to wait for a connection to one daemon, and again for its first word, before the next one is tried"),
+    OPTION(conf.max_filesize, "max_filesize", SIZE, "100M", 1024, 2147483647,
+           "with a daemon: octets of a message that it is given; a larger one is unscannable"),
 };
 
 static const struct directive common_rows[] = {

@@ -2,15 +2,16 @@
 /* The interface of an engine inside postern-scan. Blocking code, one job at a time per worker. engine.c is the list of
  * built engines; database.h what is in a signature directory; clamav.c libclamav; clamd.c its daemon, kaspersky.c
  * Kaspersky's, fsecure.c F-Secure's, symantec.c Symantec's, over link.h, with their grammars in *_reply.h; csapi.c
- * scanner programs that the host runs (scanner_protocol.h, csapi_code.def); plugin.c a vendor's engine in a shared
- * library (plugin_library.h, plugin_verdict.h); fake.c the test engine, which misbehaves as a message orders it to.
+ * scanner programs that the host runs (scanner_protocol.h, csapi_code.def); fake.c the test engine, which misbehaves as
+ * a message orders it to.
  *
  * Life: `open` once in the broker (loads databases; nothing of a message is near), then fork; `worker_start` once in
  * each worker before it locks itself in; then `scan` for each job. A `scan` that crashes, hangs or lies costs one
  * message.
  *
  * This interface is postern's own and changes as postern does. The public one, for vendors, is
- * include/postern/engine.h: plugin.c translates between the two, and nothing else knows both.
+ * include/postern/engine.h: plugin.c, with plugin_library.h and plugin_verdict.h, translates between the two, and
+ * nothing else knows both.
  */
 #ifndef SCAN_ENGINE_ENGINE_H
 #define SCAN_ENGINE_ENGINE_H

@@ -400,12 +400,12 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
     struct errtext why = {.text = "this version cannot run engines of that type"};
     const struct scan_host_scanner *scanners = b->options->scanners;
     e->values = *conf->conf;
-    e->values.plugin.instance = conf->name;
     if (scanners) {
         e->values.scanner.program_fd = scanners[conf - b->options->framework->engines].program;
         e->values.scanner.log_fd = scanners[conf - b->options->framework->engines].log;
     }
     uint64_t begun = clock_monotonic_us();
+    e->values.plugin.instance = conf->name;
     e->conf = conf;
     e->type = engine_type_find(conf->type, conf->conf);
     e->status = SCAN_ENGINE_FAILED;
