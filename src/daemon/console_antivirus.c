@@ -31,14 +31,16 @@ static bool has_engines(struct console_call *c)
     return false;
 }
 
-/* The original prints the engine's type alone. Where that leaves a doubt, the instance's name follows. */
+/* The original prints the engine's type alone, and a plug-in is a type of its own. Where that leaves a doubt, the
+ * instance's name follows. */
 static void print_heading(struct console_call *c, const struct framework_engine *engine)
 {
     const struct framework *fw = c->view->framework;
     size_t same = 0;
     for (size_t i = 0; i < fw->engine_count; i++)
-        same += is_asked_for(c, &fw->engines[i]) && strcmp(fw->engines[i].type, engine->type) == 0;
-    console_text(c, same > 1 ? "%s \"%s\"\n" : "%s\n", engine->type, engine->name);
+        same +=
+            is_asked_for(c, &fw->engines[i]) && strcmp(framework_stem(&fw->engines[i]), framework_stem(engine)) == 0;
+    console_text(c, same > 1 ? "%s \"%s\"\n" : "%s\n", framework_stem(engine), engine->name);
 }
 
 static uint64_t load(const atomic_uint_fast64_t *counter)

@@ -14,7 +14,8 @@
  *   4  control: a SEQPACKET socket to the supervisor
  *   5… (edge) the listening sockets, in the order of the Listen scopes, then those of the console, likewise
  *   5… (scan host) programs and logs of scanners (scanner_files.h)
- * Command lines: postern --role edge;  postern-scan --pool NAME --temp DIR --generation N [--replaces] [--tmpfs]
+ * Command lines: postern --role edge;  postern-scan (or postern-plugin) --pool NAME --temp DIR --generation N
+ * [--replaces] [--tmpfs]
  * [--scanner ENGINE:PROGRAM:LOG]….
  */
 #ifndef DAEMON_ROLE_H

@@ -194,8 +194,14 @@ static enum err host_try(struct scan_host *h, int control, pid_t *pid, int *pidf
     const struct scan_pool *p = h->pool;
     const struct startup *startup = p->shared->startup;
     char generation[16];
-    const char *argv[12 + LIMIT_ENGINES] = {"postern-scan", "--pool",       p->conf->name, "--temp",
-                                            h->temp,        "--generation", generation};
+    bool foreign = framework_pool_is_plugins(p->shared->framework, p->conf->name);
+    const char *argv[12 + LIMIT_ENGINES] = {foreign ? "postern-plugin" : "postern-scan",
+                                            "--pool",
+                                            p->conf->name,
+                                            "--temp",
+                                            h->temp,
+                                            "--generation",
+                                            generation};
     struct scanner_handover scanners;
     size_t count = 7;
     snprintf(generation, sizeof(generation), "%u", h->generation);
@@ -206,6 +212,10 @@ static enum err host_try(struct scan_host *h, int control, pid_t *pid, int *pidf
     scanner_files_hand_over(p->shared->scanners, p->shared->framework, p->conf->name, ROLE_FD_SCANNERS, &scanners);
     for (size_t i = 0; i < scanners.argument_count; i++)
         argv[count++] = scanners.arguments[i];
+    if (foreign && startup->plugin_program < 0) {
+        errtext_set(why, "postern-plugin must lie beside postern: there is none");
+        return ERR_NOTFOUND;
+    }
     int config = fd_reopen_readonly(startup->config_fd);
     if (config < 0) {
         errtext_set(why, "effective configuration: %s", strerror(errno));
@@ -213,7 +223,7 @@ static enum err host_try(struct scan_host *h, int control, pid_t *pid, int *pidf
     }
     int fds[2 + SCANNER_FILES_MAX] = {config, control};
     memcpy(fds + 2, scanners.fds, scanners.fd_count * sizeof(int));
-    const struct spawn spawn = {.program_fd = startup->scan_program,
+    const struct spawn spawn = {.program_fd = foreign ? startup->plugin_program : startup->scan_program,
                                 .argv = argv,
                                 .envp = (const char *const *)p->shared->environment->items,
                                 .fds = fds,

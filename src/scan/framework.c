@@ -51,8 +51,36 @@ bool framework_quarantines(const struct framework *fw)
     return found;
 }
 
+bool framework_is_plugin(const struct framework_engine *engine)
+{
+    return strcmp(engine->type, plugin_class.name) == 0;
+}
+
+bool framework_pool_is_plugins(const struct framework *fw, const char *pool)
+{
+    for (size_t i = 0; i < fw->engine_count; i++)
+        if (framework_is_plugin(&fw->engines[i]) && strcmp(fw->engines[i].pool, pool) == 0)
+            return true;
+    return false;
+}
+
+const char *framework_stem(const struct framework_engine *engine)
+{
+    return framework_is_plugin(engine) ? engine->name : engine->type;
+}
+
+void framework_script_name(const char *stem, char out[FRAMEWORK_SCRIPT_NAME])
+{
+    snprintf(out, FRAMEWORK_SCRIPT_NAME, "%.*s_avscan", LIMIT_ENGINE_NAME, stem);
+    for (char *c = out; *c; c++)
+        if (!char_is_alnum(*c))
+            *c = '_';
+}
+
 bool framework_has_database(const struct framework_engine *engine)
 {
+    if (framework_is_plugin(engine))
+        return true;
     return engine->built && engine->conf->database && engine->conf->daemon.count == 0;
 }
 
@@ -86,7 +114,9 @@ static void framework_add_pool(struct framework *fw, const struct conf_scope *gl
     pool->name = name;
     pool->conf = values ? *values : pool_defaults();
     if (pool->conf.concurrency == 0)
-        pool->conf.concurrency = span_eq_nocase(span_cstr(name), SPAN("CPU")) ? POOL_CPU_WORKERS : POOL_OTHER_WORKERS;
+        pool->conf.concurrency = span_eq_nocase(span_cstr(name), SPAN("CPU")) || framework_pool_is_plugins(fw, name)
+                                     ? POOL_CPU_WORKERS
+                                     : POOL_OTHER_WORKERS;
 }
 
 void framework_init(struct framework *fw, const struct conf_scope *global)

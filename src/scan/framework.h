@@ -50,6 +50,19 @@ struct scanner_conf {
     int program_fd, log_fd;
 };
 
+/* Words of the option sandbox. */
+enum { PLUGIN_SANDBOX_STRICT, PLUGIN_SANDBOX_VENDOR };
+/* What plugin says of its library and of the cage. */
+struct plugin_conf {
+    const char *instance; /* no option: name of the engine, for the library */
+    const char *library;
+    struct conf_dict options; /* the library's own */
+    int64_t load_timeout_ms;
+    int sandbox; /* PLUGIN_SANDBOX_ */
+    struct conf_list allow_ports, allow_read;
+    bool allow_unix_sockets, allow_executable_memory;
+};
+
 /* Options common to every engine (momentum.md E2), as its stanza gives them. Shared with the scan host. */
 struct engine_conf {
     bool enabled;
@@ -88,6 +101,7 @@ struct engine_conf {
     int64_t database_settle_ms;  /* once it has been quiet for so long */
     int64_t max_signature_loss;  /* percent of the old one's that a new database may lack; 100: any */
     struct scanner_conf scanner; /* csapi's own */
+    struct plugin_conf plugin;   /* plugin's own */
 };
 
 /* How a pool changes from one generation of its scan host to the next. */
@@ -147,7 +161,19 @@ int framework_pool_index(const struct framework *fw, const char *name);
 /* Whether any engine that takes part may put messages into quarantine. */
 bool framework_quarantines(const struct framework *fw);
 
-/* The engine loads a signature database, so that its pool has generations. */
+/* A vendor's library (class plugin): alone in its pool, whose host is the program postern-plugin. */
+bool framework_is_plugin(const struct framework_engine *engine);
+/* POOL has one. */
+bool framework_pool_is_plugins(const struct framework *fw, const char *pool);
+/* What names derived from an engine begin with, such as NAME_status: its type; of a plug-in its own name, as the type
+ * says nothing about it. */
+const char *framework_stem(const struct framework_engine *engine);
+/* The name by which scripts call an engine with the stem STEM, as the original forms it: whatever is no letter or digit
+ * becomes '_', and "_avscan" follows. */
+enum { FRAMEWORK_SCRIPT_NAME = LIMIT_ENGINE_NAME + 8 };
+void framework_script_name(const char *stem, char out[FRAMEWORK_SCRIPT_NAME]);
+
+/* The engine loads a signature database, or is a library itself, so that its pool has generations. */
 bool framework_has_database(const struct framework_engine *engine);
 /* Scans of the engine at the same time; 0: as many as its pool has. */
 int64_t framework_max_concurrency(const struct framework_engine *engine);

@@ -320,6 +320,10 @@ static void check_built_engine(const struct conf_scope *scope, const struct engi
         stanza_check_csapi(scope, values, problems);
         return;
     }
+    if (scope->class == &plugin_class) {
+        stanza_check_plugin(scope, &values->conf, problems);
+        return;
+    }
     if (!stanza_engine_connects(scope)) {
         warn_weaker_cage(scope, problems);
         return;
@@ -368,12 +372,12 @@ static const struct conf_scope *shares_mark(const struct conf_scope *global, con
                                             const char **name, struct subject_marks *marks)
 {
     const struct conf_scope *other = NULL;
-    subject_marks(scope->class->name, &((const struct engine_stanza *)scope->values)->conf, marks);
+    subject_marks(stanza_engine_stem(scope), &((const struct engine_stanza *)scope->values)->conf, marks);
     while ((other = stanza_next_engine(global, other)) && other != scope) {
         struct subject_marks others = {{""}};
         if (!stanza_engine_enabled(other))
             continue;
-        subject_marks(other->class->name, &((const struct engine_stanza *)other->values)->conf, &others);
+        subject_marks(stanza_engine_stem(other), &((const struct engine_stanza *)other->values)->conf, &others);
         for (size_t i = 0; i < 2; i++) /* TYPE_status_info is common to all of a type whatever their options say */
             for (size_t k = 0; k < 2; k++)
                 if (strcmp(marks->names[i], others.names[k]) == 0) {

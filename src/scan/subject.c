@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Names of context variables: the engine's type stands in the defaults, not the instance's name, as in the original
- * ("clamav_status for the ClamAV module"). */
+ * ("clamav_status for the ClamAV module"); of plug-ins the name, as each is a module of its own there. */
 #include "scan/subject.h"
 
 static bool is_set(const struct scan_subject *s, const char *variable)
@@ -22,10 +22,10 @@ const char *subject_skip(const struct scan_subject *s, const struct framework_en
     return NULL;
 }
 
-void subject_marks(const char *type, const struct engine_conf *conf, struct subject_marks *out)
+void subject_marks(const char *stem, const struct engine_conf *conf, struct subject_marks *out)
 {
     char status[SUBJECT_VARIABLE];
-    snprintf(status, sizeof(status), "%s_status", type);
+    snprintf(status, sizeof(status), "%s_status", stem);
     const char *variable = conf->context_variable ? conf->context_variable : status;
     snprintf(out->names[0], sizeof(out->names[0]), "%s", variable);
     snprintf(out->names[1], sizeof(out->names[1]), "%s_info", variable);
@@ -37,7 +37,7 @@ void subject_marks(const char *type, const struct engine_conf *conf, struct subj
 static bool writes(const struct framework_engine *engine, const char *name)
 {
     struct subject_marks marks = {{""}};
-    subject_marks(engine->type, engine->conf, &marks);
+    subject_marks(framework_stem(engine), engine->conf, &marks);
     for (size_t i = 0; i < SUBJECT_MARKS; i++)
         if (marks.names[i][0] && strcmp(marks.names[i], name) == 0)
             return true;
@@ -64,7 +64,7 @@ enum err subject_mark(const struct scan_subject *s, const struct framework *fw, 
     enum err e = ERR_OK;
     if (!s->set || v->class == VERDICT_CLEAN || v->class == VERDICT_SKIPPED)
         return ERR_OK;
-    subject_marks(fw->engines[engine].type, fw->engines[engine].conf, &marks);
+    subject_marks(framework_stem(&fw->engines[engine]), fw->engines[engine].conf, &marks);
     for (size_t i = 0; i < SUBJECT_MARKS && !e; i++)
         if (marks.names[i][0] && !is_taken(fw, words, marks.names[i], v))
             e = s->set(s->arg, marks.names[i], i == 0 ? verdict_class_word(v->class) : about);

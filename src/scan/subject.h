@@ -28,13 +28,13 @@ enum { SUBJECT_VARIABLE = 160 };
 const char *subject_skip(const struct scan_subject *s, const struct framework_engine *engine,
                          char name[SUBJECT_VARIABLE]);
 
-/* The variables that the words of an engine go into: status, its info, and TYPE_status_info where that is another name;
- * otherwise the third is empty. */
+/* The variables that the words of an engine go into: status, its info, and STEM_status_info where that is another name;
+ * otherwise the third is empty. STEM: framework_stem. */
 enum { SUBJECT_MARKS = 3 };
 struct subject_marks {
     char names[SUBJECT_MARKS][SUBJECT_VARIABLE + 8];
 };
-void subject_marks(const char *type, const struct engine_conf *conf, struct subject_marks *out);
+void subject_marks(const char *stem, const struct engine_conf *conf, struct subject_marks *out);
 /* What each engine of the framework has said about S so far, by its number; all zero: nothing. */
 struct subject_words {
     bool said[LIMIT_ENGINES];

@@ -223,12 +223,12 @@ static bool seccomp_is_lifted(void)
 #endif
 }
 
+enum { FILTER_TABLE_MAX = 96 }; /* rows of the longest TABLE */
 /* The common calls and those of TABLE; a row of TABLE takes the place of one with conditions for the same call. EXTRA
  * is one more row, or NULL. abort(3) sends itself a signal; with another process as the target the call is refused. */
 static enum err install_filter(const struct jail_call *table, size_t table_count, const struct jail_call *extra)
 {
-    struct jail_call
-        calls[ARRAY_SIZE(common_calls) + ARRAY_SIZE(net_calls) + ARRAY_SIZE(exec_calls) + 2 /* tgkill, EXTRA */];
+    struct jail_call calls[ARRAY_SIZE(common_calls) + FILTER_TABLE_MAX + 2 /* tgkill, EXTRA */];
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_SIZE(common_calls); i++) {
         bool replaced = false;
@@ -245,24 +245,110 @@ static enum err install_filter(const struct jail_call *table, size_t table_count
     return jail_seccomp(calls, count);
 }
 
+/* Libraries of vendors open their sockets in every customary way; options are those that bound waiting and buffers. */
+static const int vendor_socket_types[] = {SOCK_STREAM, SOCK_STREAM | SOCK_CLOEXEC, SOCK_STREAM | SOCK_NONBLOCK,
+                                          NET_SOCKET_TYPE};
+static const struct jail_call vendor_socket_calls[] = {
+    ANY(connect),
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, IPPROTO_TCP}, {JAIL_ARG_EQ, 2, TCP_NODELAY}}},
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_RCVTIMEO}}},
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_SNDTIMEO}}},
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_KEEPALIVE}}},
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_RCVBUF}}},
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_SNDBUF}}},
+    JAIL_CALL_EQ(SYS_getsockopt, 1, SOL_SOCKET),
+    JAIL_CALL_ZERO(SYS_sendto, 3, MSG_FASTOPEN),
+    ANY(recvfrom),
+    ANY(shutdown),
+    ANY(getsockname),
+    ANY(getpeername),
+#ifdef SYS_select
+    ANY(select),
+    ANY(epoll_wait),
+#endif
+    ANY(pselect6),
+    ANY(epoll_create1),
+    ANY(epoll_ctl),
+    ANY(epoll_pwait),
+};
+_Static_assert(ARRAY_SIZE(net_calls) <= FILTER_TABLE_MAX && ARRAY_SIZE(exec_calls) <= FILTER_TABLE_MAX,
+               "a table longer than the filter has room for");
+enum {
+    VENDOR_FAMILIES = 3,
+    VENDOR_CALLS = VENDOR_FAMILIES * (int)ARRAY_SIZE(vendor_socket_types) * 2 + (int)ARRAY_SIZE(vendor_socket_calls) + 2
+};
+_Static_assert((int)VENDOR_CALLS <= (int)FILTER_TABLE_MAX, "a table longer than the filter has room for");
+
+static size_t add_vendor_family(struct jail_call *out, size_t count, int family)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(vendor_socket_types); i++) {
+        const uint64_t type = (uint64_t)vendor_socket_types[i];
+        out[count++] = (struct jail_call){
+            SYS_socket, {{JAIL_ARG_EQ, 0, (uint64_t)family}, {JAIL_ARG_EQ, 1, type}, {JAIL_ARG_EQ, 2, 0}}};
+        if (family != AF_UNIX)
+            out[count++] = (struct jail_call){
+                SYS_socket,
+                {{JAIL_ARG_EQ, 0, (uint64_t)family}, {JAIL_ARG_EQ, 1, type}, {JAIL_ARG_EQ, 2, IPPROTO_TCP}}};
+    }
+    return count;
+}
+
+static size_t vendor_calls(const struct sandbox_vendor *v, struct jail_call out[VENDOR_CALLS])
+{
+    size_t count = 0;
+    if (v->unix_sockets)
+        count = add_vendor_family(out, count, AF_UNIX);
+    if (v->tcp) {
+        count = add_vendor_family(out, count, AF_INET);
+        count = add_vendor_family(out, count, AF_INET6);
+    }
+    for (size_t i = 0; (v->tcp || v->unix_sockets) && i < ARRAY_SIZE(vendor_socket_calls); i++)
+        out[count++] = vendor_socket_calls[i];
+    if (v->executable_memory) {
+        out[count++] = (struct jail_call)ANY(mmap);
+        out[count++] = (struct jail_call)ANY(mprotect);
+    }
+    return count;
+}
+
+/* Said here by its name: Landlock would only say that one of many is missing. */
+static enum err add_readable(const struct sandbox_vendor *v, struct jail_path *paths, size_t *count,
+                             struct errtext *why)
+{
+    for (size_t i = 0; i < v->read_count && i < SANDBOX_READ; i++) {
+        if (access(v->read[i], F_OK) != 0) {
+            errtext_set(why, "allow_read %.300s: %s", v->read[i], strerror(errno));
+            return ERR_NOTFOUND;
+        }
+        paths[(*count)++] = (struct jail_path){.path = v->read[i]};
+    }
+    return ERR_OK;
+}
+
 enum err sandbox_enter(const struct sandbox *box, struct sandbox_level *level, struct errtext *why)
 {
     *level = (struct sandbox_level){0};
     if (set_limits(&box->limits, why) != ERR_OK)
         return ERR_IO;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* not to be traced by its own user, who may be the broker's too */
-    struct jail_path paths[1 + SANDBOX_ALSO] = {{.path = box->temp, .write = true}};
+    struct jail_path paths[1 + SANDBOX_ALSO + SANDBOX_READ] = {{.path = box->temp, .write = true}};
     size_t count = 1;
-    for (size_t i = 0; i < box->also_count && count < ARRAY_SIZE(paths); i++)
+    for (size_t i = 0; i < box->also_count && i < SANDBOX_ALSO; i++)
         paths[count++] = (struct jail_path){.path = box->also[i], .write = true};
-    enum err e = jail_landlock(paths, count, box->ports, box->net ? box->port_count : 0, &level->landlock_abi);
+    if (box->vendor && add_readable(box->vendor, paths, &count, why) != ERR_OK)
+        return ERR_NOTFOUND;
+    bool tcp = box->net || (box->vendor && box->vendor->tcp);
+    enum err e = jail_landlock(paths, count, box->ports, tcp ? box->port_count : 0, &level->landlock_abi);
     if (e == ERR_IO) {
         errtext_set(why, "Landlock (ABI %d) on %s: %s", level->landlock_abi, box->temp, strerror(errno));
         return ERR_IO;
     }
     if (seccomp_is_lifted())
         return ERR_OK;
-    if (install_filter(net_calls, box->net ? ARRAY_SIZE(net_calls) : 0, NULL) != ERR_OK) {
+    struct jail_call extra[VENDOR_CALLS];
+    size_t extra_count = box->vendor ? vendor_calls(box->vendor, extra) : 0;
+    const struct jail_call *table = box->vendor ? extra : net_calls;
+    if (install_filter(table, box->net ? ARRAY_SIZE(net_calls) : extra_count, NULL) != ERR_OK) {
         errtext_set(why, "the seccomp filter cannot be installed: %s", strerror(errno));
         return ERR_IO;
     }

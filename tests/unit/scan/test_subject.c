@@ -65,6 +65,20 @@ START_TEST(what_an_engine_says_is_set_under_its_types_name_or_the_configured_one
 }
 END_TEST
 
+START_TEST(a_plugins_marks_have_its_own_name)
+{
+    struct engine_conf conf = {0};
+    const struct framework fw = {.engine_count = 1, .engines = {{.name = "vendor1", .type = "plugin", .conf = &conf}}};
+    struct subject_words words = {.said = {false}};
+    struct verdict found = verdict_of(VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
+    struct dict d = {0};
+    ck_assert_int_eq(subject_mark(subject_of(&d), &fw, 0, &found, &words), ERR_OK);
+    ck_assert_str_eq(dict_get(&d, "vendor1_status"), "infected");
+    ck_assert_str_eq(dict_get(&d, "vendor1_status_info"), "V");
+    dict_release(&d);
+}
+END_TEST
+
 /* Two engines of one type; the second may have a variable of its own. */
 START_TEST(the_strictest_word_stands_in_a_variable_that_two_engines_set)
 {
@@ -154,6 +168,7 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(what_an_engine_says_is_set_under_its_types_name_or_the_configured_one)                                           \
     X(the_strictest_word_stands_in_a_variable_that_two_engines_set)                                                    \
+    X(a_plugins_marks_have_its_own_name)                                                                               \
     X(a_mark_without_room_is_an_error)                                                                                 \
     X(the_variables_that_keep_an_engine_away)
 #include "support/check_main.h"
