@@ -56,7 +56,7 @@ struct mime_limits {
     unsigned depth;     /* multiparts and messages within each other, in one message */
     unsigned decodings; /* encodings within encodings: a message in base64 in a message in base64 … */
 };
-/* What is right for a message of SIZE octets: decoded 2 × SIZE + 4 MiB, work 24 × SIZE + 16 MiB, the rest from
+/* What is right for a message of SIZE octets: decoded 4 × SIZE + 4 MiB, work 24 × SIZE + 16 MiB, the rest from
  * base/limits.h. */
 struct mime_limits mime_limits_for(size_t size);
 
