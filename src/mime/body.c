@@ -178,7 +178,7 @@ static enum err take_qp(struct mime_job *job, struct mime_piece *piece, struct s
         if (mode == 0 || odd)
             e = mime_decode_as(job, piece, octets, how);
     }
-    *junk = look.escapes + look.soft == 0 || look.wrong > look.escapes;
+    *junk = look.escapes + look.soft == 0 || look.wrong > look.escapes || looks_like_base64(octets);
     return e;
 }
 

@@ -256,7 +256,7 @@ static enum err open_wide(struct mime_job *job, const struct mime_piece *piece, 
     return e;
 }
 
-static enum err open_message(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+static enum err open_message(struct mime_job *job, const struct mime_piece *piece, struct span octets, bool headless)
 {
     struct mime_job *inner = mem_new(1, sizeof(*inner));
     if (!inner)
@@ -265,7 +265,7 @@ static enum err open_message(struct mime_job *job, const struct mime_piece *piec
     inner->message = octets;
     inner->prefix = piece->path;
     inner->depth = piece->part.depth;
-    inner->headless = piece->type.multipart;
+    inner->headless = headless;
     inner->content_type = piece->content_type;
     inner->offset = piece->part.offset;
     inner->extent = piece->part.extent;
@@ -345,9 +345,15 @@ static enum err look(struct mime_job *job, struct mime_piece *piece, struct span
         wide = mime_wide_named(span_cstr(piece->part.charset));
     if (wide != MIME_WIDE_NONE && octets.len >= 2 && may_go_deeper(job->run))
         return open_wide(job, piece, octets, wide);
-    bool message = c == MIME_CONTENT_MAIL || piece->type.encapsulates ||
-                   (piece->type.multipart && piece->part.encoding != MIME_IDENTITY);
-    enum err e = message && may_go_deeper(job->run) ? open_message(job, piece, octets) : ERR_OK;
+    bool multipart = piece->type.multipart && piece->part.encoding != MIME_IDENTITY;
+    bool message = c == MIME_CONTENT_MAIL || piece->type.encapsulates;
+    enum err e = ERR_OK;
+    if ((message || multipart) && !may_go_deeper(job->run))
+        return ERR_OK;
+    if (multipart)
+        e = open_message(job, piece, octets, true);
+    if (message && e == ERR_OK)
+        e = open_message(job, piece, octets, false);
     return e == ERR_OK ? mime_piece_open_inlines(job, piece, octets) : e;
 }
 

@@ -640,18 +640,20 @@ static size_t number_entity(struct pass *p, size_t root)
 
 static enum err read_entities(struct pass *p, size_t root)
 {
-    size_t entity = 0;
+    /* A byte order mark in front is not seen by most readers; one that sees it has no headers, and the raw message to
+     * show. */
+    size_t entity = span_starts(p->message, SPAN("\xef\xbb\xbf")) ? 3 : 0;
     enum err e = ERR_OK;
     while (entity != SIZE_MAX && e == ERR_OK && !p->s->too_long) {
         struct mime_header h;
         struct hit hit;
         size_t path_length = number_entity(p, root), body;
         bool top = p->count == 0 || p->frames[p->count - 1].forms_count == 0;
-        if (p->s->headless && p->count == 0 && entity == 0) {
+        if (p->s->headless && p->count == 0) {
             h = (struct mime_header){0};
             hit = (struct hit){0};
             keep_field(&h.type, p->s->content_type);
-            body = 0;
+            body = entity;
         } else {
             body = read_header(p, entity, &h, &hit);
         }
