@@ -158,7 +158,7 @@ static bool looks_like_more(const struct table *t, struct span rest)
         unsigned value = t->value[(unsigned char)rest.ptr[i]];
         if (value == JUNK || (value == BLANK && char_is_blank(rest.ptr[i])))
             return false;
-        letters += value < JUNK;
+        letters += value < JUNK || value == PAD;
         if (rest.ptr[i] == '\n' && letters > 0)
             return letters % 4 == 0;
     }
