@@ -187,6 +187,8 @@ void mime_base64_look(struct span in, struct mime_base64 *look)
         } else if (value == JUNK) {
             look->junk++;
             look->url += c == '-' || c == '_';
+        } else if (char_is_blank((char)c)) {
+            look->blanks++;
         } else if (c == '\n') {
             uneven = line % 4 != 0;
             line = 0;

@@ -161,7 +161,7 @@ static enum err take_base64(struct mime_job *job, struct mime_piece *piece, stru
         if (wanted[mode])
             e = mime_decode_as(job, piece, octets, how);
     }
-    *junk = look.letters < 4 || look.junk > look.letters / 10;
+    *junk = look.letters < 2 || (look.junk + look.blanks) * 10 > look.letters;
     return e;
 }
 

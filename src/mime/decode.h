@@ -20,6 +20,7 @@ enum mime_base64_mode {
 struct mime_base64 {
     size_t letters; /* of the alphabet */
     size_t junk;    /* neither that nor blanks nor line ends nor padding */
+    size_t blanks;  /* inside lines: words have them */
     size_t url;     /* of these '-' and '_' */
     size_t after;   /* letters after padding */
     bool continues; /* … and they look like more base64, not like a footer in words */

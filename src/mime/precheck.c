@@ -9,6 +9,7 @@
 
 struct level {
     uint64_t boundary; /* hash of its boundary; 0: a message, or a boundary that was not understood */
+    bool digest;       /* its parts are messages where they do not say otherwise */
 };
 
 struct check {
@@ -18,7 +19,7 @@ struct check {
     size_t depth;
     bool in_block;
     size_t fields, field_begin; /* of the block; field_begin SIZE_MAX: no field yet */
-    bool multipart, encapsulates;
+    bool multipart, digest, encapsulates;
     uint64_t boundary;
     bool dashes; /* lines of nothing but dashes may be delimiters */
 };
@@ -164,6 +165,7 @@ static void end_field(struct check *c, size_t end)
     c->encapsulates = c->encapsulates || mentions(value, SPAN("message"));
     if (mentions(value, SPAN("multipart"))) {
         c->multipart = true;
+        c->digest = c->digest || mentions(value, SPAN("digest"));
         c->boundary = boundary_of(value);
     }
 }
@@ -173,26 +175,26 @@ static void begin_block(struct check *c)
     c->in_block = true;
     c->fields = 0;
     c->field_begin = SIZE_MAX;
-    c->multipart = c->encapsulates = false;
+    c->multipart = c->digest = c->encapsulates = false;
     c->boundary = 0;
 }
 
-static void push(struct check *c, uint64_t boundary, size_t offset)
+static void push(struct check *c, struct level level, size_t offset)
 {
     note(c, &c->result.depth, c->depth + 1, LIMIT_MIME_DEPTH, MIME_CAP_DEPTH, offset);
     if (c->depth < LIMIT_MIME_DEPTH)
-        c->levels[c->depth++].boundary = boundary;
+        c->levels[c->depth++] = level;
 }
 
 /* An empty line at AT ended a header block. */
 static void end_block(struct check *c, size_t at)
 {
-    bool digest = c->depth > 0 && c->fields == 0;
+    bool digest = c->depth > 0 && c->fields == 0 && c->levels[c->depth - 1].digest;
     c->in_block = false;
     if (c->multipart)
-        push(c, c->boundary, at);
+        push(c, (struct level){c->boundary, c->digest}, at);
     if (c->encapsulates)
-        push(c, 0, at);
+        push(c, (struct level){0}, at);
     /* Headers may follow: of the message inside, or of a digest's message, whose part has none of its own. */
     if (c->encapsulates || digest)
         begin_block(c);
@@ -260,10 +262,13 @@ static bool dashes_may_delimit(struct span message)
         struct span value = mime_trim(span_sub(rest, hit + 1, 8));
         size_t from = at + hit > 32 ? at + hit - 32 : 0; /* a name and some blanks */
         struct span name = trim_end(span_sub(message, from, at + hit - from));
-        bool named = span_ends_nocase(name, SPAN("boundary")) || (name.len > 0 && name.ptr[name.len - 1] == '*');
+        bool encoded = mentions(name, SPAN("boundary*")); /* whatever that comes to */
+        if (encoded)
+            return true;
         while (value.len > 0 && (value.ptr[0] == '"' || value.ptr[0] == '-'))
             value = span_sub(value, 1, value.len);
-        if (named && (value.len == 0 || !(char_is_alnum(value.ptr[0]) || strchr("=_'+.,/:?()", value.ptr[0]))))
+        if (span_ends_nocase(name, SPAN("boundary")) &&
+            (value.len == 0 || !(char_is_alnum(value.ptr[0]) || strchr("=_'+.,/:?()", value.ptr[0]))))
             return true;
         at += hit + 1;
     }
