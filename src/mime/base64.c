@@ -2,7 +2,6 @@
 /* Base64 in the ways that decoders have been seen to read it. Ordinary input takes the short way: four letters, three
  * octets. */
 #include "mime/decode.h"
-#include <stdint.h>
 
 enum { JUNK = 64, BLANK = 65, PAD = 66, SLICE = 3072 };
 
@@ -168,8 +167,8 @@ static bool looks_like_more(const struct table *t, struct span rest)
 void mime_base64_look(struct span in, struct mime_base64 *look)
 {
     struct table t = table_of(false);
-    size_t line = 0, padding_at = SIZE_MAX;
-    bool uneven = false;
+    size_t line = 0;
+    bool uneven = false, padded = false, footer = false;
     *look = (struct mime_base64){0};
     for (size_t i = 0; i < in.len; i++) {
         unsigned char c = (unsigned char)in.ptr[i];
@@ -179,13 +178,14 @@ void mime_base64_look(struct span in, struct mime_base64 *look)
             look->uneven = look->uneven || uneven;
             uneven = false;
             line++;
-            if (padding_at != SIZE_MAX && look->after++ == 0)
-                look->continues = looks_like_more(&t, span_sub(in, i, 256));
+            if (padded && look->after++ == 0)
+                look->continues = !footer && looks_like_more(&t, span_sub(in, i, 256));
         } else if (value == PAD) {
             line++;
-            padding_at = i;
+            padded = true;
         } else if (value == JUNK) {
             look->junk++;
+            footer = footer || padded;
             look->url += c == '-' || c == '_';
         } else if (char_is_blank((char)c)) {
             look->blanks++;

@@ -266,7 +266,7 @@ enum err mime_body_take(struct mime_job *job, const struct mime_body *body)
     struct mime_piece *piece = mem_new(1, sizeof(*piece));
     if (!piece)
         return ERR_NOMEM;
-    mime_piece_describe(piece, body->header, &body->type);
+    enum err e = mime_piece_describe(piece, body->header, &body->type);
     snprintf(piece->path, sizeof(piece->path), "%s", body->path);
     piece->content_type = body->header->type.first;
     if (job->reading & 1u << MIME_READING_LAST_HEADER)
@@ -274,7 +274,8 @@ enum err mime_body_take(struct mime_job *job, const struct mime_body *body)
     piece->part.depth = job->depth + body->depth + 1;
     piece->part.offset = job->outermost ? (size_t)(body->octets.ptr - job->message.ptr) : job->offset;
     piece->part.extent = job->outermost ? body->octets.len : job->extent;
-    enum err e = take(job, piece, body);
+    if (e == ERR_OK)
+        e = take(job, piece, body);
     mem_free(piece);
     return e;
 }

@@ -98,16 +98,36 @@ static uint32_t character(struct span text, enum set set, size_t *length)
     return REPLACEMENT;
 }
 
+/* ISO 2022 shifts between sets by escape sequences: their length at the begin of TEXT, or 0; *ascii: what follows is
+ * ASCII. */
+static size_t shift(struct span text, bool *ascii)
+{
+    if (text.len == 0 || text.ptr[0] != 0x1b)
+        return 0;
+    size_t n = 1;
+    while (n < text.len && n < 3 &&
+           (text.ptr[n] == '$' || text.ptr[n] == '(' || text.ptr[n] == ')' || text.ptr[n] == '*'))
+        n++;
+    *ascii = n == 2 && n < text.len && text.ptr[1] == '(' && (text.ptr[2] == 'B' || text.ptr[2] == 'J');
+    return n < text.len ? n + 1 : n;
+}
+
 size_t mime_to_utf8(struct span text, struct span charset, char *out, size_t size)
 {
     enum set set = set_of(charset, text);
-    size_t at = 0;
+    bool shifts = span_starts_nocase(charset, SPAN("iso-2022-")), ascii = true;
+    size_t at = 0, n;
     if (size == 0)
         return 0;
     while (text.len > 0) {
-        size_t n;
+        if (shifts && (n = shift(text, &ascii)) > 0) {
+            text = span_sub(text, n, text.len);
+            continue;
+        }
         char one[4];
-        uint32_t c = character(text, set, &n);
+        uint32_t c = ascii ? character(text, set, &n) : REPLACEMENT;
+        if (!ascii)
+            n = 1;
         size_t length = encode(c == 0 ? VISIBLE_NUL : c, one);
         if (at + length + 1 > size)
             break;

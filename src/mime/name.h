@@ -16,8 +16,8 @@ struct mime_names {
                                               for NUL, which is U+2400; cut at a character */
 };
 
-/* Adds RAW in all its decodings that NAMES does not have yet; CHARSET (may be empty) is that of an RFC 2231 value,
- * DEFECTS gains what decoding shows. */
+/* Adds RAW in all its decodings that NAMES does not have yet (without memory, those of RFC 2047 are left out: names are
+ * for people); CHARSET (may be empty) is that of an RFC 2231 value, DEFECTS gains what decoding shows. */
 void mime_names_add(struct mime_names *names, struct span raw, struct span charset, mime_defects *defects);
 
 /* What is wrong with one name, and with all together (MIME_DEFECT_NAME_…). */

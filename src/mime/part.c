@@ -63,7 +63,7 @@ static void judge_type(struct mime_piece *piece, const struct mime_type *type, s
         piece->part.defects |= mime_defect_bit(MIME_DEFECT_ENCRYPTED_SMIME);
 }
 
-void mime_piece_describe(struct mime_piece *piece, const struct mime_header *header, const struct mime_type *type)
+enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header *header, const struct mime_type *type)
 {
     struct mime_parameters *parameters = NULL;
     struct mime_part *part = &piece->part;
@@ -72,10 +72,10 @@ void mime_piece_describe(struct mime_piece *piece, const struct mime_header *hea
     part->defects |= header->defects;
     part->attachment = part->attachment || span_starts_nocase(header->disposition.first, SPAN("attachment"));
     if (!type->given && header->disposition.count == 0)
-        return;
+        return ERR_OK;
     parameters = mem_new(1, sizeof(*parameters));
     if (!parameters)
-        return; /* names are an extra; the content is what must not be missed */
+        return ERR_NOMEM;
     collect_names(piece, header->disposition.first, SPAN("filename"), parameters);
     if (header->disposition.count > 1)
         collect_names(piece, header->disposition.last, SPAN("filename"), parameters);
@@ -86,6 +86,7 @@ void mime_piece_describe(struct mime_piece *piece, const struct mime_header *hea
     judge_type(piece, type, parameters);
     mem_free(parameters);
     part->defects |= mime_names_judge(&part->names);
+    return ERR_OK;
 }
 
 /* Content that makes a difference when only some readers extract it. */

@@ -64,7 +64,8 @@ enum err mime_piece_look_inside(struct mime_job *job, struct mime_piece *piece, 
 /* part.c: files in TEXT (uuencode, yEnc, BinHex), as parts inside PIECE. */
 enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *piece, struct span text) must_use;
 /* part.c: type, charset, names and defects of an entity's headers. */
-void mime_piece_describe(struct mime_piece *piece, const struct mime_header *header, const struct mime_type *type);
+enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header *header,
+                             const struct mime_type *type) must_use;
 /* body.c: EXTENT of the job's message in the way HOW; hands it out and looks inside. */
 struct mime_how {
     enum mime_encoding encoding;

@@ -104,6 +104,7 @@ START_TEST(oddities_of_base64_are_noticed)
         {"YW*j-_\r\n", {.letters = 3, .junk = 3, .url = 2}},
         {"YQ==\r\nYmM=\r\n", {.letters = 5, .after = 3, .continues = true}},
         {"YQ==\r\nTo leave this list\r\n", {.letters = 17, .blanks = 3, .after = 15}},
+        {"YQ==\r\n--YWJj--\r\n", {.letters = 6, .junk = 4, .url = 4, .after = 4}},
         {"YQ==\r\n-- \r\n", {.letters = 2, .junk = 2, .url = 2, .blanks = 1}},
         {"YWI\r\nYW\r\n", {.letters = 5, .uneven = true}},
         {"YWI\r\n", {.letters = 3}},

@@ -105,6 +105,7 @@ START_TEST(words_are_decoded)
         {"=?iso-8859-1?Q?=E4?=", "\xc3\xa4", true},
         {"=?windows-1252?Q?=E4=80?=", "\xc3\xa4\xef\xbf\xbd", true},
         {"=?koi8-r?B?YcE=?=", "a\xef\xbf\xbd", true},
+        {"=?iso-2022-jp?B?YRskQiVeGyhCLmI=?=", "a\xef\xbf\xbd\xef\xbf\xbd.b", true},
         {"=?utf-8*en?Q?a?=", "a", true},
         {"=?utf-8?X?a?=", "=?utf-8?X?a?=", false},
         {"=?utf-8?B?YWJj", "=?utf-8?B?YWJj", false},
