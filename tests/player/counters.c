@@ -41,22 +41,25 @@ static const atomic_uint_fast64_t *find_counter(const struct engine_runtime *e, 
     return find_word(e, name);
 }
 
+static void list_add(struct errtext *text, size_t *len, const char *word, uint64_t n)
+{
+    size_t room = sizeof(text->text) - *len;
+    int added =
+        n == 0 ? 0 : snprintf(text->text + *len, room, "%s%s %llu", *len ? ", " : "", word, (unsigned long long)n);
+    if (added > 0 && (size_t)added < room)
+        *len += (size_t)added;
+}
+
 /* "clean 1, infected 1", or "nothing". */
 static struct errtext list_counted(const struct engine_runtime *e)
 {
     struct errtext text;
     size_t len = 0;
     errtext_set(&text, "nothing");
-    for (unsigned i = 0; i < VERDICT_CLASS_COUNT + VERDICT_REASON_COUNT && len < sizeof(text.text); i++) {
-        bool class = i < VERDICT_CLASS_COUNT;
-        unsigned at = class ? i : i - VERDICT_CLASS_COUNT;
-        uint64_t n = value_of(class ? &e->classes[at] : &e->reasons[at]);
-        const char *word =
-            class ? verdict_class_word((enum verdict_class)at) : verdict_reason_word((enum verdict_reason)at);
-        if (n > 0)
-            len += (size_t)snprintf(text.text + len, sizeof(text.text) - len, "%s%s %llu", len ? ", " : "", word,
-                                    (unsigned long long)n);
-    }
+    for (unsigned i = 0; i < VERDICT_CLASS_COUNT; i++)
+        list_add(&text, &len, verdict_class_word((enum verdict_class)i), value_of(&e->classes[i]));
+    for (unsigned i = 0; i < VERDICT_REASON_COUNT; i++)
+        list_add(&text, &len, verdict_reason_word((enum verdict_reason)i), value_of(&e->reasons[i]));
     return text;
 }
 
