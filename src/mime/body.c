@@ -53,7 +53,7 @@ enum err mime_decode_as(struct mime_job *job, struct mime_piece *piece, struct s
     struct mime_run *run = job->run;
     struct mime_extent key = {(size_t)(extent.ptr - job->message.ptr), extent.len, way_number(piece, how)};
     bool added, full;
-    enum err e = mime_extents_add(&job->seen, key, 8u * LIMIT_MIME_PARTS, &added, &full);
+    enum err e = mime_extents_add(&job->seen, key, (size_t)8 * LIMIT_MIME_PARTS, &added, &full);
     if (full)
         mime_cut(run, MIME_CUT_PARTS);
     if (e != ERR_OK || !added || extent.len == 0 || !mime_run_may(run) || !mime_run_spend(run, extent.len))

@@ -63,7 +63,7 @@ static void append_lower(char *text, size_t size, struct span s)
 {
     size_t at = strlen(text);
     for (size_t i = 0; i < s.len && at + 1 < size; i++)
-        text[at++] = char_is_print(s.ptr[i]) ? char_lower(s.ptr[i]) : '?';
+        text[at++] = mime_shown(s.ptr[i]);
     text[at] = '\0';
 }
 

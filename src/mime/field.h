@@ -13,6 +13,13 @@ static inline bool mime_is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 struct span mime_trim(struct span s); /* without these at both ends */
+/* C in lower case, '?' for what is not printable. */
+static inline char mime_shown(char c)
+{
+    if (!char_is_print(c))
+        return '?';
+    return char_lower(c);
+}
 
 struct mime_type {
     char text[96];     /* "main/sub", lower case, printable ASCII, cut */

@@ -19,7 +19,7 @@ static bool parse_word(struct span s, struct word *w)
 {
     if (!span_starts(s, SPAN("=?")))
         return false;
-    struct span rest = span_sub(s, 2, 2 * RAW_MAX);
+    struct span rest = span_sub(s, 2, (size_t)2 * RAW_MAX);
     size_t charset = span_find(rest, '?');
     if (charset == 0 || charset + 3 > rest.len || rest.ptr[charset + 2] != '?')
         return false;
@@ -45,7 +45,9 @@ static void decode_word(const struct word *w, struct buf *out)
         return;
     }
     for (size_t i = 0; i < w->text.len; i++) {
-        char c = w->text.ptr[i] == '_' ? ' ' : w->text.ptr[i];
+        char c = w->text.ptr[i];
+        if (c == '_')
+            c = ' ';
         struct buf one;
         buf_init(&one, 8);
         bool escape = c == '=' && i + 2 < w->text.len;
@@ -139,7 +141,7 @@ static struct span unfold(struct span raw, char *out, size_t size)
     size_t n = 0;
     for (size_t i = 0; i < raw.len && n < size; i++)
         if (raw.ptr[i] != '\r' && raw.ptr[i] != '\n')
-            out[n++] = raw.ptr[i] == '\t' ? ' ' : raw.ptr[i];
+            out[n++] = (char)(raw.ptr[i] == '\t' ? ' ' : raw.ptr[i]);
     return span_of(out, n);
 }
 

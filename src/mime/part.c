@@ -43,7 +43,7 @@ static void copy_charset(struct mime_piece *piece, struct span field, struct mim
     const struct mime_parameter *p = mime_parameter_get(parameters, SPAN("charset"), false, &differ);
     size_t n = 0;
     for (; p && n < p->value.len && n + 1 < sizeof(piece->part.charset); n++)
-        piece->part.charset[n] = char_is_print(p->value.ptr[n]) ? char_lower(p->value.ptr[n]) : '?';
+        piece->part.charset[n] = mime_shown(p->value.ptr[n]);
 }
 
 static void judge_type(struct mime_piece *piece, const struct mime_type *type, struct mime_parameters *parameters)

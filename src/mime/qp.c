@@ -62,10 +62,10 @@ static enum err put_literal(struct span literal, enum mime_qp_mode mode, struct 
     while (literal.len > 0 && e == ERR_OK) {
         size_t lf = span_find(literal, '\n');
         bool ends = lf < literal.len;
-        size_t text = lf, end = lf;
+        size_t end = lf;
         while (ends && end > 0 && literal.ptr[end - 1] == '\r')
             end--;
-        text = end;
+        size_t text = end;
         while (ends && text > 0 && char_is_blank(literal.ptr[text - 1]))
             text--;
         e = buf_append(out, span_sub(literal, 0, text));
