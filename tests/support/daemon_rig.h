@@ -39,7 +39,11 @@ static inline void rigged_listen(struct rigged *r, const struct engine_type *typ
                                    .max_recursion = 5,
                                    .file_base = "/tmp",
                                    .scan_flags = "bPQRSTUW",
-                                   .netscan_command = "NETSCAN"};
+                                   .netscan_command = "NETSCAN",
+                                   .icap_service = "avscan",
+                                   .icap_preview = 65536,
+                                   .icap_http_headers = true,
+                                   .workers = 4};
 }
 
 static inline void rigged_open(struct rigged *r)
@@ -50,7 +54,7 @@ static inline void rigged_open(struct rigged *r)
     ck_assert_msg(r->type->open(&r->conf, &r->state, &info, &why) == ERR_OK, "%s", why.text);
     ck_assert(strstr(info.version, "not asked yet") != NULL);
     ck_assert(r->type->worker_start(r->state, "/nonexistent", &why) == ERR_OK);
-    if (r->type->file_base(&r->conf))
+    if (r->type->file_base && r->type->file_base(&r->conf))
         r->type->take_directory(r->state, r->dir, NULL);
 }
 

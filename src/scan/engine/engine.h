@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The interface of an engine inside postern-scan. Blocking code, one job at a time per worker. engine.c is the list of
  * built engines; database.h what is in a signature directory; clamav.c libclamav; clamd.c its daemon, kaspersky.c
- * Kaspersky's, fsecure.c F-Secure's, symantec.c Symantec's, over link.h, with their grammars in *_reply.h; csapi.c
- * scanner programs that the host runs (scanner_protocol.h, csapi_code.def); fake.c the test engine, which misbehaves as
- * a message orders it to.
+ * Kaspersky's, fsecure.c F-Secure's, symantec.c Symantec's, icap.c any ICAP server, over link.h, with their grammars in
+ * *_reply.h; csapi.c scanner programs that the host runs (scanner_protocol.h, csapi_code.def); fake.c the test engine,
+ * which misbehaves as a message orders it to.
  *
  * Life: `open` once in the broker (loads databases; nothing of a message is near), then fork; `worker_start` once in
  * each worker before it locks itself in; then `scan` for each job. A `scan` that crashes, hangs or lies costs one
@@ -79,6 +79,7 @@ extern const struct engine_type engine_clamav;
 extern const struct engine_type engine_clamd; /* class clamav with a daemon */
 extern const struct engine_type engine_kaspersky;
 extern const struct engine_type engine_fsecure;
+extern const struct engine_type engine_icap;
 extern const struct engine_type engine_csapi;
 extern const struct engine_type engine_symantec; /* class csapi with a daemon */
 #ifdef POSTERN_TEST_ENGINE

@@ -180,7 +180,7 @@ START_TEST(pools_are_found_in_any_case_and_each_used_one_is_listed_once)
     struct fixture f;
     load(&f,
          "ThreadPool \"Slow\" { backlog = 7 stack_size = 16M } ThreadPool \"unused\" { }\n"
-         "antivirus { clamav \"a\" { pool = slow } clamav \"b\" { pool = io } clamav \"c\" { pool = SLOW } icap { "
+         "antivirus { clamav \"a\" { pool = slow } clamav \"b\" { pool = io } clamav \"c\" { pool = SLOW } eleven { "
          "pool = cpu } }",
          2);
     static const char *const pools[] = {"Slow", "IO", "Slow", "CPU"};
@@ -381,6 +381,16 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { kaspersky { daemon_is_remote = on protocol = icap } }", "error |aveserver, http, rest"},
         {"antivirus { kaspersky { daemon_is_remote = on paranoid = on } }", "warning |paranoid|no effect"},
         {"antivirus { kaspersky { daemon_is_remote = on ignore_signatures = ( A ) } }", "error |behind A would pass"},
+        {"antivirus { icap { daemon = ( a b c d e f g h i ) } }", "error |daemon|at most 8 servers"},
+        {"antivirus { icap { service = \"a b\" } }", "error |service = \"a b\"|without blanks"},
+        {"antivirus { icap { service = \"icap://h/avscan\" } }", "error |service|stands behind icap://host:port/"},
+        {"antivirus { icap { service = /avscan } }", "error |service|stands behind icap://host:port/"},
+        {"antivirus { icap { mode = options } }", "error |mode = options|respmod, reqmod"},
+        {"antivirus { icap { preview = 100K } }", "error |preview = 100K|between 0 and"},
+        {"antivirus { icap { echo_is_clean = on } }", "warning |echo_is_clean|does not answer 204"},
+        {"antivirus { icap { paranoid = on } }", "warning |paranoid|no effect"},
+        {"antivirus { icap { ignore_signatures = ( A ) } }", "error |behind A would pass"},
+        {"antivirus { icap { file_base = /var/tmp } }", "warning |file_base|reads no files"},
         {"antivirus { clamav { mime_decompose = on } }", "warning |mime_decompose|no effect"},
         {"antivirus { clamav { paranoid = on } }", "warning |paranoid|no effect"},
         {"antivirus { clamav { use_wire_rep = on } }", "warning |use_wire_rep|un-stuffed"},
