@@ -9,35 +9,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char default_program[] = "postern-avscan";
-
-/* postern-avscan from the directory where we lie. */
-static bool default_path(char path[PATH_MAX])
+/* The program of engine E's scanners beside us; NULL: it has none. */
+static const char *default_program(const struct framework_engine *e)
 {
-    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - sizeof(default_program));
+    if (e->built && strcmp(e->type, command_class.name) == 0)
+        return "postern-runner";
+    return e->built && strcmp(e->type, csapi_class.name) == 0 && e->conf->daemon.count == 0 ? "postern-avscan" : NULL;
+}
+
+/* NAME in the directory where we lie. */
+static bool default_path(const char *name, char path[PATH_MAX])
+{
+    size_t size = strlen(name) + 1;
+    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - size);
     char *slash = len > 0 ? memrchr(path, '/', (size_t)len) : NULL;
     if (!slash)
         return false;
-    memcpy(slash + 1, default_program, sizeof(default_program));
+    memcpy(slash + 1, name, size);
     return true;
-}
-
-static bool has_scanner(const struct framework_engine *e)
-{
-    return e->built && strcmp(e->type, csapi_class.name) == 0 && e->conf->daemon.count == 0;
 }
 
 void scanner_files_open(struct scanner_files *f, const struct framework *fw)
 {
     for (size_t i = 0; i < LIMIT_ENGINES; i++) {
         f->program[i] = f->log[i] = -1;
-        if (i >= fw->engine_count || !has_scanner(&fw->engines[i]))
+        const char *name = i < fw->engine_count ? default_program(&fw->engines[i]) : NULL;
+        if (!name)
             continue;
         const struct scanner_conf *c = &fw->engines[i].conf->scanner;
         char path[PATH_MAX];
         if (c->path)
             f->program[i] = open(c->path, O_PATH | O_CLOEXEC);
-        else if (default_path(path))
+        else if (default_path(name, path))
             f->program[i] = open(path, O_PATH | O_CLOEXEC);
         mode_t old = umask(027);
         if (c->log)

@@ -52,6 +52,14 @@ struct scanner_conf {
     int program_fd, log_fd;
 };
 
+enum { COMMAND_RUNNERS = 4 /* where max_concurrency is not given */, COMMAND_LIST = 64 };
+/* What command says of its program. */
+struct command_conf {
+    struct conf_list argv; /* an argument "%s" is the message's path; without one the message is its standard input */
+    struct conf_list clean_codes, infected_codes, unscannable_codes;
+    struct conf_list virus_pattern, readable;
+};
+
 /* Options common to every engine (momentum.md E2), as its stanza gives them. Shared with the scan host. */
 struct engine_conf {
     bool enabled;
@@ -96,6 +104,7 @@ struct engine_conf {
     int64_t database_settle_ms;  /* once it has been quiet for so long */
     int64_t max_signature_loss;  /* percent of the old one's that a new database may lack; 100: any */
     struct scanner_conf scanner; /* csapi's own */
+    struct command_conf command;
 };
 
 /* How a pool changes from one generation of its scan host to the next. */

@@ -177,6 +177,26 @@ static const struct directive icap_rows[] = {
     SUSPICIOUS_ROW("infected"),
 };
 
+static const struct directive command_rows[] = {
+#include "scan/stanza_common.def"
+    OPTION(conf.command.argv, "argv", LIST, NULL, 0, 0,
+           "the program and its arguments, run once for each message, without a shell: ( /usr/bin/clamscan "
+           "\"--no-summary\" \"%s\" ); an argument %s becomes the path of the message; without one the message is its "
+           "standard input"),
+    OPTION(conf.command.clean_codes, "clean_codes", LIST, "0", 0, 0,
+           "exit codes that mean clean; one that no list holds is trouble"),
+    OPTION(conf.command.infected_codes, "infected_codes", LIST, "1", 0, 0, "exit codes that mean infected"),
+    OPTION(conf.command.unscannable_codes, "unscannable_codes", LIST, NULL, 0, 0,
+           "exit codes that mean that it could not look at all of the message (reason unsupported)"),
+    OPTION(conf.command.virus_pattern, "virus_pattern", LIST, NULL, 0, 0,
+           "forms of a line of its output that names a virus: %v is the name, * any text: \"*: %v FOUND\"; such a line "
+           "counts whatever the exit code is"),
+    OPTION(conf.command.readable, "readable", LIST, NULL, 0, 0,
+           "directories and files, such as its signatures, that it may read beside the system's libraries"),
+    OPTION(conf.max_filesize, "max_filesize", SIZE, "100M", 1024, 2147483647,
+           "octets of a message that it is given; a larger one is unscannable"),
+};
+
 static const struct directive common_rows[] = {
 #include "scan/stanza_common.def"
 };
@@ -209,7 +229,7 @@ ENGINE(
     "an engine that scans in processes of another program (postern-avscan), or asks Symantec Scan Engine where daemon "
     "is set");
 ENGINE(icap_class, "icap", NULL, icap_rows, false, "an engine that asks an ICAP server");
-ENGINE(command_class, "command", NULL, common_rows, true, "an engine that runs a program (not built yet)");
+ENGINE(command_class, "command", NULL, command_rows, false, "an engine that runs a scanner's command line");
 ENGINE(plugin_class, "plugin", NULL, common_rows, true, "an engine in a vendor's plug-in (not built yet)");
 ENGINE(brightmail_class, "brightmail", "validate/brightmail", common_rows, true, "Brightmail (not built yet)");
 ENGINE(beik_class, "beik", "validate/beik", common_rows, true, "the Brightmail engine kit (not built yet)");

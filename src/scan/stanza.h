@@ -71,6 +71,8 @@ void stanza_check_file_daemon(const struct conf_scope *scope, const struct engin
                               struct problems *problems);
 /* Of an enabled csapi engine: what its common options do not cover. */
 void stanza_check_csapi(const struct conf_scope *scope, const struct engine_stanza *values, struct problems *problems);
+/* Of an enabled command engine, likewise. */
+void stanza_check_command(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems);
 /* OPTION is written in SCOPE or around it. */
 bool stanza_is_given(const struct conf_scope *scope, const char *option);
 

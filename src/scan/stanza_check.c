@@ -305,6 +305,10 @@ static void check_built_engine(const struct conf_scope *scope, const struct engi
         stanza_check_csapi(scope, values, problems);
         return;
     }
+    if (scope->class == &command_class) {
+        stanza_check_command(scope, &values->conf, problems);
+        return;
+    }
     if (!stanza_engine_connects(scope)) {
         warn_weaker_cage(scope, problems);
         return;

@@ -27,6 +27,7 @@ MAY_INCLUDE = {
     "scan": ["base/", "sys/", "io/", "conf/directive.h"],
     "scan/engine": ["base/", "sys/", "conf/", "digest/", "io/loop.h", "io/deadline.h", "scan/"],
     "scan/host": ["base/", "sys/", "conf/", "digest/", "io/loop.h", "io/deadline.h", "scan/", "scan/engine/"],
+    "runner": ["base/", "sys/", "scan/", "scan/engine/", "scan/host/"],
     "avscan": ["base/", "sys/", "conf/", "scan/", "scan/engine/", "scan/host/"],
     "proxy": ["base/", "conf/", "smtp/", "policy/", "sys/", "io/", "digest/", "tls/", "dns/", "spool/", "scan/"],
     "daemon": ["base/", "conf/", "smtp/", "policy/", "sys/", "io/", "digest/", "tls/", "dns/", "spool/", "scan/",
