@@ -60,7 +60,7 @@ static bool place(int fd, int where, int flags)
     return fd == where ? fcntl(fd, F_SETFD, flags) == 0 : dup3(fd, where, flags == FD_CLOEXEC ? O_CLOEXEC : 0) == where;
 }
 
-static _Noreturn void become(const struct runner *r, int input, int output, int status, uint64_t time_ms)
+static _Noreturn void become(const struct runner *r, int input, int output, int status, pid_t parent, uint64_t time_ms)
 {
     static const int keep[] = {0, 1, 2, PROGRAM_FD, STATUS_FD};
     const char *argv[RUNNER_ARGUMENTS + 1];
@@ -84,6 +84,8 @@ static _Noreturn void become(const struct runner *r, int input, int output, int 
     signal(SIGPIPE, SIG_DFL);
     if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         give_up("a process of its own", strerror(errno));
+    if (getppid() != parent) /* it ended before the line above */
+        _exit(EXIT_FAILURE);
     if (syscall(SYS_setrlimit, RLIMIT_CPU, &cpu) != 0) /* glibc's is prlimit64 */
         give_up("limit of CPU time", strerror(errno));
     const struct sandbox_exec box = {.temp = r->temp,
@@ -154,9 +156,9 @@ static int start(const struct runner *r, int input, int output, uint64_t time_ms
     why[0] = '\0';
     if (pipe2(status, O_CLOEXEC) != 0)
         return -1;
-    pid_t pid = fork();
+    pid_t self = getpid(), pid = fork();
     if (pid == 0)
-        become(r, input, output, status[1], time_ms);
+        become(r, input, output, status[1], self, time_ms);
     close(status[1]);
     ssize_t n = pid > 0 ? read(status[0], why, why_size - 1) : 0; /* ends when the program is executed */
     why[n > 0 ? n : 0] = '\0';

@@ -187,7 +187,8 @@ static void attack(const char *order)
     if (is(order, "write", &argument))
         try_open(argument, O_WRONLY | O_CREAT | O_CLOEXEC);
     if (is(order, "socket", &argument)) {
-        if (socket(AF_INET, SOCK_STREAM, 0) < 0)
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        if (fd < 0)
             failed("socket");
         found("Escaped.socket");
     }

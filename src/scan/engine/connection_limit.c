@@ -12,9 +12,10 @@ struct connection_limit {
 
 struct connection_limit *connection_limit_new(void)
 {
-    void *shared =
-        mmap(NULL, sizeof(struct connection_limit), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return shared == MAP_FAILED ? NULL : shared; /* all zero: no limits, all free */
+    struct connection_limit *l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (l == MAP_FAILED)
+        return NULL;
+    return l; /* all zero: no limits, all free */
 }
 
 void connection_limit_free(struct connection_limit *l)
