@@ -103,7 +103,7 @@ static void check_scanner(const struct framework_engine *engine, const char *who
     char path[PATH_MAX];
     struct stat st;
     const char *what = NULL;
-    if (!scanner_files_program(&engine->conf->scanner, path))
+    if (!scanner_files_program(engine, path))
         return;
     if (stat(path, &st) != 0)
         what = strerror(errno);

@@ -68,13 +68,15 @@ bool stanza_all(const struct conf_scope *global);
 void stanza_check_scan(const struct conf_scope *scope, struct problems *problems);
 void stanza_check_pool(const struct conf_scope *scope, struct problems *problems);
 void stanza_check_engine(const struct conf_scope *scope, struct problems *problems);
-/* stanza_daemon.c: what is particular to kaspersky and fsecure. */
+/* stanza_daemon.c: what is particular to kaspersky, fsecure and icap. */
 void stanza_check_file_daemon(const struct conf_scope *scope, const struct engine_conf *conf,
                               struct problems *problems);
 /* Of an enabled csapi engine: what its common options do not cover. */
 void stanza_check_csapi(const struct conf_scope *scope, const struct engine_stanza *values, struct problems *problems);
 /* Of an enabled plug-in: its library, its cage, and that nobody shares its host. */
 void stanza_check_plugin(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems);
+/* Of an enabled command engine, likewise. */
+void stanza_check_command(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems);
 /* OPTION is written in SCOPE or around it. */
 bool stanza_is_given(const struct conf_scope *scope, const char *option);
 

@@ -324,6 +324,10 @@ static void check_built_engine(const struct conf_scope *scope, const struct engi
         stanza_check_plugin(scope, &values->conf, problems);
         return;
     }
+    if (scope->class == &command_class) {
+        stanza_check_command(scope, &values->conf, problems);
+        return;
+    }
     if (!stanza_engine_connects(scope)) {
         warn_weaker_cage(scope, problems);
         return;

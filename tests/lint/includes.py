@@ -29,6 +29,7 @@ MAY_INCLUDE = {
     "scan/engine": ["base/", "sys/", "conf/", "digest/", "io/loop.h", "io/deadline.h", "scan/"],
     "scan/host": ["base/", "sys/", "conf/", "digest/", "io/loop.h", "io/deadline.h", "mime/", "scan/", "scan/engine/"],
     "plugin": ["base/", "scan/engine/"],
+    "runner": ["base/", "sys/", "scan/", "scan/engine/", "scan/host/"],
     "avscan": ["base/", "sys/", "conf/", "scan/", "scan/engine/", "scan/host/"],
     "proxy": ["base/", "conf/", "smtp/", "policy/", "sys/", "io/", "digest/", "tls/", "dns/", "spool/", "scan/"],
     "daemon": ["base/", "conf/", "smtp/", "policy/", "sys/", "io/", "digest/", "tls/", "dns/", "spool/", "scan/",

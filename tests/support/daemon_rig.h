@@ -39,7 +39,11 @@ static inline void rigged_listen(struct rigged *r, const struct engine_type *typ
                                    .max_recursion = 5,
                                    .file_base = "/tmp",
                                    .scan_flags = "bPQRSTUW",
-                                   .netscan_command = "NETSCAN"};
+                                   .netscan_command = "NETSCAN",
+                                   .icap_service = "avscan",
+                                   .icap_preview = 65536,
+                                   .icap_http_headers = true,
+                                   .workers = 4};
 }
 
 static inline void rigged_open(struct rigged *r)

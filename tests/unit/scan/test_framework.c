@@ -180,7 +180,7 @@ START_TEST(pools_are_found_in_any_case_and_each_used_one_is_listed_once)
     struct fixture f;
     load(&f,
          "ThreadPool \"Slow\" { backlog = 7 stack_size = 16M } ThreadPool \"unused\" { }\n"
-         "antivirus { clamav \"a\" { pool = slow } clamav \"b\" { pool = io } clamav \"c\" { pool = SLOW } icap { "
+         "antivirus { clamav \"a\" { pool = slow } clamav \"b\" { pool = io } clamav \"c\" { pool = SLOW } eleven { "
          "pool = cpu } }",
          4);
     static const char *const pools[] = {"Slow", "IO", "Slow", "CPU"};
@@ -381,6 +381,31 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { kaspersky { daemon_is_remote = on protocol = icap } }", "error |aveserver, http, rest"},
         {"antivirus { kaspersky { daemon_is_remote = on paranoid = on } }", "warning |paranoid|no effect"},
         {"antivirus { kaspersky { daemon_is_remote = on ignore_signatures = ( A ) } }", "error |behind A would pass"},
+        {"antivirus { icap { daemon = ( a b c d e f g h i ) } }", "error |daemon|at most 8 servers"},
+        {"antivirus { icap { service = \"a b\" } }", "error |service = \"a b\"|without blanks"},
+        {"antivirus { icap { service = \"icap://h/avscan\" } }", "error |service|stands behind icap://host:port/"},
+        {"antivirus { icap { service = /avscan } }", "error |service|stands behind icap://host:port/"},
+        {"antivirus { icap { mode = options } }", "error |mode = options|respmod, reqmod"},
+        {"antivirus { icap { preview = 100K } }", "error |preview = 100K|between 0 and"},
+        {"antivirus { icap { echo_is_clean = on } }", "warning |echo_is_clean|does not answer 204"},
+        {"antivirus { icap { paranoid = on } }", "warning |paranoid|no effect"},
+        {"antivirus { icap { ignore_signatures = ( A ) } }", "error |behind A would pass"},
+        {"antivirus { icap { file_base = /var/tmp } }", "warning |file_base|reads no files"},
+        {"antivirus { command { } }", "error |argv is needed"},
+        {"antivirus { command { argv = ( clamscan \"%s\" ) } }", "error |clamscan: expected the absolute path"},
+        {"antivirus { command { argv = ( /bin/sh \"--file=%s\" ) } }", "error |--file=%s: %s must be an argument"},
+        {"antivirus { command { argv = ( /bin/sh \"%s\" \"%s\" ) } }", "error |%s stands in it 2 times"},
+        {"antivirus { command { argv = /nowhere/scan } }", "warning |/nowhere/scan: there is no such program"},
+        {"antivirus { command { argv = /bin/sh clean_codes = ( 0 256 ) } }", "error |256: expected exit codes from 0"},
+        {"antivirus { command { argv = /bin/sh clean_codes = ( 0 1 ) } }", "error |1 stands in clean_codes too"},
+        {"antivirus { command { argv = /bin/sh unscannable_codes = ( 9 9 ) } }",
+         "error |9 stands in unscannable_codes"},
+        {"antivirus { command { argv = /bin/sh virus_pattern = \"FOUND\" } }", "error |FOUND|expected one %v"},
+        {"antivirus { command { argv = /bin/sh virus_pattern = \"*%v*\" } }", "error |fits every line"},
+        {"antivirus { command { argv = /bin/sh readable = tmp } }", "error |tmp: expected an absolute path"},
+        {"antivirus { command { argv = /bin/sh readable = / } }", "warning |may read whatever its user may"},
+        {"antivirus { command { argv = /bin/sh ignore_signatures = ( A ) } }", "error |behind A would pass"},
+        {"antivirus { command { argv = /bin/sh paranoid = on } }", "warning |paranoid|no effect"},
         {"antivirus { clamav { mime_decompose = on } }", "warning |mime_decompose|no effect"},
         {"antivirus { clamav { paranoid = on } }", "warning |paranoid|no effect"},
         {"antivirus { clamav { use_wire_rep = on } }", "warning |use_wire_rep|un-stuffed"},
