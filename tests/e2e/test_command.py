@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The engine command: a scanner program run once for each message, one that misbehaves in every way, and the real clamscan."""
+"""The engine command: a scanner program run once for each message, one that misbehaves in every way (C14), and the real clamscan."""
 import hashlib
 import os
 import shutil

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Scanning with an ICAP server: an emulated one that speaks as several vendors' do and misbehaves in every way, and the real c-icap."""
+"""Scanning with an ICAP server: an emulated one that speaks as several vendors' do and misbehaves in every way (C16), and the real
+c-icap."""
 import threading
 
 import pytest

@@ -69,7 +69,7 @@ START_TEST(a_third_partys_module_of_the_original_is_a_plugin)
     load(&f,
          "Validate validate/antivirus antivirus { }\nValidate validate/av_kaspersky kaspersky passive { }\n"
          "Validate validate/av_acme acme passive { library = /v.so }\n"
-         "Validate validate/av_f-other f-other { library = /v.so action = pass }",
+         "Validate validate/av_f-other f-other { library = /v.so action = quarantine }",
          0);
     ck_assert_uint_eq(f.fw.engine_count, 1);
     ck_assert_str_eq(f.fw.engines[0].type, "plugin");

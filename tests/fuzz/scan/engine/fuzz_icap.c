@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What an ICAP server answers, as hostile input: the head line by line, an enclosed HTTP header, what it comes to. The
- * first octet says how the request went. Whatever it is, the verdict is well-formed; clean is only 204 or 200, for a
- * message that the server had whole, and where no line begins with a word that speaks against it; and what follows a
- * find, or is missing behind it, does not undo it. */
+/* What an ICAP server answers, as hostile input (C16): the head line by line, an enclosed HTTP header, what it comes
+ * to. The first octet says how the request went. Whatever it is, the verdict is well-formed; clean is only 204 or 200,
+ * for a message that the server had whole, and where no line begins with a word that speaks against it; and what
+ * follows a find, or is missing behind it, does not undo it. */
 #include "fuzz/fuzz.h"
 #include "scan/engine/icap_reply.h"
 
