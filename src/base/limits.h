@@ -47,4 +47,18 @@
 #define LIMIT_DICT_KEY     160
 #define LIMIT_DICT_VALUE   1024
 
+/* Structure of one message: beyond these no person or mail program wrote it, and parsers that allocate or descend for each
+ * of them (GMime does) must not see it. Headers, parameters and field: libclamav stops at 1,024, 256 and 256 KiB; the
+ * longest real fields are recipient lists of some 10 KiB. Groups and depth: GMime's parsers recurse for them. */
+#define LIMIT_MIME_HEADERS    1024
+#define LIMIT_MIME_FIELD      65536
+#define LIMIT_MIME_PARAMETERS 256
+#define LIMIT_MIME_GROUPS     100
+#define LIMIT_MIME_DEPTH      100
+/* Parts of one message, in all readings: a digest of a busy list has some hundreds. */
+#define LIMIT_MIME_PARTS 8192
+/* Encoded messages within encoded messages: quoted-printable ones do not even grow, so each level costs as much as the
+ * whole. */
+#define LIMIT_MIME_DECODINGS 12
+
 #endif

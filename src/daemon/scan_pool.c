@@ -161,7 +161,7 @@ static void log_reload_failed(const struct scan_pool *p, unsigned generation, bo
 
 /* The channels between the host that serves and the edge, if both run: whichever was started last calls this. A host
  * that waits for its start gets its ends then; meanwhile messages wait in the sockets. */
-void scan_pool_connect(struct scan_pool *p)
+static void connect_edge(struct scan_pool *p, enum role_message type)
 {
     struct scan_host *h = p->serving;
     bool reachable = child_is_running(&h->child) || h->phase == HOST_WAITING;
@@ -178,9 +178,14 @@ void scan_pool_connect(struct scan_pool *p)
             child_kill(&h->child);
             return;
         }
-        child_send_channel(&h->child, p->index, i, h->generation, pair[0]);
-        child_send_channel(p->shared->edge, p->index, i, h->generation, pair[1]);
+        child_send_channel(&h->child, ROLE_CHANNEL, p->index, i, h->generation, pair[0]);
+        child_send_channel(p->shared->edge, type, p->index, i, h->generation, pair[1]);
     }
+}
+
+void scan_pool_connect(struct scan_pool *p)
+{
+    connect_edge(p, ROLE_CHANNEL);
 }
 
 /* ---- start ---- */
@@ -346,7 +351,7 @@ static void take_over(struct scan_pool *p, struct scan_host *next)
     deadline_clear(&p->limit);
     p->serving = next;
     next->phase = HOST_SERVING;
-    scan_pool_connect(p);
+    connect_edge(p, ROLE_SUCCESSOR);
     log_reload_done(p, next, old);
     p->reload_us = 0;
     if (p->waiting == TRIGGER_CHANGE) /* the new one has looked itself, before it loaded */

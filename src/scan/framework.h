@@ -35,6 +35,8 @@ enum { KASPERSKY_AVESERVER, KASPERSKY_HTTP, KASPERSKY_REST };
 enum { SUSPICIOUS_INFECTED, SUSPICIOUS_UNSCANNABLE };
 enum { NETSCAN_LENGTH, NETSCAN_DOT, NETSCAN_CHUNK };
 enum { GOAHEAD_AUTO, GOAHEAD_YES, GOAHEAD_NO };
+/* Words of icap's option mode. */
+enum { ICAP_MODE_RESPMOD, ICAP_MODE_REQMOD };
 
 /* What csapi means by a limit of 0. */
 enum { SCANNER_FILE_SIZE = 104857600, SCANNER_CUMULATIVE_SIZE = 209715200 };
@@ -61,6 +63,14 @@ struct plugin_conf {
     int sandbox; /* PLUGIN_SANDBOX_ */
     struct conf_list allow_ports, allow_read;
     bool allow_unix_sockets, allow_executable_memory;
+};
+
+enum { COMMAND_RUNNERS = 4 /* where max_concurrency is not given */, COMMAND_LIST = 64 };
+/* What command says of its program. */
+struct command_conf {
+    struct conf_list argv; /* an argument "%s" is the message's path; without one the message is its standard input */
+    struct conf_list clean_codes, infected_codes, unscannable_codes;
+    struct conf_list virus_pattern, readable;
 };
 
 /* Options common to every engine (momentum.md E2), as its stanza gives them. Shared with the scan host. */
@@ -97,11 +107,18 @@ struct engine_conf {
     int protocol, suspicious, netscan_framing, netscan_goahead;
     const char *scan_flags, *netscan_command;
     bool riskware;
+    /* icap's own */
+    const char *icap_service;
+    int icap_mode;        /* ICAP_MODE_ */
+    int64_t icap_preview; /* octets at most; 0: none */
+    bool icap_http_headers, icap_echo_is_clean;
+    unsigned workers;            /* no option: of its pool, where the host says so; 0: unknown */
     bool database_watch;         /* load again when the database changed */
     int64_t database_settle_ms;  /* once it has been quiet for so long */
     int64_t max_signature_loss;  /* percent of the old one's that a new database may lack; 100: any */
     struct scanner_conf scanner; /* csapi's own */
     struct plugin_conf plugin;   /* plugin's own */
+    struct command_conf command;
 };
 
 /* How a pool changes from one generation of its scan host to the next. */

@@ -200,6 +200,50 @@ static const struct directive csapi_rows[] = {
            "with a daemon: octets of a message that it is given; a larger one is unscannable"),
 };
 
+static const char *const icap_mode_words[] = {"respmod", "reqmod", NULL};
+
+static const struct directive icap_rows[] = {
+#include "scan/stanza_common.def"
+    DAEMON_ROW("127.0.0.1:1344", "the ICAP server: host:port, port 1344 where none is given, or the path of its unix "
+                                 "socket; of several in a list the first that answers is asked"),
+    DAEMON_CONNECT_ROW,
+    DAEMON_SIZE_ROW,
+    OPTION(conf.icap_service, "service", STRING, "avscan", 1, 256,
+           "name of the service: what stands behind icap://host:port/, arguments included (virus_scan, respmod, "
+           "srv_clamav, SYMCScanResp-AV, avscan?sizelimit=off)"),
+    WORDS_ROW(conf.icap_mode, "mode", "respmod", icap_mode_words,
+              "the message travels as the answer to a request (respmod), or as a request (reqmod)"),
+    OPTION(conf.icap_preview, "preview", SIZE, "64K", 0, 65536,
+           "octets of a message that go first where the server wants to see some first, at most as many as it asks "
+           "for; 0: always the whole message at once"),
+    OPTION(conf.icap_http_headers, "http_headers", BOOL, "true", 0, 0,
+           "an HTTP header is made up around the message, as most servers expect; false: the message goes alone"),
+    OPTION(conf.icap_echo_is_clean, "echo_is_clean", BOOL, "false", 0, 0,
+           "only for servers that cannot answer 204: true: a message that comes back unmodified is clean; false: it "
+           "is unscannable, as servers send back likewise what they have not scanned"),
+    SUSPICIOUS_ROW("infected"),
+};
+
+static const struct directive command_rows[] = {
+#include "scan/stanza_common.def"
+    OPTION(conf.command.argv, "argv", LIST, NULL, 0, 0,
+           "the program and its arguments, run once for each message, without a shell: ( /usr/bin/clamscan "
+           "\"--no-summary\" \"%s\" ); an argument %s becomes the path of the message; without one the message is its "
+           "standard input"),
+    OPTION(conf.command.clean_codes, "clean_codes", LIST, "0", 0, 0,
+           "exit codes that mean clean; one that no list holds is trouble"),
+    OPTION(conf.command.infected_codes, "infected_codes", LIST, "1", 0, 0, "exit codes that mean infected"),
+    OPTION(conf.command.unscannable_codes, "unscannable_codes", LIST, NULL, 0, 0,
+           "exit codes that mean that it could not look at all of the message (reason unsupported)"),
+    OPTION(conf.command.virus_pattern, "virus_pattern", LIST, NULL, 0, 0,
+           "forms of a line of its output that names a virus: %v is the name, * any text: \"*: %v FOUND\"; such a line "
+           "counts whatever the exit code is"),
+    OPTION(conf.command.readable, "readable", LIST, NULL, 0, 0,
+           "directories and files, such as its signatures, that it may read beside the system's libraries"),
+    OPTION(conf.max_filesize, "max_filesize", SIZE, "100M", 1024, 2147483647,
+           "octets of a message that it is given; a larger one is unscannable"),
+};
+
 static const struct directive common_rows[] = {
 #include "scan/stanza_common.def"
 };
@@ -231,8 +275,8 @@ ENGINE(
     csapi_class, "csapi", "validate/csapi", csapi_rows, false,
     "an engine that scans in processes of another program (postern-avscan), or asks Symantec Scan Engine where daemon "
     "is set");
-ENGINE(icap_class, "icap", NULL, common_rows, true, "an engine that asks an ICAP server (not built yet)");
-ENGINE(command_class, "command", NULL, common_rows, true, "an engine that runs a program (not built yet)");
+ENGINE(icap_class, "icap", NULL, icap_rows, false, "an engine that asks an ICAP server");
+ENGINE(command_class, "command", NULL, command_rows, false, "an engine that runs a scanner's command line");
 ENGINE(plugin_class, "plugin", "validate/av_*", plugin_rows, false,
        "a vendor's engine in a shared library, in a scan host of its own");
 ENGINE(brightmail_class, "brightmail", "validate/brightmail", common_rows, true, "Brightmail (not built yet)");

@@ -25,6 +25,11 @@ const char *stanza_engine_name(const struct conf_scope *engine)
     return engine->name ? engine->name : engine->class->name;
 }
 
+const char *stanza_engine_stem(const struct conf_scope *engine)
+{
+    return engine->class == &plugin_class ? stanza_engine_name(engine) : engine->class->name;
+}
+
 bool stanza_engine_enabled(const struct conf_scope *engine)
 {
     const struct engine_stanza *values = engine->values;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The interface of an engine inside postern-scan. Blocking code, one job at a time per worker. engine.c is the list of
  * built engines; database.h what is in a signature directory; clamav.c libclamav; clamd.c its daemon, kaspersky.c
- * Kaspersky's, fsecure.c F-Secure's, symantec.c Symantec's, over link.h, with their grammars in *_reply.h; csapi.c
- * scanner programs that the host runs (scanner_protocol.h, csapi_code.def); fake.c the test engine, which misbehaves as
- * a message orders it to.
+ * Kaspersky's, fsecure.c F-Secure's, symantec.c Symantec's, icap.c any ICAP server, over link.h, with their grammars in
+ * *_reply.h; csapi.c scanner programs that the host runs (scanner_protocol.h, csapi_code.def), command.c any scanner by
+ * its command line; fake.c the test engine, which misbehaves as a message orders it to.
  *
  * Life: `open` once in the broker (loads databases; nothing of a message is near), then fork; `worker_start` once in
  * each worker before it locks itself in; then `scan` for each job. A `scan` that crashes, hangs or lies costs one
@@ -47,13 +47,16 @@ struct engine_needs {
 /* A program that does the scanning for an engine, in processes that the host starts and watches (scan/host/keeper.h).
  * It speaks scanner_protocol.h. All belongs to the engine's state. */
 struct engine_program {
-    int fd;                  /* O_PATH | O_CLOEXEC */
-    const char *path;        /* for people */
-    const char *const *argv; /* NULL-terminated */
-    const char *definitions; /* what it may read beside the system's libraries */
-    unsigned count;          /* processes, each with one scan at a time */
-    int log;                 /* open file for what it prints; -1: dropped */
-    uint64_t update_ms;      /* so often its definitions are looked at; 0: never */
+    int fd;                      /* O_PATH | O_CLOEXEC */
+    const char *path;            /* for people */
+    const char *const *argv;     /* NULL-terminated */
+    const char *definitions;     /* what it may read beside the system's libraries; NULL: nothing */
+    const char *const *readable; /* and this */
+    size_t readable_count;
+    const char *launch; /* the one program that it may start; NULL: none */
+    unsigned count;     /* processes, each with one scan at a time */
+    int log;            /* open file for what it prints; -1: dropped */
+    uint64_t update_ms; /* so often its definitions are looked at; 0: never */
 };
 
 struct engine_type {
@@ -99,7 +102,9 @@ extern const struct engine_type engine_clamav;
 extern const struct engine_type engine_clamd; /* class clamav with a daemon */
 extern const struct engine_type engine_kaspersky;
 extern const struct engine_type engine_fsecure;
+extern const struct engine_type engine_icap;
 extern const struct engine_type engine_csapi;
+extern const struct engine_type engine_command;
 extern const struct engine_type engine_symantec; /* class csapi with a daemon */
 extern const struct engine_type engine_plugin;   /* in the program postern-plugin only */
 #ifdef POSTERN_TEST_ENGINE

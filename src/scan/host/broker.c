@@ -401,6 +401,7 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
     struct errtext why = {.text = "this version cannot run engines of that type"};
     const struct scan_host_scanner *scanners = b->options->scanners;
     e->values = *conf->conf;
+    e->values.workers = (unsigned)b->pool->conf.concurrency;
     if (scanners) {
         e->values.scanner.program_fd = scanners[conf - b->options->framework->engines].program;
         e->values.scanner.log_fd = scanners[conf - b->options->framework->engines].log;

@@ -267,6 +267,8 @@ static void mourn(struct worker *w, const siginfo_t *info)
     pool_describe_end(info, how, sizeof(how));
     worker_log(w, LOG_WORKER_EXIT, w->state == WORKER_STARTING ? "died at birth" : "crash", how);
     struct job *j = w->job;
+    if (info->si_code != CLD_EXITED && info->si_status == SIGSYS)
+        figures_count(w->broker, POOL_VIOLATIONS, 1);
     if (!j)
         return;
     bool cpu = info->si_code != CLD_EXITED && info->si_status == SIGXCPU;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -187,7 +188,23 @@ static const struct jail_call exec_calls[] = {
     JAIL_CALL_EQ(SYS_ioctl, 1, TCGETS),
 };
 
-static enum err set_limits(const struct sandbox_limits *l, struct errtext *why)
+/* For a program whose work is to start another one: a process, the cage that this one closes behind itself (the calls
+ * above), the program, its end. Which program is Landlock's business. abort(3) of a child is not about our own pid. */
+static const struct jail_call launch_calls[] = {
+    ANY(clone),
+    JAIL_CALL_EQ(SYS_execveat, 4, AT_EMPTY_PATH),
+    ANY(waitid),
+    ANY(wait4),
+    JAIL_CALL_EQ(SYS_kill, 1, SIGKILL),
+    ANY(tgkill),
+    ANY(setpgid),
+    {434, {{JAIL_ANY, 0, 0}}}, /* pidfd_open */
+    {436, {{JAIL_ANY, 0, 0}}}, /* close_range */
+    JAIL_CALL_EQ(SYS_prctl, 0, PR_SET_PDEATHSIG),
+};
+
+/* SINGLE: of this user no other process may be made. */
+static enum err set_limits(const struct sandbox_limits *l, bool single, struct errtext *why)
 {
     const struct {
         int resource;
@@ -197,14 +214,15 @@ static enum err set_limits(const struct sandbox_limits *l, struct errtext *why)
 #ifndef POSTERN_SANITIZED /* AddressSanitizer reserves terabytes of address space */
         {RLIMIT_AS, l->memory, "address space"},
 #endif
-        {RLIMIT_STACK, l->stack, "stack"},       {RLIMIT_FSIZE, l->temp, "file size"},
+        {RLIMIT_STACK, l->stack, "stack"},
+        {RLIMIT_FSIZE, l->temp, "file size"},
 #ifndef POSTERN_VALGRIND /* which keeps this limit to itself and refuses to lower it */
         {RLIMIT_NOFILE, 256, "descriptors"},
 #endif
-        {RLIMIT_NPROC, 1, "processes"}, /* of this user: another one than this is refused */
         {RLIMIT_CORE, 0, "core files"},
+        {RLIMIT_NPROC, 1, "processes"}, /* the last one; of this user: another one than this is refused */
     };
-    for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(limits) - (single ? 0 : 1); i++)
         if (jail_rlimit(limits[i].resource, limits[i].value) != ERR_OK) {
             errtext_set(why, "limit of %s to %llu: %s", limits[i].name, (unsigned long long)limits[i].value,
                         strerror(errno));
@@ -230,6 +248,7 @@ static enum err install_filter(const struct jail_call *table, size_t table_count
 {
     struct jail_call calls[ARRAY_SIZE(common_calls) + FILTER_TABLE_MAX + 2 /* tgkill, EXTRA */];
     size_t count = 0;
+    bool any_tgkill = false;
     for (size_t i = 0; i < ARRAY_SIZE(common_calls); i++) {
         bool replaced = false;
         for (size_t k = 0; k < table_count; k++)
@@ -237,9 +256,12 @@ static enum err install_filter(const struct jail_call *table, size_t table_count
         if (!replaced)
             calls[count++] = common_calls[i];
     }
-    for (size_t i = 0; i < table_count; i++)
+    for (size_t i = 0; i < table_count; i++) {
+        any_tgkill = any_tgkill || table[i].number == SYS_tgkill;
         calls[count++] = table[i];
-    calls[count++] = (struct jail_call)JAIL_CALL_EQ(SYS_tgkill, 0, (uint64_t)getpid());
+    }
+    if (!any_tgkill)
+        calls[count++] = (struct jail_call)JAIL_CALL_EQ(SYS_tgkill, 0, (uint64_t)getpid());
     if (extra)
         calls[count++] = *extra;
     return jail_seccomp(calls, count);
@@ -271,7 +293,8 @@ static const struct jail_call vendor_socket_calls[] = {
     ANY(epoll_ctl),
     ANY(epoll_pwait),
 };
-_Static_assert(ARRAY_SIZE(net_calls) <= FILTER_TABLE_MAX && ARRAY_SIZE(exec_calls) <= FILTER_TABLE_MAX,
+_Static_assert(ARRAY_SIZE(net_calls) <= FILTER_TABLE_MAX &&
+                   ARRAY_SIZE(exec_calls) + ARRAY_SIZE(launch_calls) <= FILTER_TABLE_MAX,
                "a table longer than the filter has room for");
 enum {
     VENDOR_FAMILIES = 3,
@@ -328,7 +351,7 @@ static enum err add_readable(const struct sandbox_vendor *v, struct jail_path *p
 enum err sandbox_enter(const struct sandbox *box, struct sandbox_level *level, struct errtext *why)
 {
     *level = (struct sandbox_level){0};
-    if (set_limits(&box->limits, why) != ERR_OK)
+    if (set_limits(&box->limits, true, why) != ERR_OK)
         return ERR_IO;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* not to be traced by its own user, who may be the broker's too */
     struct jail_path paths[1 + SANDBOX_ALSO + SANDBOX_READ] = {{.path = box->temp, .write = true}};
@@ -373,6 +396,11 @@ static size_t exec_paths(const struct sandbox_exec *box, const char *program, st
     out[count++] = (struct jail_path){.path = program, .execute = true};
     if (box->definitions && access(box->definitions, F_OK) == 0)
         out[count++] = (struct jail_path){.path = box->definitions};
+    if (box->launch && access(box->launch, F_OK) == 0)
+        out[count++] = (struct jail_path){.path = box->launch, .execute = true};
+    for (size_t i = 0; i < box->readable_count && i < SANDBOX_READABLE; i++)
+        if (access(box->readable[i], F_OK) == 0)
+            out[count++] = (struct jail_path){.path = box->readable[i]};
     for (size_t i = 0; i < ARRAY_SIZE(readable); i++)
         if (access(readable[i], F_OK) == 0)
             out[count++] = (struct jail_path){.path = readable[i]};
@@ -385,9 +413,9 @@ static size_t exec_paths(const struct sandbox_exec *box, const char *program, st
 enum err sandbox_enter_exec(const struct sandbox_exec *box, struct sandbox_level *level, struct errtext *why)
 {
     char program[32];
-    struct jail_path paths[24];
+    struct jail_path paths[24 + SANDBOX_READABLE];
     *level = (struct sandbox_level){0};
-    if (set_limits(&box->limits, why) != ERR_OK)
+    if (set_limits(&box->limits, !box->launch, why) != ERR_OK)
         return ERR_IO;
     snprintf(program, sizeof(program), "/proc/self/fd/%d", box->program);
     enum err e = jail_landlock(paths, exec_paths(box, program, paths), NULL, 0, &level->landlock_abi);
@@ -399,7 +427,11 @@ enum err sandbox_enter_exec(const struct sandbox_exec *box, struct sandbox_level
         return ERR_OK;
     const struct jail_call itself = {SYS_execveat,
                                      {{JAIL_ARG_EQ, 0, (uint64_t)box->program}, {JAIL_ARG_EQ, 4, AT_EMPTY_PATH}}};
-    if (install_filter(exec_calls, ARRAY_SIZE(exec_calls), &itself) != ERR_OK) {
+    struct jail_call both[ARRAY_SIZE(exec_calls) + ARRAY_SIZE(launch_calls)];
+    memcpy(both, exec_calls, sizeof(exec_calls));
+    memcpy(both + ARRAY_SIZE(exec_calls), launch_calls, sizeof(launch_calls));
+    if (install_filter(both, box->launch ? ARRAY_SIZE(both) : ARRAY_SIZE(exec_calls), box->launch ? NULL : &itself) !=
+        ERR_OK) {
         errtext_set(why, "the seccomp filter cannot be installed: %s", strerror(errno));
         return ERR_IO;
     }

@@ -28,7 +28,7 @@ struct sandbox_vendor {
     size_t read_count;
 };
 
-enum { SANDBOX_ALSO = 16, SANDBOX_READ = 32 };
+enum { SANDBOX_ALSO = 16, SANDBOX_READ = 32, SANDBOX_READABLE = 64 };
 struct sandbox {
     const char *temp;
     const char *const *also; /* further directories that it may write to, at most SANDBOX_ALSO */
@@ -49,9 +49,13 @@ enum err sandbox_enter(const struct sandbox *box, struct sandbox_level *level, s
 /* Before the program at the descriptor PROGRAM (close-on-exec) is executed: it may load itself and the system's shared
  * libraries, read DEFINITIONS (NULL: nothing) and its own entries in /proc, use the descriptors it has and files below
  * TEMP. It has one thread and makes no process; no socket; of all programs only itself can be executed. It may lock
- * itself in further. The limits are those of a worker. */
+ * itself in further. The limits are those of a worker. With LAUNCH it may make processes, which may execute that
+ * program too, and kill; their number has no limit, so such a program closes the cage without LAUNCH in each. */
 struct sandbox_exec {
     const char *temp, *definitions;
+    const char *const *readable; /* to be read too, at most SANDBOX_READABLE */
+    size_t readable_count;
+    const char *launch; /* it may start this program, in processes of its own; NULL: none */
     int program;
     struct sandbox_limits limits;
 };

@@ -115,7 +115,7 @@ START_TEST(faults_of_a_plugins_stanza_are_named_with_their_place)
          "/v.so "
          "pool = two } }",
          "error postern.conf:3:|shares the pool two with a"},
-        {"antivirus {\n clamav \"c\" { }\n plugin \"clamav\" { library = /v.so } }",
+        {"antivirus {\n clamav \"c\" { }\n plugin \"clamav\" { library = /v.so context_variable = v } }",
          "error postern.conf:3:|call it clamav_avscan|clamav \"c\" at postern.conf:2"},
         {"antivirus {\n plugin \"a-b\" { library = /v.so }\n plugin \"a.b\" { library = /v.so } }",
          "error |call it a_b_avscan"},
