@@ -16,7 +16,7 @@
  *   5… (scan host) programs and logs of scanners (scanner_files.h)
  * Command lines: postern --role edge;  postern-scan (or postern-plugin) --pool NAME --temp DIR --generation N
  * [--replaces] [--tmpfs]
- * [--scanner ENGINE:PROGRAM:LOG]….
+ * [--scanner ENGINE:PROGRAM:LOG]… [--origin FILE:LINE].
  */
 #ifndef DAEMON_ROLE_H
 #define DAEMON_ROLE_H

@@ -35,12 +35,12 @@ const struct conf_classes daemon_classes = {.items = classes, .count = ARRAY_SIZ
 static const char usage[] = PROGRAM
     ": the scan host of one thread pool. It is started by postern, not by hand.\n"
     "usage: " PROGRAM " --pool NAME --temp DIRECTORY [--generation NUMBER] [--replaces] [--tmpfs] [--scanner "
-    "E:P:L]...\n"
+    "E:P:L]... [--origin FILE:LINE]\n"
     "       " PROGRAM " --version\n"
     "Descriptors: 3 the effective configuration, 4 the control socket of the supervisor, others as --scanner says.\n";
 
 struct arguments {
-    const char *pool, *temp;
+    const char *pool, *temp, *origin;
     uint64_t generation;
     bool tmpfs, replaces, version;
     struct scan_host_scanner scanners[LIMIT_ENGINES];
@@ -48,11 +48,15 @@ struct arguments {
 
 static bool parse_arguments(int argc, char **argv, struct arguments *out)
 {
-    static const struct option options[] = {
-        {"pool", required_argument, NULL, 'p'}, {"temp", required_argument, NULL, 't'},
-        {"tmpfs", no_argument, NULL, 'm'},      {"generation", required_argument, NULL, 'g'},
-        {"replaces", no_argument, NULL, 'r'},   {"scanner", required_argument, NULL, 's'},
-        {"version", no_argument, NULL, 'v'},    {0}};
+    static const struct option options[] = {{"pool", required_argument, NULL, 'p'},
+                                            {"temp", required_argument, NULL, 't'},
+                                            {"tmpfs", no_argument, NULL, 'm'},
+                                            {"generation", required_argument, NULL, 'g'},
+                                            {"replaces", no_argument, NULL, 'r'},
+                                            {"scanner", required_argument, NULL, 's'},
+                                            {"origin", required_argument, NULL, 'o'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {0}};
     *out = (struct arguments){0};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
@@ -80,6 +84,9 @@ static bool parse_arguments(int argc, char **argv, struct arguments *out)
             out->scanners[engine] = given;
             break;
         }
+        case 'o':
+            out->origin = optarg;
+            break;
         case 'v':
             out->version = true;
             break;
@@ -118,6 +125,7 @@ static int run_pool(const struct arguments *a, const struct conf *conf, const st
                                       .replaces = a->replaces,
                                       .generation = (unsigned)a->generation,
                                       .scanners = a->scanners,
+                                      .origin = a->origin,
                                       .log = log};
         status = scan_host_run(&o);
         log_text(log, LOG_STOP, "reason", "the scan host of pool %s ends", a->pool);

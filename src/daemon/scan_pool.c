@@ -10,6 +10,7 @@
 #include "sys/spawn.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
 enum {
@@ -189,11 +190,20 @@ void scan_pool_connect(struct scan_pool *p)
 
 /* ---- start ---- */
 
+/* The place of the stanza of the pool's plug-in: the host reads a configuration without places. */
+static void plugin_origin(const struct scan_pool *p, char *out, size_t size)
+{
+    const struct framework *fw = p->shared->framework;
+    for (size_t i = 0; i < fw->engine_count; i++)
+        if (framework_is_plugin(&fw->engines[i]) && strcmp(fw->engines[i].pool, p->conf->name) == 0)
+            snprintf(out, size, "--origin=%s:%u", fw->engines[i].scope->file, fw->engines[i].scope->line);
+}
+
 static enum err host_try(struct scan_host *h, int control, pid_t *pid, int *pidfd, struct errtext *why)
 {
     const struct scan_pool *p = h->pool;
     const struct startup *startup = p->shared->startup;
-    char generation[16];
+    char generation[16], origin[PATH_MAX + 32] = "";
     bool foreign = framework_pool_is_plugins(p->shared->framework, p->conf->name);
     const char *argv[12 + LIMIT_ENGINES] = {foreign ? "postern-plugin" : "postern-scan",
                                             "--pool",
@@ -209,6 +219,10 @@ static enum err host_try(struct scan_host *h, int control, pid_t *pid, int *pidf
         argv[count++] = "--tmpfs";
     if (h->phase == HOST_COMING)
         argv[count++] = "--replaces";
+    if (foreign) {
+        plugin_origin(p, origin, sizeof(origin));
+        argv[count++] = origin;
+    }
     scanner_files_hand_over(p->shared->scanners, p->shared->framework, p->conf->name, ROLE_FD_SCANNERS, &scanners);
     for (size_t i = 0; i < scanners.argument_count; i++)
         argv[count++] = scanners.arguments[i];

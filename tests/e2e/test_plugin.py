@@ -284,6 +284,9 @@ def test_an_option_that_it_does_not_know_is_named(start_hostile):
     pair.postern.book.excuse("L6", because="the stanza is wrong, then as now")
     down = pair.log.wait_for("engine-down", engine="vendor1")
     assert down["reason"] == 'options: "wrod" is none of this plug-in\'s: did you mean "word"? (known are mode, word)', down
+    lines = pair.postern.path.read_text().splitlines()
+    (line,) = [number for number, line in enumerate(lines, 1) if line.startswith('plugin "vendor1"')]
+    assert down["configured_at"] == f"{pair.postern.path}:{line}", down
     assert "wrod" in assert_error(pair, order("clean"), "down")["detail"]
 
 

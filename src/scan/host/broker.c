@@ -379,6 +379,7 @@ static void engine_log(const struct broker *b, const struct host_engine *e)
         log_ms(&r, "loaded_ms", e->loaded_us);
     } else {
         log_cstr(&r, "reason", e->detail);
+        log_cstr(&r, "configured_at", b->options->origin);
     }
     log_end(&r);
 }

@@ -33,6 +33,7 @@ struct scan_host_options {
     bool temp_is_tmpfs;    /* each slot is a tmpfs with its own size */
     const struct log *log;
     const struct scan_host_scanner *scanners; /* LIMIT_ENGINES, by engine of the framework; NULL: none */
+    const char *origin; /* "file:line" of the stanza of the pool's plug-in, for the log; NULL: not known */
 };
 /* Runs until control ends, or until it has drained. Returns the exit status of the process. */
 int scan_host_run(const struct scan_host_options *o);
