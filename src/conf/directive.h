@@ -84,7 +84,8 @@ struct scope_class {
     bool single;        /* at most one in its parent */
     bool not_built;     /* known by name, not built yet: loading it gives a warning with file and line */
     bool open;          /* not_built only: accept any option */
-    const char *module; /* 2.x form: `Validate <module> <instance> [passive] { }`; NULL: none */
+    const char *module; /* 2.x form: `Validate <module> <instance> [passive] { }`; NULL: none. With a `*` at its end:
+                           every module that begins so and is no other class's */
     const struct directive *rows;
     size_t row_count;
     size_t struct_size; /* of the struct that the rows fill; 0 with no rows */

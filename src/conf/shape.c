@@ -143,12 +143,21 @@ static void shape_plain(struct shape *s, const struct scope_class *class, struct
     }
 }
 
+/* PATTERN may end in `*`, which stands for whatever no other class has. */
+static bool module_matches(const char *pattern, const char *path, bool by_star)
+{
+    size_t len = strlen(pattern);
+    if (!by_star || len == 0 || pattern[len - 1] != '*')
+        return !by_star && name_same(pattern, path);
+    return strlen(path) >= len && span_starts_nocase(span_cstr(path), span_of(pattern, len - 1));
+}
+
 /* The class of a 2.x module: the one with this path or, where INSTANCE names a class below that one, the named one. */
 static const struct scope_class *class_find_module(const struct shape *s, const char *path, const char *instance)
 {
-    for (size_t i = 0; i < s->classes->count; i++) {
-        const struct scope_class *c = s->classes->items[i];
-        if (!c->module || !name_same(c->module, path))
+    for (size_t i = 0; i < 2 * s->classes->count; i++) {
+        const struct scope_class *c = s->classes->items[i % s->classes->count];
+        if (!c->module || !module_matches(c->module, path, i >= s->classes->count))
             continue;
         const struct scope_class *below = class_find(s, instance, c);
         return below ? below : c;

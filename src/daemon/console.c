@@ -107,6 +107,46 @@ static const struct console_command *row_next(const struct console *con, struct 
     return con->tables[w->table] ? &con->tables[w->table]->items[w->row++] : NULL;
 }
 
+/* Whether GIVEN is one of the literal words of SYNTAX. */
+static bool has_word(const char *syntax, const char *given)
+{
+    struct span rest = span_cstr(syntax), word;
+    while ((word = syntax_next(&rest)).len > 0)
+        if (!is_argument(word) && literal_fits(word, given, NULL))
+            return true;
+    return false;
+}
+
+/* Rows of the table, one behind the other; what does not fit any more is left out. */
+struct usage {
+    char text[ERRTEXT_SIZE];
+    size_t len, rows;
+};
+
+static void usage_add(struct usage *u, const char *syntax)
+{
+    size_t room = sizeof(u->text) - u->len;
+    int n = snprintf(u->text + u->len, room, "%s%s", u->rows ? "  |  " : "", syntax);
+    if (n > 0 && (size_t)n < room && u->rows < USAGE_ROWS_MAX) {
+        u->len += (size_t)n;
+        u->rows++;
+    }
+    u->text[u->len] = '\0';
+}
+
+/* The first word is a later one of some commands. False: of none. */
+static bool refuse_half(struct console_call *c)
+{
+    struct usage usage = {0};
+    const struct console_command *row;
+    for (struct row_walk w = {0}; (row = row_next(c->console, &w));)
+        if (has_word(row->syntax, c->words.items[0]))
+            usage_add(&usage, row->syntax);
+    if (usage.rows > 0)
+        console_refuse(c, "\"%.40s\" is not the whole command: %s", c->words.items[0], usage.text);
+    return usage.rows > 0;
+}
+
 static void refuse_unknown(struct console_call *c)
 {
     char names[NAMES_MAX][WORD_MAX], given[WORD_MAX];
@@ -114,6 +154,8 @@ static void refuse_unknown(struct console_call *c)
     struct suggestion near;
     const struct console_command *row;
     struct span first = span_cstr(c->words.items[0]);
+    if (refuse_half(c))
+        return;
     snprintf(given, sizeof(given), "%.*s", SPAN_ARG(span_sub(first, 0, span_find(first, ':'))));
     suggestion_init(&near, given);
     for (struct row_walk w = {0}; count < ARRAY_SIZE(names) && (row = row_next(c->console, &w)); count++) {
@@ -131,18 +173,12 @@ static void refuse_unknown(struct console_call *c)
 /* The rows that begin as the request does are what was meant. */
 static void refuse_arguments(struct console_call *c, size_t shared)
 {
-    char usage[ERRTEXT_SIZE] = "";
-    size_t len = 0, rows = 0;
+    struct usage usage = {0};
     const struct console_command *row;
-    for (struct row_walk w = {0}; (row = row_next(c->console, &w)) && rows < USAGE_ROWS_MAX;) {
-        if (literals_shared(row->syntax, &c->words) < shared)
-            continue;
-        int n = snprintf(usage + len, sizeof(usage) - len, "%s%s", rows++ ? "  |  " : "", row->syntax);
-        if (n < 0 || (size_t)n >= sizeof(usage) - len)
-            break;
-        len += (size_t)n;
-    }
-    console_refuse(c, "usage: %s", usage);
+    for (struct row_walk w = {0}; (row = row_next(c->console, &w));)
+        if (literals_shared(row->syntax, &c->words) >= shared)
+            usage_add(&usage, row->syntax);
+    console_refuse(c, "usage: %s", usage.text);
 }
 
 static void call_find(struct console_call *c)
@@ -172,8 +208,7 @@ static void console_help(struct console_call *c)
     console_json_open(c, NULL, '{');
     console_json_open(c, "commands", '[');
     for (struct row_walk w = {0}; (row = row_next(c->console, &w));) {
-        struct span rest = span_cstr(row->syntax), word = syntax_next(&rest);
-        if (c->argc > 0 && !literal_fits(word, c->argv[0], NULL))
+        if (c->argc > 0 && !has_word(row->syntax, c->argv[0]))
             continue;
         shown++;
         console_text(c, "%-36s %s\n", row->syntax, row->help);
@@ -186,14 +221,14 @@ static void console_help(struct console_call *c)
     console_json_close(c);
     console_json_close(c);
     if (shown == 0)
-        console_fail(c, "no command begins with \"%.60s\"; `help` lists all", c->argv[0]);
+        console_fail(c, "no command has the word \"%.60s\"; `help` lists all", c->argv[0]);
     if (c->argc == 0)
         console_text(c, "%-36s %s\n", "json COMMAND", "the answer of any command in JSON");
     console_call_finish(c);
 }
 
 static const struct console_command help_rows[] = {
-    {.syntax = "help [COMMAND]", .help = "all commands, or those that begin with a word", .run = console_help},
+    {.syntax = "help [COMMAND]", .help = "all commands, or those with a word in them", .run = console_help},
 };
 const struct console_table console_help_table = CONSOLE_TABLE(help_rows);
 

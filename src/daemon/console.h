@@ -101,6 +101,7 @@ struct console_call {
     enum console_status status;
     struct buf out;
     bool overflow;  /* what was written did not fit */
+    bool starved;   /* for want of memory */
     bool failed;    /* what is in `out` is the failure's text, and stays it */
     unsigned depth; /* of open brackets */
     char brackets[CONSOLE_JSON_DEPTH];

@@ -31,14 +31,16 @@ static bool has_engines(struct console_call *c)
     return false;
 }
 
-/* The original prints the engine's type alone. Where that leaves a doubt, the instance's name follows. */
+/* The original prints the engine's type alone, and a plug-in is a type of its own. Where that leaves a doubt, the
+ * instance's name follows. */
 static void print_heading(struct console_call *c, const struct framework_engine *engine)
 {
     const struct framework *fw = c->view->framework;
     size_t same = 0;
     for (size_t i = 0; i < fw->engine_count; i++)
-        same += is_asked_for(c, &fw->engines[i]) && strcmp(fw->engines[i].type, engine->type) == 0;
-    console_text(c, same > 1 ? "%s \"%s\"\n" : "%s\n", engine->type, engine->name);
+        same +=
+            is_asked_for(c, &fw->engines[i]) && strcmp(framework_stem(&fw->engines[i]), framework_stem(engine)) == 0;
+    console_text(c, same > 1 ? "%s \"%s\"\n" : "%s\n", framework_stem(engine), engine->name);
 }
 
 static uint64_t load(const atomic_uint_fast64_t *counter)
@@ -57,14 +59,14 @@ static void print_average(struct console_call *c, const char *label, uint64_t us
 
 static void print_stats(struct console_call *c, const struct engine_runtime *e)
 {
-    uint64_t checked = load(&e->checked), parts = load(&e->parts), scan_us = load(&e->scan_us);
+    uint64_t scan_us = load(&e->scan_us);
     print_heading(c, e->engine);
-    console_text(c, "  Messages checked:   %llu\n", (unsigned long long)checked);
-    console_text(c, "  MIME parts checked: %llu\n", (unsigned long long)parts);
+    console_text(c, "  Messages checked:   %llu\n", (unsigned long long)load(&e->checked));
+    console_text(c, "  MIME parts checked: %llu\n", (unsigned long long)load(&e->parts));
     console_text(c, "  Viruses detected:   %llu\n", (unsigned long long)load(&e->detected));
     console_text(c, "  Viruses cured:      %llu\n", (unsigned long long)load(&e->cured));
-    print_average(c, "Avg. time/message  ", scan_us, checked);
-    print_average(c, "Avg. time/MIME part", scan_us, parts);
+    print_average(c, "Avg. time/message  ", scan_us, load(&e->scanned));
+    print_average(c, "Avg. time/MIME part", scan_us, load(&e->scanned_parts));
 }
 
 static void json_identity(struct console_call *c, const struct framework_engine *engine)
@@ -77,6 +79,7 @@ static void json_identity(struct console_call *c, const struct framework_engine 
 
 static void json_counts(struct console_call *c, const struct engine_runtime *e)
 {
+    static const enum verdict_class passing[] = {VERDICT_INFECTED, VERDICT_UNSCANNABLE, VERDICT_ERROR};
     console_json_open(c, "classes", '{');
     for (unsigned i = 0; i < VERDICT_CLASS_COUNT; i++)
         console_json_u64(c, verdict_class_word((enum verdict_class)i), load(&e->classes[i]));
@@ -86,23 +89,28 @@ static void json_counts(struct console_call *c, const struct engine_runtime *e)
         if (i != VERDICT_REASON_NONE)
             console_json_u64(c, verdict_reason_word((enum verdict_reason)i), load(&e->reasons[i]));
     console_json_close(c);
+    console_json_open(c, "passed", '{');
+    for (unsigned i = 0; i < ARRAY_SIZE(passing); i++)
+        console_json_u64(c, verdict_class_word(passing[i]), load(&e->passed[passing[i]]));
+    console_json_close(c);
 }
 
 static void json_stats(struct console_call *c, const struct engine_runtime *e)
 {
-    uint64_t checked = load(&e->checked), scan_us = load(&e->scan_us), queue_us = load(&e->queue_us);
+    uint64_t scanned = load(&e->scanned), scan_us = load(&e->scan_us), queue_us = load(&e->queue_us);
     console_json_open(c, NULL, '{');
     json_identity(c, e->engine);
     console_json_bool(c, "enabled", !atomic_load(&e->disabled));
-    console_json_u64(c, "messages_checked", checked);
+    console_json_u64(c, "messages_checked", load(&e->checked));
     console_json_u64(c, "mime_parts_checked", load(&e->parts));
     console_json_u64(c, "viruses_detected", load(&e->detected));
     console_json_u64(c, "viruses_cured", load(&e->cured));
     console_json_u64(c, "known_from_cache", load(&e->cached));
+    console_json_u64(c, "messages_scanned", scanned);
     console_json_ms(c, "scan_ms", scan_us);
     console_json_ms(c, "queue_ms", queue_us);
-    console_json_ratio(c, "average_scan_ms", scan_us, checked * 1000);
-    console_json_ratio(c, "average_queue_ms", queue_us, checked * 1000);
+    console_json_ratio(c, "average_scan_ms", scan_us, scanned * 1000);
+    console_json_ratio(c, "average_queue_ms", queue_us, scanned * 1000);
     json_counts(c, e);
     console_json_close(c);
 }

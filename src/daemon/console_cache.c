@@ -216,9 +216,12 @@ static void cache_list(struct console_call *c)
 {
     struct walk w = {.limit = LIST_DEFAULT, .step = list_step, .finish = list_finish};
     const char *engine = c->argv[0], *limit = c->argv[1];
-    if (engine && !limit && num_parse_u64(span_cstr(engine), LIST_MAX, &w.limit) == ERR_OK)
-        engine = NULL; /* `cache list 500` */
-    else if (limit && (num_parse_u64(span_cstr(limit), LIST_MAX, &w.limit) != ERR_OK || w.limit == 0)) {
+    bool is_number = engine && !limit && char_is_digit(engine[0]); /* `cache list 500` */
+    if (is_number && !scan_runtime_find(scan_client_runtime(c->view->scans), engine)) {
+        limit = engine;
+        engine = NULL;
+    }
+    if (limit && (num_parse_u64(span_cstr(limit), LIST_MAX, &w.limit) != ERR_OK || w.limit == 0)) {
         console_refuse(c, "LIMIT \"%.20s\": expected a number from 1 to %d", limit, LIST_MAX);
         console_call_finish(c);
         return;

@@ -105,7 +105,9 @@ static int find_pool(struct console_call *c, const char *name)
         if (fw->engines[i].built && strcmp(fw->engines[i].name, name) == 0)
             pool = framework_pool_index(fw, fw->engines[i].pool);
     if (pool < 0)
-        console_fail(c, "there is no engine or pool \"%.60s\"", name);
+        console_fail(c,
+                     "there is no engine or pool \"%.60s\"; `engine list` lists the engines, `threads stats` the pools",
+                     name);
     return pool;
 }
 

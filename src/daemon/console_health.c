@@ -11,16 +11,32 @@ static unsigned long long seconds(uint64_t us)
     return (unsigned long long)(us / 1000000);
 }
 
-static void print_health(struct console_call *c, const char *name, const struct health_view *v)
+/* What went on to its recipients although this engine's word was against it. */
+static void print_passed(struct console_call *c, const struct engine_runtime *e)
 {
-    console_text(c, "%s: %s for %llu s, failures in a row %u, opened %llu times, probes %llu (%llu bad)", name,
-                 health_state_word(v->state), seconds(v->state_us), v->failures, (unsigned long long)v->opened,
-                 (unsigned long long)v->probes, (unsigned long long)v->probes_bad);
+    bool any = false;
+    for (unsigned i = 0; i < VERDICT_CLASS_COUNT; i++) {
+        uint64_t count = atomic_load_explicit(&e->passed[i], memory_order_relaxed);
+        if (count > 0)
+            console_text(c, "%s %llu %s", any ? "," : "; let through by pass:", (unsigned long long)count,
+                         verdict_class_word((enum verdict_class)i));
+        any = any || count > 0;
+    }
+    console_text(c, "\n");
+}
+
+static void print_health(struct console_call *c, const struct engine_runtime *e, const struct health_view *v)
+{
+    static const char *const meanings[] = {"asked as ever", "not asked", "asked by few messages"};
+    console_text(c, "%s: %s (%s) for %llu s, failures in a row %u, opened %llu times, probes %llu (%llu bad)",
+                 e->engine->name, health_state_word(v->state), meanings[v->state], seconds(v->state_us), v->failures,
+                 (unsigned long long)v->opened, (unsigned long long)v->probes, (unsigned long long)v->probes_bad);
     if (v->probing)
         console_text(c, ", a probe is on its way");
     else if (v->probe_in_us != HEALTH_NEVER)
         console_text(c, ", next probe in %llu s", seconds(v->probe_in_us));
-    console_text(c, "%s%s\n", v->why[0] ? "; last trouble: " : "", v->why);
+    console_text(c, "%s%s", v->why[0] ? "; last trouble: " : "", v->why);
+    print_passed(c, e);
 }
 
 static void json_health(struct console_call *c, const char *name, const struct health_view *v)
@@ -53,7 +69,7 @@ static void engine_health(struct console_call *c)
         if (wanted && strcmp(wanted, name) != 0)
             continue;
         health_look(&r->engines[i].health, loop_now_us(c->view->loop), &v);
-        print_health(c, name, &v);
+        print_health(c, &r->engines[i], &v);
         json_health(c, name, &v);
         count++;
     }

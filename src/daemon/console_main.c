@@ -6,7 +6,9 @@
 #include "daemon/console_line.h"
 #include <errno.h>
 #include <histedit.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
@@ -42,11 +44,54 @@ static enum console_status complain(const struct client *c, const char *what)
     return CONSOLE_REFUSED;
 }
 
-static const char *error_text(void)
+/* Why nobody can be asked, and what to look at. */
+static enum console_status complain_connection(const struct client *c)
 {
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
-        return "no answer in time";
-    return strerror(errno);
+    int error = errno;
+    const char *advice = "";
+    struct stat st;
+    if (error == ECONNREFUSED && stat(c->path, &st) == 0 && !S_ISSOCK(st.st_mode))
+        return complain(c, "this is no socket: expected the path of Control_Listener { Listen \"PATH\" { } }");
+    switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+        advice = ": is postern running, and is this the path of its Control_Listener { Listen \"PATH\" { } }?";
+        break;
+    case ECONNREFUSED:
+        advice = ": a postern that has ended has left its socket, or one that is starting has not begun to listen; its "
+                 "log says which";
+        break;
+    case EACCES:
+    case EPERM:
+        advice =
+            ": file_mode, file_owner and file_group of the Listen scope say who may connect; the directories on the "
+            "way must let you pass, too";
+        break;
+    case EAGAIN:
+        error = ETIMEDOUT;
+        advice = ": postern is stopped, or too busy to take up the connection";
+        break;
+    default:
+        break;
+    }
+    fprintf(stderr, "postern-console: %s: %s%s\n", c->path, strerror(error), advice);
+    return CONSOLE_REFUSED;
+}
+
+/* Why no whole answer came. */
+static enum console_status complain_answer(const struct client *c, int error)
+{
+    if (error == EAGAIN)
+        fprintf(stderr,
+                "postern-console: %s: no answer within %llu seconds: postern is starting, or busy (--timeout SECONDS "
+                "waits longer); what the command began may still go on\n",
+                c->path, (unsigned long long)c->timeout_s);
+    else
+        fprintf(stderr,
+                "postern-console: %s: the connection ended before the answer was complete (%s): postern is ending or "
+                "being restarted, its log says which; what the command began may have been done\n",
+                c->path, error ? strerror(error) : "end of file");
+    return CONSOLE_REFUSED;
 }
 
 /* ---- one command ---- */
@@ -82,27 +127,31 @@ static void send_request(int fd, const char *line)
     }
 }
 
-/* Reads until a whole answer is in IN. NULL, or what went wrong. */
-static const char *read_answer(int fd, struct buf *in, size_t *head, enum console_status *status, size_t *length)
+/* Reads until a whole answer is in IN. False: there is none, which was said. */
+static bool read_answer(const struct client *c, int fd, struct buf *in, size_t *head, enum console_status *status,
+                        size_t *length)
 {
     for (;;) {
         enum err e = console_head_read(buf_span(in), head, status, length);
-        if (e == ERR_SYNTAX)
-            return "what answers there is no console of postern";
         if (e == ERR_OK && buf_len(in) - *head >= *length)
-            return NULL;
-        char *where;
-        size_t room;
-        e = buf_reserve(in, READ_SIZE, &where, &room);
-        if (e)
-            return err_name(e);
+            return true;
+        char *where = NULL;
+        size_t room = 0;
+        if (e != ERR_SYNTAX && buf_reserve(in, READ_SIZE, &where, &room) == ERR_NOMEM) {
+            complain(c, err_name(ERR_NOMEM));
+            return false;
+        }
+        if (e == ERR_SYNTAX || room == 0) {
+            complain(c, "what answers there is no console of postern");
+            return false;
+        }
         ssize_t got = recv(fd, where, room, 0);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0)
-            return error_text();
-        if (got == 0)
-            return "the connection ended before the answer was complete";
+        if (got <= 0) {
+            complain_answer(c, got < 0 ? errno : 0);
+            return false;
+        }
         buf_commit(in, (size_t)got);
     }
 }
@@ -118,7 +167,10 @@ static void print(FILE *to, struct span text)
     }
     if (text.len > 0 && text.ptr[text.len - 1] != '\n')
         fputc('\n', to);
-    fflush(to);
+    if ((fflush(to) != 0 || ferror(to)) && to == stdout) {
+        fprintf(stderr, "postern-console: standard output: %s; the command was carried out\n", strerror(errno));
+        exit(CONSOLE_REFUSED);
+    }
 }
 
 /* LINE ends with a line end. */
@@ -129,25 +181,37 @@ static enum console_status run_line(const struct client *c, const char *line)
     struct buf in;
     int fd = open_connection(c);
     if (fd < 0)
-        return complain(c, errno == ECONNREFUSED || errno == ENOENT ? "nobody listens there: is postern running?"
-                                                                    : error_text());
+        return complain_connection(c);
     buf_init(&in, CONSOLE_OUTPUT_MAX + 2 * CONSOLE_HEAD_SIZE);
     send_request(fd, line);
-    const char *wrong = read_answer(fd, &in, &head, &status, &length);
     bool json = strncmp(line, "json ", 5) == 0;
-    if (wrong)
-        status = complain(c, wrong);
-    else
+    if (read_answer(c, fd, &in, &head, &status, &length))
         print(status == CONSOLE_DONE || json ? stdout : stderr, span_sub(buf_span(&in), head, length));
+    else
+        status = CONSOLE_REFUSED;
+    if (status == CONSOLE_FAILED && length == 0)
+        complain(c, "it failed, and postern has no memory to say why");
     buf_release(&in);
     close(fd);
     return status;
 }
 
+/* "engine list", quoted as a whole: no command has a blank in its first word. */
+static bool is_whole_command(char **words)
+{
+    bool printable = true;
+    for (const char *c = words[0]; *c; c++)
+        printable = printable && char_is_print(*c);
+    return !words[1] && printable && strchr(words[0], ' ') != NULL;
+}
+
 static enum console_status run_words(const struct client *c, char **words)
 {
     char line[CONSOLE_LINE_MAX + 2] = "";
-    for (; *words; words++) {
+    bool is_line = is_whole_command(words);
+    if (is_line && (size_t)snprintf(line, sizeof(line), "%s", words[0]) > CONSOLE_LINE_MAX)
+        return complain(c, "the command is too long");
+    for (; *words && !is_line; words++) {
         enum err e = console_line_add(line, CONSOLE_LINE_MAX + 1, *words);
         if (e == ERR_FULL)
             return complain(c, "the command is too long");
@@ -283,13 +347,17 @@ static int run(int argc, char **argv)
     memcpy(c.address.sun_path, c.path, strlen(c.path) + 1);
     if (at < argc)
         return (int)run_words(&c, argv + at);
+    int fd = open_connection(&c); /* whoever comes with commands hears at once that nobody takes them */
+    if (fd < 0)
+        return (int)complain_connection(&c);
+    close(fd);
     return (int)(isatty(STDIN_FILENO) ? run_terminal(&c) : run_batch(&c));
 }
 
 int main(int argc, char **argv)
 {
     int status = run(argc, argv);
-    if (fflush(stdout) == 0)
+    if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
     fprintf(stderr, "postern-console: standard output: %s\n", strerror(errno));
     return CONSOLE_REFUSED;

@@ -3,10 +3,15 @@
  * fit is remembered as such and judged once, when the call finishes. */
 #include "daemon/console_internal.h"
 
+static void note(struct console_call *c, enum err e)
+{
+    c->overflow = c->overflow || e != ERR_OK;
+    c->starved = c->starved || e == ERR_NOMEM;
+}
+
 static void put(struct console_call *c, struct span bytes)
 {
-    if (buf_append(&c->out, bytes) != ERR_OK)
-        c->overflow = true;
+    note(c, buf_append(&c->out, bytes));
 }
 
 static void putf(struct console_call *c, const char *format, ...) printf_like(2, 3);
@@ -14,8 +19,7 @@ static void putf(struct console_call *c, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    if (buf_vprintf(&c->out, format, args) != ERR_OK)
-        c->overflow = true;
+    note(c, buf_vprintf(&c->out, format, args));
     va_end(args);
 }
 
@@ -31,8 +35,7 @@ void console_text(struct console_call *c, const char *format, ...)
     if (is_silent(c, false))
         return;
     va_start(args, format);
-    if (buf_vprintf(&c->out, format, args) != ERR_OK)
-        c->overflow = true;
+    note(c, buf_vprintf(&c->out, format, args));
     va_end(args);
 }
 
@@ -178,7 +181,9 @@ void console_output_end(struct console_call *c)
 {
     while (c->json && c->depth > 0 && !c->overflow && !c->failed)
         console_json_close(c);
-    if (c->overflow && !c->abandoned)
+    if (c->starved && !c->abandoned)
+        console_fail(c, "no memory for the answer");
+    else if (c->overflow && !c->abandoned)
         console_fail(c, "the answer is longer than %d octets: ask for less", CONSOLE_OUTPUT_MAX);
     if (c->json && buf_len(&c->out) > 0 && !c->overflow)
         put(c, SPAN("\n"));

@@ -123,7 +123,8 @@ static void quarantine_list_command(struct console_call *c)
 {
     uint64_t limit = LIST_USUAL;
     if (c->argc > 0 && (num_parse_u64(span_cstr(c->argv[0]), QUARANTINE_PAGE_MAX, &limit) != ERR_OK || limit == 0)) {
-        console_refuse(c, "LIMIT must be a number from 1 to %d", QUARANTINE_PAGE_MAX);
+        console_refuse(c, "LIMIT: found \"%.40s\", expected a number from 1 to %d; BEFORE, an id, comes behind it",
+                       c->argv[0], QUARANTINE_PAGE_MAX);
         console_call_finish(c);
         return;
     }

@@ -61,6 +61,7 @@ struct edge_mail {
     struct edge_loop *to;
     enum {
         EDGE_CHANNEL,
+        EDGE_SUCCESSOR,
         EDGE_DRAIN,
         EDGE_STOP,
         EDGE_SETTLED,
@@ -167,6 +168,9 @@ static void edge_deliver(struct mail *mail)
     case EDGE_CHANNEL:
         scan_client_attach(proxy_scan_client(l->proxy), m->number, m->generation, m->fd);
         break;
+    case EDGE_SUCCESSOR:
+        scan_client_take_over(proxy_scan_client(l->proxy), m->number, m->generation, m->fd);
+        break;
     case EDGE_DRAIN:
         proxy_drain(l->proxy, edge_on_empty, l);
         deadline_set_ms(&l->drain_limit, l->edge->drain_timeout_ms);
@@ -221,10 +225,10 @@ static void edge_on_control(void *arg, int events)
             edge_drain(e);
             return;
         }
-        if (got == ERR_OK && len == sizeof(m) && m[0] == ROLE_CHANNEL && fd >= 0 && m[1] < e->framework.pool_count &&
-            m[2] < e->loop_count) {
+        bool channel = got == ERR_OK && len == sizeof(m) && (m[0] == ROLE_CHANNEL || m[0] == ROLE_SUCCESSOR) && fd >= 0;
+        if (channel && m[1] < e->framework.pool_count && m[2] < e->loop_count) {
             edge_post_mail((struct edge_mail){.to = &e->loops[m[2]],
-                                              .what = EDGE_CHANNEL,
+                                              .what = m[0] == ROLE_CHANNEL ? EDGE_CHANNEL : EDGE_SUCCESSOR,
                                               .number = m[1],
                                               .fd = fd,
                                               .generation = role_get_generation(m)});
@@ -302,7 +306,9 @@ static int edge_open_quarantine(struct edge *e)
     const struct quarantine_conf *c = conf_child(e->conf->global, &quarantine_class, NULL)->values;
     const struct quarantine_limits limits = {.max_size = (uint64_t)c->max_size,
                                              .max_age_ms = (uint64_t)c->max_age_ms,
-                                             .min_age_ms = (uint64_t)c->min_age_ms};
+                                             .min_age_ms = (uint64_t)c->min_age_ms,
+                                             /* looks that are far apart are no jump */
+                                             .max_jump_ms = QUARANTINE_MAX_JUMP_MS + (uint64_t)c->sweep_ms};
     struct errtext why;
     bool needed = framework_quarantines(&e->framework);
     if (!needed && access(c->directory, F_OK) != 0)

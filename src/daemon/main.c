@@ -8,15 +8,11 @@
  *   78  EX_CONFIG  the configuration is wrong. Another try will not do
  */
 #include "base/log.h"
+#include "daemon/check_machine.h"
 #include "daemon/config.h"
 #include "daemon/log_sink.h"
 #include "daemon/role.h"
 #include "daemon/supervisor.h"
-#include "daemon/unrar.h"
-#include "scan/framework.h"
-#include "spool/quarantine.h"
-#include "spool/quarantine_conf.h"
-#include "spool/spool_conf.h"
 #include "sys/priv.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -151,50 +147,13 @@ static int dump_config(const struct conf *conf)
     return status;
 }
 
-/* Whether the edge will be able to open its quarantine. One inside a spool directory that is not made yet will be. */
-static size_t check_quarantine(const struct conf *conf)
+static int check(const struct command *c, const struct conf *conf, struct problems *problems)
 {
-    const struct quarantine_conf *c = conf_child(conf->global, &quarantine_class, NULL)->values;
-    const struct spool_conf *spool = conf_child(conf->global, &spool_class, NULL)->values;
-    struct priv_user user;
-    struct errtext why;
-    uid_t uid = geteuid();
-    if (uid == 0) {
-        if (priv_lookup(role_daemon_conf(conf)->user, &user) != ERR_OK && priv_lookup("nobody", &user) != ERR_OK)
-            return 0;
-        uid = user.uid;
-    }
-    bool spool_comes = access(spool->spoolbase, F_OK) != 0 && errno == ENOENT &&
-                       span_starts(span_cstr(c->directory), span_cstr(spool->spoolbase));
-    if (spool_comes || quarantine_examine(c->directory, uid, &why) == ERR_OK)
-        return 0;
-    fprintf(stderr, "warning: quarantine_directory: %s\n", why.text);
-    return 1;
-}
-
-/* What --check says beyond the findings of the configuration itself. */
-static size_t check_machine(const struct conf *conf)
-{
-    struct framework framework;
-    size_t warnings = 0;
-    framework_init(&framework, conf->global);
-    if (unrar_matters(&framework) && !unrar_is_installed()) {
-        fprintf(stderr, "warning: %s\n", unrar_missing_text);
-        warnings++;
-    }
-    if (framework_quarantines(&framework))
-        warnings += check_quarantine(conf);
-    return warnings;
-}
-
-static int check(const struct command *c, const struct conf *conf, const struct problems *problems)
-{
-    print_problems(problems);
-    size_t warnings = problems->warnings;
     if (problems->errors == 0)
-        warnings += check_machine(conf);
-    printf("%s: %zu error%s, %zu warning%s\n", c->path, problems->errors, problems->errors == 1 ? "" : "s", warnings,
-           warnings == 1 ? "" : "s");
+        check_machine(conf, problems);
+    print_problems(problems);
+    printf("%s: %zu error%s, %zu warning%s\n", c->path, problems->errors, problems->errors == 1 ? "" : "s",
+           problems->warnings, problems->warnings == 1 ? "" : "s");
     return problems->errors == 0 ? 0 : EXIT_CHECK_FAILED;
 }
 

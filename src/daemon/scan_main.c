@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The program postern-scan: one pool's scan host, started by the supervisor with the descriptors of role.h. It loads
  * its part of the configuration and hands over to scan/host. It links neither the proxy nor anything that speaks to a
- * network. */
+ * network. The program postern-plugin is the same with another list of engines (src/plugin). */
 #include "base/mem.h"
 #include "base/num.h"
 #include "daemon/config.h"
@@ -15,6 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifdef POSTERN_PLUGIN_HOST
+#define PROGRAM "postern-plugin"
+#else
+#define PROGRAM "postern-scan"
+#endif
+
 /* This program's classes. The supervisor has checked the whole configuration; what belongs to others is passed over. */
 static const struct scope_class *const classes[] = {
     &daemon_class,
@@ -26,11 +32,11 @@ static const struct scope_class *const classes[] = {
 };
 const struct conf_classes daemon_classes = {.items = classes, .count = ARRAY_SIZE(classes), .partial = true};
 
-static const char usage[] =
-    "postern-scan: the scan host of one thread pool. It is started by postern, not by hand.\n"
-    "usage: postern-scan --pool NAME --temp DIRECTORY [--generation NUMBER] [--replaces] [--tmpfs] [--scanner "
+static const char usage[] = PROGRAM
+    ": the scan host of one thread pool. It is started by postern, not by hand.\n"
+    "usage: " PROGRAM " --pool NAME --temp DIRECTORY [--generation NUMBER] [--replaces] [--tmpfs] [--scanner "
     "E:P:L]...\n"
-    "       postern-scan --version\n"
+    "       " PROGRAM " --version\n"
     "Descriptors: 3 the effective configuration, 4 the control socket of the supervisor, others as --scanner says.\n";
 
 struct arguments {
@@ -88,21 +94,21 @@ static void print_problems(const struct problems *problems)
 {
     for (const struct problem *p = problems->first; p; p = p->next)
         if (p->severity == PROBLEM_ERROR)
-            fprintf(stderr, "postern-scan: %s\n", p->text);
+            fprintf(stderr, PROGRAM ": %s\n", p->text);
 }
 
 static int run_pool(const struct arguments *a, const struct conf *conf, const struct log *log)
 {
     struct framework *fw = MEM_NEW(struct framework);
     if (!fw) {
-        log_text(log, LOG_SHORTAGE, "reason", "postern-scan: no memory for the list of engines");
+        log_text(log, LOG_SHORTAGE, "reason", PROGRAM ": no memory for the list of engines");
         return EXIT_FAILURE;
     }
     framework_init(fw, conf->global);
     int pool = framework_pool_index(fw, a->pool);
     int status = EXIT_FAILURE;
     if (pool < 0) {
-        log_text(log, LOG_CONFIG, "reason", "postern-scan: no engine uses a pool \"%s\"", a->pool);
+        log_text(log, LOG_CONFIG, "reason", PROGRAM ": no engine uses a pool \"%s\"", a->pool);
     } else {
         struct scan_host_options o = {.framework = fw,
                                       .pool_index = (size_t)pool,
@@ -131,13 +137,13 @@ static int run(const struct arguments *a)
     int status = EXIT_FAILURE;
     if (e != ERR_OK || problems.errors > 0) {
         print_problems(&problems);
-        fprintf(stderr, "postern-scan: the configuration at descriptor %d cannot be used (%s, %zu errors)\n",
+        fprintf(stderr, PROGRAM ": the configuration at descriptor %d cannot be used (%s, %zu errors)\n",
                 ROLE_FD_CONFIG, err_name(e), problems.errors);
     } else {
         const struct daemon_conf *d = conf_child(conf.global, &daemon_class, NULL)->values;
         struct log_sink_options o = {.target = d->log,
                                      .fd = STDERR_FILENO,
-                                     .tag = "postern-scan",
+                                     .tag = PROGRAM,
                                      .format = (enum log_format)d->log_format,
                                      .min_level = (enum log_level)d->log_level};
         if (log_sink_open(&sink, &o) == ERR_OK) {
@@ -153,7 +159,7 @@ static int run(const struct arguments *a)
             status = run_pool(a, &conf, &sink.log);
             log_sink_close(&sink);
         } else {
-            fprintf(stderr, "postern-scan: the log cannot be opened: %s\n", strerror(errno));
+            fprintf(stderr, PROGRAM ": the log cannot be opened: %s\n", strerror(errno));
         }
     }
     conf_release(&conf);
@@ -170,13 +176,19 @@ int main(int argc, char **argv)
         return 2;
     }
     if (a.version) {
-        puts("postern-scan " POSTERN_VERSION);
+        puts(PROGRAM " " POSTERN_VERSION);
         return EXIT_SUCCESS;
     }
     if (fstat(ROLE_FD_CONTROL, &st) != 0 || !S_ISSOCK(st.st_mode)) {
-        fprintf(stderr, "postern-scan: descriptor %d is not a control socket\n%s", ROLE_FD_CONTROL, usage);
+        fprintf(stderr, PROGRAM ": descriptor %d is not a control socket\n%s", ROLE_FD_CONTROL, usage);
         return 2;
     }
     priv_harden_self();
-    return run(&a);
+    int status = run(&a);
+#ifdef POSTERN_PLUGIN_HOST
+    /* Destructors of a vendor's library do not run: nothing of it can hold up the end. */
+    _exit(status);
+#else
+    return status;
+#endif
 }

@@ -160,7 +160,7 @@ static void log_reload_failed(const struct scan_pool *p, unsigned generation, bo
 
 /* The channels between the host that serves and the edge, if both run: whichever was started last calls this. A host
  * that waits for its start gets its ends then; meanwhile messages wait in the sockets. */
-void scan_pool_connect(struct scan_pool *p)
+static void connect_edge(struct scan_pool *p, enum role_message type)
 {
     struct scan_host *h = p->serving;
     bool reachable = child_is_running(&h->child) || h->phase == HOST_WAITING;
@@ -177,9 +177,14 @@ void scan_pool_connect(struct scan_pool *p)
             child_kill(&h->child);
             return;
         }
-        child_send_channel(&h->child, p->index, i, h->generation, pair[0]);
-        child_send_channel(p->shared->edge, p->index, i, h->generation, pair[1]);
+        child_send_channel(&h->child, ROLE_CHANNEL, p->index, i, h->generation, pair[0]);
+        child_send_channel(p->shared->edge, type, p->index, i, h->generation, pair[1]);
     }
+}
+
+void scan_pool_connect(struct scan_pool *p)
+{
+    connect_edge(p, ROLE_CHANNEL);
 }
 
 /* ---- start ---- */
@@ -189,8 +194,14 @@ static enum err host_try(struct scan_host *h, int control, pid_t *pid, int *pidf
     const struct scan_pool *p = h->pool;
     const struct startup *startup = p->shared->startup;
     char generation[16];
-    const char *argv[12 + LIMIT_ENGINES] = {"postern-scan", "--pool",       p->conf->name, "--temp",
-                                            h->temp,        "--generation", generation};
+    bool foreign = framework_pool_is_plugins(p->shared->framework, p->conf->name);
+    const char *argv[12 + LIMIT_ENGINES] = {foreign ? "postern-plugin" : "postern-scan",
+                                            "--pool",
+                                            p->conf->name,
+                                            "--temp",
+                                            h->temp,
+                                            "--generation",
+                                            generation};
     struct scanner_handover scanners;
     size_t count = 7;
     snprintf(generation, sizeof(generation), "%u", h->generation);
@@ -201,6 +212,10 @@ static enum err host_try(struct scan_host *h, int control, pid_t *pid, int *pidf
     scanner_files_hand_over(p->shared->scanners, p->shared->framework, p->conf->name, ROLE_FD_SCANNERS, &scanners);
     for (size_t i = 0; i < scanners.argument_count; i++)
         argv[count++] = scanners.arguments[i];
+    if (foreign && startup->plugin_program < 0) {
+        errtext_set(why, "postern-plugin must lie beside postern: there is none");
+        return ERR_NOTFOUND;
+    }
     int config = fd_reopen_readonly(startup->config_fd);
     if (config < 0) {
         errtext_set(why, "effective configuration: %s", strerror(errno));
@@ -208,7 +223,7 @@ static enum err host_try(struct scan_host *h, int control, pid_t *pid, int *pidf
     }
     int fds[2 + SCANNER_FILES_MAX] = {config, control};
     memcpy(fds + 2, scanners.fds, scanners.fd_count * sizeof(int));
-    const struct spawn spawn = {.program_fd = startup->scan_program,
+    const struct spawn spawn = {.program_fd = foreign ? startup->plugin_program : startup->scan_program,
                                 .argv = argv,
                                 .envp = (const char *const *)p->shared->environment->items,
                                 .fds = fds,
@@ -322,7 +337,7 @@ static void take_over(struct scan_pool *p, struct scan_host *next)
     deadline_clear(&p->limit);
     p->serving = next;
     next->phase = HOST_SERVING;
-    scan_pool_connect(p);
+    connect_edge(p, ROLE_SUCCESSOR);
     log_reload_done(p, next, old);
     p->reload_us = 0;
     if (p->waiting == TRIGGER_CHANGE) /* the new one has looked itself, before it loaded */

@@ -5,39 +5,51 @@
 #include "base/span.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char default_program[] = "postern-avscan";
-
-/* postern-avscan from the directory where we lie. */
-static bool default_path(char path[PATH_MAX])
+/* The program of engine E's scanners beside us; NULL: it has none. */
+static const char *default_program(const struct framework_engine *e)
 {
-    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - sizeof(default_program));
+    if (e->built && strcmp(e->type, command_class.name) == 0)
+        return "postern-runner";
+    return e->built && strcmp(e->type, csapi_class.name) == 0 && e->conf->daemon.count == 0 ? "postern-avscan" : NULL;
+}
+
+/* NAME in the directory where we lie. */
+static bool default_path(const char *name, char path[PATH_MAX])
+{
+    size_t size = strlen(name) + 1;
+    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - size);
     char *slash = len > 0 ? memrchr(path, '/', (size_t)len) : NULL;
     if (!slash)
         return false;
-    memcpy(slash + 1, default_program, sizeof(default_program));
+    memcpy(slash + 1, name, size);
     return true;
 }
 
-static bool has_scanner(const struct framework_engine *e)
+bool scanner_files_wanted(const struct framework_engine *e)
 {
-    return e->built && strcmp(e->type, csapi_class.name) == 0 && e->conf->daemon.count == 0;
+    return default_program(e) != NULL;
+}
+
+bool scanner_files_program(const struct framework_engine *e, char path[PATH_MAX])
+{
+    const char *given = e->conf->scanner.path;
+    if (given)
+        return (size_t)snprintf(path, PATH_MAX, "%s", given) < PATH_MAX;
+    return default_path(default_program(e), path);
 }
 
 void scanner_files_open(struct scanner_files *f, const struct framework *fw)
 {
     for (size_t i = 0; i < LIMIT_ENGINES; i++) {
         f->program[i] = f->log[i] = -1;
-        if (i >= fw->engine_count || !has_scanner(&fw->engines[i]))
+        if (i >= fw->engine_count || !scanner_files_wanted(&fw->engines[i]))
             continue;
         const struct scanner_conf *c = &fw->engines[i].conf->scanner;
         char path[PATH_MAX];
-        if (c->path)
-            f->program[i] = open(c->path, O_PATH | O_CLOEXEC);
-        else if (default_path(path))
+        if (scanner_files_program(&fw->engines[i], path))
             f->program[i] = open(path, O_PATH | O_CLOEXEC);
         mode_t old = umask(027);
         if (c->log)

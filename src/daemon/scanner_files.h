@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs and logs of csapi's scanners (scanner_path, scanner_log), opened once by the supervisor, which can reach
- * more than the scan hosts that start them: a host gets the descriptors behind its control socket, and the argument
+/* Programs and logs of csapi's scanners (scanner_path, scanner_log), and command's runner, opened once by the
+ * supervisor, which can reach more than the scan hosts that start them: a host gets the descriptors behind its control
+ * socket, and the argument
  * `--scanner ENGINE:PROGRAM:LOG` for each engine, with the engine's number in the framework; LOG is 0 where there is
  * none. What cannot be opened here is left to the host, which says why it cannot either. */
 #ifndef DAEMON_SCANNER_FILES_H
 #define DAEMON_SCANNER_FILES_H
 
 #include "scan/framework.h"
+#include <limits.h>
 
 enum { SCANNER_FILES_MAX = 2 * LIMIT_ENGINES, SCANNER_ARGUMENT = 48 };
 
@@ -14,6 +16,10 @@ struct scanner_files {
     int program[LIMIT_ENGINES], log[LIMIT_ENGINES]; /* by engine of the framework; -1: none */
 };
 
+/* The engine works through a program of ours to open. */
+bool scanner_files_wanted(const struct framework_engine *e);
+/* Which one; false: postern cannot tell where it lies itself. */
+bool scanner_files_program(const struct framework_engine *e, char path[PATH_MAX]);
 void scanner_files_open(struct scanner_files *f, const struct framework *fw);
 void scanner_files_release(struct scanner_files *f);
 

@@ -19,7 +19,7 @@
 
 /* RFC 5321 section 4.5.4.2 names no other. */
 enum { SMTP_PORT = 25 };
-static const char scan_program_name[] = "postern-scan";
+static const char scan_program_name[] = "postern-scan", plugin_program_name[] = "postern-plugin";
 
 void startup_init(struct startup *s, const struct conf *conf)
 {
@@ -27,6 +27,7 @@ void startup_init(struct startup *s, const struct conf *conf)
                           .options = role_daemon_conf(conf),
                           .edge_program = -1,
                           .scan_program = -1,
+                          .plugin_program = -1,
                           .root = geteuid() == 0,
                           .config_fd = -1};
 }
@@ -36,7 +37,7 @@ int startup_open_programs(struct startup *s)
     static const char self[] = "/proc/self/exe";
     char path[PATH_MAX];
     s->edge_program = open(self, O_PATH | O_CLOEXEC);
-    ssize_t len = readlink(self, path, sizeof(path) - sizeof(scan_program_name));
+    ssize_t len = readlink(self, path, sizeof(path) - sizeof(plugin_program_name));
     if (s->edge_program < 0 || len <= 0) {
         fprintf(stderr, "postern: %s: %s\n", self, strerror(errno));
         return EX_OSERR;
@@ -49,6 +50,8 @@ int startup_open_programs(struct startup *s)
         fprintf(stderr, "postern: %s: %s; it must lie beside postern\n", path, strerror(errno));
         return EX_OSERR;
     }
+    memcpy(name, plugin_program_name, sizeof(plugin_program_name)); /* needed by those who have a plug-in */
+    s->plugin_program = open(path, O_PATH | O_CLOEXEC);
     return 0;
 }
 
@@ -141,7 +144,11 @@ static int check_program(const struct startup *s, const char *name, int fd, cons
 int startup_check_programs(const struct startup *s)
 {
     int status = s->root ? check_program(s, "postern", s->edge_program, &s->user) : 0;
-    return s->root && !status ? check_program(s, scan_program_name, s->scan_program, &s->scan_user) : status;
+    if (s->root && !status)
+        status = check_program(s, scan_program_name, s->scan_program, &s->scan_user);
+    if (s->root && !status && s->plugin_program >= 0)
+        status = check_program(s, plugin_program_name, s->plugin_program, &s->scan_user);
+    return status;
 }
 
 static int open_listener(struct startup *s, const struct conf_scope *scope)
@@ -334,5 +341,6 @@ void startup_release(struct startup *s)
         control_socket_close(&s->controls[--s->control_count], true);
     close_fd(&s->edge_program);
     close_fd(&s->scan_program);
+    close_fd(&s->plugin_program);
     close_fd(&s->config_fd);
 }

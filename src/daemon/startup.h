@@ -19,8 +19,8 @@ struct startup {
     const struct daemon_conf *options;
     const struct log
         *log; /* set by the caller once startup_open_log was called; the functions after that one need it */
-    int edge_program, scan_program; /* O_PATH */
-    bool root;                      /* started as root: children become USER and SCAN_USER */
+    int edge_program, scan_program, plugin_program; /* O_PATH; the last one -1 where it is not installed */
+    bool root;                                      /* started as root: children become USER and SCAN_USER */
     struct priv_user user, scan_user;
     int config_fd; /* sealed */
     int listeners[STARTUP_LISTENERS_MAX];
@@ -31,7 +31,7 @@ struct startup {
 
 /* CONF outlives S. */
 void startup_init(struct startup *s, const struct conf *conf);
-/* Ourselves, and postern-scan from the directory where we lie. */
+/* Ourselves, and postern-scan and postern-plugin from the directory where we lie. */
 int startup_open_programs(struct startup *s) must_use;
 /* The file that `log` names becomes descriptors 1 and 2. */
 int startup_open_log(const struct startup *s) must_use;

@@ -39,6 +39,16 @@ static bool context_connection_recipients(const struct session *s, char out[CONT
     return put_number(out, s->recipients);
 }
 
+static bool context_bad_commands(const struct session *s, char out[CONTEXT_VALUE])
+{
+    return put_number(out, smtp_server_bad_commands(&s->smtp));
+}
+
+static bool context_unrecognized_commands(const struct session *s, char out[CONTEXT_VALUE])
+{
+    return put_number(out, smtp_server_unrecognized_commands(&s->smtp));
+}
+
 static bool context_message_recipients(const struct session *s, char out[CONTEXT_VALUE])
 {
     return s->transaction && put_number(out, s->transaction->accepted);

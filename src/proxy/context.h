@@ -2,7 +2,8 @@
 /* The two contexts of the original (momentum.md E4), as engines and, later, policy see them: of the connection and of
  * the message. A name is looked up among what was set for the message, what was set for the connection, what the
  * listener's `context [ name = value ]` says, and last among the predefined variables (context.def), which are computed
- * when somebody asks. Clients cannot set any. Private to src/proxy. Thread: the loop's.
+ * when somebody asks. Clients cannot set any. Engines ask with context_is_set and mark with context_set_message;
+ * context_get and context_set_connection are for policy. Private to src/proxy. Thread: the loop's.
  */
 #ifndef PROXY_CONTEXT_H
 #define PROXY_CONTEXT_H

@@ -51,20 +51,54 @@ bool framework_quarantines(const struct framework *fw)
     return found;
 }
 
+bool framework_is_plugin(const struct framework_engine *engine)
+{
+    return strcmp(engine->type, plugin_class.name) == 0;
+}
+
+bool framework_pool_is_plugins(const struct framework *fw, const char *pool)
+{
+    for (size_t i = 0; i < fw->engine_count; i++)
+        if (framework_is_plugin(&fw->engines[i]) && strcmp(fw->engines[i].pool, pool) == 0)
+            return true;
+    return false;
+}
+
+const char *framework_stem(const struct framework_engine *engine)
+{
+    return framework_is_plugin(engine) ? engine->name : engine->type;
+}
+
+void framework_script_name(const char *stem, char out[FRAMEWORK_SCRIPT_NAME])
+{
+    snprintf(out, FRAMEWORK_SCRIPT_NAME, "%.*s_avscan", LIMIT_ENGINE_NAME, stem);
+    for (char *c = out; *c; c++)
+        if (!char_is_alnum(*c))
+            *c = '_';
+}
+
 bool framework_has_database(const struct framework_engine *engine)
 {
+    if (framework_is_plugin(engine))
+        return true;
     return engine->built && engine->conf->database && engine->conf->daemon.count == 0;
+}
+
+static bool is_command(const struct framework_engine *engine)
+{
+    return strcmp(engine->type, command_class.name) == 0;
 }
 
 static bool has_scanners(const struct framework_engine *engine)
 {
-    return engine->built && strcmp(engine->type, csapi_class.name) == 0 && engine->conf->daemon.count == 0;
+    bool csapi = strcmp(engine->type, csapi_class.name) == 0 && engine->conf->daemon.count == 0;
+    return engine->built && (csapi || is_command(engine));
 }
 
 int64_t framework_max_concurrency(const struct framework_engine *engine)
 {
     int64_t given = engine->conf->max_concurrency;
-    return given == 0 && has_scanners(engine) ? 1 : given;
+    return given != 0 || !has_scanners(engine) ? given : is_command(engine) ? COMMAND_RUNNERS : 1;
 }
 
 unsigned framework_scanners(const struct framework *fw, const char *pool)
@@ -86,7 +120,9 @@ static void framework_add_pool(struct framework *fw, const struct conf_scope *gl
     pool->name = name;
     pool->conf = values ? *values : pool_defaults();
     if (pool->conf.concurrency == 0)
-        pool->conf.concurrency = span_eq_nocase(span_cstr(name), SPAN("CPU")) ? POOL_CPU_WORKERS : POOL_OTHER_WORKERS;
+        pool->conf.concurrency = span_eq_nocase(span_cstr(name), SPAN("CPU")) || framework_pool_is_plugins(fw, name)
+                                     ? POOL_CPU_WORKERS
+                                     : POOL_OTHER_WORKERS;
 }
 
 void framework_init(struct framework *fw, const struct conf_scope *global)

@@ -35,6 +35,8 @@ enum { KASPERSKY_AVESERVER, KASPERSKY_HTTP, KASPERSKY_REST };
 enum { SUSPICIOUS_INFECTED, SUSPICIOUS_UNSCANNABLE };
 enum { NETSCAN_LENGTH, NETSCAN_DOT, NETSCAN_CHUNK };
 enum { GOAHEAD_AUTO, GOAHEAD_YES, GOAHEAD_NO };
+/* Words of icap's option mode. */
+enum { ICAP_MODE_RESPMOD, ICAP_MODE_REQMOD };
 
 /* What csapi means by a limit of 0. */
 enum { SCANNER_FILE_SIZE = 104857600, SCANNER_CUMULATIVE_SIZE = 209715200 };
@@ -48,6 +50,27 @@ struct scanner_conf {
     int64_t update_interval_ms;
     /* No options: descriptors of both, where somebody opened them for us; 0: not. */
     int program_fd, log_fd;
+};
+
+/* Words of the option sandbox. */
+enum { PLUGIN_SANDBOX_STRICT, PLUGIN_SANDBOX_VENDOR };
+/* What plugin says of its library and of the cage. */
+struct plugin_conf {
+    const char *instance; /* no option: name of the engine, for the library */
+    const char *library;
+    struct conf_dict options; /* the library's own */
+    int64_t load_timeout_ms;
+    int sandbox; /* PLUGIN_SANDBOX_ */
+    struct conf_list allow_ports, allow_read;
+    bool allow_unix_sockets, allow_executable_memory;
+};
+
+enum { COMMAND_RUNNERS = 4 /* where max_concurrency is not given */, COMMAND_LIST = 64 };
+/* What command says of its program. */
+struct command_conf {
+    struct conf_list argv; /* an argument "%s" is the message's path; without one the message is its standard input */
+    struct conf_list clean_codes, infected_codes, unscannable_codes;
+    struct conf_list virus_pattern, readable;
 };
 
 /* Options common to every engine (momentum.md E2), as its stanza gives them. Shared with the scan host. */
@@ -84,10 +107,18 @@ struct engine_conf {
     int protocol, suspicious, netscan_framing, netscan_goahead;
     const char *scan_flags, *netscan_command;
     bool riskware;
+    /* icap's own */
+    const char *icap_service;
+    int icap_mode;        /* ICAP_MODE_ */
+    int64_t icap_preview; /* octets at most; 0: none */
+    bool icap_http_headers, icap_echo_is_clean;
+    unsigned workers;            /* no option: of its pool, where the host says so; 0: unknown */
     bool database_watch;         /* load again when the database changed */
     int64_t database_settle_ms;  /* once it has been quiet for so long */
     int64_t max_signature_loss;  /* percent of the old one's that a new database may lack; 100: any */
     struct scanner_conf scanner; /* csapi's own */
+    struct plugin_conf plugin;   /* plugin's own */
+    struct command_conf command;
 };
 
 /* How a pool changes from one generation of its scan host to the next. */
@@ -147,7 +178,19 @@ int framework_pool_index(const struct framework *fw, const char *name);
 /* Whether any engine that takes part may put messages into quarantine. */
 bool framework_quarantines(const struct framework *fw);
 
-/* The engine loads a signature database, so that its pool has generations. */
+/* A vendor's library (class plugin): alone in its pool, whose host is the program postern-plugin. */
+bool framework_is_plugin(const struct framework_engine *engine);
+/* POOL has one. */
+bool framework_pool_is_plugins(const struct framework *fw, const char *pool);
+/* What names derived from an engine begin with, such as NAME_status: its type; of a plug-in its own name, as the type
+ * says nothing about it. */
+const char *framework_stem(const struct framework_engine *engine);
+/* The name by which scripts call an engine with the stem STEM, as the original forms it: whatever is no letter or digit
+ * becomes '_', and "_avscan" follows. */
+enum { FRAMEWORK_SCRIPT_NAME = LIMIT_ENGINE_NAME + 8 };
+void framework_script_name(const char *stem, char out[FRAMEWORK_SCRIPT_NAME]);
+
+/* The engine loads a signature database, or is a library itself, so that its pool has generations. */
 bool framework_has_database(const struct framework_engine *engine);
 /* Scans of the engine at the same time; 0: as many as its pool has. */
 int64_t framework_max_concurrency(const struct framework_engine *engine);

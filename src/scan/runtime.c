@@ -79,9 +79,21 @@ void engine_runtime_count(struct engine_runtime *e, const struct verdict *v)
     add(&e->checked, 1);
     add(&e->parts, 1);
     add(&e->detected, v->class == VERDICT_INFECTED ? 1 : 0);
+    if (v->cached) {
+        add(&e->cached, 1);
+        return;
+    }
+    add(&e->scanned, 1);
+    add(&e->scanned_parts, 1);
     add(&e->scan_us, v->scan_us);
     add(&e->queue_us, v->queue_us);
-    add(&e->cached, v->cached ? 1 : 0);
+}
+
+void scan_runtime_conclude(struct scan_runtime *r, const struct verdict *v)
+{
+    struct engine_runtime *e = scan_runtime_find(r, v->engine);
+    if (e && framework_action(r->framework, v) == SCAN_ACTION_PASS)
+        add(&e->passed[v->class], 1);
 }
 
 struct engine_runtime *scan_runtime_find(struct scan_runtime *r, const char *name)

@@ -14,12 +14,16 @@
 struct engine_runtime {
     const struct framework_engine *engine;
     atomic_bool disabled; /* by an administrator's command: not asked until it is enabled again */
-    /* Messages and MIME parts that the engine looked at (clean, infected, unscannable); viruses among the messages. No
-     * engine here cures. Until messages are taken apart each counts as one part. */
+    /* Messages and MIME parts that the engine looked at (clean, infected, unscannable), now or, where the cache knows
+     * them, earlier; viruses among the messages. No engine here cures. Until messages are taken apart each counts as
+     * one part. */
     atomic_uint_fast64_t checked, parts, detected, cured;
     atomic_uint_fast64_t classes[VERDICT_CLASS_COUNT], reasons[VERDICT_REASON_COUNT]; /* of its words */
-    atomic_uint_fast64_t scan_us, queue_us;                                           /* sums over CHECKED */
     atomic_uint_fast64_t cached; /* of CHECKED: known from the cache, in no time */
+    /* The rest of CHECKED and of PARTS, and sums over it: times are those of scans. */
+    atomic_uint_fast64_t scanned, scanned_parts, scan_us, queue_us;
+    /* Messages about which its word decided, by its class, that were let through because an option says pass. */
+    atomic_uint_fast64_t passed[VERDICT_CLASS_COUNT];
     struct health health;
     struct verdict_cache *cache; /* NULL: switched off */
 };
@@ -34,6 +38,8 @@ struct scan_runtime *scan_runtime_new(const struct framework *fw);
 void scan_runtime_free(struct scan_runtime *r);
 /* Counts the word V of the engine E. Any thread. */
 void engine_runtime_count(struct engine_runtime *e, const struct verdict *v);
+/* Counts what follows from the final verdict V of a message. Any thread. */
+void scan_runtime_conclude(struct scan_runtime *r, const struct verdict *v);
 /* The engine named NAME, or NULL. */
 struct engine_runtime *scan_runtime_find(struct scan_runtime *r, const char *name);
 

@@ -22,6 +22,16 @@ enum {
     GRACE_MS = 1000,
     /* Records per turn, so that a chatty host does not hold up the loop's sessions. */
     RECORDS_PER_TURN = 64,
+    /* After the end of a host: the supervisor's word of the one that takes over is on its way already, or there is
+       none. */
+    GAP_MS = 2000,
+};
+
+/* The time between the end of a pool's host and the next channel, while its limit is set. */
+struct client_gap {
+    struct scan_client *client;
+    struct list calls;
+    struct deadline limit;
 };
 
 /* The way to one generation of a pool's host. A newer one retires it: it takes no new jobs, and goes when it has no job
@@ -34,6 +44,7 @@ struct client_channel {
     struct loop_watch watch;
     struct list calls; /* scan_call.node */
     bool retired;
+    bool followed;    /* by a host that ran beside this one's: what this one leaves may go there */
     struct list node; /* in client->retired */
     struct loop_deferred reaper;
 };
@@ -55,6 +66,7 @@ struct scan_client {
     bool log_status;
     struct probes *probes;
     struct client_channel *channels[LIMIT_ENGINES]; /* by pool; NULL: none */
+    struct client_gap gaps[LIMIT_ENGINES];          /* by pool */
     struct list retired;
     struct client_engine engines[LIMIT_ENGINES];
     struct scan_call *slots[SLOT_COUNT];
@@ -171,17 +183,28 @@ static void channel_discard(struct client_channel *ch)
 /* The job is no longer on its way: its slot is free, its timer off. */
 static void call_unlink(struct scan_call *call)
 {
-    if (call->id == 0)
+    if (call->id == 0 && !call->waiting)
         return;
     struct client_channel *ch = call->channel;
-    call->client->slots[call->id & (SLOT_COUNT - 1)] = NULL;
+    if (call->id != 0)
+        call->client->slots[call->id & (SLOT_COUNT - 1)] = NULL;
     call->client->calls--;
     call->id = 0;
+    call->waiting = false;
     call->channel = NULL;
     list_remove(&call->node);
     deadline_clear(&call->deadline);
-    if (ch->retired && list_empty(&ch->calls))
+    if (ch && ch->retired && list_empty(&ch->calls))
         channel_discard(ch);
+}
+
+/* The call is on its way from here on, as one of LIST. */
+static void call_link(struct scan_call *call, struct list *list)
+{
+    uint64_t now = clock_monotonic_us();
+    call->client->calls++;
+    list_append(list, &call->node);
+    deadline_set_ms(&call->deadline, (call->until_us > now ? (call->until_us - now) / 1000 : 0) + GRACE_MS);
 }
 
 static void call_end(struct scan_call *call, const struct verdict *v)
@@ -205,8 +228,10 @@ static void calls_fail(struct list *calls, enum verdict_reason reason, const cha
         call_fail(container_of(node, struct scan_call, node), reason, detail);
 }
 
-/* Gives the jobs of a retired channel that is gone to the generation that replaced it: a reload, or an older host that
- * dies after it, is no reason to turn a message away. */
+static const char host_gone[] = "the scan host closed the channel";
+
+/* Gives the jobs of a host that is gone to the generation that replaces it: a reload, or an older host that dies after
+ * it, is no reason to turn a message away. Twice is: it may be the message that ends hosts. */
 static void calls_repeat(struct list *calls)
 {
     struct list *node;
@@ -214,9 +239,44 @@ static void calls_repeat(struct list *calls)
         struct scan_call *call = container_of(node, struct scan_call, node);
         struct verdict why;
         call_unlink(call);
-        if (!call_ask(call, &why))
+        if (call->lost)
+            verdict_set(&why, VERDICT_ERROR, VERDICT_REASON_DOWN, host_gone);
+        bool again = !call->lost;
+        call->lost = true;
+        if (!again || !call_ask(call, &why))
             call->answered(call, &why);
     }
+}
+
+/* ---- between two hosts ---- */
+
+static bool gap_is_open(const struct scan_client *c, int pool)
+{
+    return deadline_is_set(&c->gaps[pool].limit);
+}
+
+/* The waiting is over. OTHERS: what no host had yet may be asked; the rest only where a host TAKES_OVER. */
+static void gap_close(struct client_gap *gap, bool others, bool takes_over)
+{
+    struct list calls, *node;
+    deadline_clear(&gap->limit);
+    list_init(&calls);
+    list_move_all(&calls, &gap->calls);
+    while ((node = list_take(&calls)) != NULL) {
+        struct scan_call *call = container_of(node, struct scan_call, node);
+        struct verdict why;
+        bool again = takes_over || (others && !call->lost);
+        call_unlink(call);
+        if (!again)
+            verdict_set(&why, VERDICT_ERROR, VERDICT_REASON_DOWN, host_gone);
+        if (!again || !call_ask(call, &why))
+            call->answered(call, &why);
+    }
+}
+
+static void gap_expired(void *arg)
+{
+    gap_close(arg, false, false);
 }
 
 static void channel_close(struct client_channel *ch, enum verdict_reason reason, const char *detail)
@@ -228,13 +288,21 @@ static void channel_close(struct client_channel *ch, enum verdict_reason reason,
     bool retired = ch->retired;
     channel_discard(ch);
     if (retired) {
-        calls_repeat(&calls);
+        if (ch->followed)
+            calls_repeat(&calls);
+        else
+            calls_fail(&calls, reason, detail);
         return;
     }
     c->channels[ch->pool] = NULL;
     list_append(&c->retired, &ch->node);
     engines_lost(c, ch, detail);
-    calls_fail(&calls, reason, detail);
+    if (reason == VERDICT_REASON_DOWN) {
+        deadline_set_ms(&c->gaps[ch->pool].limit, GAP_MS);
+        calls_repeat(&calls); /* that is, they wait */
+    } else {
+        calls_fail(&calls, reason, detail);
+    }
     pool_calls_moved(&c->pool_calls, c, ch->pool, detail);
 }
 
@@ -300,7 +368,7 @@ static void channel_ready(void *arg, int events)
             e = ERR_FULL;
         }
         if (e == ERR_CLOSED || e == ERR_IO)
-            channel_close(ch, VERDICT_REASON_DOWN, "the scan host closed the channel");
+            channel_close(ch, VERDICT_REASON_DOWN, host_gone);
         else if (e != ERR_OK || !record_arrived(ch, span_of(bytes, len)))
             channel_broken(ch);
     }
@@ -317,7 +385,7 @@ static void channel_retire(struct client_channel *ch)
         channel_discard(ch);
 }
 
-void scan_client_attach(struct scan_client *c, int pool_index, unsigned generation, int fd)
+static void client_attach(struct scan_client *c, int pool_index, unsigned generation, int fd, bool takes_over)
 {
     OBJ_CHECK(c, CLIENT_MAGIC);
     struct client_channel *ch = NULL;
@@ -328,8 +396,10 @@ void scan_client_attach(struct scan_client *c, int pool_index, unsigned generati
             c->broken(c->broken_arg, pool_index, generation);
         return;
     }
-    if (c->channels[pool_index])
+    if (c->channels[pool_index]) {
+        c->channels[pool_index]->followed = takes_over;
         channel_retire(c->channels[pool_index]);
+    }
     ch->client = c;
     ch->pool = pool_index;
     ch->generation = generation;
@@ -341,6 +411,17 @@ void scan_client_attach(struct scan_client *c, int pool_index, unsigned generati
     loop_watch_set(&ch->watch, LOOP_READ);
     c->channels[pool_index] = ch;
     pool_calls_moved(&c->pool_calls, c, pool_index, "the scan host was replaced");
+    gap_close(&c->gaps[pool_index], true, takes_over);
+}
+
+void scan_client_attach(struct scan_client *c, int pool_index, unsigned generation, int fd)
+{
+    client_attach(c, pool_index, generation, fd, false);
+}
+
+void scan_client_take_over(struct scan_client *c, int pool_index, unsigned generation, int fd)
+{
+    client_attach(c, pool_index, generation, fd, true);
 }
 
 /* ---- the client ---- */
@@ -360,6 +441,11 @@ struct scan_client *scan_client_new(struct loop *l, struct scan_runtime *runtime
     c->log_status = log_status;
     loop_deferred_init(&c->change, client_changed, c);
     list_init(&c->retired);
+    for (size_t i = 0; i < LIMIT_ENGINES; i++) {
+        c->gaps[i].client = c;
+        list_init(&c->gaps[i].calls);
+        deadline_init(&c->gaps[i].limit, l, gap_expired, &c->gaps[i]);
+    }
     pool_calls_init(&c->pool_calls);
     for (size_t i = 0; i < fw->engine_count; i++)
         c->engines[i].pool = fw->engines[i].built ? framework_pool_index(fw, fw->engines[i].pool) : -1;
@@ -388,6 +474,8 @@ void scan_client_free(struct scan_client *c)
         loop_defer_cancel(&ch->reaper);
         channel_reap(ch);
     }
+    for (size_t i = 0; i < LIMIT_ENGINES; i++)
+        deadline_clear(&c->gaps[i].limit);
     loop_defer_cancel(&c->change);
     OBJ_FINI(c);
     mem_free(c);
@@ -463,7 +551,7 @@ static void job_cancel(const struct scan_call *call)
     unsigned char bytes[SCAN_RECORD_SIZE];
     size_t len = scan_record_encode(&record, bytes);
     /* When it cannot be sent, the deadline ends the job at the broker. */
-    if (call->channel->fd >= 0 && fdpass_send(call->channel->fd, span_of(bytes, len), -1) != ERR_OK)
+    if (call->id != 0 && call->channel->fd >= 0 && fdpass_send(call->channel->fd, span_of(bytes, len), -1) != ERR_OK)
         return;
 }
 
@@ -512,7 +600,7 @@ static enum err job_send(const struct scan_call *call, const struct client_chann
     unsigned char bytes[SCAN_RECORD_SIZE];
     record.job.id = id;
     record.job.size = call->size;
-    record.job.deadline_us = clock_monotonic_us() + (uint64_t)engine->conf->timeout_ms * 1000;
+    record.job.deadline_us = call->until_us;
     verdict_copy_text(record.job.engine, sizeof(record.job.engine), span_cstr(engine->name));
     memcpy(record.job.digest, call->digest, sizeof(record.job.digest));
     size_t len = scan_record_encode(&record, bytes);
@@ -523,12 +611,18 @@ static bool call_ask(struct scan_call *call, struct verdict *why)
 {
     struct scan_client *c = call->client;
     const char *detail = NULL;
+    int pool = c->engines[call->engine].pool;
+    if (pool >= 0 && gap_is_open(c, pool)) {
+        call->waiting = true;
+        call_link(call, &c->gaps[pool].calls);
+        return true;
+    }
     enum verdict_reason reason = engine_obstacle(c, call->engine, &detail);
     if (reason != VERDICT_REASON_NONE) {
         verdict_set(why, VERDICT_ERROR, reason, detail);
         return false;
     }
-    struct client_channel *ch = c->channels[c->engines[call->engine].pool];
+    struct client_channel *ch = c->channels[pool];
     uint64_t id = job_id(c);
     enum err e = id ? job_send(call, ch, id) : ERR_AGAIN;
     if (e == ERR_AGAIN) {
@@ -543,9 +637,7 @@ static bool call_ask(struct scan_call *call, struct verdict *why)
     call->id = id;
     call->channel = ch;
     c->slots[id & (SLOT_COUNT - 1)] = call;
-    c->calls++;
-    list_append(&ch->calls, &call->node);
-    deadline_set_ms(&call->deadline, (uint64_t)c->fw->engines[call->engine].conf->timeout_ms + GRACE_MS);
+    call_link(call, &ch->calls);
     return true;
 }
 
@@ -564,13 +656,15 @@ bool scan_call_send(struct scan_call *call, size_t engine, int fd, uint64_t size
     call->engine = engine;
     call->fd = fd;
     call->size = size;
+    call->lost = false;
+    call->until_us = clock_monotonic_us() + (uint64_t)call->client->fw->engines[engine].conf->timeout_ms * 1000;
     memcpy(call->digest, digest, sizeof(call->digest));
     return call_ask(call, why);
 }
 
 void scan_call_cancel(struct scan_call *call)
 {
-    if (call->id == 0)
+    if (call->id == 0 && !call->waiting)
         return;
     job_cancel(call);
     call_unlink(call);

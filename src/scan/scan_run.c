@@ -18,6 +18,7 @@ struct scan_run {
     struct scan_runtime *runtime;
     struct scan_call call;
     struct scan_subject subject;
+    struct subject_words marked;
     uint8_t digest[32];
     void (*wake)(void *arg);
     void *arg;
@@ -94,7 +95,7 @@ static void run_note(struct scan_run *r, const struct verdict *from)
     struct verdict v = *from;
     run_ignore(r, &v);
     /* Whoever reads the context would take a missing mark for clean. */
-    if (subject_mark(&r->subject, &r->runtime->framework->engines[r->engine], &v) != ERR_OK)
+    if (subject_mark(&r->subject, r->runtime->framework, r->engine, &v, &r->marked) != ERR_OK)
         verdict_set(&v, VERDICT_ERROR, VERDICT_REASON_ENGINE, "no room for the context variables of the result");
     verdict_copy_text(v.engine, sizeof(v.engine), span_cstr(r->runtime->framework->engines[r->engine].name));
     run_add_word(r, &v);
@@ -191,6 +192,7 @@ static void run_advance(struct scan_run *r)
     }
     if (!r->begun)
         run_conclude_unseen(r);
+    scan_runtime_conclude(r->runtime, &r->verdict);
     run_finish(r);
 }
 

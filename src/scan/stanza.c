@@ -24,6 +24,7 @@ static const char *const on_trouble_words[] = {"on_error", "error_code", "next",
 
 enum { TIMEOUT_MIN_MS = 1, TIMEOUT_MAX_MS = 3600 * 1000, CONCURRENCY_MAX = 1024 };
 enum { PROBE_MIN_MS = 100, PROBE_MAX_MS = 3600 * 1000, PROBE_IDLE_MAX_MS = 24 * 3600 * 1000 };
+enum { LOAD_MIN_MS = 100, LOAD_MAX_MS = 15 * 60 * 1000 };
 enum { SETTLE_MIN_MS = 10, SETTLE_MAX_MS = 3600 * 1000, RETRY_MIN_MS = 100, RETRY_MAX_MS = 24 * 3600 * 1000 };
 
 #define DAEMON_ROW(value, text) OPTION(conf.daemon, "daemon", LIST, value, 0, 0, text)
@@ -119,6 +120,52 @@ static const struct directive fsecure_rows[] = {
            "true: programs that can be misused are looked for too, and are infected"),
 };
 
+static const char *const sandbox_words[] = {"strict", "vendor", NULL};
+
+static const struct directive plugin_rows[] = {
+#include "scan/stanza_common.def"
+    {.name = "library",
+     .type = DIRECTIVE_STRING,
+     .offset = CONF_OFFSET(engine_stanza, conf.plugin.library),
+     .min = 1,
+     .max = 4096,
+     .reload = RELOAD_ENGINE,
+     .required = true,
+     .description = "the vendor's shared library; scan_user must be able to read it. Replace it by renaming, never by "
+                    "writing into it"},
+    OPTION(conf.plugin.options, "options", DICT, NULL, 0, 0,
+           "options of the plug-in's own, which it documents: [ name = value … ]; one that it does not know keeps it "
+           "from starting"),
+    OPTION(
+        conf.database, "database", STRING, NULL, 1, 4096,
+        "file or directory that the plug-in loads, as it documents; when it changes, it is loaded again. Without one "
+        "the same holds for the library"),
+    OPTION(conf.database_watch, "database_watch", BOOL, "true", 0, 0,
+           "load again when the database (or library) changes; false: on SIGHUP only"),
+    OPTION(conf.database_settle_ms, "database_settle", DURATION, "5", SETTLE_MIN_MS, SETTLE_MAX_MS,
+           "how long a changed database must have been quiet before it is loaded"),
+    OPTION(conf.max_signature_loss, "max_signature_loss", INT, "50", 0, 100,
+           "percent of the signatures in use that a new database may lack; with a greater loss it is taken for broken "
+           "and the old one stays in use; 100: any loss is accepted"),
+    OPTION(conf.plugin.load_timeout_ms, "load_timeout", DURATION, "300", LOAD_MIN_MS, LOAD_MAX_MS,
+           "how long the plug-in may take to start and to load its database; then its scan host is started again"),
+    WORDS_ROW(
+        conf.plugin.sandbox, "sandbox", "strict", sandbox_words,
+        "cage of the workers that scan: strict: memory, the message, a temporary directory; vendor: that, and what "
+        "the options allow_… add"),
+    OPTION(conf.plugin.allow_ports, "allow_ports", LIST, NULL, 0, 0,
+           "sandbox = vendor: TCP ports to which it may connect, on whatever host (kernels before 6.7 cannot tell "
+           "ports apart: there, to any)"),
+    OPTION(
+        conf.plugin.allow_unix_sockets, "allow_unix_sockets", BOOL, "false", 0, 0,
+        "sandbox = vendor: it may connect to unix sockets: to all that scan_user may write to, as kernels cannot tell "
+        "them apart"),
+    OPTION(conf.plugin.allow_read, "allow_read", LIST, NULL, 0, 0,
+           "sandbox = vendor: files and directories that it may read while it scans"),
+    OPTION(conf.plugin.allow_executable_memory, "allow_executable_memory", BOOL, "false", 0, 0,
+           "sandbox = vendor: it may make code at run time or load further libraries (from allow_read)"),
+};
+
 static const struct directive csapi_rows[] = {
 #include "scan/stanza_common.def"
     OPTION(conf.scanner.path, "scanner_path", STRING, NULL, 1, 4096,
@@ -153,6 +200,50 @@ static const struct directive csapi_rows[] = {
            "with a daemon: octets of a message that it is given; a larger one is unscannable"),
 };
 
+static const char *const icap_mode_words[] = {"respmod", "reqmod", NULL};
+
+static const struct directive icap_rows[] = {
+#include "scan/stanza_common.def"
+    DAEMON_ROW("127.0.0.1:1344", "the ICAP server: host:port, port 1344 where none is given, or the path of its unix "
+                                 "socket; of several in a list the first that answers is asked"),
+    DAEMON_CONNECT_ROW,
+    DAEMON_SIZE_ROW,
+    OPTION(conf.icap_service, "service", STRING, "avscan", 1, 256,
+           "name of the service: what stands behind icap://host:port/, arguments included (virus_scan, respmod, "
+           "srv_clamav, SYMCScanResp-AV, avscan?sizelimit=off)"),
+    WORDS_ROW(conf.icap_mode, "mode", "respmod", icap_mode_words,
+              "the message travels as the answer to a request (respmod), or as a request (reqmod)"),
+    OPTION(conf.icap_preview, "preview", SIZE, "64K", 0, 65536,
+           "octets of a message that go first where the server wants to see some first, at most as many as it asks "
+           "for; 0: always the whole message at once"),
+    OPTION(conf.icap_http_headers, "http_headers", BOOL, "true", 0, 0,
+           "an HTTP header is made up around the message, as most servers expect; false: the message goes alone"),
+    OPTION(conf.icap_echo_is_clean, "echo_is_clean", BOOL, "false", 0, 0,
+           "only for servers that cannot answer 204: true: a message that comes back unmodified is clean; false: it "
+           "is unscannable, as servers send back likewise what they have not scanned"),
+    SUSPICIOUS_ROW("infected"),
+};
+
+static const struct directive command_rows[] = {
+#include "scan/stanza_common.def"
+    OPTION(conf.command.argv, "argv", LIST, NULL, 0, 0,
+           "the program and its arguments, run once for each message, without a shell: ( /usr/bin/clamscan "
+           "\"--no-summary\" \"%s\" ); an argument %s becomes the path of the message; without one the message is its "
+           "standard input"),
+    OPTION(conf.command.clean_codes, "clean_codes", LIST, "0", 0, 0,
+           "exit codes that mean clean; one that no list holds is trouble"),
+    OPTION(conf.command.infected_codes, "infected_codes", LIST, "1", 0, 0, "exit codes that mean infected"),
+    OPTION(conf.command.unscannable_codes, "unscannable_codes", LIST, NULL, 0, 0,
+           "exit codes that mean that it could not look at all of the message (reason unsupported)"),
+    OPTION(conf.command.virus_pattern, "virus_pattern", LIST, NULL, 0, 0,
+           "forms of a line of its output that names a virus: %v is the name, * any text: \"*: %v FOUND\"; such a line "
+           "counts whatever the exit code is"),
+    OPTION(conf.command.readable, "readable", LIST, NULL, 0, 0,
+           "directories and files, such as its signatures, that it may read beside the system's libraries"),
+    OPTION(conf.max_filesize, "max_filesize", SIZE, "100M", 1024, 2147483647,
+           "octets of a message that it is given; a larger one is unscannable"),
+};
+
 static const struct directive common_rows[] = {
 #include "scan/stanza_common.def"
 };
@@ -184,9 +275,10 @@ ENGINE(
     csapi_class, "csapi", "validate/csapi", csapi_rows, false,
     "an engine that scans in processes of another program (postern-avscan), or asks Symantec Scan Engine where daemon "
     "is set");
-ENGINE(icap_class, "icap", NULL, common_rows, true, "an engine that asks an ICAP server (not built yet)");
-ENGINE(command_class, "command", NULL, common_rows, true, "an engine that runs a program (not built yet)");
-ENGINE(plugin_class, "plugin", NULL, common_rows, true, "an engine in a vendor's plug-in (not built yet)");
+ENGINE(icap_class, "icap", NULL, icap_rows, false, "an engine that asks an ICAP server");
+ENGINE(command_class, "command", NULL, command_rows, false, "an engine that runs a scanner's command line");
+ENGINE(plugin_class, "plugin", "validate/av_*", plugin_rows, false,
+       "a vendor's engine in a shared library, in a scan host of its own");
 ENGINE(brightmail_class, "brightmail", "validate/brightmail", common_rows, true, "Brightmail (not built yet)");
 ENGINE(beik_class, "beik", "validate/beik", common_rows, true, "the Brightmail engine kit (not built yet)");
 ENGINE(eleven_class, "eleven", "validate/eleven", common_rows, true, "eleven eXpurgate (not built yet)");
@@ -214,7 +306,7 @@ const struct scope_class scan_class = {
     ROW(pool_conf, field, name, DIRECTIVE_##type, value, min, max, RELOAD_ENGINE, text)
 static const struct directive pool_rows[] = {
     POOL(concurrency, "concurrency", INT, "0", 0, LIMIT_POOL_WORKERS,
-         "worker processes; 0: 4 in the pool CPU, 50 in others"),
+         "worker processes; 0: 4 in the pool CPU and in those of plug-ins, 50 in others"),
     POOL(backlog, "backlog", INT, "1000", 1, 65536,
          "scans that may wait; when it is full, messages get the error code"),
     POOL(stack_size, "stack_size", SIZE, "8M", 262144, 1073741824, "stack of a worker"),

@@ -44,6 +44,8 @@ const struct engine_conf *stanza_conf_of(const struct framework *fw, const char 
 const struct conf_scope *stanza_next_engine(const struct conf_scope *global, const struct conf_scope *previous);
 /* Instance name: that of the scope, or the class's where it has none. */
 const char *stanza_engine_name(const struct conf_scope *engine);
+/* What its names are formed with: framework_stem. */
+const char *stanza_engine_stem(const struct conf_scope *engine);
 /* Takes part in scanning: not switched off (2.x: passive). */
 bool stanza_engine_enabled(const struct conf_scope *engine);
 bool stanza_engine_built(const struct conf_scope *engine);
@@ -66,11 +68,15 @@ bool stanza_all(const struct conf_scope *global);
 void stanza_check_scan(const struct conf_scope *scope, struct problems *problems);
 void stanza_check_pool(const struct conf_scope *scope, struct problems *problems);
 void stanza_check_engine(const struct conf_scope *scope, struct problems *problems);
-/* stanza_daemon.c: what is particular to kaspersky and fsecure. */
+/* stanza_daemon.c: what is particular to kaspersky, fsecure and icap. */
 void stanza_check_file_daemon(const struct conf_scope *scope, const struct engine_conf *conf,
                               struct problems *problems);
 /* Of an enabled csapi engine: what its common options do not cover. */
 void stanza_check_csapi(const struct conf_scope *scope, const struct engine_stanza *values, struct problems *problems);
+/* Of an enabled plug-in: its library, its cage, and that nobody shares its host. */
+void stanza_check_plugin(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems);
+/* Of an enabled command engine, likewise. */
+void stanza_check_command(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems);
 /* OPTION is written in SCOPE or around it. */
 bool stanza_is_given(const struct conf_scope *scope, const char *option);
 

@@ -6,6 +6,7 @@
 #include "scan/ignore.h"
 #include "scan/server_name.h"
 #include "scan/stanza.h"
+#include "scan/subject.h"
 #include "scan/verdict_cache.h"
 
 static const struct conf_scope *global_of(const struct conf_scope *scope)
@@ -116,23 +117,35 @@ static void check_reason_code(const struct conf_scope *scope, const struct conf_
 
 /* An option that lets mail through unscanned, or does nothing, is named when the file is read, not at 3 in the morning.
  */
+static void check_passes(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
+{
+    if (conf->action == ON_INFECTED_PASS)
+        problem_warning(problems, scope, "action",
+                        "messages with a virus are delivered, and so are those that could not be checked, unless an "
+                        "on_REASON says otherwise; only the header X-Virus-Status tells");
+    if (conf->on_error == ON_ERROR_PASS)
+        problem_warning(problems, scope, "on_error", "while the engine has trouble, messages are delivered unscanned");
+    for (int r = 0; r < VERDICT_REASON_COUNT; r++) {
+        char option[64];
+        const char *word = verdict_reason_option((enum verdict_reason)r);
+        bool error = verdict_reason_class((enum verdict_reason)r) == VERDICT_ERROR;
+        if (!word || conf->on_reason[r] != (error ? ON_TROUBLE_PASS : ON_UNSCANNABLE_PASS))
+            continue;
+        snprintf(option, sizeof(option), "on_%s", word);
+        problem_warning(problems, scope, option,
+                        error ? "such messages are delivered unscanned"
+                              : "such messages are delivered without having been checked as a whole");
+    }
+}
+
 static void check_on_error(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
 {
     const struct conf_scope *global = global_of(scope), *other = NULL;
     size_t engines = 0;
     while ((other = stanza_next_engine(global, other)))
         engines += stanza_engine_enabled(other);
-    if (conf->on_error == ON_ERROR_PASS)
-        problem_warning(problems, scope, "on_error", "while the engine has trouble, messages are delivered unscanned");
     if (conf->on_error == ON_ERROR_NEXT && engines == 1)
         problem_warning(problems, scope, "on_error", "there is no other engine, so it is the same as error_code");
-    for (int r = 0; r < VERDICT_REASON_COUNT; r++) {
-        char option[64];
-        if (verdict_reason_class((enum verdict_reason)r) != VERDICT_ERROR || conf->on_reason[r] != ON_TROUBLE_PASS)
-            continue;
-        snprintf(option, sizeof(option), "on_%s", verdict_reason_option((enum verdict_reason)r));
-        problem_warning(problems, scope, option, "such messages are delivered unscanned");
-    }
 }
 
 /* Names as engines form them have little in common: what fits all of these fits whatever there is. */
@@ -168,8 +181,10 @@ static void check_reasons(const struct conf_scope *scope, const struct engine_co
         check_text(scope, problems, "reason_texts", conf->reason_texts.items[i].value);
     for (size_t i = 0; i < conf->ignore_signatures.count; i++)
         check_ignored(scope, conf->ignore_signatures.items[i], problems);
-    if (stanza_engine_enabled(scope))
-        check_on_error(scope, conf, problems);
+    if (!stanza_engine_enabled(scope))
+        return;
+    check_passes(scope, conf, problems);
+    check_on_error(scope, conf, problems);
 }
 
 static void check_engine_pool(const struct conf_scope *scope, const char *name, struct problems *problems)
@@ -305,6 +320,14 @@ static void check_built_engine(const struct conf_scope *scope, const struct engi
         stanza_check_csapi(scope, values, problems);
         return;
     }
+    if (scope->class == &plugin_class) {
+        stanza_check_plugin(scope, &values->conf, problems);
+        return;
+    }
+    if (scope->class == &command_class) {
+        stanza_check_command(scope, &values->conf, problems);
+        return;
+    }
     if (!stanza_engine_connects(scope)) {
         warn_weaker_cage(scope, problems);
         return;
@@ -348,6 +371,39 @@ static const struct conf_scope *earlier_engine(const struct conf_scope *global, 
     return NULL;
 }
 
+/* An earlier engine marks messages with a variable that SCOPE uses too: NAME receives it. */
+static const struct conf_scope *shares_mark(const struct conf_scope *global, const struct conf_scope *scope,
+                                            const char **name, struct subject_marks *marks)
+{
+    const struct conf_scope *other = NULL;
+    subject_marks(stanza_engine_stem(scope), &((const struct engine_stanza *)scope->values)->conf, marks);
+    while ((other = stanza_next_engine(global, other)) && other != scope) {
+        struct subject_marks others = {{""}};
+        if (!stanza_engine_enabled(other))
+            continue;
+        subject_marks(stanza_engine_stem(other), &((const struct engine_stanza *)other->values)->conf, &others);
+        for (size_t i = 0; i < 2; i++) /* TYPE_status_info is common to all of a type whatever their options say */
+            for (size_t k = 0; k < 2; k++)
+                if (strcmp(marks->names[i], others.names[k]) == 0) {
+                    *name = marks->names[i];
+                    return other;
+                }
+    }
+    return NULL;
+}
+
+static void warn_shared_mark(const struct conf_scope *global, const struct conf_scope *scope, struct problems *problems)
+{
+    const char *name = NULL;
+    struct subject_marks marks;
+    const struct conf_scope *other = shares_mark(global, scope, &name, &marks);
+    if (other)
+        problem_warning(problems, scope, NULL,
+                        "it sets the same context variable %s as %s: the strictest word of the two stands in it; give "
+                        "one of them a context_variable of its own to tell them apart",
+                        name, stanza_engine_name(other));
+}
+
 void stanza_check_scan(const struct conf_scope *scope, struct problems *problems)
 {
     const struct conf_scope *global = global_of(scope), *engine = NULL;
@@ -362,6 +418,7 @@ void stanza_check_scan(const struct conf_scope *scope, struct problems *problems
             continue;
         if (++enabled == LIMIT_ENGINES + 1)
             problem_error(problems, engine, NULL, "at most %d engines can take part", LIMIT_ENGINES);
+        warn_shared_mark(global, engine, problems);
     }
     if (stanza_scan_off(global)) {
         if (enabled > 0)

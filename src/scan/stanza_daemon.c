@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is particular to the engines whose daemons read files or take messages over a connection: kaspersky and fsecure.
- * Whether file_base can be written is found out by the workers, who are other users than the one who checks. */
+/* What is particular to the engines whose daemons read files or take messages over a connection: kaspersky, fsecure,
+ * icap. Whether file_base can be written is found out by the workers, who are other users than the one who checks. */
 #include "base/span.h"
 #include "scan/server_name.h"
 #include "scan/stanza.h"
@@ -79,9 +79,29 @@ static void check_file_base(const struct conf_scope *scope, const struct engine_
                         "it reads files in file_base: on another host it must have that directory under the same name");
 }
 
+/* It stands in a request line. */
+static bool fits_uri(char c)
+{
+    return char_is_print(c) && c != ' ' && c != '"' && c != '<' && c != '>' && c != '#' && c != '\\';
+}
+
+static void check_icap(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
+{
+    if (!is_word(conf->icap_service, fits_uri))
+        problem_error(problems, scope, "service", "must be printable ASCII without blanks, quotes, < > # and \\");
+    else if (conf->icap_service[0] == '/' || strstr(conf->icap_service, "://"))
+        problem_error(problems, scope, "service", "expected what stands behind icap://host:port/ alone");
+    if (conf->icap_echo_is_clean)
+        problem_warning(problems, scope, "echo_is_clean",
+                        "what the server passes over unscanned (c-icap: above MaxObjectSize) is clean then, where it "
+                        "does not answer 204");
+}
+
 void stanza_check_file_daemon(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
 {
     check_file_base(scope, conf, problems);
+    if (scope->class == &icap_class)
+        check_icap(scope, conf, problems);
     if (scope->class != &kaspersky_class)
         return;
     if (!is_word(conf->scan_flags, char_is_alpha))

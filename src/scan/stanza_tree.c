@@ -25,6 +25,11 @@ const char *stanza_engine_name(const struct conf_scope *engine)
     return engine->name ? engine->name : engine->class->name;
 }
 
+const char *stanza_engine_stem(const struct conf_scope *engine)
+{
+    return engine->class == &plugin_class ? stanza_engine_name(engine) : engine->class->name;
+}
+
 bool stanza_engine_enabled(const struct conf_scope *engine)
 {
     const struct engine_stanza *values = engine->values;
@@ -56,6 +61,8 @@ const char *stanza_engine_pool(const struct conf_scope *global, const struct con
     static const char *const builtin[] = {"CPU", "IO"};
     const struct engine_stanza *values = engine->values;
     const char *usual = stanza_engine_connects(engine) ? "IO" : engine_kind_find(engine->class)->pool;
+    if (engine->class == &plugin_class) /* a host of its own, so a pool of its own */
+        usual = stanza_engine_name(engine);
     const char *name = values->conf.pool ? values->conf.pool : usual;
     const struct conf_scope *pool = stanza_pool(global, name);
     if (pool)

@@ -90,8 +90,13 @@ void server_say(struct smtp_server *s, enum smtp_say say)
         s->refused = true;
         s->refusal = say;
     }
-    if (smtp_say(say).code >= 500)
+    if (smtp_say(say).code >= 500) {
         s->errors++;
+        if (say == SMTP_SAY_UNKNOWN_COMMAND)
+            s->unrecognized++;
+        else
+            s->bad++;
+    }
     owed_settle(s);
 }
 
@@ -410,6 +415,16 @@ unsigned smtp_server_unanswered(const struct smtp_server *s)
     for (unsigned i = 0; i < s->owed_count; i++)
         count += s->owed[(s->owed_first + i) % LIMIT_PIPELINE].debt != SMTP_DEBT_SAY;
     return count;
+}
+
+unsigned smtp_server_bad_commands(const struct smtp_server *s)
+{
+    return s->bad;
+}
+
+unsigned smtp_server_unrecognized_commands(const struct smtp_server *s)
+{
+    return s->unrecognized;
 }
 
 struct span smtp_server_hello_name(const struct smtp_server *s)

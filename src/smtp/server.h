@@ -101,6 +101,9 @@ bool smtp_server_in_body(const struct smtp_server *s);
 unsigned smtp_server_recipients(const struct smtp_server *s); /* accepted so far */
 unsigned smtp_server_unanswered(const struct smtp_server *s);
 struct span smtp_server_hello_name(const struct smtp_server *s);
+/* Of the connection, answered 5xx by the engine itself: known commands that were wrong or out of place, and others. */
+unsigned smtp_server_bad_commands(const struct smtp_server *s);
+unsigned smtp_server_unrecognized_commands(const struct smtp_server *s);
 
 #include "smtp/server_state.h"
 

@@ -47,7 +47,8 @@ struct smtp_server {
     unsigned rcpt_owed;   /* RCPT events without a reply */
     unsigned rcpt_beyond; /* RCPT past max_recipients, since the last accepted message */
     unsigned errors, junk;
-    bool refused;         /* the command in hand was, with REFUSAL */
+    unsigned bad, unrecognized; /* for smtp_server_bad_commands and the other */
+    bool refused;               /* the command in hand was, with REFUSAL */
     enum smtp_say refusal;
     size_t hello_len;
     char hello[256]; /* RFC 5321 4.5.3.1.2: a domain has at most 255 octets */

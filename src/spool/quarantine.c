@@ -131,8 +131,10 @@ struct quarantine *quarantine_open(const char *directory, const struct quarantin
     pthread_mutex_init(&q->lock, NULL);
     pthread_mutex_init(&q->changes, NULL);
     sync_parent(fd);
-    if (store_take_stock(q, why) == ERR_OK)
+    if (store_take_stock(q, why) == ERR_OK) {
+        reserve_open(q);
         return q;
+    }
     quarantine_close(q);
     return NULL;
 }

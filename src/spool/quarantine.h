@@ -9,7 +9,8 @@
  * process at a time has a quarantine open (flock).
  *
  * quarantine_meta.h the metadata (pure); quarantine_store.h (private) files, names and accounting; quarantine_keep.c
- * taking a message in; quarantine_entry.c what becomes of it; quarantine_sweep.c retention; quarantine_conf.h options.
+ * taking a message in; quarantine_entry.c what becomes of it; quarantine_sweep.c retention; quarantine_reserve.c what
+ * is held back for a full disk and against a wrong clock; quarantine_conf.h options.
  *
  * Functions marked BLOCKS wait for the disk: pool threads only. All functions may be called by any thread.
  */
@@ -26,7 +27,11 @@ struct quarantine_limits {
     uint64_t max_size;   /* octets on disk, each file as whole blocks of 4096 */
     uint64_t max_age_ms; /* older entries are deleted by quarantine_sweep */
     uint64_t min_age_ms; /* younger ones are never deleted to make room */
+    /* A clock that is further ahead of the last look is believed only once it has been so for as long again; meanwhile
+     * nothing ages. 0: always. */
+    uint64_t max_jump_ms;
 };
+enum { QUARANTINE_MAX_JUMP_MS = 24 * 3600 * 1000 };
 
 /* Opens DIRECTORY, made 0700 if it is missing (its parent is not). It must be a directory, no link, our own, and nobody
  * else's to read or write. Deletes the rest of crashes and counts what is there, which takes about a second for each
@@ -111,7 +116,8 @@ enum err quarantine_release_end(struct quarantine *q, const char *id, enum quara
 /* --- retention --- */
 
 /* Deletes what is older than max_age_ms, oldest first, then what is beyond max_size, but nothing younger than
- * min_age_ms; each with a line in the log. At most a few hundred in one call: true when there is more to do. BLOCKS. */
+ * min_age_ms; each with a line in the log. What cannot be deleted is passed over, with one line for all of it. At most
+ * a few hundred in one call: true when there is more to do. BLOCKS. */
 bool quarantine_sweep(struct quarantine *q, uint64_t now_ms);
 
 #endif

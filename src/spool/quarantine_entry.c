@@ -193,7 +193,7 @@ enum err quarantine_delete(struct quarantine *q, struct span id, struct errtext 
     return e == ERR_NOTFOUND ? not_there(checked, why) : e;
 }
 
-/* Writes the metadata M in the place of what is there. */
+/* Writes the metadata M in the place of what is there, also on a full disk. With q->changes held. */
 static enum err rewrite(struct quarantine *q, int dir, const struct quarantine_meta *m, struct errtext *why)
 {
     char name[STORE_NAME];
@@ -206,6 +206,13 @@ static enum err rewrite(struct quarantine *q, int dir, const struct quarantine_m
         const struct store_source source = {.fd = -1, .bytes = buf_span(&text)};
         bool known = fstatat(dir, name, &before, AT_SYMLINK_NOFOLLOW) == 0;
         e = store_write(dir, name, &source, true);
+        if (e == ERR_IO && (errno == ENOSPC || errno == EDQUOT)) {
+            reserve_give(q);
+            e = store_write(dir, name, &source, true);
+            int error = errno;
+            reserve_keep(q); /* out of the room of what was replaced */
+            errno = error;
+        }
         if (e == ERR_OK && known)
             store_count(q, 0, (int64_t)store_charge(buf_len(&text)) - (int64_t)store_charge((uint64_t)before.st_size));
     }

@@ -326,7 +326,7 @@ enum err store_remove(struct quarantine *q, const char *id)
 /* --- taking stock --- */
 
 struct stock {
-    uint64_t entries, octets, deleted;
+    uint64_t entries, octets, deleted, stuck;
     unsigned strange;
 };
 
@@ -345,10 +345,11 @@ static enum err take_name(int dir, const char *name, struct stock *stock)
         store_name(meta, name, STORE_META);
         unfinished = fstatat(dir, meta, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
     }
-    if (unfinished) {
+    if (unfinished && unlinkat(dir, name, 0) == 0) {
         stock->deleted++;
-        return unlinkat(dir, name, 0) == 0 ? ERR_OK : ERR_IO;
+        return ERR_OK;
     }
+    stock->stuck += unfinished;
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return ERR_IO;
     stock->entries += is_meta;
@@ -391,6 +392,10 @@ enum err store_take_stock(struct quarantine *q, struct errtext *why)
                  "%llu files are deleted of messages that were not yet kept when postern ended; their senders were "
                  "told nothing, or to try again",
                  (unsigned long long)stock.deleted);
+    if (stock.stuck)
+        log_text(q->log, LOG_QUARANTINE_FAILED, "detail",
+                 "%llu files in %s that a crash left cannot be deleted; they count as long as they are there",
+                 (unsigned long long)stock.stuck, q->path);
     if (stock.strange)
         log_text(q->log, LOG_QUARANTINE, "detail", "%u files in %s are not quarantine's and stay as they are",
                  stock.strange, q->path);

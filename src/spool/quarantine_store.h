@@ -17,7 +17,12 @@ struct quarantine {
     struct quarantine_limits limits;
     pthread_mutex_t lock; /* over the two numbers */
     uint64_t entries, octets;
-    pthread_mutex_t changes; /* held while an entry that is there is changed or deleted */
+    pthread_mutex_t changes;        /* held while an entry that is there is changed or deleted; over what follows */
+    bool unreserved;                /* there is no reserve, which was said */
+    uint64_t aged_ms;               /* the clock by which ages were last counted; 0: never */
+    uint64_t jumped_ms;             /* the clock when it was first found too far ahead of that; 0: it is not */
+    uint64_t seen_ms;               /* and since then, at the last look */
+    char stuck[QUARANTINE_ID_SIZE]; /* the oldest entry that cannot be deleted, as was said */
 };
 
 #define STORE_CONTENT ".eml"
@@ -69,6 +74,16 @@ void store_name(char out[STORE_NAME], const char *id, const char *suffix);
 
 /* Deletes the rest of crashes, counts what is there. */
 enum err store_take_stock(struct quarantine *q, struct errtext *why) must_use;
+
+/* The reserve: room for changes of status on a full disk, and the time of the last look. All with q->changes held, or
+ * before anybody else has Q. */
+void reserve_open(struct quarantine *q);
+/* Makes it whole again where it is not. */
+void reserve_keep(struct quarantine *q);
+/* Its room is free for whoever writes next. */
+void reserve_give(struct quarantine *q);
+/* The time by which ages are counted now: NOW_MS, unless the clock has jumped ahead (limits.max_jump_ms). */
+uint64_t reserve_clock(struct quarantine *q, uint64_t now_ms);
 
 /* Makes room for OCTETS and counts them: the oldest entries go, but none younger than min_age_ms. ERR_FULL: WHY. */
 enum err store_reserve(struct quarantine *q, uint64_t octets, uint64_t now_ms, struct errtext *why) must_use;

@@ -2,6 +2,7 @@
 """Fixtures: a backend, a postern in front of it, a Postfix. A postern that a passing test leaves running is stopped and must end
 cleanly."""
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -131,13 +132,11 @@ def make_signatures():
     return lambda directory: program.copy_test_database(directory, places.ROOT)
 
 
-@pytest.fixture(scope="module")
-def shared_pair(request, make_signatures):
-    """One postern with libclamav and the test signatures for all tests of a file that leave it as it was."""
+def one_for_a_module(request, make_engines):
+    """For a fixture: one postern for all tests of a file that leave it as it was. MAKE_ENGINES is given its directory."""
     home = places.make_directory()
     server = Backend()
-    signatures = make_signatures(home / "signatures")
-    instance = program.Postern(home, backend_port=server.port, engines=program.clamav_stanza(signatures))
+    instance = program.Postern(home, backend_port=server.port, engines=make_engines(home))
     try:
         instance.start()
         yield Pair(instance, server)
@@ -148,17 +147,59 @@ def shared_pair(request, make_signatures):
         places.remove_directory(home)
 
 
-@pytest.fixture
-def pair(request, shared_pair):
-    shared_pair.forget()
-    yield shared_pair
-    book = shared_pair.postern.book
+@pytest.fixture(scope="module")
+def shared_pair(request, make_signatures):
+    """With libclamav and the test signatures."""
+    yield from one_for_a_module(request, lambda home: program.clamav_stanza(make_signatures(home / "signatures")))
+
+
+def lend_to_a_test(request, shared):
+    """For a fixture: what one_for_a_module made, to one test, which must keep all promises."""
+    shared.forget()
+    yield shared
+    book = shared.postern.book
     try:
         book.recover()
         if not failed(request):
             book.check()
     finally:
         book.turn_page()
+
+
+@pytest.fixture
+def pair(request, shared_pair):
+    yield from lend_to_a_test(request, shared_pair)
+
+
+@pytest.fixture
+def files(request, directory):
+    """file_base, where a daemon finds messages as files; in the end nothing may be left in it. It must outlive postern, so it stands before start_pair,
+    as daemons do."""
+    path = make_file_base(directory)
+    yield path
+    assert failed(request) or list(path.iterdir()) == [], "something is left in file_base"
+
+
+@pytest.fixture
+def small_disk(directory):
+    """A file system of 1 MiB where everybody may write; only root can mount it."""
+    path = directory / "disk"
+    path.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=1777", "tmpfs", path], check=False).returncode:
+        pytest.skip("this container forbids mounts")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+def make_file_base(directory):
+    path = directory / "files"
+    path.mkdir()
+    path.chmod(0o1777)
+    return path
+
+
+def messages_in(files):
+    return list(files.glob("postern-message-*/*"))
 
 
 @pytest.fixture

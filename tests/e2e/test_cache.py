@@ -5,24 +5,18 @@ import gzip
 import hashlib
 import io
 import tarfile
-import threading
 import time
 
 import pytest
 from harness import mail
 from harness.emulators.clamd import Clamd
 from harness.places import until
-from harness.postern import clamav_stanza, fake_stanza, make_database
+from harness.postern import clamav_stanza, clamd_stanza, fake_stanza, make_database
+from harness.verdicts import deliver_at_once, is_cached, send, virus
 
 ALPHA = b"-".join([b"PATTERN", b"ALPHA"])
 FILLER = "".join(f"Test.Filler{i}:0:*:{'%02x' % i * 12}\n" for i in range(1, 9))
 LOADED = 90.0  # small databases, on a busy machine
-
-
-def clamd_stanza(address, **options):
-    values = {"timeout": "20s", **options}
-    inner = " ".join(f"{key} = {value}" for key, value in values.items())
-    return f'ThreadPool "IO" {{ Concurrency = 1 }}\nantivirus {{ clamav "clamd1" {{ daemon = "{address}" {inner} }} }}\n'
 
 
 @pytest.fixture
@@ -30,24 +24,6 @@ def daemon():
     emulated = Clamd().start()
     yield emulated
     emulated.stop()
-
-
-def send(pair, content, code):
-    """The log line of CONTENT, which must have been answered with CODE."""
-    mark = pair.log.mark()
-    reply = pair.deliver(content)
-    assert reply.code == code, reply
-    return pair.log.wait_for("message", since=mark)
-
-
-def is_cached(event):
-    cached = event.get("cached") == "true"
-    assert not cached or (float(event["queue_ms"]), float(event["engine_ms"])) == (0, 0), event
-    return cached
-
-
-def virus():
-    return mail.plain(mail.PAYLOAD + b"\r\n")
 
 
 # --- what is remembered ---
@@ -77,13 +53,7 @@ def test_all_loops_know_what_one_has_found(daemon, start_pair):
     send(pair, content, 550)
 
     def many_at_once():
-        codes = []
-        threads = [threading.Thread(target=lambda: codes.append(pair.deliver(content).code)) for _ in range(12)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        assert codes == [550] * 12
+        assert deliver_at_once(pair, 12, content) == [550] * 12
         return len({event["session"].split("-")[1] for event in pair.log.find("message")}) > 1
     until(many_at_once, "messages have come to several loops", LOADED)
     assert len(daemon.scans) == 1

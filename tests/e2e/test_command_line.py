@@ -65,8 +65,8 @@ def check(name="postern.conf"):
 
 
 def without_machine(stderr):
-    """Findings without what depends on the packages of this machine."""
-    return [line for line in stderr.splitlines() if "libclamunrar" not in line]
+    """Findings without what depends on the packages and signatures of this machine."""
+    return [line for line in stderr.splitlines() if "libclamunrar" not in line and "/var/lib/clamav" not in line]
 
 
 def test_the_example_of_the_manual_passes(write):
@@ -80,11 +80,84 @@ def test_a_missing_rar_module_is_a_warning_that_names_the_package_only_where_lib
     with_clamav = check(write(EXAMPLE))
     without = check(write(FRAME + "scan = off\n"))
     assert without.stderr == ""
+    findings = with_clamav.stderr.splitlines()
     if "libclamunrar" in with_clamav.stderr:
-        assert with_clamav.stderr.startswith("warning: libclamunrar is not installed")
-        assert with_clamav.stdout == "postern.conf: 0 errors, 1 warning\n"
+        assert findings[0].startswith("warning: libclamunrar is not installed")
+    assert with_clamav.stdout == f"postern.conf: 0 errors, {len(findings)} warning{'' if len(findings) == 1 else 's'}\n"
+
+
+# What the machine lacks: stanzas with {0} for a directory of the test, in which make() has made something.
+
+def make_nothing(path):
+    (path / "it").mkdir(mode=0o755)
+
+
+def make_signature(path, mode=0o644):
+    make_nothing(path)
+    (path / "it/test.ndb").write_text("Test:0:*:00112233\n")
+    (path / "it/test.ndb").chmod(mode)
+
+
+def make_program(path, mode=0o755):
+    (path / "it").write_bytes(b"#!/bin/sh\n")
+    (path / "it").chmod(mode)
+
+
+CLAMAV = 'antivirus {{ clamav "c1" {{ database = "{0}/it" }} }}\n'
+CSAPI = 'antivirus {{ csapi "c1" {{ max_concurrency = 1 scanner_path = "{0}/it" database = "{0}/signatures" }} }}\n'
+CONTROL = 'scan = off\nControl_Listener {{ Listen "/run/x" {{ file_mode = 0666 %s }} }}\n'
+
+
+@pytest.mark.parametrize("make, text, finding", [
+    (None, CLAMAV, "clamav.database = {0}/it: {1} cannot read it: No such file or directory"),
+    (make_nothing, CLAMAV, "clamav.database = {0}/it: there are no signatures in it"),
+    (lambda path: make_signature(path, 0), CLAMAV, "clamav.database = {0}/it: {1} cannot read test.ndb in it"),
+    (make_signature, CLAMAV, None),
+    (make_signature, CLAMAV.replace("{{ database", "{{ enabled = off database"), None),
+    (None, CSAPI, "csapi.scanner_path = {0}/it: the scanner program {0}/it cannot be started by {1}: No such file or directory"),
+    (make_nothing, CSAPI, "the scanner program {0}/it cannot be started by {1}: it is no program"),
+    (lambda path: make_program(path, 0o644), CSAPI, "the scanner program {0}/it cannot be started by {1}: it may not be executed"),
+    (make_program, CSAPI, None),
+    (None, CONTROL % "allow = ( root @root )", None),
+    (None, CONTROL % "allow = ( root postern-nobody )", 'Listen.allow = ( ... ): there is no user "postern-nobody": it lets nobody in'),
+    (None, CONTROL % "allow = ( @postern-nobody )", 'there is no group "postern-nobody": it lets nobody in'),
+    (None, CONTROL % "file_owner = postern-nobody", "Listen.file_owner = postern-nobody: there is no such account"),
+    (None, CONTROL % "file_group = postern-nobody", "Listen.file_group = postern-nobody: there is no such group"),
+], ids=["no database", "empty database", "unreadable database", "database", "engine switched off", "no scanner", "scanner is a directory",
+        "scanner not executable", "scanner", "accounts", "no user", "no group", "no owner", "no owning group"])
+def test_what_the_machine_lacks_is_a_warning_of_check(write, directory, make, text, finding):
+    """As root, {1} is who scans: it is asked what that user may read and execute."""
+    (directory / "signatures").mkdir()
+    (directory / "signatures/test.ndb").write_text("Test:0:*:00112233\n")
+    for path in (directory / "signatures", directory / "signatures/test.ndb"):
+        path.chmod(0o755)
+    if make:
+        make(directory)
+        if (directory / "it").is_dir():
+            (directory / "it").chmod(0o755)
+    result = check(write(FRAME + text.format(directory)))
+    assert result.returncode == 0, result.stderr
+    found = [line for line in result.stderr.splitlines() if "libclamunrar" not in line and "no engine takes part" not in line]
+    if finding is None:
+        assert found == [], found
     else:
-        assert with_clamav.stdout == "postern.conf: 0 errors, 0 warnings\n"
+        (line,) = found
+        who = "user nobody" if os.geteuid() == 0 else "this user"
+        assert line.startswith("warning: postern.conf:") and finding.format(directory, who) in line, line
+
+
+@pytest.mark.parametrize("options, finding", [
+    ("action = pass", "clamav.action = pass: messages with a virus are delivered"),
+    ("on_encrypted = pass", "clamav.on_encrypted = pass: such messages are delivered without having been checked as a whole"),
+    ("on_error = pass", "clamav.on_error = pass: while the engine has trouble, messages are delivered unscanned"),
+    ("on_crash = pass", "clamav.on_crash = pass: such messages are delivered unscanned"),
+    ("} clamav \"c2\" { daemon = \"/run/clamd\"", "it sets the same context variable clamav_status as c1"),
+])
+def test_an_option_that_lets_mail_pass_and_a_shared_variable_are_warnings(write, options, finding):
+    result = check(write(FRAME + f'antivirus {{ clamav "c1" {{ {options} }} }}\n'))
+    assert result.returncode == 0, result.stderr
+    (line,) = without_machine(result.stderr)
+    assert line.startswith("warning: postern.conf:4:") and finding in line, line
 
 
 @pytest.mark.parametrize("text, warning", [

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from harness import mail, processes
 from harness.client import deliver
-from harness.console import Console, Session, listener
+from harness.console import Console, listener
 from harness.places import BUILD, SOON, until
-from harness.postern import clamav_stanza, fake_stanza
+from harness.postern import fake_stanza
 
 POSTERN_USER = 65534  # there is no account "postern" on a test machine, so it is nobody's
 
@@ -90,6 +90,42 @@ def test_the_statistics_page_is_the_originals_with_true_figures(start_console, d
 
     failed = console.run("antivirus:other", "stats")
     assert (failed.returncode, failed.stdout) == (1, "") and '"other"' in failed.stderr
+
+
+def test_what_the_cache_knows_is_checked_but_does_not_make_scans_look_quick(start_console):
+    """A virus whose scan takes a second, four times: the average is that of the one scan."""
+    pair, console = start_console()
+    content = mail.plain(headers=["X-Fake: delay 1000", "X-Fake: infected Slow.Virus"])
+    for _ in range(4):
+        assert pair.deliver(content).code == 550
+    (engine,) = console.json("antivirus", "stats")["engines"]
+    figures = {key: engine[key] for key in ("messages_checked", "viruses_detected", "known_from_cache", "messages_scanned")}
+    assert figures == {"messages_checked": 4, "viruses_detected": 4, "known_from_cache": 3, "messages_scanned": 1}
+    assert engine["average_scan_ms"] == pytest.approx(engine["scan_ms"], abs=0.01) and engine["scan_ms"] >= 1000
+    page = console.ask("antivirus", "stats")
+    assert "Messages checked:   4\n" in page and f"Avg. time/message   {engine['average_scan_ms']:.3f}ms\n" in page
+
+
+@pytest.mark.parametrize("options,order,passed", [
+    ({"on_error": "pass"}, "error engine", "error"),
+    ({"on_engine": "pass"}, "error engine", "error"),
+    ({"on_encrypted": "pass"}, "unscannable encrypted", "unscannable"),
+    ({"action": "pass"}, "infected Some.Virus", "infected"),
+])
+def test_what_an_option_lets_through_shows_in_counter_log_and_header(start_console, options, order, passed):
+    pair, console = start_console(fake_stanza(breaker_failures=0, **options))
+    assert pair.deliver(mail.plain()).code == 250
+    nothing = {"infected": 0, "unscannable": 0, "error": 0}
+    assert console.json("antivirus", "stats")["engines"][0]["passed"] == nothing
+    mark = pair.log.mark()
+    for _ in range(2):
+        assert pair.deliver(mail.fake_order(order)).code == 250
+    event = pair.log.wait_for("message", since=mark, count=2)
+    assert (event["verdict"], event["action"]) == (passed, "pass"), event
+    assert console.json("antivirus", "stats")["engines"][0]["passed"] == {**nothing, passed: 2}
+    assert f"; let through by pass: 2 {passed}\n" in console.ask("engine", "health")
+    marked = [m for m in pair.backend.mails if f"X-Virus-Status: {passed}".encode() in m.content]
+    assert len(marked) == 2 and len(pair.backend.mails) == 3
 
 
 def test_engines_of_one_type_are_told_apart(start_console):
@@ -272,6 +308,7 @@ def test_the_socket_belongs_to_posterns_user_and_lets_root_and_him_in(start_cons
     assert stranger.returncode == 2 and "Permission denied" in stranger.stderr
 
 
+# B44
 @pytest.mark.root
 def test_the_kernel_is_asked_who_connects(start_console):
     """file_mode lets everybody connect; that alone is not enough."""
@@ -358,6 +395,7 @@ def test_a_socket_that_a_killed_postern_left_is_replaced_and_a_live_one_is_not(s
 
 # --- clients that misbehave ---
 
+# B44
 def test_hostile_clients_harm_nobody(start_console):
     pair, console = start_console(control={"idle_timeout": "2s"})
     hostile = [console.session() for _ in range(24)]
@@ -467,12 +505,68 @@ def test_the_programs_own_answers(tmp_path):
     for words in ((), ("--nonsense",), ("--timeout", "x", "/s"), ("/" + "x" * 200, "help")):
         wrong = run(*words)
         assert wrong.returncode == 2 and wrong.stdout == "" and "usage:" in wrong.stderr, words
-    nobody = run(tmp_path / "none", "help")
-    assert nobody.returncode == 2 and "is postern running?" in nobody.stderr
+
+
+WORDS = [("stats",), ("json", "antivirus", "stats"), ()]  # the last: commands from standard input, which is empty
+
+
+@pytest.mark.parametrize("words", WORDS, ids=["a command", "in JSON", "no command"])
+def test_where_nobody_can_be_asked_the_program_says_why_and_what_to_look_at(directory, words):
+    def run(path, **options):
+        done = subprocess.run([BUILD / "bin/postern-console", path, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=SOON, check=False, **options)
+        assert (done.returncode, done.stdout) == (2, ""), done
+        assert done.stderr.startswith(f"postern-console: {path}: ") and done.stderr.count("\n") == 1, done
+        return done.stderr
+    missing = run(directory / "none")
+    assert "No such file or directory" in missing and "is postern running" in missing and "Control_Listener" in missing
+    (directory / "file").write_text("words")
+    assert "this is no socket" in run(directory / "file") and "this is no socket" in run(directory)
+    assert "Not a directory" in run(directory / "file" / "socket")
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(directory / "dead"))
+    refused = run(directory / "dead")
+    assert "Connection refused" in refused and "its log says which" in refused
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("words", WORDS, ids=["a command", "in JSON", "no command"])
+def test_who_may_not_connect_is_told_which_options_say_so(start_console, directory, words):
+    _, console = start_console()
+    program = shutil.copy(console.program, directory)  # a checkout may be closed to others
+    done = subprocess.run([program, console.path, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, user=12345, group=12345,
+                          extra_groups=[], timeout=SOON, check=False)
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert f"{console.path}: Permission denied" in done.stderr and "file_mode, file_owner and file_group" in done.stderr
+
+
+def test_half_a_command_is_answered_with_the_whole_one(start_console):
+    _, console = start_console()
+    for words, says in ((["stats"], "antivirus[:NAME] stats  |  cache stats [ENGINE]  |  threads stats"), (["version"], "antivirus[:NAME] version"), (["engine", "stop", "fake1"], "engine disable NAME"),
+                        (["quarantine", "release"], "quarantine release ID"), (["enginge", "list"], 'did you mean "engine"?')):
+        refused = console.run(*words)
+        assert (refused.returncode, refused.stdout) == (2, "") and says in refused.stderr, refused
+    assert console.ask("engine list") == console.ask("engine", "list"), "quoted as a whole"
+    assert {line.split()[0] for line in console.ask("help", "list").splitlines()} == {"engine", "cache", "quarantine"}
+
+
+def test_answers_that_nobody_can_take_are_an_error_and_no_hang(start_console):
+    _, console = start_console()
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([console.program, console.path, "help"], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=SOON, check=False)
+    assert done.returncode == 2 and "standard output: No space left on device" in done.stderr, done
+    # As `| head -1` does.
+    head = subprocess.run(["sh", "-c", '"$0" "$1" help | head -1', console.program, console.path], capture_output=True, text=True, timeout=SOON, check=False)
+    assert head.stdout.count("\n") == 1 and head.stderr == "", head
+    many = "help\n" * 200
+    closed = subprocess.run(["sh", "-c", '"$0" "$1" | head -1', console.program, console.path], input=many, capture_output=True, text=True, timeout=SOON,
+                            check=False)
+    assert closed.stdout.count("\n") == 1 and closed.stderr == "", closed
 
 
 @pytest.mark.parametrize("said,complaint", [(b"220 mail.example.org ESMTP\r\n", "no console of postern"), (b"0 10\nhalf", "before the answer was complete"),
-                                            (b"", "before the answer was complete"), (None, "no answer in time")])
+                                            (b"", "before the answer was complete"), (None, "no answer within 1 seconds")])
 def test_the_program_does_not_trust_who_answers(directory, said, complaint):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(directory / "socket"))

@@ -4,7 +4,8 @@ import pytest
 from harness import mail
 from harness.console import Console, listener
 from harness.emulators.clamd import Clamd
-from harness.postern import clamav_stanza
+from harness.postern import asking_daemons, clamav_stanza, engine
+from harness.verdicts import is_cached, send, virus
 
 NEVER = {"breaker_failures": 3, "probe_interval": "1h"}
 
@@ -18,9 +19,7 @@ def daemon():
 
 def two_engines(database, address):
     """The clamd that is emulated comes second, so that it sees only what libclamav lets pass."""
-    options = " ".join(f"{key} = {value}" for key, value in NEVER.items())
-    return (f'ThreadPool "IO" {{ Concurrency = 1 }}\nantivirus "antivirus1" {{ clamav "clamav1" {{ database = "{database}" timeout = 20s }}\n'
-            f'clamav "clamd1" {{ daemon = "{address}" timeout = 20s cache_clean = true {options} }} }}\n')
+    return asking_daemons(engine("clamav", "clamav1", database=f'"{database}"'), engine("clamav", "clamd1", address, cache_clean="true", **NEVER))
 
 
 @pytest.fixture
@@ -31,23 +30,8 @@ def pair_and_console(daemon, start_pair, directory, database):
     return pair, Console(control)
 
 
-def send(pair, content, code):
-    mark = pair.log.mark()
-    reply = pair.deliver(content)
-    assert reply.code == code, reply
-    return pair.log.wait_for("message", since=mark)
-
-
-def is_cached(event):
-    return event.get("cached") == "true"
-
-
 def cache(console, engine):
     return next(entry for entry in console.json("cache", "stats")["caches"] if entry["engine"] == engine)
-
-
-def virus():
-    return mail.plain(mail.PAYLOAD + b"\r\n")
 
 
 def test_stats_count_what_happened(pair_and_console):
@@ -137,7 +121,7 @@ def test_resting_engine_is_shown_and_a_probe_by_hand_ends_it(pair_and_console, d
     health = {engine["name"]: engine for engine in console.json("engine", "health")["engines"]}
     assert (health["clamav1"]["state"], health["clamd1"]["state"]) == ("closed", "open"), health
     assert (health["clamd1"]["failures"], health["clamd1"]["opened"]) == (3, 1) and "down" in health["clamd1"]["last_trouble"]
-    assert console.ask("engine", "health", "clamd1").startswith("clamd1: open for ")
+    assert console.ask("engine", "health", "clamd1").startswith("clamd1: open (not asked) for ")
     daemon.start()  # the next probe by itself would be in an hour
     assert console.json("engine", "probe", "clamd1")["good"] is True
     assert console.json("engine", "health", "clamd1")["engines"][0]["state"] == "half-open"

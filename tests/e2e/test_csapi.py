@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The engine csapi: postern-avscan behind it with every option, a scanner program that misbehaves in every way, and Symantec's daemon."""
-import hashlib
+import functools
 import io
 import os
 import re
@@ -11,12 +11,13 @@ import threading
 import zipfile
 
 import pytest
-from harness import mail, processes
+from harness import mail, processes, verdicts
 from harness.console import Console, listener as control_listener
 from harness.emulators.base import Fault
 from harness.emulators.symantec import Symantec
 from harness.places import BUILD, until
-from harness.postern import make_database
+from harness.postern import asking_daemons, engine, make_database
+from harness.verdicts import assert_error, assert_passes, send
 
 AVSCAN = BUILD / "bin/postern-avscan"
 HOSTILE = BUILD / "tests/hostile_scanner"
@@ -30,33 +31,11 @@ def csapi_stanza(**options):
     return f'antivirus {{ csapi "csapi1" {{ {inner} }} }}\n'
 
 
-def send(pair, content, code):
-    """The log line of CONTENT, which must have been answered with CODE."""
-    mark = pair.log.mark()
-    reply = pair.deliver(content)
-    assert reply.code == code, (reply, pair.log.tail(15))
-    return pair.log.wait_for("message", since=mark, sha256=hashlib.sha256(content).hexdigest())
-
-
-def assert_passes(pair, content=None):
-    return send(pair, content or mail.plain(), 250)
-
-
-def assert_error(pair, content, *reasons):
-    event = send(pair, content, 451)
-    assert (event["verdict"], event["reason"] in reasons) == ("error", True), event
-    return event
-
-
-def assert_infected(pair, content=None, name=DETECTED):
-    event = send(pair, content or mail.plain(mail.PAYLOAD + b"\r\n"), 550)
-    assert (event["verdict"], event["virus"]) == ("infected", name), event
-    return event
+assert_infected = functools.partial(verdicts.assert_infected, name=DETECTED)
 
 
 def assert_unscannable(pair, content, reason, code):
-    event = send(pair, content, 550)
-    assert (event["verdict"], event["reason"]) == ("unscannable", reason), event
+    event = verdicts.assert_unscannable(pair, content, reason)
     assert code in event["detail"], event
 
 
@@ -251,7 +230,7 @@ def test_new_definitions_are_loaded_at_the_update_interval_without_a_pause(start
         return pair.log.find("reload-done")
     until(refused, "the new definitions are in use")
     assert codes == {250}
-    assert_infected(pair, second, "Test.Second.UNOFFICIAL")
+    assert_infected(pair, second, name="Test.Second.UNOFFICIAL")
     assert pair.log.wait_for("message", virus="Test.Second.UNOFFICIAL")["generation"] == 2
 
 
@@ -261,7 +240,7 @@ def test_definitions_wait_for_the_update_interval_or_a_signal(start_avscan, sign
     assert_passes(pair, second)
     os.kill(pair.postern.supervisor_pid(), signal.SIGHUP)
     pair.log.wait_for("reload-done")
-    assert_infected(pair, second, "Test.Second.UNOFFICIAL")
+    assert_infected(pair, second, name="Test.Second.UNOFFICIAL")
 
 
 def test_broken_definitions_keep_the_old_ones_in_use(start_avscan, signatures):
@@ -275,7 +254,7 @@ def test_broken_definitions_keep_the_old_ones_in_use(start_avscan, signatures):
 
 def test_missing_definitions_are_451_with_the_reason_and_mended_ones_are_loaded(start_pair, directory):
     pair = start_pair(engines=csapi_stanza(database=directory / "later"))
-    event = assert_error(pair, mail.plain(), "down")
+    event = assert_error(pair, "down")
     assert "the scanner cannot work: database" in event["detail"], event
     make_database(directory / "later", {"test.ndb": SIGNATURE})
     until(lambda: pair.deliver(mail.plain()).code == 250, "it was tried again")
@@ -314,7 +293,7 @@ def test_a_strangers_scanner_scans(start_hostile):
     assert (ready["version"], ready["database_version"]) == ("a stranger's scanner", 7), ready
     event = assert_passes(pair)
     assert event["database"] == 7
-    assert_infected(pair, order("result infected virus Some.Name"), "Some.Name")
+    assert_infected(pair, order("result infected virus Some.Name"), name="Some.Name")
 
 
 RESULTS = {
@@ -355,11 +334,12 @@ ORDERS = {
 }
 
 
+# C13, C14, C16
 @pytest.mark.parametrize("what", ORDERS)
 def test_a_failing_scanner_costs_one_message_a_451_and_the_next_passes(start_hostile, what):
     late = "timeout" in ORDERS[what]
     pair = start_hostile(timeout="2s" if late else "30s")
-    assert_error(pair, order(what), *ORDERS[what])
+    assert_error(pair, *ORDERS[what], content=order(what))
     if late:  # those that come while the next one starts wait no longer than that either
         until(lambda: pair.deliver(mail.plain()).code == 250, "it was started again")
     else:
@@ -371,7 +351,7 @@ def test_a_word_too_many_ends_the_scanner_and_counts_for_no_other_message(start_
     pair = start_hostile()
     assert_passes(pair, order("twice"))
     pair.log.wait_for("scanner-exit", reason="the scanner spoke out of turn")
-    assert_infected(pair, order("result infected virus Some.Name"), "Some.Name")
+    assert_infected(pair, order("result infected virus Some.Name"), name="Some.Name")
 
 
 @pytest.mark.parametrize("what", [*(pytest.param(what, marks=pytest.mark.seccomp) for what in ("fork", "exec", "socket", "kill")),
@@ -399,7 +379,7 @@ def test_what_a_scanner_leaves_in_its_directory_is_gone_with_it(start_hostile):
 def test_a_scanner_meets_the_quota_of_its_directory(start_pair, directory, hostile):
     pair = start_pair(engines=csapi_stanza(scanner_path=hostile, database=directory), pool={"Concurrency": 1, "temp_size": "4M"})
     pair.postern.reports_expected = True
-    assert_error(pair, order("disk 20"), "engine", "crash")
+    assert_error(pair, "engine", "crash", content=order("disk 20"))
     assert_passes(pair)
 
 
@@ -424,7 +404,7 @@ STARTS = {
 @pytest.mark.parametrize("begin", STARTS)
 def test_a_scanner_that_does_not_become_ready_is_down_with_its_reason_and_is_tried_again(start_hostile, directory, begin):
     pair = start_hostile(begin)
-    event = assert_error(pair, mail.plain(), "down", "timeout")
+    event = assert_error(pair, "down", "timeout")
     if event["reason"] == "down":
         assert STARTS[begin] in event["detail"], event
     assert pair.log.wait_for("scanner-exit")["reason"].startswith(STARTS[begin][:20]) or begin == "close"
@@ -438,8 +418,8 @@ def test_a_scanner_that_never_becomes_ready_costs_timeouts(start_hostile, direct
     (directory / "orders").mkdir()
     pair = start_hostile("ready", timeout="1s")
     (directory / "orders/start").write_text("hang\n")
-    assert_error(pair, order("crash"), "crash", "timeout")
-    assert_error(pair, mail.plain(), "timeout", "crash")
+    assert_error(pair, "crash", "timeout", content=order("crash"))
+    assert_error(pair, "timeout", "crash")
     (directory / "orders/start").write_text("ready\n")
     (scanner,) = until(pair.postern.scanner_pids, "the one that hangs")
     os.kill(scanner, signal.SIGKILL)
@@ -469,12 +449,13 @@ def test_programs_that_cannot_be_used(start_pair, directory, hostile, database):
         assert event["engines"] == "csapi1=error:down; clamav1=clean", event
 
 
+# C13
 def test_a_message_that_ends_three_scanners_is_poison(start_hostile):
     pair = start_hostile()
     content = order("crash")
     for _ in range(3):
-        assert_error(pair, content, "crash")
-    assert_error(pair, content, "poison")
+        assert_error(pair, "crash", content=content)
+    assert_error(pair, "poison", content=content)
     assert_passes(pair)
 
 
@@ -546,10 +527,7 @@ def symantec():
 
 
 def daemon_stanza(addresses, **options):
-    values = {"timeout": "20s", **options}
-    listed = "( " + " ".join(f'"{a}"' for a in addresses) + " )"
-    return ('ThreadPool "IO" { Concurrency = 1 }\n'
-            f'antivirus {{ csapi "csapi1" {{ daemon = {listed} ' + " ".join(f"{k} = {v}" for k, v in values.items()) + " } }\n")
+    return asking_daemons(engine("csapi", "csapi1", addresses, **options))
 
 
 def test_symantec_clean_and_infected(symantec, start_pair):
@@ -568,57 +546,47 @@ def test_symantec_clean_and_infected(symantec, start_pair):
 
 CLEAN_REPLY = b"230 File scanned.\r\n0\r\n20240105\r\n2\r\n0\r\n"
 DAEMON_FAULTS = {
-    "garbage": (Fault(raw=b"\x00\xff\xfe garbage\r\n"), 451, ("protocol",)),
-    "an endless line": (Fault(raw=b"2" * 100000), 451, ("protocol",)),
-    "a status that does not exist": (Fault(raw=b"230 ok\r\n4\r\n"), 451, ("protocol",)),
-    "clean with infections": (Fault(raw=b"230 ok\r\n0\r\n20240105\r\n2\r\n1\r\n"), 451, ("protocol",)),
-    "no date": (Fault(raw=b"230 ok\r\n0\r\n\r\n2\r\n0\r\n"), 451, ("protocol",)),
-    "more than its answer": (Fault(raw=CLEAN_REPLY + CLEAN_REPLY), 451, ("protocol",)),
-    "a code that does not exist": (Fault(raw=b"299 Fine.\r\n"), 451, ("protocol",)),
-    "a scan error": (Fault(raw=b"533 Error.\r\n"), 451, ("engine",)),
-    "no licence": (Fault(raw=b"539 No AV scanning license.\r\n"), 451, ("down",)),
-    "not now": (Fault(raw=b"430 Not now.\r\n"), 451, ("overload",)),
-    "too deep": (Fault(raw=b"536 Depth.\r\n"), 550, ("limit",)),
-    "malformed": (Fault(raw=b"538 Malformed.\r\n"), 550, ("malformed",)),
-    "unscannable": (Fault(raw=b"531 Unscannable.\r\n"), 550, ("unsupported",)),
-    "no answer": (Fault(close=True), 451, ("down",)),
-    "a reset": (Fault(reset=True), 451, ("down",)),
-    "silence": (Fault(stall=0), 451, ("timeout",)),
-    "silence in the middle": (Fault(stall=25), 451, ("timeout",)),
+    "garbage": (Fault(raw=b"\x00\xff\xfe garbage\r\n"), ("protocol",)),
+    "an endless line": (Fault(raw=b"2" * 100000), ("protocol",)),
+    "a status that does not exist": (Fault(raw=b"230 ok\r\n4\r\n"), ("protocol",)),
+    "clean with infections": (Fault(raw=b"230 ok\r\n0\r\n20240105\r\n2\r\n1\r\n"), ("protocol",)),
+    "no date": (Fault(raw=b"230 ok\r\n0\r\n\r\n2\r\n0\r\n"), ("protocol",)),
+    "more than its answer": (Fault(raw=CLEAN_REPLY + CLEAN_REPLY), ("protocol",)),
+    "a code that does not exist": (Fault(raw=b"299 Fine.\r\n"), ("protocol",)),
+    "a scan error": (Fault(raw=b"533 Error.\r\n"), ("engine",)),
+    "no licence": (Fault(raw=b"539 No AV scanning license.\r\n"), ("down",)),
+    "not now": (Fault(raw=b"430 Not now.\r\n"), ("overload",)),
+    "too deep": (Fault(raw=b"536 Depth.\r\n"), ("limit",), 550),
+    "malformed": (Fault(raw=b"538 Malformed.\r\n"), ("malformed",), 550),
+    "unscannable": (Fault(raw=b"531 Unscannable.\r\n"), ("unsupported",), 550),
+    "no answer": (Fault(close=True), ("down",)),
+    "a reset": (Fault(reset=True), ("down",)),
+    "silence": (Fault(stall=0), ("timeout",)),
+    "silence in the middle": (Fault(stall=25), ("timeout",)),
 }
 
 
-@pytest.mark.parametrize("fault", DAEMON_FAULTS)
-def test_symantec_misbehaving_costs_one_message(symantec, fault, start_pair):
-    pair = start_pair(engines=daemon_stanza([symantec.address], timeout="3s"))
-    what, code, reasons = DAEMON_FAULTS[fault]
-    symantec.misbehave(what)
-    event = send(pair, mail.plain(), code)
-    assert event["reason"] in reasons, event
-    assert_passes(pair)
-    assert_infected(pair, name="Test.Payload")
+# C16
+@pytest.mark.parametrize("silent", [False, True])
+def test_symantec_misbehaving_costs_one_message(symantec, silent, start_pair):
+    faults, timeout = verdicts.of_one_kind(DAEMON_FAULTS, silent)
+    pair = start_pair(engines=daemon_stanza([symantec.address], timeout=timeout, breaker_failures=0))
+    verdicts.assert_each_costs_one_message(pair, symantec, faults, "Test.Payload")
 
 
 def test_symantec_an_answer_cut_at_any_octet_is_never_clean(symantec, start_pair):
-    pair = start_pair(engines=daemon_stanza([symantec.address], breaker_failures=0))  # no probe shall get an answer that is meant for a message
-    for cut in range(len(CLEAN_REPLY)):
-        symantec.misbehave(Fault(cut=cut))
-        assert_error(pair, mail.plain(), "down" if cut == 0 else "protocol")
-    assert_passes(pair)
+    pair = start_pair(engines=daemon_stanza([symantec.address], breaker_failures=0))
+    verdicts.assert_cut_is_never_clean(pair, symantec, range(len(CLEAN_REPLY)))
 
 
-@pytest.mark.parametrize("fault", [Fault(delay=0.5), Fault(each_octet=True)], ids=["slow", "octets"])
-def test_symantec_what_is_merely_awkward_costs_nothing(symantec, fault, start_pair):
-    pair = start_pair(engines=daemon_stanza([symantec.address]))
-    symantec.always = fault
-    assert_passes(pair)
-    assert_infected(pair, name="Test.Payload")
+def test_symantec_what_is_merely_awkward_costs_nothing(symantec, start_pair):
+    verdicts.assert_awkward_costs_nothing(start_pair(engines=daemon_stanza([symantec.address])), symantec, "Test.Payload")
 
 
 def test_symantec_an_early_clean_is_no_clean(symantec, start_pair):
     pair = start_pair(engines=daemon_stanza([symantec.address]))
     symantec.misbehave(Fault(early=True))
-    assert_error(pair, mail.of_size(12 << 20), "protocol", "down")
+    assert_error(pair, "protocol", "down", content=mail.of_size(12 << 20))
     assert_passes(pair)
 
 
@@ -626,13 +594,10 @@ def test_symantec_size_limit_names_and_greetings(symantec, start_pair):
     pair = start_pair(engines=daemon_stanza([symantec.address], max_filesize="100K"))
     event = send(pair, mail.of_size(200_000), 550)
     assert event["reason"] == "too-large" and not symantec.scans, event
-    symantec.misbehave(Fault(name=b"Evil\x1b[31m\x80%n;" + b"N" * 300))
-    reply = pair.deliver(mail.plain())
-    assert reply.code == 550 and all(0x20 <= ord(c) < 0x7F for c in reply.text), reply
-    symantec.wait_scans(1)
+    verdicts.assert_names_are_made_harmless(pair, symantec, b"Evil\x1b[31m\x80%n;" + b"N" * 300)
     for greeting in (b"421 no\r\n", b"220 hello\r\n1\r\n", b"\xff\r\n"):
         symantec.greeting = greeting
-        assert_error(pair, mail.plain(), "down", "protocol")
+        assert_error(pair, "down", "protocol")
     symantec.greeting = Symantec().greeting
     assert_passes(pair)
 
@@ -645,7 +610,7 @@ def test_symantec_the_next_server_answers_when_the_first_is_gone(symantec, start
     assert_passes(pair)
     assert (len(symantec.scans), len(second.scans)) == (1, 1)
     second.stop()
-    assert_error(pair, mail.plain(), "down")
+    assert_error(pair, "down")
     symantec.start()
     assert_passes(pair)
 

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The emulated clamd says what the real one says, octet by octet; where it does not, tests with it prove nothing."""
+"""The emulated clamd says what the real one says, octet by octet, and the emulated ICAP server what c-icap says; where they do not, tests with them
+prove nothing."""
 import array
 import os
 import socket
 
 import pytest
 from harness import places
+from harness.cicap import Cicap
 from harness.clamd import Clamd as RealClamd, connect
 from harness.emulators.clamd import Clamd
+from harness.emulators.icap import Icap
 from harness.emulators.symantec import Symantec
 from harness.postern import make_database
 
@@ -105,6 +108,69 @@ def test_version_begins_alike_and_names_no_database_where_there_is_none(real, em
     assert converse(real, b"zVERSION\0").startswith(b"ClamAV 1.")
     assert b"/" not in converse(real, b"zVERSION\0")
     assert converse(emulated, b"zVERSION\0").startswith(b"ClamAV 1.4.6/27500/")
+
+
+# --- ICAP: held against c-icap with virus_scan ---
+
+GET = b"GET http://127.0.0.1/mail HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+def respmod(content, preview=b"", end=b"0\r\n\r\n", allow=b"Allow: 204\r\n"):
+    """A request whose server's name is to be filled in."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n" % len(content)
+    return (b"RESPMOD icap://HOST/virus_scan ICAP/1.0\r\nHost: HOST\r\n" + allow + preview
+            + b"Encapsulated: req-hdr=0, res-hdr=%d, res-body=%d\r\n\r\n" % (len(GET), len(GET) + len(answer)) + GET + answer + b"%x\r\n" % len(content) + content
+            + b"\r\n" + end)
+
+
+OPTIONS = b"OPTIONS icap://HOST/virus_scan ICAP/1.0\r\nHost: HOST\r\nEncapsulated: null-body=0\r\n\r\n"
+FOUND = {b"X-Infection-Found": b"Type=0; Resolution=2; Threat=Test.Payload.UNOFFICIAL;"}
+ICAP_VECTORS = {
+    # request: status, headers that must be there alike
+    "options": (OPTIONS, b"200", {b"Preview": b"1024", b"Allow": b"204", b"Transfer-Preview": b"*", b"Options-TTL": b"3600", b"Methods": b"RESPMOD, REQMOD"}),
+    "clean": (respmod(CLEAN), b"204", {b"Connection": b"keep-alive"}),
+    "infected": (respmod(BAD), b"200", FOUND),
+    "clean in a preview": (respmod(CLEAN, b"Preview: 1024\r\n", b"0; ieof\r\n\r\n"), b"204", {}),
+    "infected in a preview": (respmod(BAD, b"Preview: 1024\r\n", b"0; ieof\r\n\r\n"), b"200", FOUND),
+    "a preview that is a part": (respmod(CLEAN[:16], b"Preview: 16\r\n"), b"100", {}),
+    "clean without 204": (respmod(CLEAN, allow=b""), b"200", {}),
+    "no such service": (OPTIONS.replace(b"virus_scan", b"nonsense"), b"404", {b"Connection": b"close"}),
+}
+
+
+@pytest.fixture(scope="module")
+def real_icap(real):
+    home = places.make_directory()
+    daemon = Cicap(home / "c-icap", places.free_port(), real).start()
+    yield daemon.address
+    daemon.kill()
+    places.remove_directory(home)
+
+
+@pytest.fixture
+def emulated_icap():
+    daemon = Icap(service="virus_scan", methods=b"RESPMOD, REQMOD", detected=b"Test.Payload.UNOFFICIAL").start()
+    yield daemon.address
+    daemon.stop()
+
+
+@pytest.mark.parametrize("vector", ICAP_VECTORS)
+@pytest.mark.parametrize("kind", ["real_icap", "emulated_icap"])
+def test_icap_vector(request, kind, vector):
+    address = request.getfixturevalue(kind)
+    sent, status, headers = ICAP_VECTORS[vector]
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), places.SOON) as connection:
+        connection.sendall(sent.replace(b"HOST", address.encode()))
+        came = b""
+        while b"\r\n\r\n" not in came:
+            octets = connection.recv(65536)
+            assert octets, came
+            came += octets
+    first, *rest = came.split(b"\r\n\r\n")[0].split(b"\r\n")
+    assert first.split(b" ")[:2] == [b"ICAP/1.0", status], came
+    found = dict(line.split(b": ", 1) for line in rest if b": " in line)
+    assert {key: found.get(key) for key in headers} == headers, came
 
 
 # --- Symantec Scan Engine: vectors of its manual; there is no real one to hold it against ---

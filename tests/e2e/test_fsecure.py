@@ -1,77 +1,37 @@
 # SPDX-License-Identifier: MIT
 """Scanning with F-Secure's fsavd, emulated: vectors, good days, every way to misbehave, options."""
+import functools
 import os
 import signal
 import socket
-import threading
 
 import pytest
-from conftest import failed
-from harness import mail, places
+from conftest import messages_in
+from harness import mail, places, verdicts
 from harness.emulators.base import Fault
 from harness.emulators.fsecure import Fsavd
+from harness.postern import asking_daemons, engine
+from harness.verdicts import assert_error, assert_passes, assert_unscannable, deliver_in_background, send, virus
 
 DETECTED = "EICAR_Test_File"
 CLEANMSG = b"From: a@example.org\r\nTo: b@example.net\r\nSubject: hi\r\n\r\nhello\r\n"
 BADMSG = b"From: a@example.org\r\nTo: b@example.net\r\nSubject: hi\r\n\r\nTEST-VIRUS-PAYLOAD\r\n"
 
 
-def bad():
-    return mail.plain(mail.PAYLOAD + b"\r\n")
+assert_infected = functools.partial(verdicts.assert_infected, name=DETECTED)
 
 
 def stanza(addresses, files, workers=1, **options):
-    values = {"timeout": "20s", "file_base": files, **options}
-    listed = "( " + " ".join(f'"{a}"' for a in addresses) + " )" if isinstance(addresses, (list, tuple)) else f'"{addresses}"'
-    return (f'ThreadPool "IO" {{ Concurrency = {workers} }}\nantivirus {{ fsecure "fsecure1" {{ daemon = {listed} '
-            + " ".join(f"{k} = {v}" for k, v in values.items()) + " } }\n")
+    return asking_daemons(engine("fsecure", "fsecure1", addresses, file_base=files, **options), workers=workers)
 
 
-# The daemon and the directory must outlive postern: their fixtures stand before start_pair.
-
-@pytest.fixture
-def files(request, directory):
-    """file_base; in the end nothing may be left in it."""
-    path = directory / "files"
-    path.mkdir()
-    path.chmod(0o1777)
-    yield path
-    assert failed(request) or list(path.iterdir()) == [], "something is left in file_base"
-
+# Daemons must outlive postern: their fixtures stand before start_pair.
 
 @pytest.fixture
 def fsavd(directory):
     daemon = Fsavd(directory / ".fsav-65534").start()
     yield daemon
     daemon.stop()
-
-
-def send(pair, content, code):
-    """The log line of CONTENT, which must have been answered with CODE."""
-    mark = pair.log.mark()
-    reply = pair.deliver(content)
-    assert reply.code == code, reply
-    return pair.log.wait_for("message", since=mark)
-
-
-def assert_error(pair, *reasons, content=None):
-    event = send(pair, content or mail.plain(), 451)
-    assert (event["verdict"], event["reason"] in reasons) == ("error", True), event
-    return event
-
-
-def assert_passes(pair, content=None):
-    return send(pair, content or mail.plain(), 250)
-
-
-def assert_infected(pair, content=None, name=DETECTED):
-    event = send(pair, content or bad(), 550)
-    assert event["virus"] == name, event
-    return event
-
-
-def messages_in(files):
-    return list(files.glob("postern-message-*/*"))
 
 
 def report(*lines):
@@ -140,13 +100,7 @@ def test_clean_passes_and_a_virus_is_refused_over_one_session(fsavd, files, star
 
 def test_each_worker_keeps_its_session(fsavd, files, start_pair):
     pair = start_pair(engines=stanza(fsavd.address, files, workers=3))
-    codes = []
-    threads = [threading.Thread(target=lambda: codes.append(pair.deliver(mail.plain()).code)) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert codes == [250] * 12
+    assert verdicts.deliver_at_once(pair, 12) == [250] * 12
     assert fsavd.connections <= 3
 
 
@@ -190,49 +144,32 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_misbehaving_daemon_costs_one_message_a_451(fsavd, files, fault, start_pair):
-    what, reasons = FAULTS[fault]
-    pair = start_pair(engines=stanza(fsavd.address, files, timeout="60s" if what.stall is None else "3s"))
-    fsavd.misbehave(what)
-    assert_error(pair, *reasons)
-    assert_passes(pair)
-    assert_infected(pair)
+# C16
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_misbehaving_daemon_costs_one_message_a_451(fsavd, files, silent, start_pair):
+    faults, timeout = verdicts.of_one_kind(FAULTS, silent)
+    pair = start_pair(engines=stanza(fsavd.address, files, timeout=timeout, breaker_failures=0))
+    verdicts.assert_each_costs_one_message(pair, fsavd, faults, DETECTED)
     assert messages_in(files) == []
 
 
-@pytest.mark.parametrize("cut", [0, 1, 6, 80])
-def test_an_answer_that_is_cut_is_never_clean(fsavd, files, cut, start_pair):
-    pair = start_pair(engines=stanza(fsavd.address, files))
-    fsavd.misbehave(Fault(cut=cut))
-    assert_error(pair, "down" if cut == 0 else "protocol")
-    assert_passes(pair)
+def test_an_answer_that_is_cut_is_never_clean(fsavd, files, start_pair):
+    pair = start_pair(engines=stanza(fsavd.address, files, breaker_failures=0))
+    verdicts.assert_cut_is_never_clean(pair, fsavd, (0, 1, 6, 80))
 
 
-@pytest.mark.parametrize("fault", [Fault(delay=0.5), Fault(each_octet=True), Fault(close_after=True)], ids=["slow", "octets", "closing"])
-def test_what_is_merely_awkward_costs_nothing(fsavd, files, fault, start_pair):
-    pair = start_pair(engines=stanza(fsavd.address, files))
-    fsavd.always = fault
-    for _ in range(2):
-        assert_passes(pair)
-        assert_infected(pair)
+def test_what_is_merely_awkward_costs_nothing(fsavd, files, start_pair):
+    verdicts.assert_awkward_costs_nothing(start_pair(engines=stanza(fsavd.address, files)), fsavd, DETECTED)
 
 
 def test_names_are_made_harmless(fsavd, files, start_pair):
-    pair = start_pair(engines=stanza(fsavd.address, files))
-    for name in (b"Evil\r\x1b[31m\x80%n;", b"N" * 1000):
-        fsavd.misbehave(Fault(name=name))
-        reply = pair.deliver(mail.plain())
-        assert reply.code == 550 and len(reply.text) < 512, reply
-        assert all(0x20 <= ord(c) < 0x7F for c in reply.text), reply
+    verdicts.assert_names_are_made_harmless(start_pair(engines=stanza(fsavd.address, files)), fsavd, b"Evil\r\x1b[31m\x80%n;")
 
 
 def test_a_file_does_not_outlive_its_worker(fsavd, files, start_pair):
     pair = start_pair(engines=stanza(fsavd.address, files, timeout="60s"))
     fsavd.misbehave(Fault(stall=5))
-    replies = []
-    thread = threading.Thread(target=lambda: replies.append(pair.deliver(mail.plain())))
-    thread.start()
+    thread, replies = deliver_in_background(pair, mail.plain())
     fsavd.wait_scans()
     assert len(messages_in(files)) == 1
     pair.postern.book.killed.update(["worker"])
@@ -244,33 +181,17 @@ def test_a_file_does_not_outlive_its_worker(fsavd, files, start_pair):
 
 
 def test_a_session_closed_while_idle_is_renewed_without_a_451(fsavd, files, start_pair):
-    pair = start_pair(engines=stanza(fsavd.address, files))
-    for _ in range(3):
-        assert_passes(pair)
-        fsavd.drop_connections()
-    assert fsavd.connections == 3
+    verdicts.assert_idle_end_costs_nothing(start_pair(engines=stanza(fsavd.address, files)), fsavd)
 
 
 def test_mail_flows_again_by_itself_when_the_daemon_is_back(fsavd, files, start_pair):
-    pair = start_pair(engines=stanza(fsavd.address, files))
-    fsavd.stop()
-    assert_error(pair, "down")
-    fsavd.start()
-    assert_passes(pair)
-    fsavd.stop()
-    assert_error(pair, "down")
-    fsavd.start()
-    assert_infected(pair)
+    verdicts.assert_flows_again_by_itself(start_pair(engines=stanza(fsavd.address, files)), fsavd, DETECTED)
 
 
 def test_the_next_server_answers_when_the_first_is_gone(fsavd, directory, files, start_pair):
     second = Fsavd(directory / "second").start()
     pair = start_pair(engines=stanza([fsavd.address, "/nowhere/fsavd", second.address], files))
-    assert_passes(pair)
-    assert (len(fsavd.scans), len(second.scans)) == (1, 0)
-    fsavd.stop()
-    assert_infected(pair)
-    assert (len(fsavd.scans), len(second.scans)) == (1, 1)
+    verdicts.assert_next_server_answers(pair, fsavd, second, DETECTED)
 
 
 # --- options ---
@@ -305,8 +226,7 @@ def test_riskware_suspicious_and_paranoid_say_what_a_find_is(about, files, optio
 
 def test_max_filesize_makes_larger_messages_unscannable_and_no_file_is_made(fsavd, files, start_pair):
     pair = start_pair(engines=stanza(fsavd.address, files, max_filesize="10K"))
-    event = send(pair, mail.of_size(20000), 550)
-    assert (event["verdict"], event["reason"]) == ("unscannable", "too-large"), event
+    assert_unscannable(pair, mail.of_size(20000), "too-large")
     assert fsavd.connections == 0
     assert_passes(pair)
 
@@ -330,6 +250,6 @@ Validate validate/av_fsecure fsecure {{
 }}
 ''')
     assert_passes(pair)
-    event = send(pair, bad(), 250)
+    event = send(pair, virus(), 250)
     assert (event["verdict"], event["virus"], event["action"]) == ("infected", DETECTED, "pass"), event
     assert b'X-Virus-Status: infected; name="EICAR_Test_File"; engine=fsecure' in pair.backend.mails[-1].content

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: MIT
 """An engine that fails again and again: its messages are told at once, it is tried by messages of postern's own, and mail flows again by
 itself. Real clamd and an emulated one; the test engine for what hostile messages can and cannot bring about (threats C13, C14)."""
-import threading
-
 import pytest
 from harness import mail, places
 from harness.clamd import Clamd as RealClamd
 from harness.emulators.base import Fault
 from harness.emulators.clamd import Clamd
-from harness.postern import clamav_stanza, fake_stanza, make_database
+from harness.postern import asking_daemons, clamav_stanza, clamd_stanza, engine, fake_stanza, make_database
+from harness.verdicts import assert_passes, deliver_at_once, deliver_in_background, send, virus
 
 SIGNATURE = "Test.Payload:0:*:" + mail.PAYLOAD.hex() + "\n"
 # Probes are frequent, so that no test waits for one; that they come less often than messages is not relied on.
@@ -17,27 +16,11 @@ BREAKER = {"breaker_failures": 3, "probe_interval": "200ms"}
 NEVER = {"breaker_failures": 3, "probe_interval": "1h"}
 
 
-def clamd_engine(address, **options):
-    values = {"timeout": "20s", **options}
-    return f'clamav "clamd1" {{ daemon = "{address}" ' + " ".join(f"{k} = {v}" for k, v in values.items()) + " }\n"
-
-
-def clamd_stanza(address, workers=1, more="", **options):
-    return f'ThreadPool "IO" {{ Concurrency = {workers} }}\nantivirus {{ {clamd_engine(address, **options)} {more} }}\n'
-
-
 @pytest.fixture
 def daemon():
     emulated = Clamd().start()
     yield emulated
     emulated.stop()
-
-
-def send(pair, content, code):
-    mark = pair.log.mark()
-    reply = pair.deliver(content)
-    assert reply.code == code, reply
-    return pair.log.wait_for("message", since=mark)
 
 
 def fail_until_it_rests(pair, engine="clamd1"):
@@ -56,7 +39,7 @@ def assert_told_at_once(pair):
 
 def test_dead_daemons_messages_are_told_at_once_and_mail_flows_by_itself_when_it_is_back(daemon, start_pair):
     pair = start_pair(engines=clamd_stanza(daemon.address, **BREAKER))
-    send(pair, mail.plain(), 250)
+    assert_passes(pair)
     daemon.stop()
     rests = fail_until_it_rests(pair)
     assert (rests["from"], rests["to"], rests["failures"], rests["level"]) == ("closed", "open", 3, "error"), rests
@@ -67,20 +50,18 @@ def test_dead_daemons_messages_are_told_at_once_and_mail_flows_by_itself_when_it
     tried = pair.log.wait_for("engine-tried", since=mark)  # no mail is sent meanwhile
     recovered = pair.log.wait_for("engine-recovered", since=mark)
     assert (tried["from"], tried["to"], recovered["from"], recovered["to"]) == ("open", "half-open", "half-open", "closed")
-    send(pair, mail.plain(), 250)
-    send(pair, mail.plain(mail.PAYLOAD + b"\r\n"), 550)
+    assert_passes(pair)
+    send(pair, virus(), 550)
 
 
 def test_silent_daemon_costs_the_timeout_of_few_messages(daemon, start_pair):
     """C14: a hang."""
     pair = start_pair(engines=clamd_stanza(daemon.address, workers=8, **{**NEVER, "timeout": "2s"}))
     daemon.always = Fault(stall=0)
-    threads = [threading.Thread(target=pair.deliver, args=(mail.plain(),)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
+    several = [deliver_in_background(pair, mail.plain()) for _ in range(3)]
     rests = pair.log.wait_for("engine-rests")
     assert "timeout" in rests["reason"], rests
-    for thread in threads:
+    for thread, _ in several:
         thread.join(60)
     scans = len(daemon.scans)
     for _ in range(5):
@@ -96,11 +77,7 @@ def test_all_loops_hear_of_it(daemon, start_pair):
     fail_until_it_rests(pair)
 
     def told_on_several_loops():
-        threads = [threading.Thread(target=pair.deliver, args=(mail.plain(),)) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
+        deliver_at_once(pair, 6)
         told = [event for event in pair.log.find("message") if "the engine is resting" in event.get("detail", "")]
         return len({event["session"].split("-")[1] for event in told}) > 1
     places.until(told_on_several_loops, "messages have come to several loops", 90)
@@ -112,14 +89,14 @@ def test_all_loops_hear_of_it(daemon, start_pair):
 
 def test_other_engine_goes_on_alone_where_the_configuration_lets_it(daemon, start_pair, database):
     more = f'clamav "clamav1" {{ database = "{database}" timeout = 20s }}'
-    pair = start_pair(engines=clamd_stanza(daemon.address, more=more, on_error="next", **NEVER))
+    pair = start_pair(engines=asking_daemons(engine("clamav", "clamd1", daemon.address, on_error="next", **NEVER), more))
     daemon.stop()
     for _ in range(3):
-        send(pair, mail.plain(), 250)
+        assert_passes(pair)
     pair.log.wait_for("engine-rests", engine="clamd1")
-    event = send(pair, mail.plain(), 250)
+    event = assert_passes(pair)
     assert event["engines"] == "clamd1=error:down; clamav1=clean", event
-    assert send(pair, mail.plain(mail.PAYLOAD + b"\r\n"), 550)["engine"] == "clamav1"
+    assert send(pair, virus(), 550)["engine"] == "clamav1"
     daemon.start()
 
 
@@ -143,7 +120,7 @@ def test_switched_off_every_message_asks(daemon, start_pair):
     for _ in range(7):
         assert "resting" not in send(pair, mail.plain(), 451)["detail"]
     daemon.start()
-    send(pair, mail.plain(), 250)
+    assert_passes(pair)
     assert not pair.log.find("engine-probe")
 
 
@@ -159,7 +136,7 @@ def test_idle_engines_end_is_noticed_before_mail_comes(daemon, start_pair):
     mark = pair.log.mark()
     daemon.start()
     pair.log.wait_for("engine-recovered", since=mark)
-    send(pair, mail.plain(), 250)
+    assert_passes(pair)
 
 
 def test_daemon_that_lost_its_signatures_is_not_trusted(daemon, start_pair):
@@ -188,15 +165,15 @@ def clamd(directory):
 
 def test_real_clamd_killed_and_back(clamd, start_pair):
     pair = start_pair(engines=clamd_stanza(clamd.path, **BREAKER))
-    send(pair, mail.plain(), 250)
+    assert_passes(pair)
     clamd.kill()
     fail_until_it_rests(pair)
     assert_told_at_once(pair)
     mark = pair.log.mark()
     clamd.start()
     pair.log.wait_for("engine-recovered", since=mark)
-    send(pair, mail.plain(), 250)
-    send(pair, mail.plain(mail.PAYLOAD + b"\r\n"), 550)
+    assert_passes(pair)
+    send(pair, virus(), 550)
 
 
 def test_scan_host_that_dies_does_not_make_its_engine_rest(start_pair, database):

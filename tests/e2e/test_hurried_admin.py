@@ -16,16 +16,6 @@ from harness.postern import clamav_stanza, fake_stanza
 pytestmark = pytest.mark.root
 
 
-@pytest.fixture
-def small_disk(directory):
-    """A spool of 1 MiB."""
-    path = directory / "disk"
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=1777", "tmpfs", str(path)], check=True)
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
-
-
 def test_no_room_on_disk_is_452_and_room_again_needs_no_restart(start_pair, database, small_disk):
     pair = start_pair(engines=clamav_stanza(database), spool=small_disk)
     reply = pair.deliver(mail.of_size(3_000_000))

@@ -2,58 +2,42 @@
 """Scanning with Kaspersky's daemons, emulated: aveserver by file and over the connection, Kaspersky Scan Engine by HTTP; the ways to misbehave;
 the original's own stanza, unchanged."""
 import fcntl
+import functools
 import os
 import signal
 import socket
-import subprocess
 import tempfile
-import threading
 from pathlib import Path
 
 import pytest
-from conftest import failed
-from harness import mail, places, processes
+from conftest import lend_to_a_test, make_file_base, messages_in, one_for_a_module
+from harness import mail, places, processes, verdicts
 from harness.emulators.base import Fault
 from harness.emulators.kaspersky import Aveserver, ScanEngine
+from harness.postern import asking_daemons, engine
+from harness.verdicts import assert_error, assert_passes, assert_unscannable, case, deliver_in_background, send, virus
 
 DETECTED = "EICAR-Test-File"
 CLEANMSG = b"From: a@example.org\r\nTo: b@example.net\r\nSubject: hi\r\n\r\nhello\r\n"
 BADMSG = b"From: a@example.org\r\nTo: b@example.net\r\nSubject: hi\r\n\r\nTEST-VIRUS-PAYLOAD\r\n"
 
 
-def bad():
-    return mail.plain(mail.PAYLOAD + b"\r\n")
+assert_infected = functools.partial(verdicts.assert_infected, name=DETECTED)
 
 
-def engine(addresses, name="kaspersky1", **options):
-    values = {"timeout": "20s", **options}
-    listed = "( " + " ".join(f'"{a}"' for a in addresses) + " )" if isinstance(addresses, (list, tuple)) else f'"{addresses}"'
-    return f'kaspersky "{name}" {{ daemon = {listed} ' + " ".join(f"{k} = {v}" for k, v in values.items()) + " }\n"
-
-
-def stanza(addresses, workers=1, pool="", **options):
-    return f'ThreadPool "IO" {{ Concurrency = {workers} {pool} }}\nantivirus {{ {engine(addresses, **options)} }}\n'
+def stanza(daemon, workers=1, pool="", **options):
+    return asking_daemons(engine("kaspersky", "kaspersky1", getattr(daemon, "address", daemon), **options), workers=workers, pool=pool)
 
 
 def by_file(daemon, files, **options):
-    return stanza(getattr(daemon, "address", daemon), file_base=files, **options)
+    return stanza(daemon, file_base=files, **options)
 
 
 def over_connection(daemon, **options):
-    return stanza(getattr(daemon, "address", daemon), daemon_is_remote="true", **options)
+    return stanza(daemon, daemon_is_remote="true", **options)
 
 
 # Daemons and directories must outlive postern: their fixtures stand before start_pair.
-
-@pytest.fixture
-def files(request, directory):
-    """file_base; in the end nothing may be left in it."""
-    path = directory / "files"
-    path.mkdir()
-    path.chmod(0o1777)
-    yield path
-    assert failed(request) or list(path.iterdir()) == [], "something is left in file_base"
-
 
 @pytest.fixture(params=["tcp", "unix"])
 def aveserver(request, directory):
@@ -77,48 +61,39 @@ def scan_engine():
 
 
 WAYS = ["SCAN", "NETSCAN", "http", "http by file", "rest", "rest by file"]
+ROOM = 4 << 20
 
 
-@pytest.fixture(params=WAYS)
-def way(request, files):
-    """A daemon, and the stanza that asks it in one of the ways."""
-    daemon = (Aveserver() if request.param.isupper() else ScanEngine()).start()
-    protocol = {} if request.param.isupper() else {"protocol": request.param.split()[0]}
-    local = request.param == "SCAN" or request.param.endswith("file")
+class Way:
+    """A daemon, and a postern that asks it in one of the ways."""
 
-    def make(**options):
-        return by_file(daemon, files, **protocol, **options) if local else over_connection(daemon, **protocol, **options)
-    daemon.stanza, daemon.kept, daemon.way = make, request.param.isupper(), request.param
-    yield daemon
-    daemon.stop()
+    def __init__(self, name):
+        self.name = name
+        self.kept = name.isupper()  # its connections
+        self.local = name == "SCAN" or name.endswith("file")
+        self.daemon = (Aveserver() if self.kept else ScanEngine()).start()
+        self.pair = None
 
-
-def send(pair, content, code):
-    """The log line of CONTENT, which must have been answered with CODE."""
-    mark = pair.log.mark()
-    reply = pair.deliver(content)
-    assert reply.code == code, reply
-    return pair.log.wait_for("message", since=mark)
+    def engines(self, home):
+        options = {"timeout": "60s", "breaker_failures": 0, "max_filesize": ROOM}
+        if not self.kept:
+            options["protocol"] = self.name.split()[0]
+        return by_file(self.daemon, make_file_base(home), **options) if self.local else over_connection(self.daemon, **options)
 
 
-def assert_error(pair, *reasons, content=None):
-    event = send(pair, content or mail.plain(), 451)
-    assert (event["verdict"], event["reason"] in reasons) == ("error", True), event
-    return event
+@pytest.fixture(scope="module", params=WAYS)
+def shared_way(request):
+    way = Way(request.param)
+    for way.pair in one_for_a_module(request, way.engines):
+        yield way
+    way.daemon.stop()
 
 
-def assert_passes(pair, content=None):
-    return send(pair, content or mail.plain(), 250)
-
-
-def assert_infected(pair, content=None, name=DETECTED):
-    event = send(pair, content or bad(), 550)
-    assert event["virus"] == name, event
-    return event
-
-
-def messages_in(files):
-    return list(files.glob("postern-message-*/*"))
+@pytest.fixture
+def way(request, shared_way):
+    shared_way.daemon.forget()
+    for _ in lend_to_a_test(request, shared_way.pair):
+        yield shared_way
 
 
 # --- the emulators say what is known of the real ones ---
@@ -164,23 +139,24 @@ def test_vectors_of_kaspersky_scan_engine(scan_engine):
 
 # --- good days ---
 
-def test_clean_passes_and_a_virus_is_refused(way, start_pair):
-    pair = start_pair(engines=way.stanza())
+def test_clean_passes_and_a_virus_is_refused(way):
     content = mail.plain(b"..dots\r\n.\xe4\r\n")
-    assert assert_passes(pair, content)["engine"] == "kaspersky1"
-    assert_infected(pair)
-    assert_passes(pair)
-    assert [octets for _, octets in way.wait_scans(3)][0] == content, "what is scanned is what the client sent"
-    assert way.connections == (1 if way.kept else 3)
-    assert {how.rsplit("/", 1)[-1] for how, _ in way.scans} == {
-        "SCAN": {"SCAN"}, "NETSCAN": {"NETSCAN"}, "http": {"scanmemory"}, "rest": {"scanmemory"}}.get(way.way, {"scanfile"})
+    assert assert_passes(way.pair, content)["engine"] == "kaspersky1"
+    assert_infected(way.pair)
+    assert_passes(way.pair)
+    assert [octets for _, octets in way.daemon.wait_scans(3)][0] == content, "what is scanned is what the client sent"
+    assert way.daemon.connections == (1 if way.kept else 3)
+    assert {how.rsplit("/", 1)[-1] for how, _ in way.daemon.scans} == {
+        "SCAN": {"SCAN"}, "NETSCAN": {"NETSCAN"}, "http": {"scanmemory"}, "rest": {"scanmemory"}}.get(way.name, {"scanfile"})
 
 
-def test_a_large_message_arrives_whole(way, start_pair):
-    pair = start_pair(engines=way.stanza(timeout="60s"))
-    content = mail.of_size(3 << 20)
-    assert_passes(pair, content)
-    assert way.wait_scans()[0][1] == content
+def test_a_large_message_arrives_whole_and_one_beyond_max_filesize_not_at_all(way):
+    content = mail.of_size(ROOM - 1000)
+    assert_passes(way.pair, content)
+    assert way.daemon.wait_scans()[0][1] == content
+    connections = way.daemon.connections
+    assert_unscannable(way.pair, mail.of_size(ROOM + 1000), "too-large")
+    assert (len(way.daemon.scans), way.daemon.connections) == (1, connections)
 
 
 def test_over_a_unix_socket_too(aveserver, files, start_pair):
@@ -193,13 +169,7 @@ def test_over_a_unix_socket_too(aveserver, files, start_pair):
 
 def test_each_worker_keeps_its_connection(by_tcp, files, start_pair):
     pair = start_pair(engines=by_file(by_tcp, files, workers=3))
-    codes = []
-    threads = [threading.Thread(target=lambda: codes.append(pair.deliver(mail.plain()).code)) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert codes == [250] * 12
+    assert verdicts.deliver_at_once(pair, 12) == [250] * 12
     assert by_tcp.connections <= 3
 
 
@@ -222,13 +192,6 @@ def test_the_group_of_file_base_is_the_files_group(by_tcp, files, start_pair):
     pair = start_pair(engines=by_file(by_tcp, files), top={"scan_user": "nobody"})
     assert_passes(pair)
     assert (by_tcp.files[0]["group"], by_tcp.files[0]["mode"], by_tcp.files[0]["directory"]) == (12321, 0o640, 0o2710)
-
-
-def deliver_in_background(pair, content):
-    replies = []
-    thread = threading.Thread(target=lambda: replies.append(pair.deliver(content)))
-    thread.start()
-    return thread, replies
 
 
 @pytest.mark.parametrize("end", ["killed", "deadline", "client gone"])
@@ -318,20 +281,10 @@ def test_a_file_base_swept_away_under_a_running_worker_is_made_again(by_tcp, fil
     assert_passes(pair)
 
 
-@pytest.fixture
-def small_disk(directory):
-    path = directory / "small"
-    path.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k,mode=1777", "tmpfs", path], check=False).returncode:
-        pytest.skip("this container forbids mounts")
-    yield path
-    subprocess.run(["umount", path], check=True)
-
-
 @pytest.mark.root
 def test_a_full_disk_is_an_error_that_says_so_and_mail_flows_when_there_is_room(by_tcp, small_disk, start_pair):
     pair = start_pair(engines=by_file(by_tcp, small_disk))
-    event = assert_error(pair, "engine", content=mail.of_size(1 << 20))
+    event = assert_error(pair, "engine", content=mail.of_size(2 << 20))
     assert "file_base" in event["detail"] and "No space left on device" in event["detail"], event
     assert messages_in(small_disk) == []
     assert_passes(pair)
@@ -340,7 +293,7 @@ def test_a_full_disk_is_an_error_that_says_so_and_mail_flows_when_there_is_room(
 
 
 def test_no_message_takes_more_room_than_temp_size(by_tcp, files, start_pair):
-    pair = start_pair(engines=stanza(by_tcp.address, pool="temp_size = 1M", file_base=files))
+    pair = start_pair(engines=stanza(by_tcp, pool="temp_size = 1M", file_base=files))
     event = assert_error(pair, "engine", content=mail.of_size(2 << 20))
     assert "file_base" in event["detail"] and "cannot be written" in event["detail"], event
     assert messages_in(files) == []
@@ -367,38 +320,29 @@ FAULTS = {
 }
 
 
-def patience(fault):
-    """A timeout that passes soon where it must, and never where another end is expected."""
-    return "60s" if fault.stall is None else "3s"
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_misbehaving_aveserver_costs_one_message_a_451(by_tcp, files, fault, start_pair):
-    what, reasons = FAULTS[fault]
-    pair = start_pair(engines=by_file(by_tcp, files, timeout=patience(what)))
-    by_tcp.misbehave(what)
-    assert_error(pair, *reasons)
-    assert_passes(pair)
-    assert_infected(pair)
+# C16
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_misbehaving_aveserver_costs_one_message_a_451(by_tcp, files, silent, start_pair):
+    faults, timeout = verdicts.of_one_kind(FAULTS, silent)
+    pair = start_pair(engines=by_file(by_tcp, files, timeout=timeout, breaker_failures=0))
+    verdicts.assert_each_costs_one_message(pair, by_tcp, faults, DETECTED)
     assert messages_in(files) == []
 
 
-@pytest.mark.parametrize("rest", [b"", b"525 cannot read it\r\n", b"999 what\r\n"], ids=["an end", "an error", "nonsense"])
-def test_a_virus_that_was_named_counts_whatever_comes_behind_it(by_tcp, files, rest, start_pair):
+def test_a_virus_that_was_named_counts_whatever_comes_behind_it(by_tcp, files, start_pair):
     """Not even on_error = pass lets it through."""
-    pair = start_pair(engines=by_file(by_tcp, files, on_error="pass"))
-    by_tcp.misbehave(Fault(raw=b"322-Named.Virus\r\n" + rest, close_after=True))
-    assert_infected(pair, mail.plain(), name="Named.Virus")
-    assert_passes(pair)
+    pair = start_pair(engines=by_file(by_tcp, files, on_error="pass", breaker_failures=0))
+    for rest in (b"", b"525 cannot read it\r\n", b"999 what\r\n"):
+        with case(rest or "the end"):
+            by_tcp.misbehave(Fault(raw=b"322-Named.Virus\r\n" + rest, close_after=True))
+            assert_infected(pair, mail.plain(), name="Named.Virus")
+            assert_passes(pair)
     assert messages_in(files) == []
 
 
-@pytest.mark.parametrize("cut", [0, 1, 3, 18])
-def test_an_answer_that_is_cut_is_never_clean(way, cut, start_pair):
-    pair = start_pair(engines=way.stanza())
-    way.misbehave(Fault(cut=cut))
-    assert_error(pair, "down" if cut == 0 else "protocol")
-    assert_passes(pair)
+def test_an_answer_that_is_cut_is_never_clean(way):
+    """A few cuts; the unit tests of the answers' grammar cut behind every octet."""
+    verdicts.assert_cut_is_never_clean(way.pair, way.daemon, (0, 1, 3, 18))
 
 
 HTTP_FAULTS = {
@@ -416,33 +360,21 @@ HTTP_FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", HTTP_FAULTS)
+# C16
+@pytest.mark.parametrize("silent", [False, True])
 @pytest.mark.parametrize("protocol", ["http", "rest"])
-def test_a_misbehaving_scan_engine_costs_one_message_a_451(scan_engine, protocol, fault, start_pair):
-    what, reasons = HTTP_FAULTS[fault]
-    pair = start_pair(engines=over_connection(scan_engine, protocol=protocol, timeout=patience(what)))
-    scan_engine.misbehave(what)
-    assert_error(pair, *reasons)
-    assert_passes(pair)
-    assert_infected(pair)
+def test_a_misbehaving_scan_engine_costs_one_message_a_451(scan_engine, protocol, silent, start_pair):
+    faults, timeout = verdicts.of_one_kind(HTTP_FAULTS, silent)
+    pair = start_pair(engines=over_connection(scan_engine, protocol=protocol, timeout=timeout, breaker_failures=0))
+    verdicts.assert_each_costs_one_message(pair, scan_engine, faults, DETECTED)
 
 
-@pytest.mark.parametrize("fault", [Fault(delay=0.5), Fault(each_octet=True), Fault(close_after=True)], ids=["slow", "octets", "closing"])
-def test_what_is_merely_awkward_costs_nothing(way, fault, start_pair):
-    pair = start_pair(engines=way.stanza())
-    way.always = fault
-    for _ in range(2):
-        assert_passes(pair)
-        assert_infected(pair)
+def test_what_is_merely_awkward_costs_nothing(way):
+    verdicts.assert_awkward_costs_nothing(way.pair, way.daemon, DETECTED)
 
 
-def test_names_are_made_harmless(way, start_pair):
-    pair = start_pair(engines=way.stanza())
-    for name in (b"Evil\r\x1b[31m\x80%n;", b"N" * 1000):
-        way.misbehave(Fault(name=name))
-        reply = pair.deliver(mail.plain())
-        assert reply.code == 550 and len(reply.text) < 512, reply
-        assert all(0x20 <= ord(c) < 0x7F for c in reply.text), reply
+def test_names_are_made_harmless(way):
+    verdicts.assert_names_are_made_harmless(way.pair, way.daemon, b"Evil\r\x1b[31m\x80%n;")
 
 
 @pytest.mark.parametrize("protocol", ["aveserver", "http", "rest"])
@@ -455,11 +387,7 @@ def test_an_early_clean_is_no_clean(protocol, start_pair):
 
 
 def test_a_connection_closed_while_idle_is_renewed_without_a_451(aveserver, files, start_pair):
-    pair = start_pair(engines=by_file(aveserver, files))
-    for _ in range(3):
-        assert_passes(pair)
-        aveserver.drop_connections()
-    assert aveserver.connections == 3
+    verdicts.assert_idle_end_costs_nothing(start_pair(engines=by_file(aveserver, files)), aveserver)
 
 
 def test_a_daemon_that_is_not_ready_gets_no_message(by_tcp, files, start_pair):
@@ -472,27 +400,14 @@ def test_a_daemon_that_is_not_ready_gets_no_message(by_tcp, files, start_pair):
     assert_passes(pair)
 
 
-def test_mail_flows_again_by_itself_when_the_daemon_is_back(way, start_pair):
-    pair = start_pair(engines=way.stanza())
-    way.stop()
-    assert_error(pair, "down")
-    way.start()
-    assert_passes(pair)
-    way.stop()
-    assert_error(pair, "down")
-    way.start()
-    assert_infected(pair)
+def test_mail_flows_again_by_itself_when_the_daemon_is_back(way):
+    verdicts.assert_flows_again_by_itself(way.pair, way.daemon, DETECTED)
 
 
 def test_the_next_server_answers_when_the_first_is_gone(by_tcp, directory, files, start_pair):
     second = Aveserver(directory / "second").start()
     pair = start_pair(engines=by_file([by_tcp.address, "/nowhere/aveserver", second.address], files))
-    assert_passes(pair)
-    assert (len(by_tcp.scans), len(second.scans)) == (1, 0)
-    by_tcp.stop()
-    assert_infected(pair)
-    assert_passes(pair)
-    assert (len(by_tcp.scans), len(second.scans)) == (1, 2)
+    verdicts.assert_next_server_answers(pair, by_tcp, second, DETECTED)
 
 
 # --- options ---
@@ -502,14 +417,6 @@ def test_daemon_connect_timeout_bounds_the_greeting(by_tcp, directory, files, st
     silent.greeting_delay = 60
     silent.start()
     pair = start_pair(engines=by_file([silent.address, by_tcp.address], files, daemon_connect_timeout="500ms"))
-    assert_passes(pair)
-
-
-def test_max_filesize_makes_larger_messages_unscannable_and_nothing_is_sent(way, start_pair):
-    pair = start_pair(engines=way.stanza(max_filesize="10K"))
-    event = send(pair, mail.of_size(20000), 550)
-    assert (event["verdict"], event["reason"]) == ("unscannable", "too-large"), event
-    assert way.connections == 0
     assert_passes(pair)
 
 
@@ -529,16 +436,20 @@ def test_scan_flags_go_to_the_daemon(by_tcp, files, start_pair):
     assert by_tcp.commands[0].startswith(b"SCAN xmQPRSTUWabcdefghi /")
 
 
-@pytest.mark.parametrize("framing", ["length", "dot", "chunk"])
-@pytest.mark.parametrize("goahead", [None, b"354 go", b"150 go"])
-def test_the_reconstruction_of_netscan_can_be_fitted(start_pair, framing, goahead):
-    daemon = Aveserver(framing=framing, goahead=goahead, command=b"STREAM").start()
-    pair = start_pair(engines=over_connection(daemon, netscan_command="STREAM", netscan_framing=framing,
-                                              **({"netscan_goahead": "yes"} if goahead else {})))
+def test_the_reconstruction_of_netscan_can_be_fitted(start_pair):
+    """Every framing with every word to go ahead: an engine each, all asked about the same messages."""
+    daemons = [Aveserver(framing=framing, goahead=goahead, command=b"STREAM").start()
+               for framing in ("length", "dot", "chunk") for goahead in (None, b"354 go", b"150 go")]
+    engines = [engine("kaspersky", f"kaspersky{i}", daemon.address, daemon_is_remote="true", netscan_command="STREAM",
+                      netscan_framing=daemon.framing, **({"netscan_goahead": "yes"} if daemon.goahead else {}))
+               for i, daemon in enumerate(daemons)]
+    pair = start_pair(engines=asking_daemons("all = true\n", *engines))
     content = mail.plain(b".\r\n..\r\nx\r\n.")
-    assert_passes(pair, content)
-    assert_infected(pair)
-    assert daemon.scans[0][1] == content + (b"" if content.endswith(b"\r\n") else b"\r\n")
+    clean, infected = assert_passes(pair, content), assert_infected(pair)
+    assert clean["engines"] == "; ".join(f"kaspersky{i}=clean" for i in range(len(daemons)))
+    assert infected["engines"] == "; ".join(f"kaspersky{i}=infected:{DETECTED}" for i in range(len(daemons)))
+    for daemon in daemons:
+        assert daemon.scans[0][1] == content + b"\r\n", (daemon.framing, daemon.goahead)
 
 
 def test_netscan_without_a_licence_is_an_error_from_afar_and_a_file_for_a_local_daemon(files, start_pair):
@@ -552,15 +463,18 @@ def test_netscan_without_a_licence_is_an_error_from_afar_and_a_file_for_a_local_
     assert [how for how, _ in daemon.scans] == ["SCAN", "SCAN"], event
 
 
+RESULTS = {
+    # what it says: verdict, reason
+    "NON_SCANNED (PASSWORD PROTECTED)": ("unscannable", "encrypted"), "NON_SCANNED (CORRUPTED)": ("unscannable", "malformed"),
+    "SERVER_ERROR": ("error", "engine"), "CLEAN AND CONTAINS OFFICE MACRO": ("clean", None)}
+
+
 @pytest.mark.parametrize("protocol", ["http", "rest"])
-@pytest.mark.parametrize("result, verdict, reason", [
-    ("NON_SCANNED (PASSWORD PROTECTED)", "unscannable", "encrypted"), ("NON_SCANNED (CORRUPTED)", "unscannable", "malformed"),
-    ("SERVER_ERROR", "error", "engine"), ("CLEAN AND CONTAINS OFFICE MACRO", "clean", None)])
-def test_results_of_the_scan_engine(scan_engine, protocol, result, verdict, reason, start_pair):
+def test_results_of_the_scan_engine(scan_engine, protocol, start_pair):
     pair = start_pair(engines=over_connection(scan_engine, protocol=protocol))
-    scan_engine.result = result
-    event = send(pair, mail.plain(), {"unscannable": 550, "error": 451, "clean": 250}[verdict])
-    assert (event["verdict"], event.get("reason")) == (verdict, reason), event
+    for scan_engine.result, (verdict, reason) in RESULTS.items():
+        event = send(pair, mail.plain(), {"unscannable": 550, "error": 451, "clean": 250}[verdict])
+        assert (event["verdict"], event.get("reason")) == (verdict, reason), (scan_engine.result, event)
     scan_engine.result = None
 
 
@@ -612,7 +526,7 @@ def test_the_stanza_of_the_original_works_unchanged(daemon_of_the_seed, start_pa
     pair = start_pair(engines=SEED)
     assert_passes(pair)
     assert b"X-Virus-Status" not in pair.backend.mails[-1].content
-    event = send(pair, bad(), 250)  # action = pass: delivered and marked
+    event = send(pair, virus(), 250)  # action = pass: delivered and marked
     assert (event["verdict"], event["virus"], event["action"], event["engine"]) == ("infected", DETECTED, "pass", "kaspersky"), event
     assert b'X-Virus-Status: infected; name="EICAR-Test-File"; engine=kaspersky' in pair.backend.mails[-1].content
     assert {how for how, _ in daemon_of_the_seed.scans} == {"NETSCAN" if daemon_of_the_seed.licensed else "SCAN"}

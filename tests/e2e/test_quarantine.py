@@ -42,7 +42,8 @@ def entries(postern):
 
 
 def files(postern):
-    return sorted(path for path in postern.quarantine.rglob("*") if path.is_file())
+    """All but the reserve, which is always there."""
+    return sorted(path for path in postern.quarantine.rglob("*") if path.is_file() and path.name != ".reserve")
 
 
 def order(text=INFECTED, body=b"For the test engine.\r\n"):
@@ -120,6 +121,7 @@ def test_nobody_else_may_read_what_is_kept(start_pair):
     assert owner != 0
 
 
+# B43
 @pytest.mark.parametrize("name", ["../../../../etc/passwd", "/etc/passwd", "a\\0b", "x" * 300, "20261122023015-" + "0" * 32 + ".json"])
 def test_no_name_comes_from_the_mail(start_pair, name):
     pair = start_pair(engines=keeping())
@@ -374,9 +376,9 @@ def test_without_quarantine_in_the_configuration_nothing_is_made(start_pair):
 @pytest.fixture
 def start_console(start_pair, directory):
     """A pair with quarantine and a console: (pair, console)."""
-    def start(**options):
+    def start(top=None, **options):
         path = directory / "control" / "socket"
-        return start_pair(engines=keeping(**options) + listener(path)), Console(path)
+        return start_pair(engines=keeping(**options) + listener(path), top=top), Console(path)
     return start
 
 
@@ -425,6 +427,7 @@ def test_entries_are_listed_in_pages_shown_and_deleted(start_console):
     assert len(files(pair.postern)) == 8
 
 
+# B43
 @pytest.mark.parametrize("name", ["../../../../etc/passwd", "x", "20261122023015-" + "A" * 32, "20261122023015-" + "0" * 32 + "/..", "%s%n"])
 def test_nothing_but_an_id_is_looked_for(start_console, name):
     _, console = start_console()
@@ -445,6 +448,23 @@ def test_a_released_message_reaches_the_backend_as_it_was_with_two_lines_in_fron
     assert (line["action"], line["detail"]) == ("release", "250 2.0.0 queued as 4711") and line["asked_by"]
     assert "released before" in fails(console, "release", entry)
     assert len(pair.backend.mails) == 1
+
+
+@pytest.mark.root
+def test_a_message_is_released_on_a_full_disk(small_disk, start_console):
+    pair, console = start_console(top={"quarantine_directory": f'"{small_disk}/quarantine"'})
+    pair.postern.quarantine = small_disk / "quarantine"
+    contents = [order(body=b"%d\r\n" % n) for n in range(3)]
+    ids = [keep(pair, content) for content in contents]
+    with open(small_disk / "filler", "wb", buffering=0) as filler, pytest.raises(OSError, match="No space left"):
+        while True:
+            filler.write(bytes(4096))
+    for count, (entry, content) in enumerate(zip(ids, contents), 1):
+        assert console.ask("quarantine", "release", entry) == "released; the backend said: 250 2.0.0 queued as 4711\n"
+        assert pair.backend.wait_mails(count)[-1].content == released(entry, content)
+        assert status(pair, entry) == "released"
+    console.ask("quarantine", "delete", ids[0])
+    pair.log.wait_for("quarantine", quarantine=ids[0], action="delete")
 
 
 def test_a_second_release_that_is_refused_does_not_forget_the_first(start_console):

@@ -179,6 +179,7 @@ def mend(signatures):
             path.unlink()
 
 
+# C19
 @pytest.mark.parametrize("kind", BROKEN)
 def test_broken_database_keeps_the_old_one_with_an_alarm_until_it_is_mended(start, signatures, kind):
     pair = start()
@@ -332,8 +333,7 @@ def test_edge_that_is_killed_while_signatures_are_loaded_finds_the_new_ones(star
     wait_one_host(pair)
 
 
-@pytest.fixture
-def held(start):
+def hold(start):
     """A postern with one worker that is stopped, and two mails at its scan host: one with the worker, one in the queue."""
     pair = start(pool={"Concurrency": 1}, database_watch="false", timeout="120s")
     (host,) = hosts(pair)
@@ -342,6 +342,13 @@ def held(start):
     os.kill(worker, signal.SIGSTOP)
     senders = [Sender(pair), Sender(pair)]
     until(lambda: any("memfd:" in os.readlink(f"/proc/{host}/fd/{fd}") for fd in os.listdir(f"/proc/{host}/fd")), "a mail waits there")
+    return pair, host, worker, senders
+
+
+@pytest.fixture
+def held(start):
+    """The same, with a second generation that has taken over."""
+    pair, host, worker, senders = hold(start)
     pair.postern.process.send_signal(signal.SIGHUP)
     wait_loaded(pair)
     assert host in hosts(pair) and all(sender.reply is None for sender in senders)
@@ -386,6 +393,21 @@ def test_old_generation_that_is_killed_while_it_drains_costs_no_mail(held):
     pair, host, _, senders = held
     assert verdict(pair, ALPHA) == "infected"  # by the new one: the edge knows it now
     kill_host(pair, host)
+    assert [sender.join() for sender in senders] == [250, 250]
+    pair.log.wait_for("message", verdict="clean", generation=2, count=2)
+    wait_one_host(pair)
+
+
+@pytest.mark.root
+def test_old_generation_that_is_killed_before_the_edge_has_heard_of_the_new_one_costs_no_mail(start):
+    pair, host, _, senders = hold(start)
+    old, edge = processes.Watched(host), pair.postern.edge_pid()
+    os.kill(edge, signal.SIGSTOP)
+    pair.postern.process.send_signal(signal.SIGHUP)
+    wait_loaded(pair, generation=2)
+    kill_host(pair, host)
+    old.wait_gone(LOADED)
+    os.kill(edge, signal.SIGCONT)  # now it hears of both
     assert [sender.join() for sender in senders] == [250, 250]
     pair.log.wait_for("message", verdict="clean", generation=2, count=2)
     wait_one_host(pair)

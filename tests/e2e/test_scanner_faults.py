@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Trouble with scanning is 451 and never a clean verdict; it costs the message that met it, not the next one (threats C13–C19)."""
+import io
 import os
 import signal
 import threading
+import zipfile
 
 import pytest
 from harness import mail, processes
@@ -56,6 +58,7 @@ DATABASES = {
 }
 
 
+# C19
 @pytest.mark.parametrize("name", DATABASES)
 def test_unusable_database_is_451_and_never_clean(start_pair, directory, name):
     pair = start_pair(engines=clamav_stanza(DATABASES[name](directory)))
@@ -141,6 +144,7 @@ ORDERS = {
 }
 
 
+# C13, C14, C16
 @pytest.mark.parametrize("order", ORDERS)
 def test_failing_worker_costs_one_message_a_451_and_the_next_passes(fake, order):
     assert_unknown(fake, mail.fake_order(order), ORDERS[order])
@@ -201,6 +205,7 @@ def test_worker_killed_in_the_middle_of_a_scan_is_451_and_the_next_passes(start_
     assert pair.log.wait_for("worker-exit")
 
 
+# C14
 def test_stopped_workers_cost_a_timeout_each_and_the_next_passes(start_pair, database):
     pair = start_pair(engines=clamav_stanza(database, timeout="1s"), pool={"Concurrency": 1})
     worker = pair.postern.hurt("worker", signal.SIGSTOP)
@@ -218,6 +223,7 @@ def test_idle_worker_that_dies_costs_nothing(start_pair, database):
     assert_clean_passes(pair)
 
 
+# C15
 @pytest.mark.release
 def test_worker_at_its_memory_limit_is_451_and_the_next_passes(start_pair):
     pair = start_pair(build=RELEASE_BUILD, engines=fake_stanza(timeout="20s"), pool={"Concurrency": 1, "memory_limit": "256M"})
@@ -225,6 +231,7 @@ def test_worker_at_its_memory_limit_is_451_and_the_next_passes(start_pair):
     assert_clean_passes(pair)
 
 
+# C15
 @pytest.mark.parametrize("order", ["disk 20", "files 5000000"])
 def test_worker_at_the_quota_of_its_temporary_directory_is_451_and_the_next_passes(start_pair, order):
     if order.startswith("files") and os.geteuid() != 0:
@@ -234,6 +241,66 @@ def test_worker_at_the_quota_of_its_temporary_directory_is_451_and_the_next_pass
     assert_clean_passes(pair)
 
 
+class Thief:
+    """Takes the files of a worker's temporary directory away, as fast as it can."""
+
+    def __init__(self, postern):
+        host = postern.scan_host_pid()
+        arguments = processes.command_line(host)
+        self.place = f"/proc/{host}/root{arguments[arguments.index('--temp') + 1]}/0"  # it may be a mount that only the host sees
+        self.lock, self.taken, self.over = threading.Lock(), 0, threading.Event()
+        self.thread = threading.Thread(target=self._work)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+    def _work(self):
+        while not self.over.is_set():
+            for folder, _, names in os.walk(self.place):
+                for name in names:
+                    with self.lock:
+                        try:
+                            os.unlink(f"{folder}/{name}")
+                            self.taken += 1
+                        except OSError:
+                            pass  # its owner was quicker
+
+    def count(self):
+        with self.lock:
+            return self.taken
+
+
+# C15
+@pytest.mark.root
+def test_temporary_files_that_vanish_are_an_error_and_the_next_message_passes(start_pair, database):
+    pair = start_pair(engines=clamav_stanza(database, timeout="60s", breaker_failures=0), pool={"Concurrency": 1})
+    pair.postern.wait_workers(1)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        for number in range(300):
+            out.writestr(f"{number}.txt", f"Member number {number}.\r\n" * 100)
+    content = mail.with_attachment(archive.getvalue(), "many.zip", "application/zip")
+    assert_clean_passes(pair, content)
+    with Thief(pair.postern) as thief:
+        def robbed():
+            mark, before = pair.log.mark(), thief.count()
+            reply = pair.deliver(content)
+            if thief.count() == before:  # nothing was missing
+                assert reply.code == 250, reply
+                return False
+            event = pair.log.wait_for("message", since=mark)
+            assert (reply.code, event["verdict"], event["reason"]) == (451, "error", "engine"), event
+            return True
+        until(robbed, "a file was taken in time", 60)
+    assert_clean_passes(pair, content)
+
+
+# C13
 def test_message_that_ends_three_workers_is_poison(start_pair):
     pair = start_pair(engines=fake_stanza(timeout="20s"))
     pair.postern.reports_expected = True

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The scenarios of tests/scenario over sockets, against the real programs (harness/scenario.py)."""
+import shutil
+import subprocess
+
 import pytest
 from harness import places
-from harness.scenario import FOLDER, Instance, Play, Scenario, matches, message_end, unescape
+from harness.scenario import FOLDER, Failed, Instance, Play, Scenario, matches, message_end, unescape
 
 SCENARIOS = sorted((s for s in map(Scenario, FOLDER.glob("*.smtp")) if s.only != "memory"), key=lambda s: (s.key, s.name))
 
@@ -56,6 +59,58 @@ def test_scenario(stage, scenario):
     except BaseException:
         stage.leave(clean=False)
         raise
+
+
+ONE_CLEAN_MESSAGE = "include data.part\ninclude clean.part\ninclude delivered.part\n"
+WRONG_COUNTERS = [
+    # lines, what either player says of them
+    ("counter fake1 clean = 2", "counter fake1 clean is 1, expected 2"),
+    ("counter fake1 clean = 1\ncounter fake1 infected = 1", "counter fake1 infected is 0, expected 1"),
+    ("counter fake1 messages_checked = 1", "no line `counter` expects"),
+    ("", "no line `counter` expects"),
+    ("counter fake1 clean = 1\ncounter quarantine all_entries = 1", "counter quarantine all_entries is 0, expected 1"),
+    ("counter fake2 clean = 1", "there is no such engine"),
+    ("counter fake1 cleam = 1", "there is no such counter"),
+    ("counter fake1 clean is 1", "expected `counter ENGINE NAME = NUMBER`"),
+]
+WRONG_COUNTERS_OF_POOLS = [
+    # the other player has no pools
+    ("counter fake1 clean = 1\ncounter pool CPU invocations = 7", "counter pool CPU invocations is 1, expected 7"),
+    ("counter fake1 clean = 1\ncounter pool GPU invocations = 1", "there is no such pool"),
+]
+
+
+@pytest.fixture
+def wrong_scenario(directory):
+    """Writes a scenario of one clean message that ends with these lines: its path."""
+    def write(lines):
+        for part in FOLDER.glob("*.part"):
+            shutil.copy(part, directory)
+        path = directory / "wrong.smtp"
+        path.write_text(ONE_CLEAN_MESSAGE + lines + "\n")
+        return path
+    return write
+
+
+@pytest.mark.parametrize("lines, says", WRONG_COUNTERS + WRONG_COUNTERS_OF_POOLS)
+def test_a_wrong_counter_fails_over_sockets(stage, wrong_scenario, lines, says):
+    path = wrong_scenario(lines)
+    with pytest.raises(AssertionError) as fault:
+        scenario = Scenario(path)
+        play = Play(scenario, stage.instance_for(scenario))
+        play.patience = 0.1
+        play.run()
+    assert says in str(fault.value)
+    if fault.type is Failed:  # nothing else was wrong
+        stage.instance.forget()
+        stage.instance.postern.book.settle()
+        stage.instance.postern.book.turn_page()
+
+
+@pytest.mark.parametrize("lines, says", WRONG_COUNTERS)
+def test_a_wrong_counter_fails_in_memory(wrong_scenario, lines, says):
+    done = subprocess.run([*places.WRAP, places.BUILD / "tests/player", wrong_scenario(lines)], capture_output=True, text=True, timeout=places.SOON, check=False)
+    assert done.returncode == 1 and says in done.stdout, done
 
 
 def test_there_are_scenarios():

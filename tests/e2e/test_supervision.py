@@ -223,6 +223,7 @@ def assert_does_not_serve(postern, word):
     assert word in "\n".join(postern.log.lines), postern.log.tail()
 
 
+# B42
 def test_spoolbase_that_others_can_write_and_that_is_not_sticky_is_refused(start_postern, database, directory):
     spool = directory / "open"
     spool.mkdir()
@@ -233,6 +234,7 @@ def test_spoolbase_that_others_can_write_and_that_is_not_sticky_is_refused(start
     postern.kill()
 
 
+# B42
 def test_link_in_the_place_of_the_private_directory_is_not_followed(start_pair, start_postern, database, directory):
     first = start_pair(engines=clamav_stanza(database))
     assert first.deliver(mail.plain()).code == 250

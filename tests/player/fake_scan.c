@@ -1,66 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* The engines of the in-memory player: src/scan/scan_client.h and scan_run.h without scan hosts. As the test engine
- * does, it obeys the first line `X-Fake: ORDER` of the message that gives a verdict, so that a scenario means the same
- * in both players: clean | infected NAME | unscannable REASON | error REASON | delay MS (then the next) | hang (until
- * the timeout). */
+/* The scan hosts of the in-memory player: src/scan/scan_client.h without channels. Who is asked, in which order, what
+ * is counted, remembered and decided is the real scan_run.c's. As the test engine does, each engine obeys the first
+ * line `X-Fake: ORDER` of the message that gives a verdict, so that a scenario means the same in both players: clean |
+ * infected NAME | unscannable REASON | error REASON | delay MS (then the next) | hang (until the timeout). */
 #include "base/mem.h"
 #include "base/num.h"
-#include "io/deadline.h"
-#include "scan/scan_run.h"
+#include "scan/probe.h"
+#include "scan/scan_client.h"
 #include <unistd.h>
 
-enum { LOOK_AT = 65536 };
+enum { LOOK_AT = 65536, GENERATION = 1, DATABASE = 1 };
 
 struct scan_client {
     struct loop *loop;
     struct scan_runtime *runtime;
     const struct framework *framework;
+    struct probes *probes;
+    struct scan_status status; /* of every engine */
+    struct list calls;         /* on their way */
+    struct list ready;         /* of these, answered in the loop's next round */
+    struct loop_deferred answer;
 };
 
-struct scan_run {
-    struct scan_client *client;
-    struct verdict verdict;
-    bool done;
-    struct loop_deferred ready;
-    struct deadline delay;
-    void (*wake)(void *arg);
-    void *arg;
-};
+/* ---- what the engine says ---- */
 
-struct scan_client *scan_client_new(struct loop *l, struct scan_runtime *runtime, const struct log *log,
-                                    bool log_status)
+static bool give(struct verdict *v, enum verdict_class class, enum verdict_reason reason, struct span name)
 {
-    struct scan_client *c = MEM_NEW(struct scan_client);
-    (void)log;
-    (void)log_status;
-    if (c)
-        *c = (struct scan_client){.loop = l, .runtime = runtime, .framework = runtime->framework};
-    return c;
-}
-
-void scan_client_free(struct scan_client *c)
-{
-    mem_free(c);
-}
-
-static void run_done(void *arg)
-{
-    struct scan_run *r = arg;
-    r->done = true;
-    if (!r->client->framework->scan_off)
-        engine_runtime_count(&r->client->runtime->engines[0], &r->verdict);
-    r->wake(r->arg);
-}
-
-static bool give(struct scan_run *r, enum verdict_class class, enum verdict_reason reason, struct span name)
-{
-    verdict_set(&r->verdict, class, reason, NULL);
-    verdict_copy_text(r->verdict.name, sizeof(r->verdict.name), name);
+    verdict_set(v, class, reason, NULL);
+    verdict_copy_text(v->name, sizeof(v->name), name);
     return true;
 }
 
 /* True when the order gave a verdict; *DELAY_MS grows by what it asks for. */
-static bool obey(struct scan_run *r, struct span order, uint64_t *delay_ms)
+static bool obey(const struct scan_call *call, struct span order, struct verdict *v, uint64_t *delay_ms)
 {
     size_t blank = span_find(order, ' ');
     struct span verb = span_sub(order, 0, blank), argument = span_sub(order, blank + 1, order.len);
@@ -70,28 +42,30 @@ static bool obey(struct scan_run *r, struct span order, uint64_t *delay_ms)
         return false;
     }
     if (span_eq(verb, SPAN("hang"))) {
-        *delay_ms += (uint64_t)r->client->framework->engines[0].conf->timeout_ms;
-        return give(r, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, SPAN(""));
+        *delay_ms += (uint64_t)call->client->framework->engines[call->engine].conf->timeout_ms;
+        return give(v, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, SPAN(""));
     }
     if (span_eq(verb, SPAN("clean")))
-        return give(r, VERDICT_CLEAN, VERDICT_REASON_NONE, SPAN(""));
+        return give(v, VERDICT_CLEAN, VERDICT_REASON_NONE, SPAN(""));
     if (span_eq(verb, SPAN("infected")))
-        return give(r, VERDICT_INFECTED, VERDICT_REASON_NONE, argument);
+        return give(v, VERDICT_INFECTED, VERDICT_REASON_NONE, argument);
     for (int i = 0; i < VERDICT_REASON_COUNT; i++) {
         enum verdict_reason reason = (enum verdict_reason)i;
         if (span_eq(argument, span_cstr(verdict_reason_word(reason))))
-            return give(r, verdict_reason_class(reason), reason, SPAN(""));
+            return give(v, verdict_reason_class(reason), reason, SPAN(""));
     }
-    return give(r, VERDICT_ERROR, VERDICT_REASON_ENGINE, SPAN(""));
+    return give(v, VERDICT_ERROR, VERDICT_REASON_ENGINE, SPAN(""));
 }
 
-static void look(struct scan_run *r, int fd, uint64_t size, uint64_t *delay_ms)
+/* The engine's word about the message; *DELAY_MS is the time that it takes. */
+static void look(const struct scan_call *call, struct verdict *v, uint64_t *delay_ms)
 {
     static char text[LOOK_AT];
-    ssize_t n = pread(fd, text, size < LOOK_AT ? (size_t)size : LOOK_AT, 0);
+    ssize_t n = pread(call->fd, text, call->size < LOOK_AT ? (size_t)call->size : LOOK_AT, 0);
     struct span rest = span_of(text, n > 0 ? (size_t)n : 0);
+    *delay_ms = 0;
     if (n < 0) {
-        give(r, VERDICT_ERROR, VERDICT_REASON_ENGINE, SPAN(""));
+        give(v, VERDICT_ERROR, VERDICT_REASON_ENGINE, SPAN(""));
         return;
     }
     while (rest.len > 0) {
@@ -99,51 +73,126 @@ static void look(struct scan_run *r, int fd, uint64_t size, uint64_t *delay_ms)
         rest = span_sub(rest, line.len + 1, rest.len);
         if (line.len > 0 && line.ptr[line.len - 1] == '\r')
             line.len--;
-        if (span_starts(line, SPAN("X-Fake: ")) && obey(r, span_sub(line, 8, line.len), delay_ms))
+        if (span_starts(line, SPAN("X-Fake: ")) && obey(call, span_sub(line, 8, line.len), v, delay_ms))
             return;
     }
-    give(r, VERDICT_CLEAN, VERDICT_REASON_NONE, SPAN(""));
+    give(v, VERDICT_CLEAN, VERDICT_REASON_NONE, SPAN(""));
 }
 
-struct scan_run *scan_run_start(struct scan_client *c, const struct scan_subject *s, void (*wake)(void *arg), void *arg)
+/* ---- scan_client.h: the client ---- */
+
+static void answer(struct scan_call *call)
 {
-    struct scan_run *r = MEM_NEW(struct scan_run);
-    uint64_t delay_ms = 0;
-    if (!r)
+    struct verdict v;
+    uint64_t delay_ms;
+    look(call, &v, &delay_ms);
+    v.database_version = DATABASE;
+    v.generation = GENERATION;
+    scan_call_cancel(call);
+    call->answered(call, &v); /* CALL may be gone now */
+}
+
+static void answer_ready(void *arg)
+{
+    struct scan_client *c = arg;
+    struct list *node;
+    while ((node = list_take(&c->ready)) != NULL)
+        answer(container_of(node, struct scan_call, node));
+}
+
+struct scan_client *scan_client_new(struct loop *l, struct scan_runtime *runtime, const struct log *log,
+                                    bool log_status)
+{
+    struct scan_client *c = MEM_NEW(struct scan_client);
+    (void)log_status;
+    if (!c)
         return NULL;
-    r->client = c;
-    r->wake = wake;
-    r->arg = arg;
-    loop_deferred_init(&r->ready, run_done, r);
-    deadline_init(&r->delay, c->loop, run_done, r);
-    if (c->framework->scan_off) {
-        give(r, VERDICT_SKIPPED, VERDICT_REASON_SCAN_OFF, SPAN(""));
-    } else {
-        look(r, s->fd, s->size, &delay_ms);
-        verdict_copy_text(r->verdict.engine, sizeof(r->verdict.engine), span_cstr(c->framework->engines[0].name));
-        r->verdict.database_version = 1;
+    *c = (struct scan_client){.loop = l, .runtime = runtime, .framework = runtime->framework};
+    c->status.state = SCAN_ENGINE_READY;
+    c->status.database_version = DATABASE;
+    list_init(&c->calls);
+    list_init(&c->ready);
+    loop_deferred_init(&c->answer, answer_ready, c);
+    c->probes = probes_new(c, log, false);
+    if (!c->probes) {
+        mem_free(c);
+        return NULL;
     }
+    return c;
+}
+
+void scan_client_free(struct scan_client *c)
+{
+    if (!c)
+        return;
+    probes_free(c->probes);
+    if (!list_empty(&c->calls) || !list_empty(&c->ready))
+        abort(); /* a scan outlives its session */
+    loop_defer_cancel(&c->answer);
+    mem_free(c);
+}
+
+struct loop *scan_client_loop(const struct scan_client *c)
+{
+    return c->loop;
+}
+
+struct probes *scan_client_probes(const struct scan_client *c)
+{
+    return c->probes;
+}
+
+struct scan_runtime *scan_client_runtime(const struct scan_client *c)
+{
+    return c->runtime;
+}
+
+const struct scan_status *scan_client_status(const struct scan_client *c, size_t index, unsigned *generation)
+{
+    (void)index;
+    *generation = GENERATION;
+    return &c->status;
+}
+
+/* ---- scan_client.h: calls ---- */
+
+static void call_delayed(void *arg)
+{
+    answer(arg);
+}
+
+void scan_call_init(struct scan_call *call, struct scan_client *c,
+                    void (*answered)(struct scan_call *call, const struct verdict *v))
+{
+    *call = (struct scan_call){.client = c, .answered = answered, .fd = -1};
+    list_init(&call->node);
+    deadline_init(&call->deadline, c->loop, call_delayed, call);
+}
+
+bool scan_call_send(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
+                    struct verdict *why)
+{
+    struct scan_client *c = call->client;
+    struct verdict v;
+    uint64_t delay_ms;
+    (void)why;
+    call->engine = engine;
+    call->fd = fd;
+    call->size = size;
+    memcpy(call->digest, digest, sizeof(call->digest));
+    call->id = 1;
+    look(call, &v, &delay_ms);
+    list_append(delay_ms ? &c->calls : &c->ready, &call->node);
     if (delay_ms)
-        deadline_set_ms(&r->delay, delay_ms);
+        deadline_set_ms(&call->deadline, delay_ms);
     else
-        loop_defer(c->loop, &r->ready);
-    return r;
+        loop_defer(c->loop, &c->answer);
+    return true;
 }
 
-const struct verdict *scan_run_verdict(const struct scan_run *r)
+void scan_call_cancel(struct scan_call *call)
 {
-    return r->done ? &r->verdict : NULL;
-}
-
-const char *scan_run_words(const struct scan_run *r)
-{
-    (void)r;
-    return "";
-}
-
-void scan_run_free(struct scan_run *r)
-{
-    loop_defer_cancel(&r->ready);
-    deadline_clear(&r->delay);
-    mem_free(r);
+    call->id = 0;
+    list_remove(&call->node);
+    deadline_clear(&call->deadline);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Linked with --wrap, in front of the C library's allocator. */
+/* Linked with --wrap, in front of the C library's allocator. (C24) */
 #include "player/memory.h"
 #include <stddef.h>
 

@@ -2,6 +2,7 @@
 /* One function for each kind of step. */
 #include "player/play.h"
 #include "base/num.h"
+#include "player/counters.h"
 #include "player/memory.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -326,6 +327,19 @@ static bool client_step(struct world *w, const struct step *step)
     return true;
 }
 
+/* As the console's `engine disable` and `engine enable` do. */
+static bool switch_engine(struct world *w, const struct step *step)
+{
+    char name[LIMIT_ENGINE_NAME + 1];
+    snprintf(name, sizeof(name), "%.*s", SPAN_ARG(step->text));
+    struct engine_runtime *e = scan_runtime_find(w->shared.scans, name);
+    if (e)
+        atomic_store(&e->disabled, step->act == ENGINE_DISABLE);
+    else
+        world_fail(w, "there is no engine %s", name);
+    return e != NULL;
+}
+
 static bool do_step(struct world *w, const struct step *step)
 {
     switch (step->act) {
@@ -366,6 +380,9 @@ static bool do_step(struct world *w, const struct step *step)
         return w->how->fail_at != 0 || expect_log(w, step);
     case LOG_HAS_NOT:
         return true;
+    case ENGINE_DISABLE:
+    case ENGINE_ENABLE:
+        return switch_engine(w, step);
     case DRAIN:
         world_drain(w);
         return true;
@@ -467,6 +484,8 @@ bool play(const struct setup *setup, const struct manner *how, struct outcome *o
         world_automatic(&w);
     }
     world_end(&w);
+    if (played)
+        counters_check(&w, how->fail_at == 0);
     if (played)
         out->failure = w.failure;
     played = played && !w.broken;

@@ -194,6 +194,16 @@ static enum err begin_body(struct reader *r, unsigned client)
     return ERR_OK;
 }
 
+/* `P! disable ENGINE` and `P! enable ENGINE` */
+static enum err add_switch(struct reader *r, struct span text)
+{
+    struct span verb = span_sub(text, 0, span_find(text, ' ')), name = span_sub(text, verb.len + 1, text.len);
+    bool disable = span_eq(verb, SPAN("disable"));
+    if (name.len == 0 || !(disable || span_eq(verb, SPAN("enable"))))
+        return fault(r, "no such action");
+    return step_add(r, disable ? ENGINE_DISABLE : ENGINE_ENABLE, 0, name);
+}
+
 static enum err add_action(struct reader *r, char who, unsigned party, struct span word)
 {
     if (who == 'C' && span_eq(word, SPAN("body")))
@@ -219,7 +229,7 @@ static enum err add_action(struct reader *r, char who, unsigned party, struct sp
             r->newest->server = server;
         return e;
     }
-    return fault(r, "no such action");
+    return who == 'P' ? add_switch(r, word) : fault(r, "no such action");
 }
 
 /* "N text" of `C*` and `B*`. */
@@ -323,6 +333,34 @@ static enum err read_server(struct reader *r, struct span keywords)
     return ERR_OK;
 }
 
+/* The next word of *REST, which then begins behind it. */
+static struct span take_word(struct span *rest)
+{
+    struct span word = span_sub(*rest, 0, span_find(*rest, ' '));
+    *rest = span_trim(span_sub(*rest, word.len, rest->len));
+    return word;
+}
+
+/* `[pool] OF NAME = VALUE` */
+static enum err read_counter(struct reader *r, struct span text)
+{
+    struct counter_line *counter = ARENA_NEW(&r->s->arena, struct counter_line);
+    if (!counter)
+        return fault(r, "out of memory");
+    counter->line = r->line;
+    counter->of = take_word(&text);
+    counter->of_pool = span_eq(counter->of, SPAN("pool"));
+    if (counter->of_pool)
+        counter->of = take_word(&text);
+    counter->name = take_word(&text);
+    if (counter->name.len == 0 || !span_eq(take_word(&text), SPAN("=")) ||
+        num_parse_u64(text, UINT64_MAX, &counter->value) != ERR_OK)
+        return fault(r, "expected `counter ENGINE NAME = NUMBER`, `counter pool …` or `counter quarantine …`");
+    *r->s->last_counter = counter;
+    r->s->last_counter = &counter->next;
+    return ERR_OK;
+}
+
 /* NUMBER of a server, or nothing: all that there are so far. */
 static enum err read_down(struct reader *r, struct span number)
 {
@@ -337,9 +375,9 @@ static enum err read_line(struct reader *r, struct span line)
     static const struct {
         const char *word;
         int kind;
-    } heads[] = {{"config: ", 'c'},      {"keywords: ", 'k'},   {"backend: down", 'd'},
-                 {"only: sockets", 's'}, {"only: memory", 'm'}, {"writes: whole", 'w'},
-                 {"include ", 'i'},      {"server:", 'b'},      {"runs: one", 'o'}};
+    } heads[] = {{"config: ", 'c'},     {"keywords: ", 'k'},    {"backend: down", 'd'}, {"only: sockets", 's'},
+                 {"only: memory", 'm'}, {"writes: whole", 'w'}, {"include ", 'i'},      {"server:", 'b'},
+                 {"runs: one", 'o'},    {"counter ", 'n'}};
     if (line.len == 0 || line.ptr[0] == '#')
         return ERR_OK;
     for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
@@ -366,6 +404,8 @@ static enum err read_line(struct reader *r, struct span line)
         case 's':
             r->s->sockets_only = true;
             return ERR_OK;
+        case 'n':
+            return read_counter(r, rest);
         case 'i':
             return read_include(r, rest);
         default:
@@ -407,6 +447,7 @@ enum err scenario_load(struct scenario *s, const char *path, struct errtext *why
     *s = (struct scenario){.keywords = {DEFAULT_KEYWORDS}, .servers = 1, .config = SPAN("")};
     arena_init(&s->arena, SCENARIO_MAX);
     s->last = &s->first;
+    s->last_counter = &s->counters;
     char *folder = arena_strdup(&s->arena, span_cstr(path)), *name = arena_strdup(&s->arena, span_cstr(path));
     if (!folder || !name)
         return ERR_NOMEM;

@@ -3,9 +3,9 @@
  * reader of the same files is tests/e2e/test_scenario.py.
  *
  * tests/player: scenario.h (this) the file; virtual_loop.h the loop, timers, mailboxes, I/O pool and listener with a
- * virtual clock; network.h clients and backends at the other end of memory transports; fake_scan.c the engines;
- * memory.h counted and failing allocation; world.h one running proxy with all of that around it; play.h the steps of a
- * scenario played in it; main.c every way of playing.
+ * virtual clock; network.h clients and backends at the other end of memory transports; fake_scan.c the scan hosts;
+ * counters.h what was counted; memory.h counted and failing allocation; world.h one running proxy with all of that
+ * around it; play.h the steps of a scenario played in it; main.c every way of playing.
  */
 #ifndef PLAYER_SCENARIO_H
 #define PLAYER_SCENARIO_H
@@ -42,6 +42,8 @@ enum act {
     LOG_HAS_NOT, /* in the whole scenario */
     DRAIN,
     DRAINED,
+    ENGINE_DISABLE, /* text is its name */
+    ENGINE_ENABLE,
 };
 
 struct step {
@@ -54,6 +56,15 @@ struct step {
     size_t body_at; /* CLIENT_SEND: from here on it is a message although no 354 was awaited; 0: no such place */
     bool final;     /* CLIENT_REPLY: answers a message */
     uint64_t time;  /* TIME_PASSES: microseconds */
+};
+
+/* `counter OF NAME = VALUE`: what has been counted when the scenario is over. */
+struct counter_line {
+    struct counter_line *next;
+    unsigned line;
+    bool of_pool;
+    struct span of, name; /* an engine or a pool, or "quarantine"; as in the console's JSON */
+    uint64_t value;
 };
 
 enum { SCENARIO_CLIENTS = 4, SCENARIO_SERVERS = 3 };
@@ -72,6 +83,7 @@ struct scenario {
     bool infected_passes; /* action = pass */
     struct step *first, **last;
     size_t step_count;
+    struct counter_line *counters, **last_counter;
 };
 
 /* Reads PATH; WHY says what is wrong with it. Release in every case. */

@@ -554,6 +554,8 @@ void world_start(struct world *w, const struct setup *setup, const struct manner
         .loops = 1,
         .boot_id = 1,
     };
+    if (setup->quarantine)
+        w->kept_before = quarantine_usage(setup->quarantine);
     w->mailbox = mailbox_new(&w->loop);
     w->probing = true;
     w->proxy = proxy_new(&w->shared, &w->loop, w->mailbox, 0);

@@ -75,11 +75,12 @@ struct world {
     unsigned numbers; /* given so far */
     bool down[SCENARIO_SERVERS];
     bool probing, drained, drain_begun;
-    unsigned told_ok;      /* final replies 2xx to clients */
-    unsigned accepted;     /* messages that a backend completed and answered 2xx */
-    struct buf deliveries; /* these, with their envelopes */
-    bool starved;          /* an allocation did fail */
-    bool broken;           /* failure says why */
+    struct quarantine_usage kept_before; /* what earlier runs have left */
+    unsigned told_ok;                    /* final replies 2xx to clients */
+    unsigned accepted;                   /* messages that a backend completed and answered 2xx */
+    struct buf deliveries;               /* these, with their envelopes */
+    bool starved;                        /* an allocation did fail */
+    bool broken;                         /* failure says why */
     struct errtext failure;
 };
 

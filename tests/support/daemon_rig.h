@@ -39,7 +39,11 @@ static inline void rigged_listen(struct rigged *r, const struct engine_type *typ
                                    .max_recursion = 5,
                                    .file_base = "/tmp",
                                    .scan_flags = "bPQRSTUW",
-                                   .netscan_command = "NETSCAN"};
+                                   .netscan_command = "NETSCAN",
+                                   .icap_service = "avscan",
+                                   .icap_preview = 65536,
+                                   .icap_http_headers = true,
+                                   .workers = 4};
 }
 
 static inline void rigged_open(struct rigged *r)
@@ -49,8 +53,9 @@ static inline void rigged_open(struct rigged *r)
     ck_assert_ptr_eq(engine_type_find(r->type->name, &r->conf), r->type);
     ck_assert_msg(r->type->open(&r->conf, &r->state, &info, &why) == ERR_OK, "%s", why.text);
     ck_assert(strstr(info.version, "not asked yet") != NULL);
+    ck_assert_uint_eq(info.database_version, 0);
     ck_assert(r->type->worker_start(r->state, "/nonexistent", &why) == ERR_OK);
-    if (r->type->file_base(&r->conf))
+    if (r->type->file_base && r->type->file_base(&r->conf))
         r->type->take_directory(r->state, r->dir, NULL);
 }
 
@@ -94,6 +99,23 @@ static inline struct verdict scan(struct rigged *r, struct span message)
                       strcmp((v).name, the_name) == 0,                                                                 \
                   "found %s %s \"%s\": %s", verdict_class_word((v).class), verdict_reason_word((v).reason), (v).name,  \
                   (v).detail)
+
+/* An answer that is no verdict, and the trouble that it means. */
+struct bad_answer {
+    struct span answer;
+    enum verdict_reason reason;
+};
+/* ANSWERED: what comes of a scan to which a daemon answers so. */
+static inline void bad_answers_check(const struct bad_answer *rows, size_t count,
+                                     struct verdict (*answered)(struct span answer))
+{
+    for (size_t i = 0; i < count; i++) {
+        struct verdict v = answered(rows[i].answer);
+        ck_assert_msg(v.class == VERDICT_ERROR && v.reason == rows[i].reason, "row %zu: %s %s", i,
+                      verdict_class_word(v.class), verdict_reason_word(v.reason));
+    }
+}
+
 #define DO(r, act, text) daemon_add(&(r)->d, DAEMON_##act, SPAN(text))
 /* A step whose text holds the number of a file: FORMAT has %s for the directory and %u for the number. */
 #define DO_FILE(r, act, slot, format, number)                                                                          \

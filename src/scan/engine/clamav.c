@@ -16,8 +16,8 @@
  * - members of a 7z, CAB, ARJ or LHA archive that it cannot unpack (other coders, a broken stream) are passed over in
  * silence. Each is named to a callback first, and if it is unpacked, that shows as a layer: a member that was named and
  * did not show was not looked at;
- * - a temporary file that cannot be made or written (disk full, no inodes, no descriptors) and an allocation that fails
- * end a part of the scan, and the result is "clean" in many places: see shortage.h. */
+ * - a temporary file that cannot be made, written or read (disk full, no inodes, no descriptors), one that vanished,
+ * and an allocation that fails end a part of the scan, and the result is "clean" in many places: see shortage.h. */
 /* OpenSSL, which clamav.h includes whole, has a type of the name of one of our error codes. */
 #define ERR_STATE openssl_err_state
 #include <clamav.h>
@@ -290,7 +290,29 @@ static enum err clamav_worker_start(void *state, const char *temp, struct errtex
     return ERR_IO;
 }
 
-static void map_failure(cl_error_t rc, struct verdict *out)
+/* Something that libclamav needed was not to be had, whatever it made of that. False: nothing of the kind. */
+static bool map_shortage(const struct findings *f, struct verdict *out)
+{
+    struct shortage now = shortage_seen();
+    enum verdict_reason reason = VERDICT_REASON_ENGINE;
+    const char *what = NULL;
+    char detail[LIMIT_VERDICT_TEXT + 1];
+    if (now.memory != f->before.memory) {
+        reason = VERDICT_REASON_MEMORY;
+        what = "an allocation failed";
+    } else if (now.files != f->before.files) {
+        what = "a temporary file could not be made, written or read";
+    } else if (shortage_lost(&f->before, cl_engine_get_str(f->engine->engine, CL_ENGINE_TMPDIR, NULL)) > 0) {
+        what = "a temporary file vanished";
+    }
+    if (!what)
+        return false;
+    snprintf(detail, sizeof(detail), "libclamav: %s%s%.120s", what, last_words.text[0] ? ": " : "", last_words.text);
+    verdict_set(out, VERDICT_ERROR, reason, detail);
+    return true;
+}
+
+static void map_failure(cl_error_t rc, const struct findings *f, struct verdict *out)
 {
     static const struct {
         cl_error_t rc;
@@ -305,28 +327,13 @@ static void map_failure(cl_error_t rc, struct verdict *out)
     for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
         if (reasons[i].rc == rc)
             reason = reasons[i].reason;
+    /* A file that was cut short for want of space looks broken; the message need not be. */
+    if (reason == VERDICT_REASON_MALFORMED && map_shortage(f, out))
+        return;
     char detail[LIMIT_VERDICT_TEXT + 1];
     snprintf(detail, sizeof(detail), "libclamav: %s (%d)%s%.160s", cl_strerror(rc), (int)rc,
              last_words.text[0] ? ": " : "", last_words.text);
     verdict_set(out, verdict_reason_class(reason), reason, detail);
-}
-
-/* Something that libclamav needed was not to be had, whatever it made of that. False: nothing of the kind. */
-static bool map_shortage(const struct findings *f, struct verdict *out)
-{
-    struct shortage now = shortage_seen();
-    enum verdict_reason reason = VERDICT_REASON_MEMORY;
-    const char *what = "an allocation failed";
-    char detail[LIMIT_VERDICT_TEXT + 1];
-    if (now.memory == f->before.memory && now.files == f->before.files)
-        return false;
-    if (now.memory == f->before.memory) {
-        reason = VERDICT_REASON_ENGINE;
-        what = "a temporary file could not be made or written";
-    }
-    snprintf(detail, sizeof(detail), "libclamav: %s%s%.120s", what, last_words.text[0] ? ": " : "", last_words.text);
-    verdict_set(out, VERDICT_ERROR, reason, detail);
-    return true;
 }
 
 /* Nothing was found: was everything looked at? What the message itself brings counts before what the machine lacks, so
@@ -394,7 +401,7 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
     if (rc == CL_VIRUS)
         clamav_name_verdict(span_cstr(f.name[0] ? f.name : "unnamed"), out);
     else if (rc != CL_CLEAN && rc != CL_VERIFIED)
-        map_failure(rc, out);
+        map_failure(rc, &f, out);
     else
         map_clean(&f, out);
     if (f.ignored[0] && !out->detail[0]) {

@@ -17,41 +17,26 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "scan/engine/csapi.h"
 #include "scan/engine/csapi_code.h"
-#include "scan/engine/engine.h"
+#include "scan/engine/daemon_engine.h"
 #include "sys/clock.h"
 #include "sys/fdpass.h"
 
-enum {
-    ARGUMENTS = 16,
-    NUMBER_SIZE = 24,
-    PATH_SIZE = 4096,
-    MARGIN_MS_MAX = 500, /* before the deadline, at which the worker is killed */
-};
+enum { MARGIN_MS_MAX = 500 /* before the deadline, at which the worker is killed */ };
 static const char default_program[] = "postern-avscan";
 
-struct csapi {
-    struct engine_program program;
-    char path[PATH_SIZE];
-    const char *argv[ARGUMENTS];
-    char numbers[5][NUMBER_SIZE];
-    /* in a worker */
-    int keeper;
-    size_t index;
-    uint64_t serial;
-    struct buf out;
-};
-
-/* postern-avscan in the directory of the program that runs here. */
-static enum err default_path(char path[PATH_SIZE], struct errtext *why)
+/* NAME in the directory of the program that runs here. */
+static enum err default_path(char path[CSAPI_PATH_SIZE], const char *name, struct errtext *why)
 {
-    ssize_t len = readlink("/proc/self/exe", path, PATH_SIZE - sizeof(default_program));
-    char *name = len > 0 ? memrchr(path, '/', (size_t)len) : NULL;
-    if (!name) {
-        errtext_set(why, "scanner_path is not set, and /proc/self/exe cannot be read: %s", strerror(errno));
+    size_t name_size = strlen(name) + 1;
+    ssize_t len = readlink("/proc/self/exe", path, CSAPI_PATH_SIZE - name_size);
+    char *slash = len > 0 ? memrchr(path, '/', (size_t)len) : NULL;
+    if (!slash) {
+        errtext_set(why, "the directory of %s is not known: /proc/self/exe cannot be read: %s", name, strerror(errno));
         return ERR_IO;
     }
-    memcpy(name + 1, default_program, sizeof(default_program));
+    memcpy(slash + 1, name, name_size);
     return ERR_OK;
 }
 
@@ -124,7 +109,7 @@ static void set_arguments(struct csapi *c, const struct engine_conf *conf)
     c->argv[n++] = "--database";
     c->argv[n++] = conf->database;
     for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-        snprintf(c->numbers[i], NUMBER_SIZE, "%lld", (long long)limits[i].value);
+        snprintf(c->numbers[i], CSAPI_NUMBER_SIZE, "%lld", (long long)limits[i].value);
         c->argv[n++] = limits[i].option;
         c->argv[n++] = c->numbers[i];
     }
@@ -144,6 +129,27 @@ static void csapi_close(void *state)
     mem_free(c);
 }
 
+void csapi_init(struct csapi *c, unsigned count)
+{
+    c->program = (struct engine_program){.fd = -1, .path = c->path, .argv = c->argv, .count = count, .log = -1};
+    c->keeper = -1;
+    buf_init(&c->out, SCANNER_MESSAGE_MAX);
+}
+
+enum err csapi_open_program(struct csapi *c, const char *name, const char *path, int fd, struct errtext *why)
+{
+    char source[32];
+    enum err e = ERR_OK;
+    if (!path)
+        e = default_path(c->path, name, why);
+    else if (snprintf(c->path, sizeof(c->path), "%s", path) >= (int)sizeof(c->path)) {
+        errtext_set(why, "scanner_path is longer than %d octets", CSAPI_PATH_SIZE - 1);
+        e = ERR_RANGE;
+    }
+    snprintf(source, sizeof(source), "/proc/self/fd/%d", fd);
+    return e == ERR_OK ? open_program(c, fd > 0 ? source : c->path, why) : e;
+}
+
 static enum err csapi_open(const struct engine_conf *conf, void **state, struct engine_info *info, struct errtext *why)
 {
     *state = NULL;
@@ -153,26 +159,10 @@ static enum err csapi_open(const struct engine_conf *conf, void **state, struct 
         errtext_set(why, "csapi: no memory");
         return ERR_NOMEM;
     }
-    c->program = (struct engine_program){.fd = -1,
-                                         .path = c->path,
-                                         .argv = c->argv,
-                                         .definitions = conf->database,
-                                         .count = conf->max_concurrency > 0 ? (unsigned)conf->max_concurrency : 1,
-                                         .log = -1,
-                                         .update_ms = (uint64_t)conf->scanner.update_interval_ms};
-    c->keeper = -1;
-    buf_init(&c->out, SCANNER_MESSAGE_MAX);
-    enum err e = ERR_OK;
-    if (!conf->scanner.path)
-        e = default_path(c->path, why);
-    else if (snprintf(c->path, sizeof(c->path), "%s", conf->scanner.path) >= (int)sizeof(c->path)) {
-        errtext_set(why, "scanner_path is longer than %d octets", PATH_SIZE - 1);
-        e = ERR_RANGE;
-    }
-    char source[32];
-    snprintf(source, sizeof(source), "/proc/self/fd/%d", conf->scanner.program_fd);
-    if (e == ERR_OK)
-        e = open_program(c, conf->scanner.program_fd > 0 ? source : c->path, why);
+    csapi_init(c, conf->max_concurrency > 0 ? (unsigned)conf->max_concurrency : 1);
+    c->program.definitions = conf->database;
+    c->program.update_ms = (uint64_t)conf->scanner.update_interval_ms;
+    enum err e = csapi_open_program(c, default_program, conf->scanner.path, conf->scanner.program_fd, why);
     if (e == ERR_OK)
         e = open_log(c, &conf->scanner, why);
     if (e != ERR_OK) {
@@ -241,6 +231,8 @@ static enum err await_result(const struct csapi *c, uint64_t until_us, struct sc
 static void csapi_scan(void *state, int fd, uint64_t size, uint64_t time_ms, struct verdict *out)
 {
     struct csapi *c = state;
+    if (c->max_size > 0 && daemon_message_is_too_large(size, c->max_size, out))
+        return;
     uint64_t margin = time_ms / 10 < MARGIN_MS_MAX ? time_ms / 10 : MARGIN_MS_MAX;
     uint64_t mine_ms = time_ms - margin < SCANNER_TIME_MAX_MS ? time_ms - margin : SCANNER_TIME_MAX_MS;
     uint64_t until_us = clock_monotonic_us() + mine_ms * 1000;

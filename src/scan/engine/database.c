@@ -43,6 +43,11 @@ static bool is_signature_file(const char *name)
     return false;
 }
 
+static bool is_visible(const char *name)
+{
+    return name[0] != '.';
+}
+
 static uint64_t mix_file(uint64_t hash, const struct stat *st)
 {
     const uint64_t numbers[] = {
@@ -63,12 +68,12 @@ static uint64_t mix_file(uint64_t hash, const struct stat *st)
 }
 
 /* A sum, because a directory is read in no particular order. */
-static uint64_t entries_sum(DIR *dir)
+static uint64_t entries_sum(DIR *dir, bool (*counts)(const char *name))
 {
     uint64_t sum = 0;
     for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
         struct stat st;
-        if (!is_signature_file(entry->d_name))
+        if (!counts(entry->d_name))
             continue;
         uint64_t hash = mix(fnv_start, entry->d_name, strlen(entry->d_name));
         sum +=
@@ -77,7 +82,7 @@ static uint64_t entries_sum(DIR *dir)
     return sum;
 }
 
-uint64_t database_fingerprint(const char *path)
+static uint64_t fingerprint(const char *path, bool (*counts)(const char *name))
 {
     struct stat st;
     if (stat(path, &st) != 0)
@@ -89,7 +94,17 @@ uint64_t database_fingerprint(const char *path)
         return mix_number(fnv_start, (uint64_t)errno);
     /* The directory's own times change with every temporary file in it. */
     uint64_t hash = mix_number(mix_number(fnv_start, st.st_dev), st.st_ino);
-    hash = mix_number(mix_number(hash, st.st_mode), entries_sum(dir));
+    hash = mix_number(mix_number(hash, st.st_mode), entries_sum(dir, counts));
     closedir(dir);
     return hash;
+}
+
+uint64_t database_fingerprint(const char *path)
+{
+    return fingerprint(path, is_signature_file);
+}
+
+uint64_t database_fingerprint_of_all(const char *path)
+{
+    return fingerprint(path, is_visible);
 }

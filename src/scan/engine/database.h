@@ -9,5 +9,8 @@
  * replaced, written, or becomes readable or not. Files that libclamav would not load, freshclam's temporary ones among
  * them, do not count. */
 uint64_t database_fingerprint(const char *path);
+/* The same, where every file counts whose name does not begin with a full stop: of a vendor's database nobody knows the
+ * names. */
+uint64_t database_fingerprint_of_all(const char *path);
 
 #endif

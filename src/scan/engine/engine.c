@@ -5,7 +5,7 @@
 const struct engine_type *engine_type_find(const char *name, const struct engine_conf *conf)
 {
     static const struct engine_type *const types[] = {
-        &engine_clamav, &engine_kaspersky, &engine_fsecure, &engine_csapi,
+        &engine_clamav, &engine_kaspersky, &engine_fsecure, &engine_csapi, &engine_icap, &engine_command,
 #ifdef POSTERN_TEST_ENGINE
         &engine_fake,
 #endif

@@ -236,18 +236,24 @@ static enum err greet(const struct link *l, struct link_connection *c, const str
     return ERR_CLOSED;
 }
 
+static enum err admit_and_open(const struct link *l, struct link_server *s, const struct link_exchange *x, void *arg)
+{
+    enum err e = x->admit ? x->admit(&s->connection, arg) : ERR_OK;
+    return e == ERR_OK ? connection_open(l, s, s->connection.deadline_us) : e;
+}
+
 static enum outcome begin_connection(const struct link *l, struct link_server *s, const struct link_exchange *x,
                                      void *arg, struct verdict *out)
 {
     struct link_connection *c = &s->connection;
-    enum err e = connection_open(l, s, c->deadline_us);
+    enum err e = admit_and_open(l, s, x, arg);
     c->spoiled = c->answered = c->again = false;
     if (e == ERR_OK && x->greet)
         e = greet(l, c, x, arg);
     if (e != ERR_OK && c->again) {
         connection_close(c);
         c->again = false;
-        e = connection_open(l, s, c->deadline_us);
+        e = admit_and_open(l, s, x, arg);
         if (e == ERR_OK)
             e = greet(l, c, x, arg);
     }

@@ -46,6 +46,8 @@ struct link_connection {
 };
 
 struct link_exchange {
+    /* Before a connection is made, at least once for each; NULL: nothing. After an error the next server is tried. */
+    enum err (*admit)(struct link_connection *c, void *arg);
     /* On a new connection, before the first request; NULL: nothing. After an error the next server is tried. */
     enum err (*greet)(struct link_connection *c, void *arg);
     /* One request up to the end of its answer. It may be called again with another connection. ERR_OK: the engine has

@@ -2,6 +2,7 @@
 /* The broker: opens the engines of its pool, serves the channels of the edge's loops and the supervisor's control
  * socket, and ends in good order. It never looks into a message. */
 #include "scan/host/broker.h"
+#include "scan/host/loader.h"
 
 #include "base/mem.h"
 #include "base/obj.h"
@@ -9,8 +10,6 @@
 #include "sys/fdpass.h"
 
 #include <errno.h>
-#include <malloc.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -20,7 +19,6 @@ enum {
     RECORDS_PER_TURN = 32,  /* from one channel before the others have theirs */
     LAST_ANSWERS_MS = 2000, /* at the end: how long an edge may take to fetch what is ready */
     SPARE_DESCRIPTORS = 64,
-    LOADING_NICE = 10,
     CONTROL_HEAD = 3, /* type, and two octets that say nothing here (daemon/role.h) */
 };
 
@@ -402,20 +400,24 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
     struct errtext why = {.text = "this version cannot run engines of that type"};
     const struct scan_host_scanner *scanners = b->options->scanners;
     e->values = *conf->conf;
+    e->values.workers = (unsigned)b->pool->conf.concurrency;
     if (scanners) {
         e->values.scanner.program_fd = scanners[conf - b->options->framework->engines].program;
         e->values.scanner.log_fd = scanners[conf - b->options->framework->engines].log;
     }
     uint64_t begun = clock_monotonic_us();
+    e->values.plugin.instance = conf->name;
     e->conf = conf;
     e->type = engine_type_find(conf->type, conf->conf);
     e->status = SCAN_ENGINE_FAILED;
     e->database = e->type && e->type->database ? e->type->database(conf->conf) : NULL;
     if (e->database && conf->conf->database_watch)
-        watch_add(&b->databases, e->database, (uint64_t)conf->conf->database_settle_ms);
+        watch_add(&b->databases, e->database, e->type->foreign, (uint64_t)conf->conf->database_settle_ms);
     if (e->type && e->type->open(&e->values, &e->state, &e->info, &why) == ERR_OK) {
         e->status = SCAN_ENGINE_READY;
         b->net = b->net || e->type->cage == ENGINE_CAGE_NET;
+        const struct engine_needs *needs = e->type->needs ? e->type->needs(e->state) : NULL;
+        b->widened = b->widened || (needs && needs->widened);
     }
     verdict_copy_text(e->detail, sizeof(e->detail),
                       span_cstr(e->status == SCAN_ENGINE_READY ? e->info.version : why.text));
@@ -456,25 +458,6 @@ static void open_engines(struct broker *b)
     for (size_t i = 0; i < fw->engine_count; i++)
         if (fw->engines[i].pool && strcmp(fw->engines[i].pool, b->pool->name) == 0)
             engine_open(b, &fw->engines[i]);
-}
-
-static void *load_patiently(void *arg)
-{
-    setpriority(PRIO_PROCESS, (id_t)gettid(), LOADING_NICE);
-    open_engines(arg);
-    return NULL;
-}
-
-/* Beside an older generation that serves, loading gets what the machine has to spare. A priority that was given up does
- * not come back without privileges, but it is a thread's own: this one only loads, and is gone before anything else. */
-static void open_engines_beside(struct broker *b)
-{
-    pthread_t loader;
-    mallopt(M_ARENA_MAX, 1); /* where memory comes from shall not depend on the thread that asks */
-    if (pthread_create(&loader, NULL, load_patiently, b) == 0)
-        pthread_join(loader, NULL);
-    else
-        open_engines(b);
 }
 
 static int broker_run(struct broker *b)
@@ -539,8 +522,9 @@ int scan_host_run(const struct scan_host_options *o)
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the supervisor decides, and says so on control */
     b->concurrency = (unsigned)b->pool->conf.concurrency;
     raise_descriptor_limit(b);
-    if (o->replaces)
-        open_engines_beside(b);
+    b->foreign = framework_pool_is_plugins(o->framework, b->pool->name);
+    if (o->replaces || b->foreign)
+        loader_run(b, open_engines);
     else
         open_engines(b);
     int status = broker_run(b);

@@ -65,6 +65,7 @@ struct worker {
     struct deadline idle; /* what the worker owes next: to be born, to be of use (on-demand pools), to be gone */
     struct job *job;
     bool told_news; /* during this job: once is enough, a stream of them would be an attack */
+    bool worn;      /* it said so: after this job it is let go */
     uint64_t
         serial; /* id of the last job towards this worker: ours, not the edge's, so that no answer fits another job */
     int64_t jobs_done;
@@ -93,6 +94,8 @@ struct broker {
         uint64_t queue_highest;
     } figures;
     bool net;         /* an open engine connects: the workers' cage lets them */
+    bool foreign;     /* the host of a vendor's plug-in */
+    bool widened;     /* whose stanza asks for the profile vendor */
     bool all_at_once; /* workers are started with the host, and none is ever let go */
     unsigned births_failed;
     struct deadline birth_pause;

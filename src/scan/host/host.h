@@ -2,12 +2,12 @@
 /* The scan host of one pool: a broker (single-threaded event loop) that opens the pool's engines, forks workers and
  * queues jobs.
  *
- * host.h (this); watch.c databases that change; canary.c a trial before any message; broker.h what the next three
- * share; broker.c engines, channels, control, the end; job.c one job from record to answer; pool.c worker processes;
- * figures.c what it tells about itself; keeper.c scanner programs of engines that work through one: scanner_process.c
- * their start, scanner_log.c what they print; poison.c messages that ended several workers; worker.c the child's life;
- * sandbox.c the cages; workspace.c the workers' temporary directories. Only postern-scan links all of it;
- * postern-avscan uses the cage and the directory.
+ * host.h (this); watch.c databases that change; canary.c a trial before any message; broker.h what the next four
+ * share; broker.c engines, channels, control, the end; loader.c opening the engines in a thread; job.c one job from
+ * record to answer; pool.c worker processes; figures.c what it tells about itself; keeper.c scanner programs of engines
+ * that work through one: scanner_process.c their start, scanner_log.c what they print; poison.c messages that ended
+ * several workers; worker.c the child's life; sandbox.c the cages; workspace.c the workers' temporary directories. Only
+ * postern-scan and postern-plugin link all of it; postern-avscan uses the cage and the directory.
  */
 #ifndef SCAN_HOST_HOST_H
 #define SCAN_HOST_HOST_H

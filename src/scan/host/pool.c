@@ -103,7 +103,7 @@ static void sandbox_log(struct broker *b, const struct sandbox_level *level)
     struct log_record r;
     log_begin(&r, b->log, LOG_SANDBOX);
     log_cstr(&r, "pool", b->pool->name);
-    log_cstr(&r, "profile", b->net ? "net" : "strict");
+    log_cstr(&r, "profile", b->widened ? "vendor" : b->net ? "net" : "strict");
     log_cstr(&r, "seccomp", level->seccomp ? "on" : "lifted by POSTERN_NO_SECCOMP");
     log_u64(&r, "landlock_abi", (uint64_t)level->landlock_abi);
     log_cstr(&r, "temp", b->options->temp_is_tmpfs ? "tmpfs" : "directory, with a quota for each file only");
@@ -116,6 +116,10 @@ static void worker_hello(struct worker *w, struct span bytes)
     struct broker *b = w->broker;
     struct worker_hello hello;
     if (worker_hello_decode(bytes, &hello) != ERR_OK) {
+        worker_is_hostile(w, "its first record makes no sense");
+        return;
+    }
+    if (hello.birth == WORKER_WORN) {
         worker_is_hostile(w, "its first record makes no sense");
         return;
     }
@@ -141,11 +145,21 @@ static bool is_news(const struct worker *w, const struct scan_record *r)
            r->status.state == SCAN_ENGINE_READY && strcmp(r->status.engine, w->job->record.engine) == 0;
 }
 
+/* Likewise a plug-in's worker that should be replaced. */
+static bool is_wear(const struct worker *w, struct span bytes, struct worker_hello *out)
+{
+    return w->broker->foreign && !w->worn && worker_hello_decode(bytes, out) == ERR_OK && out->birth == WORKER_WORN;
+}
+
 static void worker_answer(struct worker *w, struct span bytes)
 {
     struct scan_record r;
+    struct worker_hello wear;
     bool whole = scan_record_decode(bytes, &r) == ERR_OK;
-    if (whole && is_news(w, &r)) {
+    if (!whole && is_wear(w, bytes, &wear)) {
+        w->worn = true;
+        worker_log(w, LOG_WORKER_EXIT, "worn", wear.why);
+    } else if (whole && is_news(w, &r)) {
         w->told_news = true;
         broker_engine_news(w->broker, w->job->engine, &r.status);
     } else if (!whole || r.type != SCAN_ANSWER) {
@@ -157,7 +171,7 @@ static void worker_answer(struct worker *w, struct span bytes)
         w->jobs_done++;
         job_end(w->job, &r.answer.verdict);
         worker_idle(w);
-        if (unreachable) /* its successor looks the names of servers up again */
+        if (unreachable || w->worn) /* its successor looks the names of servers up again */
             worker_kill(w, END_RETIRED);
     }
 }
@@ -253,6 +267,8 @@ static void mourn(struct worker *w, const siginfo_t *info)
     pool_describe_end(info, how, sizeof(how));
     worker_log(w, LOG_WORKER_EXIT, w->state == WORKER_STARTING ? "died at birth" : "crash", how);
     struct job *j = w->job;
+    if (info->si_code != CLD_EXITED && info->si_status == SIGSYS)
+        figures_count(w->broker, POOL_VIOLATIONS, 1);
     if (!j)
         return;
     bool cpu = info->si_code != CLD_EXITED && info->si_status == SIGXCPU;
@@ -365,6 +381,7 @@ static enum err worker_spawn(struct worker *w)
     w->channel = pair[0];
     w->job = NULL;
     w->jobs_done = 0;
+    w->worn = false;
     loop_watch_init(&w->pid_watch, b->loop, w->pidfd, worker_exited, w);
     loop_watch_set(&w->pid_watch, LOOP_READ);
     loop_watch_init(&w->channel_watch, b->loop, w->channel, worker_readable, w);
@@ -477,7 +494,7 @@ enum err pool_init(struct broker *b, struct errtext *why)
     pool_set_concurrency(b, (unsigned)b->pool->conf.concurrency);
     deadline_init(&b->birth_pause, b->loop, birth_pause_over, b);
     /* The pool of the engines that live in the process: a few workers, always there. Others may have many. */
-    b->all_at_once = span_eq_nocase(span_cstr(b->pool->name), SPAN("CPU"));
+    b->all_at_once = b->foreign || span_eq_nocase(span_cstr(b->pool->name), SPAN("CPU"));
     return ERR_OK;
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -187,7 +188,23 @@ static const struct jail_call exec_calls[] = {
     JAIL_CALL_EQ(SYS_ioctl, 1, TCGETS),
 };
 
-static enum err set_limits(const struct sandbox_limits *l, struct errtext *why)
+/* For a program whose work is to start another one: a process, the cage that this one closes behind itself (the calls
+ * above), the program, its end. Which program is Landlock's business. abort(3) of a child is not about our own pid. */
+static const struct jail_call launch_calls[] = {
+    ANY(clone),
+    JAIL_CALL_EQ(SYS_execveat, 4, AT_EMPTY_PATH),
+    ANY(waitid),
+    ANY(wait4),
+    JAIL_CALL_EQ(SYS_kill, 1, SIGKILL),
+    ANY(tgkill),
+    ANY(setpgid),
+    {434, {{JAIL_ANY, 0, 0}}}, /* pidfd_open */
+    {436, {{JAIL_ANY, 0, 0}}}, /* close_range */
+    JAIL_CALL_EQ(SYS_prctl, 0, PR_SET_PDEATHSIG),
+};
+
+/* SINGLE: of this user no other process may be made. */
+static enum err set_limits(const struct sandbox_limits *l, bool single, struct errtext *why)
 {
     const struct {
         int resource;
@@ -197,14 +214,15 @@ static enum err set_limits(const struct sandbox_limits *l, struct errtext *why)
 #ifndef POSTERN_SANITIZED /* AddressSanitizer reserves terabytes of address space */
         {RLIMIT_AS, l->memory, "address space"},
 #endif
-        {RLIMIT_STACK, l->stack, "stack"},       {RLIMIT_FSIZE, l->temp, "file size"},
+        {RLIMIT_STACK, l->stack, "stack"},
+        {RLIMIT_FSIZE, l->temp, "file size"},
 #ifndef POSTERN_VALGRIND /* which keeps this limit to itself and refuses to lower it */
         {RLIMIT_NOFILE, 256, "descriptors"},
 #endif
-        {RLIMIT_NPROC, 1, "processes"}, /* of this user: another one than this is refused */
         {RLIMIT_CORE, 0, "core files"},
+        {RLIMIT_NPROC, 1, "processes"}, /* the last one; of this user: another one than this is refused */
     };
-    for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(limits) - (single ? 0 : 1); i++)
         if (jail_rlimit(limits[i].resource, limits[i].value) != ERR_OK) {
             errtext_set(why, "limit of %s to %llu: %s", limits[i].name, (unsigned long long)limits[i].value,
                         strerror(errno));
@@ -223,13 +241,14 @@ static bool seccomp_is_lifted(void)
 #endif
 }
 
+enum { FILTER_TABLE_MAX = 96 }; /* rows of the longest TABLE */
 /* The common calls and those of TABLE; a row of TABLE takes the place of one with conditions for the same call. EXTRA
  * is one more row, or NULL. abort(3) sends itself a signal; with another process as the target the call is refused. */
 static enum err install_filter(const struct jail_call *table, size_t table_count, const struct jail_call *extra)
 {
-    struct jail_call
-        calls[ARRAY_SIZE(common_calls) + ARRAY_SIZE(net_calls) + ARRAY_SIZE(exec_calls) + 2 /* tgkill, EXTRA */];
+    struct jail_call calls[ARRAY_SIZE(common_calls) + FILTER_TABLE_MAX + 2 /* tgkill, EXTRA */];
     size_t count = 0;
+    bool any_tgkill = false;
     for (size_t i = 0; i < ARRAY_SIZE(common_calls); i++) {
         bool replaced = false;
         for (size_t k = 0; k < table_count; k++)
@@ -237,32 +256,122 @@ static enum err install_filter(const struct jail_call *table, size_t table_count
         if (!replaced)
             calls[count++] = common_calls[i];
     }
-    for (size_t i = 0; i < table_count; i++)
+    for (size_t i = 0; i < table_count; i++) {
+        any_tgkill = any_tgkill || table[i].number == SYS_tgkill;
         calls[count++] = table[i];
-    calls[count++] = (struct jail_call)JAIL_CALL_EQ(SYS_tgkill, 0, (uint64_t)getpid());
+    }
+    if (!any_tgkill)
+        calls[count++] = (struct jail_call)JAIL_CALL_EQ(SYS_tgkill, 0, (uint64_t)getpid());
     if (extra)
         calls[count++] = *extra;
     return jail_seccomp(calls, count);
 }
 
+/* Libraries of vendors open their sockets in every customary way; options are those that bound waiting and buffers. */
+static const int vendor_socket_types[] = {SOCK_STREAM, SOCK_STREAM | SOCK_CLOEXEC, SOCK_STREAM | SOCK_NONBLOCK,
+                                          NET_SOCKET_TYPE};
+static const struct jail_call vendor_socket_calls[] = {
+    ANY(connect),
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, IPPROTO_TCP}, {JAIL_ARG_EQ, 2, TCP_NODELAY}}},
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_RCVTIMEO}}},
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_SNDTIMEO}}},
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_KEEPALIVE}}},
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_RCVBUF}}},
+    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_SNDBUF}}},
+    JAIL_CALL_EQ(SYS_getsockopt, 1, SOL_SOCKET),
+    JAIL_CALL_ZERO(SYS_sendto, 3, MSG_FASTOPEN),
+    ANY(recvfrom),
+    ANY(shutdown),
+    ANY(getsockname),
+    ANY(getpeername),
+#ifdef SYS_select
+    ANY(select),
+    ANY(epoll_wait),
+#endif
+    ANY(pselect6),
+    ANY(epoll_create1),
+    ANY(epoll_ctl),
+    ANY(epoll_pwait),
+};
+_Static_assert(ARRAY_SIZE(net_calls) <= FILTER_TABLE_MAX &&
+                   ARRAY_SIZE(exec_calls) + ARRAY_SIZE(launch_calls) <= FILTER_TABLE_MAX,
+               "a table longer than the filter has room for");
+enum {
+    VENDOR_FAMILIES = 3,
+    VENDOR_CALLS = VENDOR_FAMILIES * (int)ARRAY_SIZE(vendor_socket_types) * 2 + (int)ARRAY_SIZE(vendor_socket_calls) + 2
+};
+_Static_assert((int)VENDOR_CALLS <= (int)FILTER_TABLE_MAX, "a table longer than the filter has room for");
+
+static size_t add_vendor_family(struct jail_call *out, size_t count, int family)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(vendor_socket_types); i++) {
+        const uint64_t type = (uint64_t)vendor_socket_types[i];
+        out[count++] = (struct jail_call){
+            SYS_socket, {{JAIL_ARG_EQ, 0, (uint64_t)family}, {JAIL_ARG_EQ, 1, type}, {JAIL_ARG_EQ, 2, 0}}};
+        if (family != AF_UNIX)
+            out[count++] = (struct jail_call){
+                SYS_socket,
+                {{JAIL_ARG_EQ, 0, (uint64_t)family}, {JAIL_ARG_EQ, 1, type}, {JAIL_ARG_EQ, 2, IPPROTO_TCP}}};
+    }
+    return count;
+}
+
+static size_t vendor_calls(const struct sandbox_vendor *v, struct jail_call out[VENDOR_CALLS])
+{
+    size_t count = 0;
+    if (v->unix_sockets)
+        count = add_vendor_family(out, count, AF_UNIX);
+    if (v->tcp) {
+        count = add_vendor_family(out, count, AF_INET);
+        count = add_vendor_family(out, count, AF_INET6);
+    }
+    for (size_t i = 0; (v->tcp || v->unix_sockets) && i < ARRAY_SIZE(vendor_socket_calls); i++)
+        out[count++] = vendor_socket_calls[i];
+    if (v->executable_memory) {
+        out[count++] = (struct jail_call)ANY(mmap);
+        out[count++] = (struct jail_call)ANY(mprotect);
+    }
+    return count;
+}
+
+/* Said here by its name: Landlock would only say that one of many is missing. */
+static enum err add_readable(const struct sandbox_vendor *v, struct jail_path *paths, size_t *count,
+                             struct errtext *why)
+{
+    for (size_t i = 0; i < v->read_count && i < SANDBOX_READ; i++) {
+        if (access(v->read[i], F_OK) != 0) {
+            errtext_set(why, "allow_read %.300s: %s", v->read[i], strerror(errno));
+            return ERR_NOTFOUND;
+        }
+        paths[(*count)++] = (struct jail_path){.path = v->read[i]};
+    }
+    return ERR_OK;
+}
+
 enum err sandbox_enter(const struct sandbox *box, struct sandbox_level *level, struct errtext *why)
 {
     *level = (struct sandbox_level){0};
-    if (set_limits(&box->limits, why) != ERR_OK)
+    if (set_limits(&box->limits, true, why) != ERR_OK)
         return ERR_IO;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* not to be traced by its own user, who may be the broker's too */
-    struct jail_path paths[1 + SANDBOX_ALSO] = {{.path = box->temp, .write = true}};
+    struct jail_path paths[1 + SANDBOX_ALSO + SANDBOX_READ] = {{.path = box->temp, .write = true}};
     size_t count = 1;
-    for (size_t i = 0; i < box->also_count && count < ARRAY_SIZE(paths); i++)
+    for (size_t i = 0; i < box->also_count && i < SANDBOX_ALSO; i++)
         paths[count++] = (struct jail_path){.path = box->also[i], .write = true};
-    enum err e = jail_landlock(paths, count, box->ports, box->net ? box->port_count : 0, &level->landlock_abi);
+    if (box->vendor && add_readable(box->vendor, paths, &count, why) != ERR_OK)
+        return ERR_NOTFOUND;
+    bool tcp = box->net || (box->vendor && box->vendor->tcp);
+    enum err e = jail_landlock(paths, count, box->ports, tcp ? box->port_count : 0, &level->landlock_abi);
     if (e == ERR_IO) {
         errtext_set(why, "Landlock (ABI %d) on %s: %s", level->landlock_abi, box->temp, strerror(errno));
         return ERR_IO;
     }
     if (seccomp_is_lifted())
         return ERR_OK;
-    if (install_filter(net_calls, box->net ? ARRAY_SIZE(net_calls) : 0, NULL) != ERR_OK) {
+    struct jail_call extra[VENDOR_CALLS];
+    size_t extra_count = box->vendor ? vendor_calls(box->vendor, extra) : 0;
+    const struct jail_call *table = box->vendor ? extra : net_calls;
+    if (install_filter(table, box->net ? ARRAY_SIZE(net_calls) : extra_count, NULL) != ERR_OK) {
         errtext_set(why, "the seccomp filter cannot be installed: %s", strerror(errno));
         return ERR_IO;
     }
@@ -287,6 +396,11 @@ static size_t exec_paths(const struct sandbox_exec *box, const char *program, st
     out[count++] = (struct jail_path){.path = program, .execute = true};
     if (box->definitions && access(box->definitions, F_OK) == 0)
         out[count++] = (struct jail_path){.path = box->definitions};
+    if (box->launch && access(box->launch, F_OK) == 0)
+        out[count++] = (struct jail_path){.path = box->launch, .execute = true};
+    for (size_t i = 0; i < box->readable_count && i < SANDBOX_READABLE; i++)
+        if (access(box->readable[i], F_OK) == 0)
+            out[count++] = (struct jail_path){.path = box->readable[i]};
     for (size_t i = 0; i < ARRAY_SIZE(readable); i++)
         if (access(readable[i], F_OK) == 0)
             out[count++] = (struct jail_path){.path = readable[i]};
@@ -299,9 +413,9 @@ static size_t exec_paths(const struct sandbox_exec *box, const char *program, st
 enum err sandbox_enter_exec(const struct sandbox_exec *box, struct sandbox_level *level, struct errtext *why)
 {
     char program[32];
-    struct jail_path paths[24];
+    struct jail_path paths[24 + SANDBOX_READABLE];
     *level = (struct sandbox_level){0};
-    if (set_limits(&box->limits, why) != ERR_OK)
+    if (set_limits(&box->limits, !box->launch, why) != ERR_OK)
         return ERR_IO;
     snprintf(program, sizeof(program), "/proc/self/fd/%d", box->program);
     enum err e = jail_landlock(paths, exec_paths(box, program, paths), NULL, 0, &level->landlock_abi);
@@ -313,7 +427,11 @@ enum err sandbox_enter_exec(const struct sandbox_exec *box, struct sandbox_level
         return ERR_OK;
     const struct jail_call itself = {SYS_execveat,
                                      {{JAIL_ARG_EQ, 0, (uint64_t)box->program}, {JAIL_ARG_EQ, 4, AT_EMPTY_PATH}}};
-    if (install_filter(exec_calls, ARRAY_SIZE(exec_calls), &itself) != ERR_OK) {
+    struct jail_call both[ARRAY_SIZE(exec_calls) + ARRAY_SIZE(launch_calls)];
+    memcpy(both, exec_calls, sizeof(exec_calls));
+    memcpy(both + ARRAY_SIZE(exec_calls), launch_calls, sizeof(launch_calls));
+    if (install_filter(both, box->launch ? ARRAY_SIZE(both) : ARRAY_SIZE(exec_calls), box->launch ? NULL : &itself) !=
+        ERR_OK) {
         errtext_set(why, "the seccomp filter cannot be installed: %s", strerror(errno));
         return ERR_IO;
     }

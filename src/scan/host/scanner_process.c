@@ -44,8 +44,13 @@ static bool lock_in(void *arg, int program)
         return false;
     bool clean = workspace_clean(dirfd) == ERR_OK;
     close(dirfd);
-    const struct sandbox_exec box = {
-        .temp = temp, .definitions = setup->program->definitions, .program = program, .limits = setup->limits};
+    const struct sandbox_exec box = {.temp = temp,
+                                     .definitions = setup->program->definitions,
+                                     .readable = setup->program->readable,
+                                     .readable_count = setup->program->readable_count,
+                                     .launch = setup->program->launch,
+                                     .program = program,
+                                     .limits = setup->limits};
     return clean && sandbox_enter_exec(&box, &level, &why) == ERR_OK;
 }
 

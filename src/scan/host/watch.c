@@ -39,16 +39,21 @@ static void arm(const struct watch *w, struct watched *item)
     item->descriptor = inotify_add_watch(w->inotify, path, events_of_interest);
 }
 
-void watch_add(struct watch *w, const char *path, uint64_t settle_ms)
+static uint64_t fingerprint(const struct watched *item)
+{
+    return item->every_file ? database_fingerprint_of_all(item->path) : database_fingerprint(item->path);
+}
+
+void watch_add(struct watch *w, const char *path, bool every_file, uint64_t settle_ms)
 {
     if (w->count == LIMIT_ENGINES)
         return;
     struct watched *item = &w->items[w->count++];
-    *item = (struct watched){.path = path, .descriptor = -1};
+    *item = (struct watched){.path = path, .every_file = every_file, .descriptor = -1};
     if (settle_ms > w->settle_ms)
         w->settle_ms = settle_ms;
     arm(w, item);
-    item->seen = item->told = database_fingerprint(path);
+    item->seen = item->told = fingerprint(item);
 }
 
 /* Takes note of what is there. False: something is not as it was at the last look. */
@@ -58,7 +63,7 @@ static bool look_at_all(struct watch *w)
     for (size_t i = 0; i < w->count; i++) {
         struct watched *item = &w->items[i];
         arm(w, item);
-        uint64_t now = database_fingerprint(item->path);
+        uint64_t now = fingerprint(item);
         same = same && now == item->seen;
         item->seen = now;
     }

@@ -14,9 +14,10 @@
 
 struct watched {
     const char *path;
-    uint64_t seen;  /* at the last look */
-    uint64_t told;  /* when it was loaded, or when `changed` was called last */
-    int descriptor; /* inotify's; -1: none */
+    bool every_file; /* of a directory; false: those that libclamav would load */
+    uint64_t seen;   /* at the last look */
+    uint64_t told;   /* when it was loaded, or when `changed` was called last */
+    int descriptor;  /* inotify's; -1: none */
 };
 
 struct watch {
@@ -33,7 +34,7 @@ struct watch {
 
 void watch_init(struct watch *w);
 /* PATH outlives the watch. To be called before its database is loaded: what changes during the loading counts. */
-void watch_add(struct watch *w, const char *path, uint64_t settle_ms);
+void watch_add(struct watch *w, const char *path, bool every_file, uint64_t settle_ms);
 /* From here on CHANGED is called, once for each change that has settled. */
 void watch_start(struct watch *w, struct loop *l, void (*changed)(void *arg), void *arg);
 void watch_stop(struct watch *w); /* harmless twice */

@@ -29,7 +29,7 @@ enum err worker_hello_decode(struct span bytes, struct worker_hello *out)
 {
     memset(out, 0, sizeof(*out));
     if (bytes.len < 4 || bytes.len > WORKER_HELLO_SIZE || bytes.ptr[0] != 'H' ||
-        (unsigned char)bytes.ptr[1] > WORKER_NO_START || (unsigned char)bytes.ptr[3] > 1)
+        (unsigned char)bytes.ptr[1] > WORKER_WORN || (unsigned char)bytes.ptr[3] > 1)
         return ERR_SYNTAX;
     out->birth = (enum worker_birth)bytes.ptr[1];
     out->level.landlock_abi = (unsigned char)bytes.ptr[2];
@@ -93,6 +93,32 @@ static enum err start_engines(const struct worker_setup *setup, const char *temp
     return ERR_OK;
 }
 
+/* What a plug-in's stanza lets it do; NULL: the pool has none that says anything. Such an engine is alone in its host.
+ */
+static const struct engine_needs *find_needs(const struct worker_setup *setup)
+{
+    for (size_t i = 0; i < setup->engine_count; i++) {
+        const struct host_engine *e = &setup->engines[i];
+        const struct engine_needs *needs =
+            e->status == SCAN_ENGINE_READY && e->type->needs ? e->type->needs(e->state) : NULL;
+        if (needs && needs->widened)
+            return needs;
+    }
+    return NULL;
+}
+
+static void widen(const struct engine_needs *needs, struct sandbox_vendor *vendor, struct sandbox *box)
+{
+    *vendor = (struct sandbox_vendor){.tcp = needs->port_count > 0,
+                                      .unix_sockets = needs->unix_sockets,
+                                      .executable_memory = needs->executable_memory,
+                                      .read = needs->read,
+                                      .read_count = needs->read_count};
+    box->vendor = vendor;
+    box->ports = needs->ports;
+    box->port_count = needs->port_count;
+}
+
 /* The ports that its engines connect to. */
 static size_t collect_ports(const struct worker_setup *setup, uint16_t out[ENGINE_PORTS])
 {
@@ -150,6 +176,10 @@ static int lock_in(const struct worker_setup *setup, struct worker_hello *hello)
         for (size_t i = 0; i < box.also_count; i++)
             also[i] = files[i];
         box.port_count = setup->net ? collect_ports(setup, ports) : 0;
+        struct sandbox_vendor vendor;
+        const struct engine_needs *needs = find_needs(setup);
+        if (needs)
+            widen(needs, &vendor, &box);
         hello->birth = sandbox_enter(&box, &hello->level, &why) == ERR_OK ? WORKER_BORN : WORKER_NO_SANDBOX;
     }
     verdict_copy_text(hello->why, sizeof(hello->why), span_cstr(why.text));
@@ -197,6 +227,19 @@ static void tell_news(const struct worker_setup *setup, const struct scan_job *j
     send_or_end(setup->channel, span_of(bytes, scan_record_encode(&r, bytes)));
 }
 
+/* Likewise when it should be replaced. */
+static void tell_wear(const struct worker_setup *setup, const struct scan_job *job)
+{
+    const struct host_engine *e = engine_of(setup, job);
+    struct worker_hello hello = {.birth = WORKER_WORN};
+    struct errtext why = {""};
+    unsigned char bytes[WORKER_HELLO_SIZE];
+    if (!e || e->status != SCAN_ENGINE_READY || !e->type->is_worn || !e->type->is_worn(e->state, &why))
+        return;
+    verdict_copy_text(hello.why, sizeof(hello.why), span_cstr(why.text));
+    send_or_end(setup->channel, span_of(bytes, worker_hello_encode(&hello, bytes)));
+}
+
 static void serve(const struct worker_setup *setup, int dirfd)
 {
     for (;;) {
@@ -220,6 +263,7 @@ static void serve(const struct worker_setup *setup, int dirfd)
             _exit(
                 EXIT_FAILURE); /* somebody made what cannot be removed: a fresh worker gets a clean directory or none */
         tell_news(setup, &job.job);
+        tell_wear(setup, &job.job);
         answer.answer.id = job.job.id;
         len = scan_record_encode(&answer, bytes);
         send_or_end(setup->channel, span_of(bytes, len));

@@ -24,11 +24,12 @@ struct host_engine {
     unsigned running;   /* jobs at workers now */
 };
 
-/* A worker's first datagram, before it sees any message. */
+/* A worker's first datagram, before it sees any message; and what it says when it should be replaced. */
 enum worker_birth {
     WORKER_BORN,       /* it takes jobs */
     WORKER_NO_SANDBOX, /* it could not lock itself in: it takes none and ends */
     WORKER_NO_START,   /* its temporary directory or an engine's worker_start failed: likewise */
+    WORKER_WORN,       /* no birth: said before an answer, it should be replaced after it */
 };
 struct worker_hello {
     enum worker_birth birth;

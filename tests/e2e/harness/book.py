@@ -63,7 +63,7 @@ class Book:
         self.excuses, self.killed = {}, Counter()
         self.was_ready = False  # and the line that says so is forgotten
         self.edge = self.baseline = None
-        # One edge; a scan host for each pool that has engines, and its workers; the scanner programs of csapi.
+        # One edge; a scan host for each pool that has engines, and its workers; the scanner programs of csapi and command.
         self.family = 1 + sum(1 + int(count) for count in re.findall(r"\bConcurrency = (\d+)", text))
         self.family += len(re.findall(r'\bcsapi "', text)) + sum(map(int, re.findall(r"\bmax_concurrency = (\d+)", text)))
         for backend in self.backends:

@@ -17,7 +17,7 @@ from .places import BUILD, PATIENCE, SOON, WRAP, Timeout, free_port, until
 
 HOSTNAME = "gw.example.org"
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|LeakSanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL|^==\d+== \S")
-SCANNER = "postern-avscan"  # how every scanner program is called (argv[0]), whatever it is
+SCANNERS = (["postern-avscan"], ["postern-runner"])  # how scanner programs are called (argv[0]), whatever they are
 FAMILY = ("supervisor", "edge", "scan")  # what ends with the supervisor
 # Loading the small test database and starting the workers, with sanitizers on two busy processors.
 READY = 60.0 * PATIENCE
@@ -34,6 +34,23 @@ def fake_stanza(**options):
     values = {"action": "reject", "error_code": 451, "timeout": "20s", **options}
     inner = "\n".join(f"    {key} = {value}" for key, value in values.items())
     return f'antivirus "antivirus1" {{\n  fake "fake1" {{\n{inner}\n  }}\n}}\n'
+
+
+def engine(kind, name, addresses=(), **options):
+    """An engine's scope; ADDRESSES of its daemons, one or a list."""
+    if addresses:
+        several = isinstance(addresses, (list, tuple))
+        options["daemon"] = "( " + " ".join(f'"{a}"' for a in addresses) + " )" if several else f'"{addresses}"'
+    return f'{kind} "{name}" {{ ' + " ".join(f"{key} = {value}" for key, value in {"timeout": "20s", **options}.items()) + " }\n"
+
+
+def asking_daemons(*engines, workers=1, pool=""):
+    """These engines, and so many workers that ask for them."""
+    return f'ThreadPool "IO" {{ Concurrency = {workers} {pool} }}\nantivirus {{ {"".join(engines)} }}\n'
+
+
+def clamd_stanza(addresses, workers=1, name="clamd1", **options):
+    return asking_daemons(engine("clamav", name, addresses, **options), workers=workers)
 
 
 class Configuration:
@@ -266,11 +283,11 @@ class Postern:
         raise AssertionError(f"no scan host of pool {pool}")
 
     def worker_pids(self, pool="CPU"):
-        return [pid for pid in processes.children(self.scan_host_pid(pool)) if processes.command_line(pid)[:1] != [SCANNER]]
+        return [pid for pid in processes.children(self.scan_host_pid(pool)) if processes.command_line(pid)[:1] not in SCANNERS]
 
     def scanner_pids(self, pool="CPU"):
-        """Programs behind an engine csapi."""
-        return [pid for pid in processes.children(self.scan_host_pid(pool)) if processes.command_line(pid)[:1] == [SCANNER]]
+        """Programs behind an engine csapi or command."""
+        return [pid for pid in processes.children(self.scan_host_pid(pool)) if processes.command_line(pid)[:1] in SCANNERS]
 
     def wait_workers(self, count, pool="CPU"):
         return until(lambda: len(self.worker_pids(pool)) >= count and self.worker_pids(pool), f"{count} workers in pool {pool}")

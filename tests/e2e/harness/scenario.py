@@ -4,6 +4,7 @@ player, in memory and with a virtual clock, is tests/player.
 
 One thread: a step that sends just sends; a step that expects reads from every socket until what it expects is there, or too late.
 """
+import json
 import re
 import select
 import socket
@@ -11,7 +12,7 @@ import struct
 import time
 from pathlib import Path
 
-from . import book
+from . import book, console
 from .ledger import Delivery
 from .places import SOON, Timeout, free_port
 from .postern import HOSTNAME, Postern, READY, fake_stanza
@@ -22,6 +23,7 @@ KEYWORDS = "PIPELINING, SIZE 209715200, ENHANCEDSTATUSCODES, 8BITMIME"
 ACTIONS = {"C": {"finish", "close", "reset", "stops reading", "reads"}, "S": {"closed", "nothing"}, "P": {"drain", "ended"},
            "B": {"connect", "connect silently", "message", "unfinished", "closed", "finish", "drop", "reset", "stops reading", "down", "up"}}
 ESCAPES = {"r": b"\r", "n": b"\n", "0": b"\0", "\\": b"\\"}
+SWITCH = re.compile(r"P(enable|disable) (\S+)")  # an engine
 END_OF_DATA = b"\r\n.\r\n"
 
 
@@ -51,6 +53,16 @@ def unstuffed(wire):
     return re.sub(rb"(^|\n)\.", rb"\1", wire)
 
 
+class Counter:
+    """A line `counter OF NAME = VALUE`. OF: an engine's name, or a pool's behind the word pool, or quarantine."""
+
+    def __init__(self, place, line):
+        found = re.fullmatch(r"counter (?:(pool) )?(\S+) (\S+) = (\d+)", line)
+        assert found, f"{place}: expected `counter ENGINE NAME = NUMBER`, `counter pool …` or `counter quarantine …`"
+        kind = found[1] or ("quarantine" if found[2] == "quarantine" else "engine")
+        self.place, self.of, self.name, self.value = place, (kind, found[2]), found[3], int(found[4])
+
+
 class Step:
     def __init__(self, place, who, mark, party, text):
         self.place, self.who, self.mark, self.party, self.text = place, who, mark, party, text
@@ -63,11 +75,11 @@ class Scenario:
         self.name = path.stem
         self.config, self.keywords = [], [KEYWORDS]  # keywords: of each server
         self.only, self.down = None, set()           # down: servers, from the start
-        self.steps = []
+        self.steps, self.counters = [], []
         self._read(path)
         expected = {step.text for step in self.steps if step.who == "B" and step.mark == "<"}
         self.scripted = {verb for verb in ("RSET", "QUIT") if verb in expected}
-        self.drains = any(step.who == "P" for step in self.steps)
+        self.drains = any(step.who == "P" and step.text in ACTIONS["P"] for step in self.steps)
 
     def __repr__(self):
         return self.name
@@ -75,7 +87,7 @@ class Scenario:
     @property
     def key(self):
         """Scenarios with equal keys can share a postern; what wears it out is in the key by name."""
-        worn = self.down or self.drains or len(self.keywords) > 1  # of several servers one may be resting
+        worn = self.down or any(step.who == "P" for step in self.steps) or len(self.keywords) > 1  # of several servers one may be resting
         return (tuple(self.config), tuple(self.keywords), self.name if worn else "")
 
     def _read(self, path):
@@ -86,6 +98,8 @@ class Scenario:
                 continue
             if line.startswith("include "):
                 self._read(path.parent / line[8:].strip())
+            elif line.startswith("counter "):
+                self.counters.append(Counter(place, line))
             elif head == "config":
                 self.config.append(value)
             elif head == "keywords":
@@ -116,7 +130,7 @@ class Scenario:
             step.text = text = numbered[1]
             step.server = int(numbered[2]) - 1
             assert step.server < len(self.keywords), f"{place}: there is no such server"
-        if mark == "!" and who != "L":
+        if mark == "!" and who != "L" and not SWITCH.fullmatch(who + text):
             assert text in ACTIONS[who], f"{place}: no such action"
         if who in "CB" and mark in ":>+*":
             count, text = text.split(" ", 1) if mark == "*" else (1, text)
@@ -131,7 +145,8 @@ class Scenario:
 class Configuration:
     """As harness.postern.Configuration, but with the defaults of the program, as in the other player."""
 
-    def __init__(self, scenario, spool, listen_port, backend_ports):
+    def __init__(self, scenario, spool, control, listen_port, backend_ports):
+        self.control = control
         self.lines = "\n".join(scenario.config)
         if "event_loops = " not in self.lines:
             self.lines += "\nevent_loops = 1"
@@ -141,7 +156,7 @@ class Configuration:
         return (f'hostname = "{HOSTNAME}"\nspoolbase = "{self.spool}"\nquarantine_directory = "{self.spool}-quarantine"\nlog = "stderr"\nlog_format = json\nlog_level = debug\n'
                 f"drain_timeout = 20s\n{self.lines}\n"
                 f'ESMTP_Listener {{ Listen "127.0.0.1:{self.listen_port}" {{ }} }}\n'
-                "Backend {\n" + "".join(f'  Server "127.0.0.1:{port}" {{ }}\n' for port in self.backend_ports) + "}\n"
+                + console.listener(self.control) + "Backend {\n" + "".join(f'  Server "127.0.0.1:{port}" {{ }}\n' for port in self.backend_ports) + "}\n"
                 'ThreadPool "CPU" { Concurrency = 1 }\nantivirus "antivirus1" { fake "fake1" { } }\n')
 
 
@@ -231,7 +246,8 @@ class Instance:
             book.backends[port] = self
         self.probing, self.scripted = True, set()
         self.postern = Postern(directory, backend_port=self.ports[0], engines=fake_stanza())
-        self.postern.configuration = Configuration(scenario, self.postern.spool, self.postern.port, self.ports)
+        self.control = self.postern.directory / "control" / "socket"
+        self.postern.configuration = Configuration(scenario, self.postern.spool, self.control, self.postern.port, self.ports)
         for server in range(len(self.ports)):
             if server not in scenario.down:
                 self.up(server)
@@ -242,6 +258,22 @@ class Instance:
         assert not log.ended, "postern ended at its start:\n" + log.tail()
         self.probing = False
         self.forget()  # connections are numbered from the first that a scenario causes
+
+    def ask(self, *commands):
+        """The console's answers."""
+        with console.Session(self.control) as session:
+            answers = [(command, *session.ask("json " + command)) for command in commands]
+        for command, status, text in answers:
+            assert status == 0, f"{command}: {text.decode()}"
+        return [json.loads(text) for _, _, text in answers]
+
+    def figures(self):
+        """What has been counted so far: (kind, of) → name → number, for class Counter; ENGINE's words beside its totals."""
+        engines, pools, kept = self.ask("antivirus stats", "threads stats", "quarantine list 1")
+        found = {("engine", e["name"]): {**e, **e["classes"], **e["reasons"]} for e in engines["engines"]}
+        found.update({("pool", p["pool"]): p for p in pools["pools"]})
+        found["quarantine", "quarantine"] = {"all_entries": kept["all_entries"]}
+        return found
 
     def all_known(self, log):
         """Every loop has asked every server."""
@@ -333,10 +365,15 @@ class Instance:
 
 class Play:
     """One scenario on one instance."""
+    patience = SOON  # with counters of pools
 
     def __init__(self, scenario, instance):
         self.scenario, self.instance = scenario, instance
         self.log, self.newest = instance.postern.log, None
+        self.before = None  # what was counted before; None: the scenario ends the program, which takes its counters along
+        if not scenario.drains:
+            instance.ask("cache purge all")  # what other scenarios have taught it
+            self.before = instance.figures()
         self.mark, self.matched = self.log.mark(), set()
         instance.scripted = scenario.scripted
         self.done = {("C", ":"): self.client_send, ("C", "+"): self.client_send, ("C", "*"): self.client_send, ("S", ":"): self.reply,
@@ -352,12 +389,14 @@ class Play:
                 self.done[step.who, step.mark](step)
             self.check_unread()
             self.end()
+            step = None
+            self.check_counters()
         except AssertionError as fault:
-            place = step.place if step else self.scenario.name
-            raise Failed(f"{place}: {step.who}{step.mark} {step.text}: {fault}\n{self.log.tail(40)}") from None
+            place = f"{step.place}: {step.who}{step.mark} {step.text}" if step else self.scenario.name
+            raise Failed(f"{place}: {fault}\n{self.log.tail(40)}") from None
 
-    def wait(self, condition, what):
-        return self.instance.wait(condition, what)
+    def wait(self, condition, what, timeout=SOON):
+        return self.instance.wait(condition, what, timeout)
 
     # --- the client's side ---
 
@@ -517,7 +556,10 @@ class Play:
         self.matched.add(number)
 
     def program(self, step):
-        if step.text == "drain":
+        switch = SWITCH.fullmatch(step.who + step.text)
+        if switch:
+            self.instance.ask(f"engine {switch[1]} {switch[2]}")
+        elif step.text == "drain":
             self.instance.postern.terminate()
         else:
             self.instance.postern.stop()
@@ -542,3 +584,38 @@ class Play:
             if step.who == "L" and step.mark == "!":
                 unwanted = [event for event in self.events() if self.fits(event, step.text)]
                 assert not unwanted, f"{step.place}: the log has {unwanted[0]}"
+
+    # --- counters ---
+
+    def check_counters(self):
+        """What is counted is what the scenario says; of an engine's words and of quarantine also that there is no more."""
+        if self.before is None:
+            return
+        try:  # pools are processes, and tell in their own time
+            self.wait(lambda: not self.wrong_counters(self.instance.figures(), ["pool"]), "counters of pools", self.patience)
+        except Timeout:
+            pass  # the next line says what is wrong
+        wrong = self.wrong_counters(self.instance.figures(), ["pool", "engine", "quarantine"])
+        assert not wrong, "; ".join(wrong)
+
+    def wrong_counters(self, now, kinds):
+        lines = [line for line in self.scenario.counters if line.of[0] in kinds]
+        wrong = []
+        for line in lines:
+            name = " ".join(dict.fromkeys(line.of)).removeprefix("engine ") + " " + line.name
+            if line.of not in now:
+                wrong.append(f"{line.place}: counter {name}: there is no such {line.of[0]}")
+            elif not isinstance(now[line.of].get(line.name), int):
+                wrong.append(f"{line.place}: counter {name}: there is no such counter")
+            elif self.counted(now, line.of, line.name) != line.value:
+                wrong.append(f"{line.place}: counter {name} is {self.counted(now, line.of, line.name)}, expected {line.value}")
+        named = {(line.of, line.name) for line in lines}
+        for of, figures in now.items():
+            words = {"engine": [*figures.get("classes", ()), *figures.get("reasons", ())], "quarantine": figures}.get(of[0], ())
+            if of[0] in kinds:
+                wrong += [f"counter {of[1]} {word} is {self.counted(now, of, word)}, and no line `counter` expects it"
+                          for word in words if (of, word) not in named and self.counted(now, of, word) != 0]
+        return wrong
+
+    def counted(self, now, of, name):
+        return now[of][name] - self.before[of][name]

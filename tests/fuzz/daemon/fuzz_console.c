@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The console's protocol: a request as a server reads it, the head of an answer as a client reads it. What is read as
  * words is written and read again as the same words; what is a head is written as the same octets; and every request
- * has one answer, with the program's own syntax, in text and in JSON, of printable characters only. */
+ * has one answer, with the program's own syntax, in text and in JSON, of printable characters only. (B44) */
 #include "daemon/console_commands.h"
 #include "fuzz/fuzz.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Records between edge, broker and worker, as hostile input. What decodes encodes into the same octets; no shorter and
  * no longer record decodes; and a record made of any octets whatsoever encodes into what decodes, where its values are
- * in range, into itself. */
+ * in range, into itself. (C16) */
 #include "fuzz/fuzz.h"
 #include "scan/scan_ipc.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What scanner programs and Symantec's daemon say, as hostile input. What is read as a message is formed into one that
  * reads as the same; nothing shorter reads; and "clean" needs the word for it and no scan code against it. The first
- * octet chooses the language. */
+ * octet chooses the language. (C16) */
 #include "fuzz/fuzz.h"
 #include "scan/engine/csapi_code.h"
 #include "scan/engine/symantec_reply.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Metadata of quarantine as a hostile file. What is read is whole and bounded, and once written again it reads as
- * itself and writes as itself; what is no metadata leaves nothing behind. */
+ * itself and writes as itself; what is no metadata leaves nothing behind. (B43) */
 #include "fuzz/fuzz.h"
 #include "spool/quarantine_meta.h"
 

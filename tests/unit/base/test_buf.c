@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Buffers: growth up to the maximum, consuming from the front, all or nothing. Linked with calloc and realloc wrapped.
- */
+ * (C24) */
 #include "base/buf.h"
 #include <check.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Bounds: depth, size, number of findings, and memory that runs out at every single allocation. Linked with calloc and
- * realloc wrapped (tests/CMakeLists.txt). */
+ * realloc wrapped (tests/CMakeLists.txt). (C24) */
 #include "base/limits.h"
 #include "unit/conf/fixture.h"
 

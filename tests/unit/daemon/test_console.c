@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a request to its command and back: syntax, arguments, text and JSON, failures, deadlines, clients that go. */
+/* From a request to its command and back: syntax, arguments, text and JSON, failures, deadlines, clients that go (B44). */
 #include "console_bench.h"
 
 START_TEST(a_request_finds_its_command_and_arguments)
@@ -37,6 +37,8 @@ START_TEST(what_is_no_command_is_refused_with_what_was_meant)
     } rows[] = {
         {"shwo stats", "unknown command \"shwo\": did you mean \"show\"? `help` lists all\n"},
         {"modul:x stats", "unknown command \"modul:x\": did you mean \"module\"? `help` lists all\n"},
+        {"stats", "\"stats\" is not the whole command: show stats  |  module[:NAME] stats\n"},
+        {"queue CPU", "\"queue\" is not the whole command: show POOL queue\n"},
         {"xyzzy", "unknown command \"xyzzy\"; `help` lists all\n"},
         {"show:x stats", "unknown command \"show:x\": did you mean \"show\"? `help` lists all\n"},
         {"show", "usage: show stats  |  show POOL queue  |  show NAME [LIMIT]\n"},
@@ -66,9 +68,10 @@ START_TEST(help_lists_every_row_of_every_table)
     for (size_t i = 0; i < ARRAY_SIZE(bench_rows); i++)
         ck_assert_msg(strstr(answer, bench_rows[i].syntax) && strstr(answer, bench_rows[i].help), "%s", answer);
     ck_assert_str_eq(bench_ask("help module"), "module[:NAME] stats                  fourth\n");
+    ck_assert_str_eq(bench_ask("help queue"), "show POOL queue                      second\n");
     ck_assert_str_eq(bench_ask("json help hold"),
                      "{\"commands\":[{\"syntax\":\"hold\",\"help\":\"sixth\",\"changes\":false}]}\n");
-    ck_assert_str_eq(bench_ask("help nothing"), "no command begins with \"nothing\"; `help` lists all\n");
+    ck_assert_str_eq(bench_ask("help nothing"), "no command has the word \"nothing\"; `help` lists all\n");
     ck_assert_int_eq(bench.status, CONSOLE_FAILED);
     bench_close();
 }
@@ -79,9 +82,8 @@ START_TEST(a_failure_replaces_what_was_written_and_is_logged_where_something_cha
     bench_open();
     ck_assert_str_eq(bench_ask("fail this"), "no \"this\" here\n");
     ck_assert_int_eq(bench.status, CONSOLE_FAILED);
-    ck_assert_msg(
-        strstr(bench.lines, "console command=\"fail this\" by=root status=1 answer=\"no \\\"this\\\" here\""), "%s",
-        bench.lines);
+    ck_assert_msg(strstr(bench.lines, "console command=\"fail this\" by=root status=1 answer=\"no \\\"this\\\" here\""),
+                  "%s", bench.lines);
     ck_assert_str_eq(bench_ask("json fail this"), "{\"error\":\"no \\\"this\\\" here\"}\n");
     bench_close();
 }

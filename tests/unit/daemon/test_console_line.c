@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests and heads of answers of the console's protocol. */
+/* Requests and heads of answers of the console's protocol. (B44) */
 #include "daemon/console_line.h"
 #include <check.h>
 

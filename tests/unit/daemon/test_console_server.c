@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions of the console over real sockets: answers in order, hostile clients, limits, who may come in. And the
- * socket's file itself. */
+ * socket's file itself. (B44) */
 #include "console_bench.h"
 #include "daemon/console_access.h"
+#include "daemon/console_line.h"
 #include "daemon/console_server.h"
 #include "daemon/control_socket.h"
+#include "support/failing_memory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -452,6 +454,47 @@ START_TEST(modes_are_octal)
 }
 END_TEST
 
+/* Whether P has a whole answer; STATUS of it. */
+static bool peer_has_answer(const struct peer *p, enum console_status *status)
+{
+    size_t head, length;
+    struct span text = span_of(p->text, p->len);
+    return console_head_read(text, &head, status, &length) == ERR_OK && p->len >= head + length;
+}
+
+/* C24: at every allocation once. */
+START_TEST(without_memory_an_answer_is_whole_or_none_and_others_are_served)
+{
+    enum { ENOUGH = 100 };
+    static const char *const lines[] = {"show stats\n", "json show stats\n", "help\n", "fail it\n", "nonsense\n"};
+    static char whole[ARRAY_SIZE(lines)][8192];
+    setup();
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        bool complete = false;
+        for (long n = -1; n < ENOUGH && !complete; n++) {
+            struct peer p;
+            enum console_status status = CONSOLE_REFUSED;
+            memory_fails_at(n);
+            peer_open(&p);
+            peer_say(&p, lines[i]);
+            while (!p.over && !peer_has_answer(&p, &status))
+                bench_run();
+            bool failed = memory_failed();
+            if (n < 0)
+                memcpy(whole[i], p.text, sizeof(whole[i]));
+            complete = n >= 0 && !failed;
+            bool same = strcmp(p.text, whole[i]) == 0;
+            ck_assert_msg(same || !complete, "%s: %s", lines[i], p.text);
+            ck_assert_msg(same || p.len == 0 || status != CONSOLE_DONE, "allocation %ld: %s", n, p.text);
+            peer_close(&p);
+            expect_service();
+        }
+        ck_assert(complete);
+    }
+    teardown();
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(requests_are_answered_in_their_order)                                                                            \
     X(a_request_may_come_octet_by_octet)                                                                               \
@@ -467,5 +510,7 @@ END_TEST
     X(names_that_nobody_has_let_nobody_in)                                                                             \
     X(the_socket_has_its_mode_and_a_dead_one_is_replaced)                                                              \
     X(what_is_no_socket_of_ours_is_left_alone)                                                                         \
-    X(a_directory_where_everybody_writes_is_refused) X(modes_are_octal)
+    X(a_directory_where_everybody_writes_is_refused)                                                                   \
+    X(modes_are_octal)                                                                                                 \
+    X(without_memory_an_answer_is_whole_or_none_and_others_are_served)
 #include "support/check_main.h"

@@ -25,9 +25,9 @@ static bool accepts(const struct scan_status *now, size_t now_count, const struc
                     struct errtext *why)
 {
     static struct framework fw;
-    fw.engines[0] = (struct framework_engine){.name = "a", .built = true, .conf = &with_database};
-    fw.engines[1] = (struct framework_engine){.name = "b", .built = true, .conf = &careless};
-    fw.engines[2] = (struct framework_engine){.name = "c", .built = true, .conf = &without};
+    fw.engines[0] = (struct framework_engine){.name = "a", .type = "clamav", .built = true, .conf = &with_database};
+    fw.engines[1] = (struct framework_engine){.name = "b", .type = "clamav", .built = true, .conf = &careless};
+    fw.engines[2] = (struct framework_engine){.name = "c", .type = "clamav", .built = true, .conf = &without};
     fw.engine_count = 3;
     *why = (struct errtext){""};
     return scan_pool_accepts(&fw, now, now_count, next, next_count, why);

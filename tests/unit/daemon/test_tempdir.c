@@ -84,6 +84,7 @@ START_TEST(a_tmpdir_that_the_scan_user_cannot_reach_is_not_used)
 }
 END_TEST
 
+/* B42 */
 START_TEST(removal_takes_all_that_is_inside_and_follows_no_link)
 {
     struct tempdir t;

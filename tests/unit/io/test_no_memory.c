@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory runs out: what is being made is refused as a whole, a stream ends with ENOMEM, and nothing leaks (the leak
- * checker watches). calloc and realloc of our code are wrapped at link time. */
+ * checker watches). calloc and realloc of our code are wrapped at link time. (C24) */
+#include "support/failing_memory.h"
+
 #include "io/deadline.h"
 #include "io/iopool.h"
 #include "io/listener.h"
@@ -9,26 +11,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-static long allocations_left = -1; /* negative: no end */
-
-static bool allocation_fails(void)
-{
-    return allocations_left >= 0 && allocations_left-- == 0;
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return allocation_fails() ? NULL : __real_calloc(count, size);
-}
-void *__wrap_realloc(void *old, size_t size)
-{
-    return allocation_fails() ? NULL : __real_realloc(old, size);
-}
 
 static void never(void *arg)
 {

@@ -99,6 +99,28 @@ START_TEST(the_envelope_is_predefined)
 }
 END_TEST
 
+START_TEST(what_a_client_does_wrong_is_counted)
+{
+    struct bench b;
+    struct smtp_server_event event;
+    struct buf in;
+    bench_open(&b);
+    buf_init(&in, 1024);
+    ck_assert_str_eq(value_of(&b, "conntrol_bad_commands"), "0");
+    ck_assert_str_eq(value_of(&b, "conntrol_unrecognized_commands"), "0");
+    ck_assert_int_eq(smtp_server_greet(&b.session.smtp), ERR_OK);
+    ck_assert_int_eq(
+        buf_append(&in, SPAN("MAIL FROM:<a@b>\r\nXYZZY\r\nEHLO \r\nNOOP\r\nxyz a\r\nHELO bad..name\r\n")), ERR_OK);
+    for (int i = 0; i < 20; i++)
+        smtp_server_next(&b.session.smtp, &in, &event);
+    ck_assert_uint_eq(buf_len(&in), 0);
+    ck_assert_str_eq(value_of(&b, "conntrol_bad_commands"), "3");
+    ck_assert_str_eq(value_of(&b, "conntrol_unrecognized_commands"), "2");
+    buf_release(&in);
+    bench_close(&b);
+}
+END_TEST
+
 START_TEST(nothing_of_a_message_is_set_between_messages)
 {
     static const char *const names[] = {"mailfrom_string", "rcptto_domain", "message_rcpt_count", "#8bitmime",
@@ -132,6 +154,7 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(the_message_comes_before_the_connection_and_that_before_the_listener)                                            \
     X(the_envelope_is_predefined)                                                                                      \
+    X(what_a_client_does_wrong_is_counted)                                                                             \
     X(nothing_of_a_message_is_set_between_messages)                                                                    \
     X(words_for_the_log_are_what_was_set_and_are_cut_where_there_is_no_room)
 #include "support/check_main.h"

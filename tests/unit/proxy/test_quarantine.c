@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The desk of quarantine and the release of messages, against one scripted backend, all in one loop. */
+#include "support/failing_memory.h"
+
 #include "proxy/quarantine_desk.h"
 #include "sys/memfd.h"
 #include "sys/rng.h"
@@ -60,7 +62,8 @@ static uint64_t clock_of_log(void *arg)
 static void bench_init(struct bench *b)
 {
     static const uint64_t key[2] = {1, 2};
-    static const struct quarantine_limits limits = {1 << 24, UINT64_C(1) << 40, 1000};
+    static const struct quarantine_limits limits = {
+        .max_size = 1 << 24, .max_age_ms = UINT64_C(1) << 40, .min_age_ms = 1000};
     struct errtext why;
     *b = (struct bench){.loop = loop_new(), .log = {.write = keep_line, .wallclock_ms = clock_of_log, .arg = b}};
     b->server = (struct server_conf){60000, 60000, 60000, 60000, 60000, 60000, 60000, 10, NULL};
@@ -461,6 +464,45 @@ START_TEST(a_release_under_way_finishes_before_the_proxy_ends)
 }
 END_TEST
 
+/* C24: at every allocation once. Of a release only the beginning: the backend is in this process, too. */
+START_TEST(an_errand_without_memory_is_answered_or_refused_and_changes_nothing)
+{
+    enum { ENOUGH = 100 };
+    static const enum quarantine_errand errands[] = {QUARANTINE_LIST, QUARANTINE_SHOW, QUARANTINE_RELEASE};
+    struct bench b;
+    char id[QUARANTINE_ID_SIZE];
+    bench_init(&b);
+    bench_start(&b);
+    keep(&b, TEXT, two, 2, id);
+    for (size_t i = 0; i < ARRAY_SIZE(errands); i++) {
+        bool complete = false;
+        for (long n = 0; n < ENOUGH && !complete; n++) {
+            const struct quarantine_question q = {
+                .errand = errands[i], .id = errands[i] == QUARANTINE_LIST ? SPAN("") : span_cstr(id), .limit = 2};
+            unsigned before = b.answers;
+            bool failed = false;
+            memory_fails_at(n);
+            enum err e = quarantine_desk_ask(b.desk, &q, on_answer, &b);
+            if (errands[i] == QUARANTINE_RELEASE)
+                failed = memory_failed();
+            while (e == ERR_OK && b.answers == before)
+                loop_run(b.loop);
+            if (errands[i] != QUARANTINE_RELEASE)
+                failed = memory_failed();
+            complete = !failed;
+            ck_assert_msg(!complete || (e == ERR_OK && b.err == ERR_OK), "errand %zu: %s", i, b.text);
+            ck_assert_msg(complete || e == ERR_NOMEM || b.err == ERR_OK || b.text[0], "errand %zu, allocation %ld", i,
+                          n);
+            if (!complete)
+                ck_assert_int_eq(status_of(&b, id), QUARANTINE_HELD);
+        }
+        ck_assert(complete);
+    }
+    ck_assert_int_eq(status_of(&b, id), QUARANTINE_RELEASED);
+    bench_release(&b);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(a_released_message_is_what_was_kept_with_two_lines_in_front)                                                     \
     X(a_large_message_is_released_in_slices)                                                                           \
@@ -471,5 +513,6 @@ END_TEST
     X(an_envelope_that_is_none_is_never_said_to_the_backend)                                                           \
     X(entries_are_listed_shown_and_deleted)                                                                            \
     X(nothing_but_an_id_is_looked_for)                                                                                 \
-    X(a_release_under_way_finishes_before_the_proxy_ends)
+    X(a_release_under_way_finishes_before_the_proxy_ends)                                                              \
+    X(an_errand_without_memory_is_answered_or_refused_and_changes_nothing)
 #include "support/check_main.h"

@@ -37,19 +37,19 @@ struct rig {
     int message;
 };
 
-static void rig_look(struct rig *r)
+static inline void rig_look(struct rig *r)
 {
     if (r->until && r->until(r))
         loop_stop(r->loop);
 }
 
-static void rig_guard(void *arg)
+static inline void rig_guard(void *arg)
 {
     (void)arg;
     ck_abort_msg("the awaited event did not come");
 }
 
-static void rig_wait(struct rig *r, bool (*until)(struct rig *r))
+static inline void rig_wait(struct rig *r, bool (*until)(struct rig *r))
 {
     if (until(r))
         return;
@@ -60,7 +60,7 @@ static void rig_wait(struct rig *r, bool (*until)(struct rig *r))
     r->until = NULL;
 }
 
-static void rig_log_line(void *arg, enum log_level level, struct span line)
+static inline void rig_log_line(void *arg, enum log_level level, struct span line)
 {
     struct rig *r = arg;
     (void)level;
@@ -69,14 +69,14 @@ static void rig_log_line(void *arg, enum log_level level, struct span line)
     rig_look(r);
 }
 
-static uint64_t rig_log_clock(void *arg)
+static inline uint64_t rig_log_clock(void *arg)
 {
     (void)arg;
     return 0;
 }
 
 /* The first line from number FROM on that holds both; NULL: none. */
-static const char *rig_line(const struct rig *r, size_t from, const char *event, const char *field)
+static inline const char *rig_line(const struct rig *r, size_t from, const char *event, const char *field)
 {
     for (size_t i = from; i < r->line_count; i++)
         if (strstr(r->lines[i], event) && strstr(r->lines[i], field))
@@ -84,14 +84,14 @@ static const char *rig_line(const struct rig *r, size_t from, const char *event,
     return NULL;
 }
 
-static void rig_send(struct rig *r, const struct scan_record *record)
+static inline void rig_send(struct rig *r, const struct scan_record *record)
 {
     unsigned char bytes[SCAN_RECORD_SIZE];
     size_t len = scan_record_encode(record, bytes);
     ck_assert_int_eq(fdpass_send(r->fd, span_of(bytes, len), -1), ERR_OK);
 }
 
-static void rig_status(struct rig *r, enum scan_engine_state state)
+static inline void rig_status(struct rig *r, enum scan_engine_state state)
 {
     struct scan_record record = {.type = SCAN_STATUS, .status = {.state = state, .signatures = 1}};
     record.status.database_version = r->version;
@@ -99,14 +99,14 @@ static void rig_status(struct rig *r, enum scan_engine_state state)
     rig_send(r, &record);
 }
 
-static bool is_pattern(int fd)
+static inline bool is_pattern(int fd)
 {
     char head[4] = "";
     ck_assert_int_eq(pread(fd, head, sizeof(head), 0), sizeof(head));
     return memcmp(head, "X5O!", sizeof(head)) == 0;
 }
 
-static void rig_job(struct rig *r, const struct scan_job *job, int fd)
+static inline void rig_job(struct rig *r, const struct scan_job *job, int fd)
 {
     struct scan_record record = {.type = SCAN_ANSWER};
     ck_assert_str_eq(job->engine, "one");
@@ -120,7 +120,7 @@ static void rig_job(struct rig *r, const struct scan_job *job, int fd)
         rig_send(r, &record);
 }
 
-static void rig_broker_ready(void *arg, int events)
+static inline void rig_broker_ready(void *arg, int events)
 {
     struct rig *r = arg;
     (void)events;
@@ -148,13 +148,13 @@ static void rig_broker_ready(void *arg, int events)
     rig_look(r);
 }
 
-static void rig_changed(void *arg)
+static inline void rig_changed(void *arg)
 {
     struct rig *r = arg;
     rig_look(r);
 }
 
-static void rig_detach(struct rig *r)
+static inline void rig_detach(struct rig *r)
 {
     if (r->fd < 0)
         return;
@@ -163,7 +163,7 @@ static void rig_detach(struct rig *r)
     r->fd = -1;
 }
 
-static bool rig_is_ready(struct rig *r)
+static inline bool rig_is_ready(struct rig *r)
 {
     unsigned generation;
     const struct scan_status *s = scan_client_status(r->client, 0, &generation);
@@ -171,7 +171,7 @@ static bool rig_is_ready(struct rig *r)
 }
 
 /* A new generation of the host, which reports READY. */
-static void rig_attach(struct rig *r)
+static inline void rig_attach(struct rig *r)
 {
     int fds[2];
     rig_detach(r);
@@ -184,14 +184,14 @@ static void rig_attach(struct rig *r)
     rig_wait(r, rig_is_ready);
 }
 
-static void rig_say(struct verdict *answer, enum verdict_class class, enum verdict_reason reason, const char *name)
+static inline void rig_say(struct verdict *answer, enum verdict_class class, enum verdict_reason reason, const char *name)
 {
     verdict_set(answer, class, reason, NULL);
     verdict_copy_text(answer->name, sizeof(answer->name), span_cstr(name));
 }
 
 /* CONF with a timeout; the engine finds everything clean, and knows the test string. */
-static void rig_open(struct rig *r, const struct engine_conf *conf)
+static inline void rig_open(struct rig *r, const struct engine_conf *conf)
 {
     memset(r, 0, sizeof(*r));
     r->loop = loop_new();
@@ -223,7 +223,7 @@ static void rig_open(struct rig *r, const struct engine_conf *conf)
     rig_attach(r);
 }
 
-static void rig_close(struct rig *r)
+static inline void rig_close(struct rig *r)
 {
     scan_client_free(r->client);
     scan_runtime_free(r->runtime);
@@ -232,19 +232,19 @@ static void rig_close(struct rig *r)
     loop_free(r->loop);
 }
 
-static void rig_woken(void *arg)
+static inline void rig_woken(void *arg)
 {
     struct rig *r = arg;
     r->wakes++;
     rig_look(r);
 }
 
-static bool rig_is_woken(struct rig *r)
+static inline bool rig_is_woken(struct rig *r)
 {
     return r->wakes > 0;
 }
 
-static struct scan_run *rig_start(struct rig *r, uint8_t digest_octet)
+static inline struct scan_run *rig_start(struct rig *r, uint8_t digest_octet)
 {
     uint8_t digest[32];
     memset(digest, digest_octet, sizeof(digest));
@@ -256,7 +256,7 @@ static struct scan_run *rig_start(struct rig *r, uint8_t digest_octet)
 }
 
 /* The verdict on a message with that digest; WORDS (may be NULL) as in the log. */
-static struct verdict rig_scan(struct rig *r, uint8_t digest_octet, char words[256])
+static inline struct verdict rig_scan(struct rig *r, uint8_t digest_octet, char words[256])
 {
     struct scan_run *run = rig_start(r, digest_octet);
     rig_wait(r, rig_is_woken);

@@ -85,7 +85,7 @@ START_TEST(the_kaspersky_example_loads_unchanged)
          "false\n"
          "  context_variable = \"virus\"\n  skip_context_variable = \"skip_virus_check\"\n  file_base = "
          "\"/var/tmp\"\n}\n",
-         0);
+         1); /* it lets viruses pass, and that is said */
     const struct framework_engine *e = &f.fw.engines[0];
     ck_assert_uint_eq(f.fw.engine_count, 1);
     ck_assert(e->built);
@@ -163,7 +163,7 @@ START_TEST(engines_keep_the_order_of_the_file_and_passive_ones_take_no_part)
          "clamav \"off\" { enabled = "
          "false } }\n"
          "antivirus \"b\" { clamav \"c2\" { } }",
-         0);
+         1); /* both set clamav_status */
     static const char *const names[] = {"k1", "c1", "c2"};
     static const int64_t timeouts[] = {30000, 5000, 10000}; /* inherited, own, default */
     ck_assert_uint_eq(f.fw.engine_count, 3);
@@ -180,9 +180,9 @@ START_TEST(pools_are_found_in_any_case_and_each_used_one_is_listed_once)
     struct fixture f;
     load(&f,
          "ThreadPool \"Slow\" { backlog = 7 stack_size = 16M } ThreadPool \"unused\" { }\n"
-         "antivirus { clamav \"a\" { pool = slow } clamav \"b\" { pool = io } clamav \"c\" { pool = SLOW } icap { "
+         "antivirus { clamav \"a\" { pool = slow } clamav \"b\" { pool = io } clamav \"c\" { pool = SLOW } eleven { "
          "pool = cpu } }",
-         2);
+         4);
     static const char *const pools[] = {"Slow", "IO", "Slow", "CPU"};
     for (size_t i = 0; i < 4; i++)
         ck_assert_str_eq(f.fw.engines[i].pool, pools[i]);
@@ -270,7 +270,7 @@ START_TEST(what_follows_from_each_reason_can_be_written_down)
          "  clamav one { on_encrypted = pass on_too_large = error_code on_error = next on_poison = error_code\n"
          "    reason_codes [ limit = 552 ] reason_texts [ limit = \"too deep\" ] }\n"
          "  clamav two { } }",
-         0);
+         2); /* a pass, and a variable of both */
     const struct engine_conf *one = f.fw.engines[0].conf, *two = f.fw.engines[1].conf;
     ck_assert(f.fw.all);
     ck_assert_int_eq(one->on_reason[VERDICT_REASON_ENCRYPTED], ON_UNSCANNABLE_PASS);
@@ -297,7 +297,7 @@ START_TEST(quarantine_is_used_where_an_engine_that_takes_part_says_so)
     } rows[] = {
         {"antivirus { clamav { } }", false, 0},
         {"antivirus { clamav { action = quarantine } }", true, 0},
-        {"antivirus { action = quarantine clamav \"a\" { action = reject } clamav \"b\" { } }", true, 0},
+        {"antivirus { action = quarantine clamav \"a\" { action = reject } clamav \"b\" { } }", true, 1},
         {"antivirus { clamav { on_encrypted = quarantine quarantine_reply = reject } }", true, 0},
         {"antivirus { clamav \"a\" { action = quarantine enabled = off } clamav \"b\" { } }", false, 0},
         {"scan = off antivirus { clamav { action = quarantine } }", false, 1},
@@ -345,7 +345,7 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { daemon = \"/run/a\" ignore_signatures = ( "
          "sha256:0000000000000000000000000000000000000000000000000000000000000000 \"X.*\" ) } }",
          "error |ignore_signatures|behind X.* would pass|ign2"},
-        {"antivirus {\n clamav \"a\" { pool = IO }\n clamav \"b\" { daemon = \"/run/a\" } }",
+        {"antivirus {\n clamav \"a\" { pool = IO }\n clamav \"b\" { daemon = \"/run/a\" context_variable = b } }",
          "warning postern.conf:2:|shares the pool IO with b|may connect too"},
         {"antivirus { clamav { cache_size = -1 } }", "error |cache_size = -1|between 0 and 10000000"},
         {"antivirus { clamav { cache_size = 0 cache_clean = on } }", "warning |cache_clean = on|no effect"},
@@ -381,11 +381,45 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { kaspersky { daemon_is_remote = on protocol = icap } }", "error |aveserver, http, rest"},
         {"antivirus { kaspersky { daemon_is_remote = on paranoid = on } }", "warning |paranoid|no effect"},
         {"antivirus { kaspersky { daemon_is_remote = on ignore_signatures = ( A ) } }", "error |behind A would pass"},
+        {"antivirus { icap { daemon = ( a b c d e f g h i ) } }", "error |daemon|at most 8 servers"},
+        {"antivirus { icap { service = \"a b\" } }", "error |service = \"a b\"|without blanks"},
+        {"antivirus { icap { service = \"icap://h/avscan\" } }", "error |service|stands behind icap://host:port/"},
+        {"antivirus { icap { service = /avscan } }", "error |service|stands behind icap://host:port/"},
+        {"antivirus { icap { mode = options } }", "error |mode = options|respmod, reqmod"},
+        {"antivirus { icap { preview = 100K } }", "error |preview = 100K|between 0 and"},
+        {"antivirus { icap { echo_is_clean = on } }", "warning |echo_is_clean|does not answer 204"},
+        {"antivirus { icap { paranoid = on } }", "warning |paranoid|no effect"},
+        {"antivirus { icap { ignore_signatures = ( A ) } }", "error |behind A would pass"},
+        {"antivirus { icap { file_base = /var/tmp } }", "warning |file_base|reads no files"},
+        {"antivirus { command { } }", "error |argv is needed"},
+        {"antivirus { command { argv = ( clamscan \"%s\" ) } }", "error |clamscan: expected the absolute path"},
+        {"antivirus { command { argv = ( /bin/sh \"--file=%s\" ) } }", "error |--file=%s: %s must be an argument"},
+        {"antivirus { command { argv = ( /bin/sh \"%s\" \"%s\" ) } }", "error |%s stands in it 2 times"},
+        {"antivirus { command { argv = /nowhere/scan } }", "warning |/nowhere/scan: there is no such program"},
+        {"antivirus { command { argv = /bin/sh clean_codes = ( 0 256 ) } }", "error |256: expected exit codes from 0"},
+        {"antivirus { command { argv = /bin/sh clean_codes = ( 0 1 ) } }", "error |1 stands in clean_codes too"},
+        {"antivirus { command { argv = /bin/sh unscannable_codes = ( 9 9 ) } }",
+         "error |9 stands in unscannable_codes"},
+        {"antivirus { command { argv = /bin/sh virus_pattern = \"FOUND\" } }", "error |FOUND|expected one %v"},
+        {"antivirus { command { argv = /bin/sh virus_pattern = \"*%v*\" } }", "error |fits every line"},
+        {"antivirus { command { argv = /bin/sh readable = tmp } }", "error |tmp: expected an absolute path"},
+        {"antivirus { command { argv = /bin/sh readable = / } }", "warning |may read whatever its user may"},
+        {"antivirus { command { argv = /bin/sh ignore_signatures = ( A ) } }", "error |behind A would pass"},
+        {"antivirus { command { argv = /bin/sh paranoid = on } }", "warning |paranoid|no effect"},
         {"antivirus { clamav { mime_decompose = on } }", "warning |mime_decompose|no effect"},
         {"antivirus { clamav { paranoid = on } }", "warning |paranoid|no effect"},
         {"antivirus { clamav { use_wire_rep = on } }", "warning |use_wire_rep|un-stuffed"},
         {"antivirus { clamav { debug_level = DEBUG } }", "warning |debug_level|no effect"},
         {"antivirus { clamav { on_error = pass } }", "warning |on_error = pass|delivered unscanned"},
+        {"antivirus { clamav { action = pass } }", "warning |action = pass|with a virus are delivered|X-Virus-Status"},
+        {"antivirus { clamav { on_encrypted = pass } }", "warning |on_encrypted = pass|checked as a whole"},
+        {"antivirus { clamav { on_too_large = pass } }", "warning |on_too_large = pass|checked as a whole"},
+        {"antivirus { clamav { on_poison = pass } }", "warning |on_poison = pass|delivered unscanned"},
+        {"antivirus {\n clamav \"a\" { }\n clamav \"b\" { } }", "warning postern.conf:3:|clamav_status as a|strictest"},
+        {"antivirus { clamav { context_variable = v } kaspersky { context_variable = v daemon_is_remote = on } }",
+         "warning |kaspersky: it sets the same context variable v as clamav"},
+        {"antivirus { clamav { context_variable = v } kaspersky { context_variable = v_info daemon_is_remote = on } }",
+         "warning |context variable v_info as clamav"},
         {"antivirus { clamav { on_error = next } }", "warning |on_error = next|no other engine"},
         {"antivirus { clamav { on_timeout = pass } }", "warning |on_timeout = pass|delivered unscanned"},
         {"antivirus { clamav { on_timeout = reject } }", "error |on_timeout = reject|error_code, next, pass"},
@@ -410,7 +444,8 @@ START_TEST(clamav_with_a_daemon_runs_in_the_io_pool_and_is_no_surprise)
 {
     struct fixture f;
     load(&f,
-         "antivirus { clamav \"a\" { } clamav \"b\" { daemon = ( \"/run/a\" \"clamd.test\" ) max_filesize = 20M } }",
+         "antivirus { clamav \"a\" { } clamav \"b\" { daemon = ( \"/run/a\" \"clamd.test\" ) max_filesize = 20M "
+         "context_variable = b } }",
          0);
     ck_assert_uint_eq(f.fw.engine_count, 2);
     ck_assert_str_eq(f.fw.engines[0].pool, "CPU");
@@ -442,14 +477,14 @@ START_TEST(more_engines_than_the_table_holds_are_an_error)
 {
     char text[4096] = "antivirus {";
     for (int i = 0; i < LIMIT_ENGINES; i++)
-        snprintf(text + strlen(text), sizeof(text) - strlen(text), " clamav \"c%d\" { }", i);
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), " clamav \"c%d\" { context_variable = v%d }", i, i);
     struct fixture f;
     size_t len = strlen(text);
     snprintf(text + len, sizeof(text) - len, "}");
     load(&f, text, 0);
     ck_assert_uint_eq(f.fw.engine_count, LIMIT_ENGINES);
     fixture_release(&f);
-    snprintf(text + len, sizeof(text) - len, " clamav \"last\" { } }");
+    snprintf(text + len, sizeof(text) - len, " clamav \"last\" { context_variable = last } }");
     assert_finding(text, "error |clamav \"last\"|at most 16 engines");
 }
 END_TEST

@@ -579,6 +579,7 @@ START_TEST(silence_ends_at_the_deadline_with_a_cancel_and_the_late_answer_is_ign
 }
 END_TEST
 
+/* C16 */
 START_TEST(answers_for_unknown_ids_and_other_channels_are_ignored)
 {
     struct bench b;
@@ -655,6 +656,7 @@ static void send_foreign_status(struct bench *b)
     broker_status(b, 0, "two", SCAN_ENGINE_READY, ""); /* an engine of the other pool */
 }
 
+/* C16 */
 START_TEST(a_record_that_makes_no_sense_closes_the_channel)
 {
     static void (*const faults[])(struct bench * b) = {send_garbage, send_too_long, send_descriptor,
@@ -689,10 +691,10 @@ START_TEST(a_host_that_goes_away_ends_its_jobs_and_the_next_one_is_used)
     struct scan_run *r = start(&b);
     pump(&b, one_record);
     broker_close(&b, 0);
-    pump(&b, woken);
-    assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
-    broker_open(&b, 0);
+    broker_open(&b, 0); /* started instead */
     struct scan_run *next = start(&b);
+    pump(&b, woken);
+    assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_DOWN, "one"); /* it may have been the message */
     pump(&b, one_record);
     broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
     pump(&b, woken_twice);
@@ -703,17 +705,20 @@ START_TEST(a_host_that_goes_away_ends_its_jobs_and_the_next_one_is_used)
 }
 END_TEST
 
-/* A new generation of the host of pool 0; its end stands in broker[1], the one before stays in broker[0]. */
+/* A new generation of the host of pool 0, which takes over; its end stands in broker[1], the one before stays in
+ * broker[0]. */
 static void broker_replace(struct bench *b)
 {
     int fds[2];
+    broker_close(b, 1); /* one that was there before, if any */
     ck_assert_int_eq(fdpass_pair(fds), ERR_OK);
     struct broker *br = &b->broker[1];
+    br->count = 0;
     br->fd = fds[1];
     broker_args[1] = (struct broker_arg){b, 1};
     loop_watch_init(&br->watch, b->loop, br->fd, broker_ready, &broker_args[1]);
     loop_watch_set(&br->watch, LOOP_READ);
-    scan_client_attach(b->client, 0, ++b->generation, fds[0]);
+    scan_client_take_over(b->client, 0, ++b->generation, fds[0]);
 }
 
 static bool old_one_closed(struct bench *b)
@@ -809,6 +814,157 @@ START_TEST(the_jobs_of_an_older_generation_that_dies_or_raves_are_scanned_by_the
         scan_run_free(r);
         bench_close(&b);
     }
+}
+END_TEST
+
+static bool host_is_missed(struct bench *b)
+{
+    unsigned generation;
+    (void)scan_client_status(b->client, 0, &generation);
+    return generation == 0;
+}
+
+static void stop_loop(void *arg)
+{
+    loop_stop(arg);
+}
+
+/* Runs the loop until the client knows that the host of pool 0 has ended: its end makes no event of its own here. */
+static void pump_until_missed(struct bench *b)
+{
+    while (!host_is_missed(b)) {
+        struct loop_deferred turn;
+        loop_deferred_init(&turn, stop_loop, b->loop);
+        loop_defer(b->loop, &turn);
+        loop_run(b->loop);
+    }
+}
+
+START_TEST(a_job_whose_host_died_before_the_next_one_took_over_is_asked_there_once)
+{
+    struct bench b;
+    bench_open(&b, 1);
+    bench_start(&b, false);
+    broker_open(&b, 0);
+    struct scan_run *r = start(&b);
+    pump(&b, one_record);
+    struct scan_job first = b.broker[0].got[0].job;
+    broker_close(&b, 0);
+    pump_until_missed(&b);
+    struct scan_run *late = start(&b); /* comes when there is no host at all */
+    ck_assert_uint_eq(b.wakes, 0);
+    broker_replace(&b);
+    pump(&b, three_records);
+    ck_assert_uint_eq(b.wakes, 0);
+    ck_assert_uint_eq(b.broker[1].count, 2);
+    const struct scan_job *again = &b.broker[1].got[0].job;
+    ck_assert(b.broker[1].with_fd[0] && b.broker[1].with_fd[1]);
+    ck_assert_uint_ne(again->id, first.id);
+    ck_assert_uint_eq(again->deadline_us, first.deadline_us); /* it gets no more time than it had */
+    broker_answer(&b, 1, b.broker[1].got[1].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    pump(&b, woken);
+    assert_verdict(late, VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
+    broker_close(&b, 1); /* the second host that dies while it has the message */
+    pump_until_missed(&b);
+    pump(&b, woken_twice);
+    assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
+    scan_run_free(r);
+    scan_run_free(late);
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(a_job_that_nobody_takes_over_is_down_soon)
+{
+    struct bench b;
+    bench_open(&b, 1);
+    bench_start(&b, false);
+    broker_open(&b, 0);
+    struct scan_run *r = start(&b);
+    pump(&b, one_record);
+    broker_close(&b, 0);
+    pump(&b, woken);
+    assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
+    struct scan_run *next = start(&b); /* and from then on at once */
+    pump(&b, woken_twice);
+    assert_verdict(next, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
+    scan_run_free(r);
+    scan_run_free(next);
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(a_job_that_waits_for_a_host_may_be_given_up_or_run_out_of_time)
+{
+    struct bench b;
+    bench_open(&b, 1);
+    b.conf[0].timeout_ms = 1; /* and the grace of a second, which ends before the wait does */
+    bench_start(&b, false);
+    broker_open(&b, 0);
+    struct scan_run *given_up = start(&b), *r = start(&b);
+    pump(&b, two_records);
+    broker_close(&b, 0);
+    pump_until_missed(&b);
+    scan_run_free(given_up);
+    pump(&b, woken);
+    assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "one");
+    broker_replace(&b); /* nobody is left to ask it */
+    scan_run_free(r);
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(the_jobs_of_a_host_that_dies_are_not_given_to_the_one_that_was_started_for_it)
+{
+    struct bench b;
+    int fds[2];
+    bench_open(&b, 1);
+    bench_start(&b, false);
+    broker_open(&b, 0);
+    struct scan_run *r = start(&b);
+    pump(&b, one_record);
+    /* The news of the new one is here before the old one's end was seen. */
+    ck_assert_int_eq(fdpass_pair(fds), ERR_OK);
+    scan_client_attach(b.client, 0, ++b.generation, fds[0]);
+    broker_close(&b, 0);
+    pump(&b, woken);
+    assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
+    scan_run_free(r);
+    close(fds[1]);
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(each_engine_has_the_generation_that_it_met_and_is_remembered_under_it)
+{
+    struct bench b;
+    struct verdict known;
+    uint8_t digest[32];
+    memset(digest, 0xd1, sizeof(digest));
+    bench_open(&b, 2);
+    b.fw.engines[1].pool = "CPU";
+    b.conf[0].database = "signatures";
+    b.conf[0].cache_size = 10;
+    b.conf[0].cache_clean = true;
+    bench_start(&b, false);
+    broker_open(&b, 0);
+    struct scan_run *r = start(&b);
+    pump(&b, one_record);
+    broker_replace(&b);
+    broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    pump(&b, two_records);
+    ck_assert_str_eq(b.broker[1].got[0].job.engine, "two");
+    broker_answer(&b, 1, b.broker[1].got[0].job.id, VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
+    pump(&b, woken);
+    assert_verdict(r, VERDICT_INFECTED, VERDICT_REASON_NONE, "two");
+    ck_assert_uint_eq(scan_run_verdict(r)->generation, 2);
+    for (unsigned generation = 1; generation <= 2; generation++) {
+        const struct verdict_cache_view view = {.generation = generation, .database_version = 42};
+        bool found = verdict_cache_find(b.runtime->engines[0].cache, digest, view, loop_now_us(b.loop), &known);
+        ck_assert_msg(found == (generation == 1), "generation %u", generation);
+    }
+    scan_run_free(r);
+    bench_close(&b);
 }
 END_TEST
 
@@ -981,6 +1137,11 @@ END_TEST
     X(a_newer_generation_gets_new_jobs_and_the_older_one_finishes_its_own)                                             \
     X(an_older_generation_without_jobs_is_left_at_once)                                                                \
     X(the_jobs_of_an_older_generation_that_dies_or_raves_are_scanned_by_the_newer_one)                                 \
+    X(a_job_whose_host_died_before_the_next_one_took_over_is_asked_there_once)                                         \
+    X(a_job_that_nobody_takes_over_is_down_soon)                                                                       \
+    X(a_job_that_waits_for_a_host_may_be_given_up_or_run_out_of_time)                                                  \
+    X(the_jobs_of_a_host_that_dies_are_not_given_to_the_one_that_was_started_for_it)                                   \
+    X(each_engine_has_the_generation_that_it_met_and_is_remembered_under_it)                                           \
     X(a_full_channel_is_overload_at_once)                                                                              \
     X(a_run_given_up_is_cancelled_and_never_wakes)                                                                     \
     X(a_run_may_be_freed_by_its_wake)                                                                                  \

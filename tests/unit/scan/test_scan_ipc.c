@@ -158,6 +158,7 @@ START_TEST(encoding_mends_strings_that_are_unterminated_or_not_printable)
 }
 END_TEST
 
+/* C16 */
 START_TEST(every_cut_and_every_trailing_byte_is_refused)
 {
     for (int type = SCAN_JOB; type <= SCAN_POOL; type++) {

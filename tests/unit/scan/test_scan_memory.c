@@ -32,7 +32,47 @@ START_TEST(a_known_virus_is_refused_without_a_scan)
     ck_assert_uint_eq(atomic_load(&e->checked), 3);
     ck_assert_uint_eq(atomic_load(&e->detected), 3);
     ck_assert_uint_eq(atomic_load(&e->cached), 1);
+    /* What took no time does not count into the times of scans. */
+    ck_assert_uint_eq(atomic_load(&e->scanned), 2);
+    ck_assert_uint_eq(atomic_load(&e->scanned_parts), 2);
+    ck_assert_uint_eq(atomic_load(&e->scan_us), 200);
     rig_close(&r);
+}
+END_TEST
+
+START_TEST(what_an_option_lets_pass_is_counted_by_its_class)
+{
+    static const struct {
+        enum verdict_class class;
+        enum verdict_reason reason;
+    } words[] = {{VERDICT_CLEAN, VERDICT_REASON_NONE},
+                 {VERDICT_INFECTED, VERDICT_REASON_NONE},
+                 {VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED},
+                 {VERDICT_ERROR, VERDICT_REASON_ENGINE}};
+    static const struct {
+        struct engine_conf conf;
+        bool passes[ARRAY_SIZE(words)];
+    } rows[] = {
+        {{.action = ON_INFECTED_REJECT}, {false, false, false, false}},
+        {{.on_error = ON_ERROR_PASS}, {false, false, false, true}},
+        {{.on_error = ON_ERROR_NEXT}, {false, false, false, false}},
+        {{.on_reason[VERDICT_REASON_ENGINE] = ON_TROUBLE_PASS}, {false, false, false, true}},
+        {{.on_reason[VERDICT_REASON_ENCRYPTED] = ON_UNSCANNABLE_PASS}, {false, false, true, false}},
+        {{.action = ON_INFECTED_PASS}, {false, true, true, false}},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r;
+        rig_open(&r, &rows[i].conf);
+        for (size_t k = 0; k < ARRAY_SIZE(words); k++) {
+            rig_say(&r.answer, words[k].class, words[k].reason, "");
+            for (uint8_t n = 0; n < 2; n++)
+                ck_assert_int_eq(rig_scan(&r, n, NULL).class, words[k].class);
+            uint64_t passed = atomic_load(&r.runtime->engines[0].passed[words[k].class]);
+            ck_assert_msg(passed == (rows[i].passes[k] ? 2 : 0), "row %zu, %s: %llu passed", i,
+                          verdict_class_word(words[k].class), (unsigned long long)passed);
+        }
+        rig_close(&r);
+    }
 }
 END_TEST
 
@@ -157,6 +197,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(a_known_virus_is_refused_without_a_scan)                                                                         \
+    X(what_an_option_lets_pass_is_counted_by_its_class)                                                                \
     X(which_results_spare_the_next_scan)                                                                               \
     X(new_signatures_are_asked_about_what_was_known_before)                                                            \
     X(a_daemons_new_database_is_asked_too)                                                                             \

@@ -29,6 +29,11 @@ static struct verdict verdict_of(enum verdict_class class, enum verdict_reason r
     return v;
 }
 
+static struct framework one_engine(const struct engine_conf *conf)
+{
+    return (struct framework){.engine_count = 1, .engines = {{.name = "clamav1", .type = "clamav", .conf = conf}}};
+}
+
 START_TEST(what_an_engine_says_is_set_under_its_types_name_or_the_configured_one)
 {
     static const struct {
@@ -45,10 +50,11 @@ START_TEST(what_an_engine_says_is_set_under_its_types_name_or_the_configured_one
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         for (int renamed = 0; renamed < 2; renamed++) {
             struct engine_conf conf = {.context_variable = renamed ? "VIRUS" : NULL};
-            const struct framework_engine engine = {.name = "clamav1", .type = "clamav", .conf = &conf};
+            const struct framework fw = one_engine(&conf);
+            struct subject_words words = {.said = {false}};
             struct verdict v = verdict_of(rows[i].class, rows[i].reason, rows[i].name);
             struct dict d = {0};
-            ck_assert_int_eq(subject_mark(subject_of(&d), &engine, &v), ERR_OK);
+            ck_assert_int_eq(subject_mark(subject_of(&d), &fw, 0, &v, &words), ERR_OK);
             ck_assert_pstr_eq(dict_get(&d, renamed ? "VIRUS" : "clamav_status"), rows[i].status);
             ck_assert_pstr_eq(dict_get(&d, renamed ? "VIRUS_info" : "clamav_status_info"), rows[i].info);
             ck_assert_pstr_eq(dict_get(&d, "clamav_status_info"), rows[i].info);
@@ -59,24 +65,67 @@ START_TEST(what_an_engine_says_is_set_under_its_types_name_or_the_configured_one
 }
 END_TEST
 
-START_TEST(a_second_engine_of_the_type_that_finds_nothing_leaves_the_mark)
+START_TEST(a_plugins_marks_have_its_own_name)
 {
     struct engine_conf conf = {0};
-    const struct framework_engine engine = {.name = "clamav1", .type = "clamav", .conf = &conf};
+    const struct framework fw = {.engine_count = 1, .engines = {{.name = "vendor1", .type = "plugin", .conf = &conf}}};
+    struct subject_words words = {.said = {false}};
     struct verdict found = verdict_of(VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
-    struct verdict clean = verdict_of(VERDICT_CLEAN, VERDICT_REASON_NONE, "");
     struct dict d = {0};
-    ck_assert_int_eq(subject_mark(subject_of(&d), &engine, &found), ERR_OK);
-    ck_assert_int_eq(subject_mark(subject_of(&d), &engine, &clean), ERR_OK);
-    ck_assert_str_eq(dict_get(&d, "clamav_status"), "infected");
+    ck_assert_int_eq(subject_mark(subject_of(&d), &fw, 0, &found, &words), ERR_OK);
+    ck_assert_str_eq(dict_get(&d, "vendor1_status"), "infected");
+    ck_assert_str_eq(dict_get(&d, "vendor1_status_info"), "V");
     dict_release(&d);
+}
+END_TEST
+
+/* Two engines of one type; the second may have a variable of its own. */
+START_TEST(the_strictest_word_stands_in_a_variable_that_two_engines_set)
+{
+    static const struct {
+        enum verdict_class first, second;
+        const char *variable; /* of the second */
+        const char *status, *info, *own;
+    } rows[] = {
+        {VERDICT_INFECTED, VERDICT_CLEAN, NULL, "infected", "one", NULL},
+        {VERDICT_CLEAN, VERDICT_INFECTED, NULL, "infected", "two", NULL},
+        {VERDICT_INFECTED, VERDICT_ERROR, NULL, "infected", "one", NULL},
+        {VERDICT_INFECTED, VERDICT_UNSCANNABLE, NULL, "infected", "one", NULL},
+        {VERDICT_ERROR, VERDICT_INFECTED, NULL, "infected", "two", NULL},
+        {VERDICT_ERROR, VERDICT_UNSCANNABLE, NULL, "unscannable", "two", NULL},
+        {VERDICT_UNSCANNABLE, VERDICT_ERROR, NULL, "unscannable", "one", NULL},
+        {VERDICT_INFECTED, VERDICT_INFECTED, NULL, "infected", "one", NULL}, /* the first of equals */
+        {VERDICT_CLEAN, VERDICT_CLEAN, NULL, NULL, NULL, NULL},
+        /* a name of its own; clamav_status_info is still common */
+        {VERDICT_INFECTED, VERDICT_ERROR, "other", "infected", "one", "error"},
+        {VERDICT_ERROR, VERDICT_INFECTED, "other", "error", "two", "infected"},
+        /* a name that the first has as its info */
+        {VERDICT_INFECTED, VERDICT_ERROR, "clamav_status_info", "infected", "one", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct engine_conf confs[2] = {{.context_variable = NULL}, {.context_variable = rows[i].variable}};
+        const struct framework fw = {.engine_count = 2,
+                                     .engines = {{.name = "one", .type = "clamav", .conf = &confs[0]},
+                                                 {.name = "two", .type = "clamav", .conf = &confs[1]}}};
+        struct subject_words words = {.said = {false}};
+        struct dict d = {0};
+        struct verdict first = verdict_of(rows[i].first, VERDICT_REASON_NONE, "one");
+        struct verdict second = verdict_of(rows[i].second, VERDICT_REASON_NONE, "two");
+        ck_assert_int_eq(subject_mark(subject_of(&d), &fw, 0, &first, &words), ERR_OK);
+        ck_assert_int_eq(subject_mark(subject_of(&d), &fw, 1, &second, &words), ERR_OK);
+        ck_assert_pstr_eq(dict_get(&d, "clamav_status"), rows[i].status);
+        ck_assert_pstr_eq(dict_get(&d, "clamav_status_info"), rows[i].info);
+        ck_assert_pstr_eq(dict_get(&d, "other"), rows[i].own);
+        dict_release(&d);
+    }
 }
 END_TEST
 
 START_TEST(a_mark_without_room_is_an_error)
 {
     struct engine_conf conf = {0};
-    const struct framework_engine engine = {.name = "clamav1", .type = "clamav", .conf = &conf};
+    const struct framework fw = one_engine(&conf);
+    struct subject_words words = {.said = {false}};
     struct verdict found = verdict_of(VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
     struct dict d = {0};
     char key[16];
@@ -84,7 +133,7 @@ START_TEST(a_mark_without_room_is_an_error)
         snprintf(key, sizeof(key), "%d", i);
         ck_assert_int_eq(dict_set(&d, key, ""), ERR_OK);
     }
-    ck_assert_int_eq(subject_mark(subject_of(&d), &engine, &found), ERR_FULL);
+    ck_assert_int_eq(subject_mark(subject_of(&d), &fw, 0, &found, &words), ERR_FULL);
     dict_release(&d);
 }
 END_TEST
@@ -118,7 +167,8 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(what_an_engine_says_is_set_under_its_types_name_or_the_configured_one)                                           \
-    X(a_second_engine_of_the_type_that_finds_nothing_leaves_the_mark)                                                  \
+    X(the_strictest_word_stands_in_a_variable_that_two_engines_set)                                                    \
+    X(a_plugins_marks_have_its_own_name)                                                                               \
     X(a_mark_without_room_is_an_error)                                                                                 \
     X(the_variables_that_keep_an_engine_away)
 #include "support/check_main.h"

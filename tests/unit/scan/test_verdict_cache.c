@@ -100,6 +100,7 @@ START_TEST(a_known_virus_is_infected_by_its_name_and_takes_no_time)
 }
 END_TEST
 
+/* B40 */
 START_TEST(digests_that_differ_in_any_octet_are_different_messages)
 {
     struct verdict_cache *c = make(100, false, true);
@@ -116,6 +117,7 @@ START_TEST(digests_that_differ_in_any_octet_are_different_messages)
 }
 END_TEST
 
+/* B40 */
 START_TEST(only_what_a_complete_scan_has_settled_is_kept)
 {
     static const struct {
@@ -220,6 +222,7 @@ START_TEST(any_course_of_events_ends_as_in_a_list_that_is_searched_from_its_begi
 }
 END_TEST
 
+/* B40 */
 START_TEST(a_new_generation_ends_every_entry_of_the_old_one)
 {
     struct verdict_cache *c = make(10, true, true);
@@ -255,6 +258,7 @@ START_TEST(dead_entries_give_their_room_back)
 }
 END_TEST
 
+/* B40 */
 START_TEST(another_database_ends_an_entry)
 {
     struct verdict_cache *c = make(10, false, false);

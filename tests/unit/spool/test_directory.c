@@ -97,6 +97,7 @@ START_TEST(a_sticky_directory_gets_a_private_subdirectory)
 }
 END_TEST
 
+/* B42 */
 START_TEST(a_directory_that_others_can_write_is_refused)
 {
     static const mode_t modes[] = {0777, 0770, 0702};
@@ -110,6 +111,7 @@ START_TEST(a_directory_that_others_can_write_is_refused)
 }
 END_TEST
 
+/* B42 */
 START_TEST(a_link_a_file_and_a_fifo_are_refused)
 {
     for (int kind = 0; kind < 4; kind++) {
@@ -137,6 +139,7 @@ START_TEST(a_link_a_file_and_a_fifo_are_refused)
 }
 END_TEST
 
+/* B42 */
 START_TEST(what_somebody_planted_below_a_sticky_directory_is_refused)
 {
     for (int kind = 0; kind < 3; kind++) {
@@ -157,6 +160,7 @@ START_TEST(what_somebody_planted_below_a_sticky_directory_is_refused)
 }
 END_TEST
 
+/* B42 */
 START_TEST(a_directory_of_another_user_is_refused)
 {
     if (geteuid() != 0) /* only root can make one */

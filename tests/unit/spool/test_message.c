@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Messages in memory and on disk: bytes, digest, immutability, waiting, faults, and that nothing is left behind. */
+#include "support/failing_memory.h"
+
 #include "base/mem.h"
 #include "io/deadline.h"
 #include "spool/message.h"
@@ -16,26 +18,6 @@
 #include <unistd.h>
 
 enum { GUARD_MS = 30000, THRESHOLD = 100000 };
-
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-static long allocations_left = -1; /* until one fails; negative: none does */
-
-static bool allocation_fails(void)
-{
-    return allocations_left >= 0 && allocations_left-- == 0;
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return allocation_fails() ? NULL : __real_calloc(count, size);
-}
-void *__wrap_realloc(void *old, size_t size)
-{
-    return allocation_fails() ? NULL : __real_realloc(old, size);
-}
 
 struct bench {
     struct loop *loop;
@@ -414,6 +396,7 @@ START_TEST(without_descriptors_no_message_is_made_or_it_fails_when_it_needs_a_fi
 }
 END_TEST
 
+/* C24 */
 START_TEST(whichever_allocation_fails_the_message_fails_and_nothing_else)
 {
     static const uint64_t sizes[] = {1000, THRESHOLD * 2};

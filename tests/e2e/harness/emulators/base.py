@@ -191,6 +191,13 @@ class Emulator:
         with self.condition:
             self.faults += faults
 
+    def forget(self):
+        """As new, for the next test: nothing was scanned, nobody is connected."""
+        self.drop_connections()
+        with self.condition:
+            self.condition.wait_for(lambda: not self.open, SOON)
+            self.faults, self.always, self.scans, self.connections = [], None, [], 0
+
     def next_fault(self):
         with self.condition:
             return self.faults.pop(0) if self.faults else self.always or Fault()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What daemons of antivirus engines answer, as hostile input. The first octet says whose answer it is, the rest is what
  * comes over the connection. Whatever it is, the verdict is well-formed; and where it is "clean", a second opinion of a
- * few lines agrees. */
+ * few lines agrees. (C16) */
 #include "fuzz/fuzz.h"
 #include "scan/engine/clamd_reply.h"
 #include "scan/engine/fsecure_reply.h"

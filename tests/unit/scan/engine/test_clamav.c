@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* What libclamav's answers become, with a database of one signature of our own in a directory of our own. */
 #include <check.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "scan/engine/engine.h"
@@ -98,14 +102,22 @@ static void add_base64(struct bench *b, const unsigned char *bytes, size_t len)
     add_text(b, "\r\n");
 }
 
-static void add_mail_with(struct bench *b, const unsigned char *attachment, size_t len)
+static void add_mail_of(struct bench *b, unsigned count, const unsigned char *attachment, size_t len)
 {
     add_text(b, "From: a@example.org\r\nTo: b@example.org\r\nSubject: test\r\nMIME-Version: 1.0\r\n"
                 "Content-Type: multipart/mixed; boundary=\"b1\"\r\n\r\n--b1\r\nContent-Type: "
-                "text/plain\r\n\r\nhello\r\n--b1\r\n"
-                "Content-Type: application/octet-stream; name=\"a.bin\"\r\nContent-Transfer-Encoding: base64\r\n\r\n");
-    add_base64(b, attachment, len);
+                "text/plain\r\n\r\nhello\r\n");
+    while (count-- > 0) {
+        add_text(b, "--b1\r\nContent-Type: application/octet-stream; name=\"a.bin\"\r\n"
+                    "Content-Transfer-Encoding: base64\r\n\r\n");
+        add_base64(b, attachment, len);
+    }
     add_text(b, "--b1--\r\n");
+}
+
+static void add_mail_with(struct bench *b, const unsigned char *attachment, size_t len)
+{
+    add_mail_of(b, 1, attachment, len);
 }
 
 static struct verdict scan(struct bench *b)
@@ -379,6 +391,77 @@ START_TEST(a_scan_that_lacks_memory_is_an_error)
 }
 END_TEST
 
+/* Takes files away from the temporary directory as fast as it can (C15). */
+struct thief {
+    const char *dir;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    unsigned long taken;
+    atomic_bool over;
+};
+
+static void steal_below(struct thief *t, int dirfd)
+{
+    DIR *dir = dirfd >= 0 ? fdopendir(dirfd) : NULL;
+    for (const struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        pthread_mutex_lock(&t->lock);
+        /* As another process would: not by a function that the engine watches. */
+        bool taken = syscall(SYS_unlinkat, dirfd, entry->d_name, 0) == 0;
+        t->taken += taken;
+        pthread_mutex_unlock(&t->lock);
+        if (!taken)
+            steal_below(t, openat(dirfd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static void *steal(void *arg)
+{
+    struct thief *t = arg;
+    while (!atomic_load(&t->over))
+        steal_below(t, open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return NULL;
+}
+
+static unsigned long taken(struct thief *t)
+{
+    pthread_mutex_lock(&t->lock);
+    unsigned long count = t->taken;
+    pthread_mutex_unlock(&t->lock);
+    return count;
+}
+
+START_TEST(a_scan_whose_temporary_files_vanish_is_an_error)
+{
+    struct bench b;
+    prepare(&b);
+    open_engine(&b);
+    add_mail_of(&b, 50, archive_zip_large, sizeof(archive_zip_large));
+    struct verdict v = scan(&b);
+    EXPECT(v, CLEAN, NONE);
+    struct thief t = {.dir = b.temp, .lock = PTHREAD_MUTEX_INITIALIZER};
+    ck_assert(pthread_create(&t.thread, NULL, steal, &t) == 0);
+    for (unsigned long before = 0, after = 0; after == 0;) { /* until it was quick enough */
+        before = after;
+        v = scan(&b);
+        after = taken(&t);
+        if (after > before)
+            EXPECT(v, ERROR, ENGINE);
+        else
+            EXPECT(v, CLEAN, NONE);
+    }
+    atomic_store(&t.over, true);
+    ck_assert(pthread_join(t.thread, NULL) == 0);
+    nftw(b.temp, remove_below, 8, FTW_DEPTH | FTW_PHYS);
+    v = scan(&b);
+    EXPECT(v, CLEAN, NONE);
+    cleanup(&b);
+}
+END_TEST
+
 START_TEST(a_database_that_is_missing_empty_or_broken_is_refused)
 {
     struct bench b;
@@ -494,6 +577,7 @@ END_TEST
     X(an_archive_that_libclamav_cannot_unpack_is_never_clean)                                                          \
     X(a_scan_that_lacks_disk_or_descriptors_is_an_error)                                                               \
     X(a_scan_that_lacks_memory_is_an_error)                                                                            \
+    X(a_scan_whose_temporary_files_vanish_is_an_error)                                                                 \
     X(a_database_that_is_missing_empty_or_broken_is_refused)                                                           \
     X(an_ignored_signature_does_not_hide_the_virus_behind_it)                                                          \
     X(what_cannot_be_looked_at_is_not_ignored_with_the_virus_beside_it)                                                \

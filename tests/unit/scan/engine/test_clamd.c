@@ -1,66 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine for clamd, octet by octet as measured on clamd 1.4. */
-#include "support/scripted_daemon.h"
+#include "support/daemon_rig.h"
 
-#include <sys/mman.h>
-
-#include "scan/engine/engine.h"
-
-#define CLEANMSG "From: a@example.org\r\nTo: b@example.net\r\nSubject: hi\r\n\r\nhello\r\n"
-#define BADMSG   "From: a@example.org\r\nTo: b@example.net\r\nSubject: hi\r\n\r\nTEST-VIRUS-PAYLOAD\r\n"
-#define SESSION  "zIDSESSION\0zVERSION\0"
-#define VERSION  "1: ClamAV 1.4.6/27500/Mon Jan  6 09:31:02 2025\0"
-
-enum { LONG_MS = 20000, MAX_SIZE = 1 << 20 };
-
-struct rigged {
-    struct daemon_script d;
-    const char *names[2];
-    void *state;
-};
+#define SESSION "zIDSESSION\0zVERSION\0"
+#define VERSION "1: ClamAV 1.4.6/27500/Mon Jan  6 09:31:02 2025\0"
 
 static void open_engine(struct rigged *r, bool local)
 {
-    struct engine_info info;
-    struct errtext why;
-    daemon_listen(&r->d, local);
-    r->names[0] = r->d.name;
-    struct engine_conf conf = {
-        .daemon = {r->names, 1}, .daemon_connect_ms = LONG_MS, .max_filesize = MAX_SIZE, .timeout_ms = LONG_MS};
-    ck_assert_ptr_eq(engine_type_find("clamav", &conf), &engine_clamd);
-    ck_assert(engine_clamd.open(&conf, &r->state, &info, &why) == ERR_OK);
-    ck_assert_uint_eq(info.database_version, 0);
-    ck_assert(strstr(info.version, "not asked yet") != NULL);
-    ck_assert(engine_clamd.worker_start(r->state, "/nonexistent", &why) == ERR_OK);
+    rigged_listen(r, &engine_clamd, local);
+    rigged_open(r);
 }
-
-static void close_engine(struct rigged *r)
-{
-    engine_clamd.close(r->state);
-    daemon_join(&r->d);
-}
-
-static struct verdict scan_for(struct rigged *r, struct span message, uint64_t ms)
-{
-    struct verdict v;
-    int fd = memfd_create("message", MFD_CLOEXEC);
-    ck_assert(fd >= 0 && write(fd, message.ptr, message.len) == (ssize_t)message.len);
-    engine_clamd.scan(r->state, fd, message.len, ms, &v);
-    close(fd);
-    return v;
-}
-
-static struct verdict scan(struct rigged *r, struct span message)
-{
-    return scan_for(r, message, LONG_MS);
-}
-
-#define IS(v, the_class, the_reason, the_name)                                                                         \
-    ck_assert_msg((v).class == VERDICT_##the_class && (v).reason == VERDICT_REASON_##the_reason &&                     \
-                      strcmp((v).name, the_name) == 0,                                                                 \
-                  "found %s %s \"%s\": %s", verdict_class_word((v).class), verdict_reason_word((v).reason), (v).name,  \
-                  (v).detail)
-#define DO(r, act, text) daemon_add(&(r)->d, DAEMON_##act, SPAN(text))
 
 /* The first exchange on a connection up to the scan. */
 static void begin_session(struct rigged *r)
@@ -96,7 +45,7 @@ START_TEST(messages_go_as_a_stream_over_one_session)
     ck_assert_uint_eq(info.database_version, 27500);
     ck_assert_str_eq(info.version, "ClamAV 1.4.6/27500/Mon Jan  6 09:31:02 2025");
     ck_assert(!engine_clamd.news(r.state, &info));
-    close_engine(&r);
+    rigged_close(&r);
 }
 END_TEST
 
@@ -119,7 +68,7 @@ START_TEST(over_a_unix_socket_the_descriptor_goes)
     IS(v, CLEAN, NONE, "");
     v = scan(&r, SPAN(BADMSG));
     IS(v, INFECTED, NONE, "Test.Payload.UNOFFICIAL");
-    close_engine(&r);
+    rigged_close(&r);
 }
 END_TEST
 
@@ -140,7 +89,7 @@ START_TEST(where_the_descriptor_does_not_arrive_the_octets_go)
         struct verdict v = scan(&r, SPAN(CLEANMSG));
         IS(v, CLEAN, NONE, "");
     }
-    close_engine(&r);
+    rigged_close(&r);
 }
 END_TEST
 
@@ -168,7 +117,7 @@ START_TEST(a_large_message_goes_in_chunks)
     daemon_start(&r.d);
     struct verdict v = scan(&r, span_of(message, SIZE));
     IS(v, CLEAN, NONE, "");
-    close_engine(&r);
+    rigged_close(&r);
 }
 END_TEST
 
@@ -184,7 +133,7 @@ START_TEST(the_size_limit_is_told_before_everything_was_sent)
     daemon_start(&r.d);
     struct verdict v = scan(&r, span_of(message, MAX_SIZE));
     IS(v, UNSCANNABLE, TOO_LARGE, "");
-    close_engine(&r);
+    rigged_close(&r);
 }
 END_TEST
 
@@ -196,7 +145,7 @@ START_TEST(a_message_over_our_own_limit_is_not_sent_at_all)
     daemon_start(&r.d);
     struct verdict v = scan(&r, span_of(message, MAX_SIZE + 1));
     IS(v, UNSCANNABLE, TOO_LARGE, "");
-    close_engine(&r);
+    rigged_close(&r);
 }
 END_TEST
 
@@ -217,7 +166,7 @@ START_TEST(an_ok_before_the_whole_message_is_no_ok)
     daemon_start(&r.d);
     struct verdict v = scan(&r, span_of(message, MAX_SIZE));
     IS(v, ERROR, PROTOCOL, "");
-    close_engine(&r);
+    rigged_close(&r);
 }
 END_TEST
 
@@ -232,7 +181,7 @@ static struct verdict answered(struct span text)
     DO(&r, CLOSE, "");
     daemon_start(&r.d);
     struct verdict v = scan(&r, SPAN(CLEANMSG));
-    close_engine(&r);
+    rigged_close(&r);
     return v;
 }
 
@@ -254,10 +203,7 @@ END_TEST
 
 START_TEST(answers_that_make_no_sense_are_errors)
 {
-    static const struct {
-        struct span answer;
-        enum verdict_reason reason;
-    } rows[] = {
+    static const struct bad_answer rows[] = {
         {{"1: stream: OK\0", 14}, VERDICT_REASON_PROTOCOL},
         {{"3: stream: OK\0", 14}, VERDICT_REASON_PROTOCOL},
         {{"2: stream: OK\n", 14}, VERDICT_REASON_PROTOCOL},
@@ -269,11 +215,7 @@ START_TEST(answers_that_make_no_sense_are_errors)
     };
     static char endless[4097]; /* one more than an answer may have */
     memset(endless, 'n', sizeof(endless));
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct verdict v = answered(rows[i].answer);
-        ck_assert_msg(v.class == VERDICT_ERROR && v.reason == rows[i].reason, "row %zu: %s %s", i,
-                      verdict_class_word(v.class), verdict_reason_word(v.reason));
-    }
+    bad_answers_check(rows, ARRAY_SIZE(rows), answered);
     struct verdict v = answered(span_of(endless, sizeof(endless)));
     IS(v, ERROR, PROTOCOL, "");
 }
@@ -296,7 +238,7 @@ START_TEST(a_session_that_timed_out_while_idle_costs_nothing)
     IS(v, CLEAN, NONE, "");
     v = scan(&r, SPAN(BADMSG));
     IS(v, INFECTED, NONE, "V");
-    close_engine(&r);
+    rigged_close(&r);
 }
 END_TEST
 
@@ -315,7 +257,7 @@ START_TEST(a_clamd_without_version_is_asked_without_it)
     struct verdict v = scan(&r, SPAN(CLEANMSG));
     IS(v, CLEAN, NONE, "");
     ck_assert_uint_eq(v.database_version, 0);
-    close_engine(&r);
+    rigged_close(&r);
 }
 END_TEST
 
@@ -335,6 +277,7 @@ START_TEST(a_daemon_that_is_away_or_silent_is_down_or_timeout)
     v = scan(&r, SPAN(CLEANMSG));
     IS(v, ERROR, DOWN, "");
     engine_clamd.close(r.state);
+    ck_assert(rmdir(r.dir) == 0);
 }
 END_TEST
 

@@ -91,6 +91,19 @@ START_TEST(what_an_updater_keeps_beside_them_is_none)
 }
 END_TEST
 
+START_TEST(of_a_vendors_database_every_visible_file_counts)
+{
+    begin();
+    uint64_t before = database_fingerprint_of_all(dir);
+    write_file(".new", "half a file");
+    ck_assert_uint_eq(database_fingerprint_of_all(dir), before);
+    write_file("freshclam.dat", "who knows");
+    ck_assert_uint_ne(database_fingerprint_of_all(dir), before);
+    ck_assert_int_eq(unlink(in_dir(".new")), 0);
+    finish();
+}
+END_TEST
+
 START_TEST(a_database_may_be_one_file_or_missing)
 {
     begin();
@@ -108,6 +121,7 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(signature_files_that_come_grow_are_replaced_or_go_are_a_change)                                                  \
     X(a_file_that_becomes_unreadable_is_a_change)                                                                      \
+    X(of_a_vendors_database_every_visible_file_counts)                                                                 \
     X(what_an_updater_keeps_beside_them_is_none)                                                                       \
     X(a_database_may_be_one_file_or_missing)
 #include "support/check_main.h"

@@ -244,10 +244,7 @@ END_TEST
 START_TEST(answers_that_make_no_sense_are_errors)
 {
     static char endless[8193]; /* one more than a line may have */
-    static const struct {
-        struct span answer;
-        enum verdict_reason reason;
-    } rows[] = {
+    static const struct bad_answer rows[] = {
         {SPAN("525 File not found\r\n"), VERDICT_REASON_ENGINE},
         {SPAN("241 Scan error\r\n"), VERDICT_REASON_ENGINE},
         {SPAN("220 clean\r\n230 infected\r\n"), VERDICT_REASON_PROTOCOL}, /* more than an answer */
@@ -256,11 +253,7 @@ START_TEST(answers_that_make_no_sense_are_errors)
         {SPAN("HTTP/1.0 200 OK\r\n"), VERDICT_REASON_PROTOCOL},
     };
     memset(endless, 'n', sizeof(endless));
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct verdict v = answered(rows[i].answer);
-        ck_assert_msg(v.class == VERDICT_ERROR && v.reason == rows[i].reason, "row %zu: %s %s", i,
-                      verdict_class_word(v.class), verdict_reason_word(v.reason));
-    }
+    bad_answers_check(rows, ARRAY_SIZE(rows), answered);
     struct verdict v = answered(span_of(endless, sizeof(endless)));
     IS(v, ERROR, PROTOCOL, "");
 }

@@ -10,7 +10,7 @@ enum { LONG_MS = 20000 };
 struct talk {
     char answer[64];
     bool greets;
-    unsigned asked;
+    unsigned asked, admissions;
     enum err (*read)(struct link_connection *c, struct span *out);
 };
 
@@ -374,6 +374,45 @@ START_TEST(a_name_that_is_not_known_is_down_and_no_more)
 }
 END_TEST
 
+static enum err admit_all_but_the_first(struct link_connection *c, void *arg)
+{
+    struct talk *t = arg;
+    t->admissions++;
+    if (c->server > 0)
+        return ERR_OK;
+    link_explain(c, "no place");
+    return ERR_CLOSED;
+}
+
+START_TEST(a_server_that_has_no_place_for_us_gives_way_to_the_next)
+{
+    static const struct link_exchange admitted = {.admit = admit_all_but_the_first, .greet = greet, .ask = ask};
+    struct daemon_script full, second;
+    struct talk t = {.asked = 0};
+    struct verdict v;
+    daemon_listen(&full, false);
+    daemon_listen(&second, false);
+    const struct daemon_script *const daemons[] = {&full, &second};
+    struct link *l = link_to(daemons, 2, LONG_MS), *alone = link_to(daemons, 1, LONG_MS);
+    ACCEPT(&second);
+    EXPECT(&second, "ask\n");
+    SEND(&second, "one\n");
+    EXPECT(&second, "ask\n");
+    SEND(&second, "two\n");
+    AWAIT_END(&second);
+    daemon_start(&second);
+    for (int i = 0; i < 2; i++)
+        ck_assert(link_run(l, &admitted, &t, LONG_MS, &v));
+    ck_assert_str_eq(t.answer, "two");
+    ck_assert_uint_eq(t.admissions, 2); /* once for each, and not for a connection that is kept */
+    ck_assert(!link_run(alone, &admitted, &t, LONG_MS, &v));
+    ck_assert_msg(v.reason == VERDICT_REASON_DOWN && strstr(v.detail, "no place"), "%s", v.detail);
+    link_free(alone);
+    finish(l, &second);
+    daemon_vanish(&full);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(one_connection_serves_many_requests_over_tcp_and_unix_sockets)                                                   \
     X(a_connection_that_was_closed_while_idle_is_replaced)                                                             \
@@ -388,5 +427,6 @@ END_TEST
     X(blocks_are_read_whole_and_bounded)                                                                               \
     X(what_comes_unasked_ends_the_connection)                                                                          \
     X(an_answer_before_the_end_of_the_request_is_noticed_and_read)                                                     \
-    X(a_name_that_is_not_known_is_down_and_no_more)
+    X(a_name_that_is_not_known_is_down_and_no_more)                                                                    \
+    X(a_server_that_has_no_place_for_us_gives_way_to_the_next)
 #include "support/check_main.h"

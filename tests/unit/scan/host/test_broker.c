@@ -217,6 +217,7 @@ START_TEST(a_job_that_does_not_fit_its_file_is_refused)
 }
 END_TEST
 
+/* C16 */
 START_TEST(garbage_from_an_edge_costs_it_its_channel_only)
 {
     struct rig r;

@@ -41,6 +41,7 @@ static void expect_all_contained(const struct misdeed *deeds, size_t count)
     rig_stop(&r);
 }
 
+/* C13 */
 START_TEST(faults_are_crashes)
 {
     static const struct misdeed deeds[] = {
@@ -57,6 +58,7 @@ START_TEST(faults_are_crashes)
 }
 END_TEST
 
+/* C14 */
 START_TEST(what_never_ends_is_killed_at_the_deadline)
 {
     static const struct misdeed deeds[] = {
@@ -88,6 +90,7 @@ START_TEST(leaving_the_sandbox_is_death_or_refusal)
 }
 END_TEST
 
+/* C16 */
 START_TEST(lies_on_the_channel_are_protocol_errors)
 {
     static const struct misdeed deeds[] = {
@@ -100,6 +103,7 @@ START_TEST(lies_on_the_channel_are_protocol_errors)
 }
 END_TEST
 
+/* C15 */
 START_TEST(resources_end_where_their_limit_is)
 {
     static const struct misdeed deeds[] = {
@@ -159,6 +163,7 @@ START_TEST(a_slot_whose_directory_is_unusable_does_not_stop_the_others)
 }
 END_TEST
 
+/* C13 */
 START_TEST(three_deaths_make_a_message_poison)
 {
     struct rig r;
@@ -220,6 +225,7 @@ START_TEST(an_operators_kill_is_a_crash_but_no_poison)
 }
 END_TEST
 
+/* C14 */
 START_TEST(a_stopped_worker_is_killed_at_the_deadline)
 {
     struct rig r;
@@ -279,6 +285,7 @@ static void forbid_fork(void)
     ck_assert(geteuid() != 0 || setuid(65534) == 0);
 }
 
+/* C17 */
 START_TEST(a_host_that_cannot_fork_says_so_and_loses_nothing)
 {
     struct rig r;

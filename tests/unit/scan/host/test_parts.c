@@ -16,6 +16,7 @@ static void digest_of(unsigned n, uint8_t out[32])
     memcpy(out, &n, sizeof(n));
 }
 
+/* C13 */
 START_TEST(the_third_death_poisons)
 {
     static struct poison p;
@@ -59,6 +60,7 @@ static void must(bool ok)
     ck_assert(ok);
 }
 
+/* B42 */
 START_TEST(a_workspace_is_emptied_whatever_lies_in_it)
 {
     char base[64] = "/tmp/postern-workspace-XXXXXX", path[WORKSPACE_PATH];
@@ -128,6 +130,7 @@ START_TEST(a_workspace_is_emptied_of_directories_with_any_mode)
 }
 END_TEST
 
+/* B42 */
 START_TEST(a_workspace_that_is_a_link_is_refused)
 {
     char base[64] = "/tmp/postern-workspace-XXXXXX", path[WORKSPACE_PATH], slot[128];

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -22,9 +23,10 @@
 enum { DONE = 7, REFUSED = 8, NOT_JAILED = 9, STREAM = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK };
 
 struct place {
-    char dir[64], also[80], elsewhere[80];
+    char dir[64], outer[64], also[80], elsewhere[80];
     uint16_t port, other_port;
     struct sockaddr_un local;
+    int listeners[3];
 };
 
 static int outcome(long rc)
@@ -140,8 +142,9 @@ static int bound(int family, struct sockaddr *a, socklen_t len)
     return s;
 }
 
-/* Wait status of a child that does DEED in the profile. */
-static int status_of(int (*deed)(const struct place *p), const struct place *p, bool net)
+/* Wait status of a child that does DEED in the profile; VENDOR may be NULL. */
+static int status_of(int (*deed)(const struct place *p), const struct place *p, bool net,
+                     const struct sandbox_vendor *vendor)
 {
     pid_t pid = fork();
     ck_assert(pid >= 0);
@@ -149,14 +152,44 @@ static int status_of(int (*deed)(const struct place *p), const struct place *p, 
         struct sandbox_level level;
         struct errtext why;
         const char *also[] = {p->also};
-        struct sandbox box = {
-            .temp = p->dir, .also = also, .also_count = 1, .net = net, .ports = &p->port, .port_count = 1};
+        struct sandbox box = {.temp = p->dir,
+                              .also = also,
+                              .also_count = 1,
+                              .net = net,
+                              .vendor = vendor,
+                              .ports = &p->port,
+                              .port_count = 1};
         box.limits = (struct sandbox_limits){.memory = 1U << 30, .stack = 1U << 20, .temp = 1U << 20};
         _exit(sandbox_enter(&box, &level, &why) == ERR_OK && level.seccomp ? deed(p) : NOT_JAILED);
     }
     int status;
     ck_assert(waitpid(pid, &status, 0) == pid);
     return status;
+}
+
+static void place_make(struct place *p)
+{
+    struct sockaddr_in known = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, other = known;
+    *p = (struct place){
+        .dir = "/tmp/postern-box-XXXXXX", .outer = "/tmp/postern-out-XXXXXX", .local = {.sun_family = AF_UNIX}};
+    ck_assert(mkdtemp(p->dir) != NULL && mkdtemp(p->outer) != NULL);
+    snprintf(p->also, sizeof(p->also), "%s/own", p->outer);
+    snprintf(p->elsewhere, sizeof(p->elsewhere), "%s/other", p->outer);
+    ck_assert(mkdir(p->also, 0700) == 0 && mkdir(p->elsewhere, 0700) == 0);
+    snprintf(p->local.sun_path, sizeof(p->local.sun_path), "%s/s", p->dir);
+    p->listeners[0] = bound(AF_INET, (struct sockaddr *)&known, sizeof(known));
+    p->listeners[1] = bound(AF_INET, (struct sockaddr *)&other, sizeof(other));
+    p->listeners[2] = bound(AF_UNIX, (struct sockaddr *)&p->local, sizeof(p->local));
+    p->port = ntohs(known.sin_port);
+    p->other_port = ntohs(other.sin_port);
+}
+
+static void place_remove(const struct place *p)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(p->listeners); i++)
+        close(p->listeners[i]);
+    ck_assert(unlink(p->local.sun_path) == 0 && rmdir(p->dir) == 0);
+    ck_assert(rmdir(p->also) == 0 && rmdir(p->elsewhere) == 0 && rmdir(p->outer) == 0);
 }
 
 START_TEST(a_profile_decides_what_a_worker_may_do_with_sockets)
@@ -186,34 +219,114 @@ START_TEST(a_profile_decides_what_a_worker_may_do_with_sockets)
     };
     if (seccomp_lifted("sockets in the profiles"))
         return;
-    struct place p = {.dir = "/tmp/postern-box-XXXXXX", .local = {.sun_family = AF_UNIX}};
-    struct sockaddr_in known = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, other = known;
-    char outer[] = "/tmp/postern-out-XXXXXX";
-    ck_assert(mkdtemp(p.dir) != NULL && mkdtemp(outer) != NULL);
-    snprintf(p.also, sizeof(p.also), "%s/own", outer);
-    snprintf(p.elsewhere, sizeof(p.elsewhere), "%s/other", outer);
-    ck_assert(mkdir(p.also, 0700) == 0 && mkdir(p.elsewhere, 0700) == 0);
-    snprintf(p.local.sun_path, sizeof(p.local.sun_path), "%s/s", p.dir);
-    int listeners[] = {bound(AF_INET, (struct sockaddr *)&known, sizeof(known)),
-                       bound(AF_INET, (struct sockaddr *)&other, sizeof(other)),
-                       bound(AF_UNIX, (struct sockaddr *)&p.local, sizeof(p.local))};
-    p.port = ntohs(known.sin_port);
-    p.other_port = ntohs(other.sin_port);
+    struct place p;
+    place_make(&p);
     for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
         bool net = i % 2;
         int expected = net ? cases[i / 2].net : cases[i / 2].strict;
         if (jail_landlock_abi() < cases[i / 2].least_abi)
             continue;
-        int status = status_of(cases[i / 2].deed, &p, net);
+        int status = status_of(cases[i / 2].deed, &p, net, NULL);
         bool as_expected = expected == KILLED ? WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS
                                               : WIFEXITED(status) && WEXITSTATUS(status) == expected;
         ck_assert_msg(as_expected, "%s in profile %s: status %x, expected %d", cases[i / 2].what,
                       net ? "net" : "strict", (unsigned)status, expected);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(listeners); i++)
-        close(listeners[i]);
-    ck_assert(unlink(p.local.sun_path) == 0 && rmdir(p.dir) == 0);
-    ck_assert(rmdir(p.also) == 0 && rmdir(p.elsewhere) == 0 && rmdir(outer) == 0);
+    place_remove(&p);
+}
+END_TEST
+
+static int plain_stream(const struct place *p)
+{
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(p->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int s = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+    struct timeval t = {.tv_sec = 1};
+    return outcome(
+        connect(s, (struct sockaddr *)&a, sizeof(a)) < 0 ? -1 : setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)));
+}
+static int code_of_its_own(const struct place *p)
+{
+    (void)p;
+    return outcome(
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1
+                                                                                                               : 0);
+}
+static int read_elsewhere(const struct place *p)
+{
+    return outcome(open(p->elsewhere, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+static int program(const struct place *p)
+{
+    char name[] = "true", *const argv[] = {name, NULL};
+    (void)p;
+    return outcome(execve("/bin/true", argv, argv + 1));
+}
+
+/* Each row is allowed by one wish of a stanza and by none of the others. */
+START_TEST(the_profile_vendor_adds_what_is_declared_and_nothing_else)
+{
+    enum { KILLED = -1, NOBODY = 99, TCP = 1, UNIX = 2, CODE = 3, READ = 4, WISHES = 5 };
+    static const struct {
+        const char *what;
+        int (*deed)(const struct place *p);
+        int wish, without; /* who may, and how it ends for the others */
+        int least_abi;
+    } cases[] = {
+        {"connect to its port", to_its_port, TCP, KILLED, 0},
+        {"connect in the plainest way", plain_stream, TCP, KILLED, 0},
+        {"TCP_NODELAY", no_delay, TCP, KILLED, 0},
+        {"connect to a unix socket", to_a_unix_socket, UNIX, KILLED, 0},
+        {"code of its own", code_of_its_own, CODE, KILLED, 0},
+        {"read elsewhere", read_elsewhere, READ, REFUSED, 1},
+        {"write elsewhere", file_beside_it, NOBODY, REFUSED, 1},
+        {"datagrams", datagrams, NOBODY, KILLED, 0},
+        {"multipath TCP", multipath, NOBODY, KILLED, 0},
+        {"another option", another_option, NOBODY, KILLED, 0},
+        {"TCP fast open", fast_open, NOBODY, KILLED, 0},
+        {"bind", do_bind, NOBODY, KILLED, 0},
+        {"listen", do_listen, NOBODY, KILLED, 0},
+        {"fork", do_fork, NOBODY, KILLED, 0},
+        {"a program", program, NOBODY, KILLED, 0},
+    };
+    if (seccomp_lifted("the profile vendor"))
+        return;
+    struct place p;
+    place_make(&p);
+    const char *const read[] = {p.elsewhere};
+    for (size_t i = 0; i < WISHES * ARRAY_SIZE(cases); i++) {
+        const int wish = (int)(i % WISHES), c = (int)(i / WISHES);
+        const struct sandbox_vendor vendor = {.tcp = wish == TCP,
+                                              .unix_sockets = wish == UNIX,
+                                              .executable_memory = wish == CODE,
+                                              .read = read,
+                                              .read_count = wish == READ};
+        int expected = wish == cases[c].wish ? DONE : cases[c].without;
+        if (jail_landlock_abi() < cases[c].least_abi)
+            continue;
+        int status = status_of(cases[c].deed, &p, false, &vendor);
+        bool as_expected = expected == KILLED ? WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS
+                                              : WIFEXITED(status) && WEXITSTATUS(status) == expected;
+        ck_assert_msg(as_expected, "%s with wish %d: status %x, expected %d", cases[c].what, wish, (unsigned)status,
+                      expected);
+    }
+    const struct sandbox_vendor tcp = {.tcp = true};
+    if (jail_landlock_abi() >= 4)
+        ck_assert_int_eq(WEXITSTATUS(status_of(to_another_port, &p, false, &tcp)), REFUSED);
+    place_remove(&p);
+}
+END_TEST
+
+START_TEST(what_a_vendor_may_read_must_be_there)
+{
+    struct sandbox_level level;
+    struct errtext why;
+    const char *const read[] = {"/nonexistent/vendor"};
+    const struct sandbox_vendor vendor = {.read = read, .read_count = 1};
+    struct sandbox box = {.temp = "/tmp", .vendor = &vendor};
+    box.limits = (struct sandbox_limits){RLIM_INFINITY, RLIM_INFINITY, RLIM_INFINITY};
+    ck_assert(sandbox_enter(&box, &level, &why) != ERR_OK);
+    ck_assert_str_eq(why.text, "allow_read /nonexistent/vendor: No such file or directory");
 }
 END_TEST
 
@@ -359,5 +472,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(a_profile_decides_what_a_worker_may_do_with_sockets)                                                             \
+    X(the_profile_vendor_adds_what_is_declared_and_nothing_else)                                                       \
+    X(what_a_vendor_may_read_must_be_there)                                                                            \
     X(the_profile_exec_lets_a_program_load_itself_and_nothing_else)
 #include "support/check_main.h"

@@ -80,7 +80,7 @@ static void finish(void)
 START_TEST(a_change_is_told_once_and_the_next_one_again)
 {
     begin();
-    watch_add(&watch, dir, SETTLE_MS);
+    watch_add(&watch, dir, false, SETTLE_MS);
     watch_start(&watch, loop, changed, NULL);
     write_file("a.ndb", "x");
     wait_for_call();
@@ -94,7 +94,7 @@ START_TEST(what_changed_while_the_database_was_loaded_is_told)
 {
     begin();
     write_file("a.ndb", "x");
-    watch_add(&watch, dir, SETTLE_MS);
+    watch_add(&watch, dir, false, SETTLE_MS);
     write_file("a.ndb", "y");
     watch_start(&watch, loop, changed, NULL);
     wait_for_call();
@@ -118,7 +118,7 @@ static void write_some_more(void *arg)
 START_TEST(a_file_that_grows_is_told_when_it_has_ceased_to)
 {
     begin();
-    watch_add(&watch, dir, GROWING_SETTLE_MS);
+    watch_add(&watch, dir, false, GROWING_SETTLE_MS);
     watch_start(&watch, loop, changed, NULL);
     writes_left = 10;
     deadline_init(&next, loop, write_some_more, NULL);
@@ -137,7 +137,7 @@ START_TEST(a_directory_that_appears_or_is_exchanged_is_told)
     snprintf(away, sizeof(away), "%s/away", base);
     write_file("a.ndb", "x");
     ck_assert_int_eq(rename(dir, away), 0);
-    watch_add(&watch, dir, SETTLE_MS);
+    watch_add(&watch, dir, false, SETTLE_MS);
     watch_start(&watch, loop, changed, NULL);
     ck_assert_int_eq(rename(away, dir), 0);
     wait_for_call();
@@ -156,7 +156,7 @@ START_TEST(a_single_file_that_is_replaced_is_told)
     snprintf(file, sizeof(file), "%s/a.ndb", dir);
     snprintf(beside, sizeof(beside), "%s/beside", dir);
     write_file("a.ndb", "x");
-    watch_add(&watch, file, SETTLE_MS);
+    watch_add(&watch, file, false, SETTLE_MS);
     watch_start(&watch, loop, changed, NULL);
     write_file("beside", "y");
     ck_assert_int_eq(rename(beside, file), 0);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* Loading a plug-in. Each refusal says what was found and what was expected: its reader is an administrator who has
+ * two products of two makers before him. */
+#include "scan/engine/plugin_library.h"
+#include "base/span.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <postern/engine.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char symbol_name[] = "postern_engine";
+
+/* The loader would say "file too short" or "invalid ELF header"; and it would load what everybody may write. */
+static enum err check_file(const char *path, struct errtext *why)
+{
+    struct stat st = {0};
+    unsigned char head[EI_NIDENT] = "";
+    enum err e = ERR_DENIED;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        errtext_set(why, "library %.300s: %s (it is opened as user %u)", path, strerror(errno), (unsigned)geteuid());
+    else if (!S_ISREG(st.st_mode))
+        errtext_set(why, "library %.300s: expected a regular file", path);
+    else if (st.st_mode & S_IWOTH)
+        errtext_set(why, "library %.300s: everybody may write it (mode %04o)", path, (unsigned)st.st_mode & 07777U);
+    else if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || memcmp(head, ELFMAG, SELFMAG) != 0)
+        errtext_set(why, "library %.300s: expected a shared library (ELF), found something else", path);
+    else
+        e = ERR_OK;
+    if (fd >= 0)
+        close(fd);
+    return e;
+}
+
+static enum err check_versions(const struct postern_engine *e, struct errtext *why)
+{
+    if (e->abi_major != POSTERN_ENGINE_ABI_MAJOR || e->abi_minor > POSTERN_ENGINE_ABI_MINOR) {
+        errtext_set(why, "it was built for version %u.%u of the interface, this postern has %d.%d", e->abi_major,
+                    e->abi_minor, POSTERN_ENGINE_ABI_MAJOR, POSTERN_ENGINE_ABI_MINOR);
+        return ERR_DENIED;
+    }
+    return ERR_OK;
+}
+
+enum err plugin_library_check(const struct postern_engine *e, size_t object, struct errtext *why)
+{
+    /* The version first: what another one means by the rest, nobody knows. */
+    if (object < offsetof(struct postern_engine, name)) {
+        errtext_set(why, "its symbol %s has %zu octets, expected an object of %zu", symbol_name, object, sizeof(*e));
+        return ERR_DENIED;
+    }
+    if (check_versions(e, why) != ERR_OK)
+        return ERR_DENIED;
+    if (e->size != sizeof(*e) || object < sizeof(*e)) {
+        errtext_set(why, "its table has %u octets in an object of %zu, expected %zu for version %u.%u of the interface",
+                    e->size, object, sizeof(*e), e->abi_major, e->abi_minor);
+        return ERR_DENIED;
+    }
+    const char *missing = !e->name ? "name" : !e->version ? "version" : !e->open ? "open" : !e->scan ? "scan" : NULL;
+    if (!missing)
+        return ERR_OK;
+    errtext_set(why, "its table has no %s", missing);
+    return ERR_DENIED;
+}
+
+/* The object behind ADDRESS; *OBJECT is 0 where the symbol is a function, or unknown. */
+static void measure(void *address, size_t *object)
+{
+    Dl_info info;
+    void *extra = NULL;
+    *object = 0;
+    if (dladdr1(address, &info, &extra, RTLD_DL_SYMENT) == 0 || !extra || info.dli_saddr != address)
+        return;
+    const ElfW(Sym) *entry = extra;
+    if ((entry->st_info & 0xf) == STT_OBJECT)
+        *object = entry->st_size;
+}
+
+enum err plugin_library_load(const char *path, const struct postern_engine **out, struct errtext *why)
+{
+    struct errtext inner = {""};
+    size_t object;
+    if (check_file(path, why) != ERR_OK)
+        return ERR_DENIED;
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) {
+        const char *text = dlerror();
+        errtext_set(why, "library %.200s cannot be loaded: %.250s", path, text ? text : "no reason was given");
+        return ERR_IO;
+    }
+    void *address = dlsym(handle, symbol_name);
+    if (!address) {
+        errtext_set(why, "library %.300s has no symbol %s: it is no engine for postern", path, symbol_name);
+        return ERR_NOTFOUND;
+    }
+    measure(address, &object);
+    if (plugin_library_check(address, object, &inner) != ERR_OK) {
+        errtext_set(why, "library %.200s: %.250s", path, inner.text);
+        return ERR_DENIED;
+    }
+    *out = address;
+    return ERR_OK;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* A thread that loads, and one that waits for it. */
+#include "scan/host/loader.h"
+#include "scan/host/broker.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOADING_NICE = 10 };
+
+struct loader {
+    struct broker *broker;
+    void (*open)(struct broker *b);
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    bool done;
+};
+
+/* A priority that was given up does not come back without privileges, but it is a thread's own: this one only loads,
+ * and is gone before anything else. */
+static void *load(void *arg)
+{
+    struct loader *l = arg;
+    if (l->broker->options->replaces)
+        setpriority(PRIO_PROCESS, (id_t)gettid(), LOADING_NICE);
+    l->open(l->broker);
+    pthread_mutex_lock(&l->lock);
+    l->done = true;
+    pthread_cond_signal(&l->change);
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+/* How long the pool's plug-in may take; 0: it has none. */
+static uint64_t limit_ms(const struct broker *b)
+{
+    const struct framework *fw = b->options->framework;
+    uint64_t limit = 0;
+    for (size_t i = 0; i < fw->engine_count; i++)
+        if (framework_is_plugin(&fw->engines[i]) && strcmp(fw->engines[i].pool, b->pool->name) == 0)
+            limit += (uint64_t)fw->engines[i].conf->plugin.load_timeout_ms;
+    return limit;
+}
+
+/* What hangs in a stranger's code cannot be called back: the process goes. */
+static void wait_or_end(struct loader *l, uint64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&l->lock);
+    int rc = 0;
+    while (!l->done && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&l->change, &l->lock, &until);
+    bool done = l->done;
+    pthread_mutex_unlock(&l->lock);
+    if (done)
+        return;
+    log_text(l->broker->log, LOG_ENGINE_DOWN, "reason",
+             "pool %s: its plug-in was not open after load_timeout (%llu ms): its scan host ends and is started again",
+             l->broker->pool->name, (unsigned long long)ms);
+    _exit(EXIT_FAILURE);
+}
+
+void loader_run(struct broker *b, void (*open)(struct broker *b))
+{
+    struct loader l = {.broker = b, .open = open, .lock = PTHREAD_MUTEX_INITIALIZER};
+    uint64_t ms = limit_ms(b);
+    pthread_condattr_t clock;
+    pthread_t thread;
+    mallopt(M_ARENA_MAX, 1); /* where memory comes from shall not depend on the thread that asks */
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&l.change, &clock);
+    if (pthread_create(&thread, NULL, load, &l) != 0) {
+        open(b);
+    } else {
+        if (ms > 0)
+            wait_or_end(&l, ms);
+        pthread_join(thread, NULL);
+    }
+    pthread_cond_destroy(&l.change);
+    pthread_condattr_destroy(&clock);
+}

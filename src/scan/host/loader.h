@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening the engines in a thread of its own: beside an older generation that serves, with what the machine has to
+ * spare; and of a vendor's plug-in, which may never come back, only for so long. */
+#ifndef SCAN_HOST_LOADER_H
+#define SCAN_HOST_LOADER_H
+
+struct broker;
+
+/* Calls OPEN in a thread, which is gone on return. Where the pool's plug-in has not come back after its load_timeout,
+ * this process logs that and ends: the supervisor starts another one. */
+void loader_run(struct broker *b, void (*open)(struct broker *b));
+
+#endif
