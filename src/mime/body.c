@@ -242,7 +242,8 @@ static enum err take(struct mime_job *job, struct mime_piece *piece, const struc
     piece->part.defects |= e.defects;
     if (e.first == MIME_UNKNOWN || e.set == 0)
         e.set |= 1u << MIME_IDENTITY;
-    if (!e.exact)
+    /* Many readers take messages as they stand, whatever is declared. */
+    if (!e.exact || (piece->type.message && !looks_like_base64(body->octets)))
         e.set |= 1u << MIME_IDENTITY;
     enum mime_encoding first = e.first == MIME_UNKNOWN ? MIME_IDENTITY : e.first;
     unsigned done = 1u << first;

@@ -195,5 +195,6 @@ size_t mime_header_read(struct mime_pass *p, size_t from, struct mime_header *h,
 bool mime_header_begins(struct mime_pass *p, size_t at)
 {
     size_t name;
-    return classify(p, mime_line_at(p->message, p->ends, at).text, &name) == LINE_FIELD;
+    enum line_kind kind = classify(p, mime_line_at(p->message, p->ends, at).text, &name);
+    return kind == LINE_FIELD || kind == LINE_EMPTY;
 }

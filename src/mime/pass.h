@@ -79,7 +79,7 @@ enum err mime_boundary_find(struct mime_pass *p, struct mime_frame *f, struct sp
 /* header.c */
 /* Reads the header block at FROM; where the body begins. A delimiter inside the block ends it: *hit. */
 size_t mime_header_read(struct mime_pass *p, size_t from, struct mime_header *h, struct mime_hit *hit);
-/* Whether the line at AT is a header field. */
+/* Whether the line at AT is a header field, or the end of a header block without any. */
 bool mime_header_begins(struct mime_pass *p, size_t at);
 void mime_field_keep(struct mime_field *f, struct span value);
 

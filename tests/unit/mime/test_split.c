@@ -149,6 +149,8 @@ static const struct evasion evasions[] = {
      TOP "Content-Type: multipart/mixed; boundary=b1\r\n" BASE64
          "\r\nLS1iMQ0KDQpUaGUgc2VjcmV0IHBheWxvYWQhDQotLWIxLS0NCg==\r\n",
      NULL},
+    {"message that begins with an empty line",
+     TOP "Content-Type: message/x-any\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\r\n" SECRET, NULL},
     {"digest's default type",
      TOP "Content-Type: multipart/digest; boundary=b1\r\n\r\n--b1\r\n\r\nA: b\r\n\r\n" SECRET "\r\n" END, NULL},
     {"other message type", MIXED "--b1\r\nContent-Type: message/x-any\r\n\r\nA: b\r\n\r\n" SECRET "\r\n" END, NULL},
