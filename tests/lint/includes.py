@@ -25,7 +25,7 @@ MAY_INCLUDE = {
     "tls": ["base/", "sys/", "io/", "digest/", "conf/directive.h"],
     "dns": ["base/", "sys/", "io/", "digest/", "conf/directive.h"],
     "spool": ["base/", "sys/", "io/", "digest/", "conf/directive.h"],
-    "scan": ["base/", "sys/", "io/", "conf/directive.h"],
+    "scan": ["base/", "sys/", "io/", "conf/directive.h", "mime/mime.h"],
     "scan/engine": ["base/", "sys/", "conf/", "digest/", "io/loop.h", "io/deadline.h", "scan/"],
     "scan/host": ["base/", "sys/", "conf/", "digest/", "io/loop.h", "io/deadline.h", "mime/", "scan/", "scan/engine/"],
     "avscan": ["base/", "sys/", "conf/", "scan/", "scan/engine/", "scan/host/"],
