@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/* The octets of one body in all the ways in which somebody might decode them: as declared, in the variants of decoders
+ * where the octets are odd, and as what they look like where the declaration does not fit. */
+#include "base/mem.h"
+#include "mime/content.h"
+#include "mime/decode.h"
+#include "mime/run.h"
+
+/* The number of the way, for the set of extents: type matters too, as it says what is looked for inside. */
+static unsigned way_number(const struct mime_piece *piece, struct mime_how how)
+{
+    unsigned kind = (unsigned)piece->type.encapsulates | (unsigned)piece->type.multipart << 1;
+    return ((unsigned)how.encoding * 8 + how.mode) * 4 + kind;
+}
+
+static enum err decode(struct span extent, struct mime_how how, struct buf *out)
+{
+    switch (how.encoding) {
+    case MIME_BASE64:
+        return mime_base64_decode(extent, (enum mime_base64_mode)how.mode, out);
+    case MIME_QP:
+        return mime_qp_decode(extent, (enum mime_qp_mode)how.mode, out);
+    case MIME_UUENCODE:
+        return mime_uuencode_decode(extent, out);
+    case MIME_YENC:
+        return mime_yenc_decode(extent, out);
+    case MIME_BINHEX:
+    case MIME_IDENTITY:
+    case MIME_TNEF:
+    case MIME_WIDE:
+    case MIME_UNKNOWN:
+        break;
+    }
+    return ERR_STATE;
+}
+
+/* What a deviating reading thinks of headers is no accusation: it may have read text as headers. */
+static void set_reading(const struct mime_job *job, struct mime_piece *piece, mime_readings how)
+{
+    const mime_defects of_headers =
+        mime_defect_bit(MIME_DEFECT_REPEATED_HEADER) | mime_defect_bit(MIME_DEFECT_DUPLICATE_TYPE) |
+        mime_defect_bit(MIME_DEFECT_DUPLICATE_ENCODING) | mime_defect_bit(MIME_DEFECT_DUPLICATE_DISPOSITION) |
+        mime_defect_bit(MIME_DEFECT_DUPLICATE_PARAMETER) | mime_defect_bit(MIME_DEFECT_SEVERAL_TYPES) |
+        mime_defect_bit(MIME_DEFECT_STRUCTURE_CONTROL) | mime_defect_bit(MIME_DEFECT_STRUCTURE_8BIT) |
+        mime_defect_bit(MIME_DEFECT_ENCODING_SEVERAL) | mime_defect_bit(MIME_DEFECT_ENCODING_UNKNOWN);
+    piece->part.readings = job->inherited | job->reading | how;
+    if (job->reading & ~(1u << MIME_READING_BLANK_HEADER))
+        piece->part.defects &= ~of_headers;
+}
+
+enum err mime_decode_as(struct mime_job *job, struct mime_piece *piece, struct span extent, struct mime_how how)
+{
+    struct mime_run *run = job->run;
+    struct mime_extent key = {(size_t)(extent.ptr - job->message.ptr), extent.len, way_number(piece, how)};
+    bool added, full;
+    enum err e = mime_extents_add(&job->seen, key, (size_t)8 * LIMIT_MIME_PARTS, &added, &full);
+    if (full)
+        mime_cut(run, MIME_CUT_PARTS);
+    if (e != ERR_OK || !added || extent.len == 0 || !mime_run_may(run) || !mime_run_spend(run, extent.len))
+        return e;
+    struct mime_piece *one = mem_new(1, sizeof(*one)); /* what was said of one way must not stick to the next */
+    if (!one)
+        return ERR_NOMEM;
+    *one = *piece;
+    one->part.encoding = how.encoding;
+    set_reading(job, one, how.reading);
+    struct buf out;
+    buf_init(&out, mime_run_room(run));
+    struct span octets = extent;
+    if (how.encoding != MIME_IDENTITY) {
+        e = decode(extent, how, &out);
+        octets = buf_span(&out);
+    }
+    if (e == ERR_FULL) {
+        mime_cut(run, MIME_CUT_DECODED);
+        e = ERR_OK;
+    }
+    if (e == ERR_OK)
+        e = mime_piece_hand_out(job, one, octets, how.encoding != MIME_IDENTITY);
+    if (e == ERR_OK)
+        e = mime_piece_look_inside(job, one, octets);
+    buf_release(&out);
+    mem_free(one);
+    return e;
+}
+
+/* Whether the first lines are nothing but base64, and enough of it. */
+static bool looks_like_base64(struct span s)
+{
+    size_t letters = 0, line = 0, lines = 0;
+    s = span_sub(s, 0, 512);
+    for (size_t i = 0; i < s.len && lines < 3; i++) {
+        char c = s.ptr[i];
+        if (c == '\n') {
+            lines += line > 0;
+            line = 0;
+        } else if (char_is_alnum(c) || c == '+' || c == '/' || c == '=') {
+            letters++;
+            line++;
+        } else if (c != '\r') {
+            return false;
+        }
+    }
+    return letters >= 24;
+}
+
+static bool looks_like_qp(struct span s)
+{
+    struct mime_qp look;
+    mime_qp_look(span_sub(s, 0, 4096), &look);
+    return look.escapes + look.soft >= 2 && look.wrong <= (look.escapes + look.soft) / 8;
+}
+
+static enum err guess(struct mime_job *job, struct mime_piece *piece, struct span octets, enum mime_encoding encoding)
+{
+    piece->part.defects |= mime_defect_bit(MIME_DEFECT_ENCODING_WRONG);
+    struct mime_how how = {.encoding = encoding, .reading = 1u << MIME_READING_GUESSED};
+    return mime_decode_as(job, piece, octets, how);
+}
+
+/* What the octets look like, other than DECLARED. */
+static enum err take_guesses(struct mime_job *job, const struct mime_piece *declared, struct span octets, unsigned done)
+{
+    struct mime_piece *piece = mem_new(1, sizeof(*piece));
+    if (!piece)
+        return ERR_NOMEM;
+    enum err e = ERR_OK;
+    *piece = *declared;
+    if (!(done & 1u << MIME_BASE64) && looks_like_base64(octets))
+        e = guess(job, piece, octets, MIME_BASE64);
+    *piece = *declared;
+    if (e == ERR_OK && !(done & 1u << MIME_QP) && looks_like_qp(octets))
+        e = guess(job, piece, octets, MIME_QP);
+    *piece = *declared;
+    if (e == ERR_OK && !(done & 1u << MIME_IDENTITY))
+        e = guess(job, piece, octets, MIME_IDENTITY);
+    mem_free(piece);
+    return e;
+}
+
+static enum err take_base64(struct mime_job *job, struct mime_piece *piece, struct span octets, bool *junk)
+{
+    struct mime_base64 look;
+    mime_base64_look(octets, &look);
+    if (look.junk > 0 || (look.after > 0 && !look.continues))
+        piece->part.defects |= mime_defect_bit(MIME_DEFECT_BASE64_JUNK);
+    if (look.continues)
+        piece->part.defects |= mime_defect_bit(MIME_DEFECT_BASE64_PADDING);
+    bool wanted[MIME_BASE64_MODES] = {
+        [MIME_BASE64_STOP] = true,
+        [MIME_BASE64_ACROSS] = look.after > 0,
+        [MIME_BASE64_IGNORE] = look.continues,
+        [MIME_BASE64_ZERO] = look.continues,
+        [MIME_BASE64_JUNK] = look.junk > 0,
+        [MIME_BASE64_LINES] = look.uneven,
+        [MIME_BASE64_URL] = look.url > 0,
+    };
+    enum err e = ERR_OK;
+    for (unsigned mode = 0; mode < MIME_BASE64_MODES && e == ERR_OK; mode++) {
+        struct mime_how how = {MIME_BASE64, mode, mode ? 1u << MIME_READING_VARIANT : 0};
+        if (wanted[mode])
+            e = mime_decode_as(job, piece, octets, how);
+    }
+    *junk = look.letters < 2 || (look.junk + look.blanks) * 10 > look.letters;
+    return e;
+}
+
+static enum err take_qp(struct mime_job *job, struct mime_piece *piece, struct span octets, bool *junk)
+{
+    struct mime_qp look;
+    mime_qp_look(octets, &look);
+    bool odd = look.wrong > 0 || look.odd > 0;
+    if (odd)
+        piece->part.defects |= mime_defect_bit(MIME_DEFECT_QP_ODD);
+    enum err e = ERR_OK;
+    for (unsigned mode = 0; mode < MIME_QP_MODES && e == ERR_OK; mode++) {
+        struct mime_how how = {MIME_QP, mode, mode ? 1u << MIME_READING_VARIANT : 0};
+        if (mode == 0 || odd)
+            e = mime_decode_as(job, piece, octets, how);
+    }
+    *junk = look.escapes + look.soft == 0 || look.wrong > look.escapes || looks_like_base64(octets);
+    return e;
+}
+
+/* A body that is declared to be a file in a text: with its first line it is found inside the text; without, all of it
+ * is data. */
+static enum err take_file(struct mime_job *job, struct mime_piece *piece, struct span octets,
+                          enum mime_encoding encoding, bool *junk)
+{
+    struct mime_inline found;
+    bool there = encoding == MIME_UUENCODE ? mime_uuencode_find(octets, 0, &found)
+                 : encoding == MIME_YENC   ? mime_yenc_find(octets, 0, &found)
+                                           : mime_binhex_find(octets, 0, &found);
+    struct mime_how how = {.encoding = encoding};
+    *junk = true; /* the text itself is handed out in any case, and looked into */
+    if (encoding == MIME_BINHEX)
+        return ERR_OK;
+    if (!there)
+        return mime_decode_as(job, piece, octets, how);
+    mime_names_add(&piece->part.names, found.name, (struct span){0}, &piece->part.defects);
+    return mime_decode_as(job, piece, span_sub(octets, found.data, found.end - found.data), how);
+}
+
+static enum err take_as(struct mime_job *job, struct mime_piece *piece, struct span octets, enum mime_encoding encoding,
+                        bool *junk)
+{
+    struct mime_how how = {.encoding = MIME_IDENTITY};
+    switch (encoding) {
+    case MIME_BASE64:
+        return take_base64(job, piece, octets, junk);
+    case MIME_QP:
+        return take_qp(job, piece, octets, junk);
+    case MIME_UUENCODE:
+    case MIME_YENC:
+    case MIME_BINHEX:
+        return take_file(job, piece, octets, encoding, junk);
+    case MIME_IDENTITY:
+    case MIME_UNKNOWN:
+    case MIME_TNEF:
+    case MIME_WIDE:
+        break;
+    }
+    *junk = true;
+    return mime_decode_as(job, piece, octets, how);
+}
+
+/* Text beside the parts of a multipart is read by few; short notes for old readers are read by nobody. */
+static bool worth_taking(const struct mime_body *body)
+{
+    if (body->kind != MIME_BODY_ASIDE)
+        return true;
+    struct span text = mime_trim(body->octets);
+    bool short_note = text.len <= 256 && mime_content_of(text) == MIME_CONTENT_TEXT && !looks_like_base64(text);
+    return text.len > 0 && !short_note;
+}
+
+static enum err take(struct mime_job *job, struct mime_piece *piece, const struct mime_body *body)
+{
+    struct mime_encodings e;
+    mime_encodings_parse(body->encoding, &e);
+    piece->part.declared = e.first;
+    piece->part.defects |= e.defects;
+    if (e.first == MIME_UNKNOWN || e.set == 0)
+        e.set |= 1u << MIME_IDENTITY;
+    if (!e.exact)
+        e.set |= 1u << MIME_IDENTITY;
+    enum mime_encoding first = e.first == MIME_UNKNOWN ? MIME_IDENTITY : e.first;
+    unsigned done = 1u << first;
+    bool junk = false, more_junk;
+    enum err err = take_as(job, piece, body->octets, first, &junk);
+    for (unsigned i = 0; i < MIME_UNKNOWN && err == ERR_OK; i++)
+        if ((e.set & ~done & 1u << i) != 0) {
+            err = take_as(job, piece, body->octets, (enum mime_encoding)i, &more_junk);
+            done |= 1u << i;
+            junk = true;
+        }
+    if (err == ERR_OK && junk)
+        err = take_guesses(job, piece, body->octets, done);
+    return err;
+}
+
+enum err mime_body_take(struct mime_job *job, const struct mime_body *body)
+{
+    if (body->octets.len == 0 || !worth_taking(body) || !mime_run_may(job->run))
+        return ERR_OK;
+    struct mime_piece *piece = mem_new(1, sizeof(*piece));
+    if (!piece)
+        return ERR_NOMEM;
+    enum err e = mime_piece_describe(piece, body->header, &body->type);
+    snprintf(piece->path, sizeof(piece->path), "%s", body->path);
+    piece->content_type = body->header->type.first;
+    if (job->reading & 1u << MIME_READING_LAST_HEADER)
+        piece->content_type = body->header->type.last;
+    piece->part.depth = job->depth + body->depth + 1;
+    piece->part.offset = job->outermost ? (size_t)(body->octets.ptr - job->message.ptr) : job->offset;
+    piece->part.extent = job->outermost ? body->octets.len : job->extent;
+    if (e == ERR_OK)
+        e = take(job, piece, body);
+    mem_free(piece);
+    return e;
+}

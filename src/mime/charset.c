@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* UTF-8 out of a few charsets. Whatever is left is replaced, never dropped: a name must not become shorter than what a
+ * person sees. */
+#include "mime/charset.h"
+#include <stdint.h>
+
+enum { REPLACEMENT = 0xfffd, VISIBLE_NUL = 0x2400 };
+
+static size_t encode(uint32_t c, char *out)
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (char)(0xc0 | c >> 6);
+        out[1] = (char)(0x80 | (c & 0x3f));
+        return 2;
+    }
+    if (c < 0x10000) {
+        out[0] = (char)(0xe0 | c >> 12);
+        out[1] = (char)(0x80 | (c >> 6 & 0x3f));
+        out[2] = (char)(0x80 | (c & 0x3f));
+        return 3;
+    }
+    out[0] = (char)(0xf0 | c >> 18);
+    out[1] = (char)(0x80 | (c >> 12 & 0x3f));
+    out[2] = (char)(0x80 | (c >> 6 & 0x3f));
+    out[3] = (char)(0x80 | (c & 0x3f));
+    return 4;
+}
+
+/* The character at the begin of S, which is not empty, and its length; UINT32_MAX: no UTF-8. */
+static uint32_t utf8_next(struct span s, size_t *length)
+{
+    const unsigned char *u = (const unsigned char *)s.ptr;
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    *length = 1;
+    if (u[0] < 0x80)
+        return u[0];
+    size_t n = u[0] >= 0xf0 && u[0] < 0xf8 ? 4 : u[0] >= 0xe0 && u[0] < 0xf0 ? 3 : u[0] >= 0xc0 && u[0] < 0xe0 ? 2 : 0;
+    if (n == 0 || n > s.len)
+        return UINT32_MAX;
+    uint32_t c = u[0] & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++) {
+        if ((u[i] & 0xc0) != 0x80)
+            return UINT32_MAX;
+        c = c << 6 | (u[i] & 0x3f);
+    }
+    if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+        return UINT32_MAX;
+    *length = n;
+    return c;
+}
+
+static bool is_utf8(struct span s)
+{
+    while (s.len > 0) {
+        size_t n;
+        if (utf8_next(s, &n) == UINT32_MAX)
+            return false;
+        s = span_sub(s, n, s.len);
+    }
+    return true;
+}
+
+enum set { SET_UTF8, SET_LATIN1, SET_WINDOWS, SET_OTHER };
+
+static enum set set_of(struct span charset, struct span text)
+{
+    static const struct {
+        const char *name;
+        enum set set;
+    } rows[] = {
+        {"utf-8", SET_UTF8},        {"utf8", SET_UTF8},          {"us-ascii", SET_UTF8}, {"ascii", SET_UTF8},
+        {"iso-8859-1", SET_LATIN1}, {"iso-8859-15", SET_LATIN1}, {"latin1", SET_LATIN1}, {"windows-1252", SET_WINDOWS},
+        {"cp1252", SET_WINDOWS}};
+    if (charset.len == 0)
+        return is_utf8(text) ? SET_UTF8 : SET_LATIN1;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (span_eq_nocase(charset, span_cstr(rows[i].name)))
+            return rows[i].set;
+    return SET_OTHER;
+}
+
+static uint32_t character(struct span text, enum set set, size_t *length)
+{
+    *length = 1;
+    unsigned char c = (unsigned char)text.ptr[0];
+    if (c < 0x80)
+        return c;
+    if (set == SET_LATIN1 || (set == SET_WINDOWS && c >= 0xa0))
+        return c;
+    if (set == SET_UTF8) {
+        uint32_t u = utf8_next(text, length);
+        return u == UINT32_MAX ? REPLACEMENT : u;
+    }
+    return REPLACEMENT;
+}
+
+/* ISO 2022 shifts between sets by escape sequences: their length at the begin of TEXT, or 0; *ascii: what follows is
+ * ASCII. */
+static size_t shift(struct span text, bool *ascii)
+{
+    if (text.len == 0 || text.ptr[0] != 0x1b)
+        return 0;
+    size_t n = 1;
+    while (n < text.len && n < 3 &&
+           (text.ptr[n] == '$' || text.ptr[n] == '(' || text.ptr[n] == ')' || text.ptr[n] == '*'))
+        n++;
+    *ascii = n == 2 && n < text.len && text.ptr[1] == '(' && (text.ptr[2] == 'B' || text.ptr[2] == 'J');
+    return n < text.len ? n + 1 : n;
+}
+
+size_t mime_to_utf8(struct span text, struct span charset, char *out, size_t size)
+{
+    enum set set = set_of(charset, text);
+    bool shifts = span_starts_nocase(charset, SPAN("iso-2022-")), ascii = true;
+    size_t at = 0, n;
+    if (size == 0)
+        return 0;
+    while (text.len > 0) {
+        if (shifts && (n = shift(text, &ascii)) > 0) {
+            text = span_sub(text, n, text.len);
+            continue;
+        }
+        char one[4];
+        uint32_t c = ascii ? character(text, set, &n) : REPLACEMENT;
+        if (!ascii)
+            n = 1;
+        size_t length = encode(c == 0 ? VISIBLE_NUL : c, one);
+        if (at + length + 1 > size)
+            break;
+        memcpy(out + at, one, length);
+        at += length;
+        text = span_sub(text, n, text.len);
+    }
+    out[at] = '\0';
+    return at;
+}
+
+enum mime_wide mime_wide_of(struct span octets)
+{
+    static const struct {
+        struct span mark;
+        enum mime_wide wide;
+    } marks[] = {{{"\xff\xfe\0\0", 4}, MIME_WIDE_32LE},
+                 {{"\0\0\xfe\xff", 4}, MIME_WIDE_32BE},
+                 {{"\xff\xfe", 2}, MIME_WIDE_16LE},
+                 {{"\xfe\xff", 2}, MIME_WIDE_16BE}};
+    for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+        if (span_starts(octets, marks[i].mark))
+            return marks[i].wide;
+    /* Without a mark: zeros in the same place of each unit, no others. */
+    unsigned zeros[4] = {0};
+    size_t sample = octets.len < 256 ? octets.len & ~(size_t)3 : 256;
+    if (sample < 8)
+        return MIME_WIDE_NONE;
+    for (size_t i = 0; i < sample; i++)
+        zeros[i % 4] += octets.ptr[i] == 0;
+    unsigned all = (unsigned)sample / 4, most = all - all / 8;
+    if (zeros[1] >= most && zeros[2] >= most && zeros[3] >= most && zeros[0] == 0)
+        return MIME_WIDE_32LE;
+    if (zeros[0] >= most && zeros[1] >= most && zeros[2] >= most && zeros[3] == 0)
+        return MIME_WIDE_32BE;
+    if (zeros[1] >= most && zeros[3] >= most && zeros[0] == 0 && zeros[2] == 0)
+        return MIME_WIDE_16LE;
+    if (zeros[0] >= most && zeros[2] >= most && zeros[1] == 0 && zeros[3] == 0)
+        return MIME_WIDE_16BE;
+    return MIME_WIDE_NONE;
+}
+
+enum mime_wide mime_wide_named(struct span charset)
+{
+    static const struct {
+        const char *name;
+        enum mime_wide wide;
+    } rows[] = {{"utf-16", MIME_WIDE_16BE}, {"utf-16be", MIME_WIDE_16BE}, {"utf-16le", MIME_WIDE_16LE},
+                {"utf-32", MIME_WIDE_32BE}, {"utf-32be", MIME_WIDE_32BE}, {"utf-32le", MIME_WIDE_32LE},
+                {"ucs-2", MIME_WIDE_16BE},  {"unicode", MIME_WIDE_16LE},  {"ucs-4", MIME_WIDE_32BE}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (span_eq_nocase(charset, span_cstr(rows[i].name)))
+            return rows[i].wide;
+    return MIME_WIDE_NONE;
+}
+
+static uint32_t unit(const unsigned char *u, enum mime_wide wide)
+{
+    switch (wide) {
+    case MIME_WIDE_16LE:
+        return u[0] | (uint32_t)u[1] << 8;
+    case MIME_WIDE_16BE:
+        return u[1] | (uint32_t)u[0] << 8;
+    case MIME_WIDE_32LE:
+        return u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24;
+    case MIME_WIDE_32BE:
+        return u[3] | (uint32_t)u[2] << 8 | (uint32_t)u[1] << 16 | (uint32_t)u[0] << 24;
+    case MIME_WIDE_NONE:
+        break;
+    }
+    return REPLACEMENT;
+}
+
+enum err mime_wide_decode(struct span octets, enum mime_wide wide, struct buf *out)
+{
+    size_t width = wide == MIME_WIDE_32LE || wide == MIME_WIDE_32BE ? 4 : 2;
+    const unsigned char *u = (const unsigned char *)octets.ptr;
+    char slice[1024];
+    size_t n = 0;
+    enum err e = ERR_OK;
+    for (size_t at = 0; at + width <= octets.len && e == ERR_OK; at += width) {
+        uint32_t c = unit(u + at, wide);
+        if (at == 0 && c == 0xfeff)
+            continue;
+        if (c >= 0xd800 && c < 0xdc00 && width == 2 && at + 4 <= octets.len) {
+            uint32_t low = unit(u + at + 2, wide);
+            if (low >= 0xdc00 && low < 0xe000) {
+                c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+                at += 2;
+            }
+        }
+        if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+            c = REPLACEMENT;
+        n += encode(c, slice + n);
+        if (n + 4 > sizeof(slice)) {
+            e = buf_append(out, span_of(slice, n));
+            n = 0;
+        }
+    }
+    return e == ERR_OK ? buf_append(out, span_of(slice, n)) : e;
+}

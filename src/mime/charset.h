@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Text to UTF-8, for the few charsets that need no tables of the system's. */
+#ifndef MIME_CHARSET_H
+#define MIME_CHARSET_H
+
+#include "base/buf.h"
+
+/* TEXT of CHARSET (empty: UTF-8 if it is that, else ISO-8859-1) as UTF-8 into OUT of SIZE, NUL included; its length.
+ * What cannot be converted is U+FFFD, NUL is U+2400. Cut at a character. */
+size_t mime_to_utf8(struct span text, struct span charset, char *out, size_t size);
+
+/* UTF-16 and UTF-32, both octet orders: by byte order mark, or by where the zeros are. */
+enum mime_wide { MIME_WIDE_NONE, MIME_WIDE_16LE, MIME_WIDE_16BE, MIME_WIDE_32LE, MIME_WIDE_32BE };
+enum mime_wide mime_wide_of(struct span octets);
+/* By a charset's name. */
+enum mime_wide mime_wide_named(struct span charset);
+/* Appends the text as UTF-8, without byte order mark. ERR_FULL, ERR_NOMEM. */
+enum err mime_wide_decode(struct span octets, enum mime_wide wide, struct buf *out) must_use;
+
+#endif

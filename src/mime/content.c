@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* Contents by their first octets; polyglots by their last. */
+#include "mime/content.h"
+#include "mime/field.h"
+
+struct row {
+    enum mime_content content;
+    unsigned offset;
+    struct span magic;
+};
+#define ROW(content, offset, magic)                                                                                    \
+    {                                                                                                                  \
+        MIME_CONTENT_##content, offset,                                                                                \
+        {                                                                                                              \
+            magic, sizeof(magic) - 1                                                                                   \
+        }                                                                                                              \
+    }
+static const struct row rows[] = {
+    ROW(ELF, 0, "\177ELF"),
+    ROW(MACHO, 0, "\xcf\xfa\xed\xfe"),
+    ROW(MACHO, 0, "\xce\xfa\xed\xfe"),
+    ROW(JAVA, 0, "\xca\xfe\xba\xbe"),
+    ROW(LNK, 0, "L\0\0\0\x01\x14\x02\0"),
+    ROW(ZIP, 0, "PK\3\4"),
+    ROW(ZIP, 0, "PK\5\6"),
+    ROW(GZIP, 0, "\x1f\x8b"),
+    ROW(BZIP2, 0, "BZh"),
+    ROW(XZ, 0,
+        "\xfd"
+        "7zXZ\0"),
+    ROW(ZSTD, 0, "\x28\xb5\x2f\xfd"),
+    ROW(RAR, 0, "Rar!\x1a\x07"),
+    ROW(SEVENZIP, 0, "7z\xbc\xaf\x27\x1c"),
+    ROW(CAB, 0, "MSCF"),
+    ROW(ARJ, 0, "\x60\xea"),
+    ROW(LHA, 2, "-lh"),
+    ROW(ACE, 7, "**ACE**"),
+    ROW(TAR, 257, "ustar"),
+    ROW(ISO9660, 32769, "CD001"),
+    ROW(TNEF, 0, "\x78\x9f\x3e\x22"),
+    ROW(OLE2, 0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+    ROW(RTF, 0, "{\\rt"),
+    ROW(POSTSCRIPT, 0, "%!PS"),
+    ROW(ONENOTE, 0, "\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d"),
+    ROW(CHM, 0, "ITSF"),
+    ROW(FLASH, 0, "FWS"),
+    ROW(FLASH, 0, "CWS"),
+    ROW(FLASH, 0, "ZWS"),
+    ROW(PNG, 0, "\x89PNG\r\n\x1a\n"),
+    ROW(JPEG, 0, "\xff\xd8\xff"),
+    ROW(GIF, 0, "GIF8"),
+    ROW(TIFF, 0, "II*\0"),
+    ROW(TIFF, 0, "MM\0*"),
+    ROW(RIFF, 0, "RIFF"),
+    ROW(MP3, 0, "ID3"),
+    ROW(PGP, 0, "-----BEGIN PGP "),
+    ROW(WIDE_TEXT, 0, "\xff\xfe"),
+    ROW(WIDE_TEXT, 0, "\xfe\xff"),
+    ROW(WIDE_TEXT, 0, "\0\0\xfe\xff"),
+};
+
+static unsigned le32(struct span s, size_t at)
+{
+    const unsigned char *u = (const unsigned char *)s.ptr + at;
+    return u[0] | (unsigned)u[1] << 8 | (unsigned)u[2] << 16 | (unsigned)u[3] << 24;
+}
+
+/* A DOS program, or a PE where its header says so. */
+static enum mime_content program_of(struct span s)
+{
+    if (s.len < 64)
+        return MIME_CONTENT_UNKNOWN;
+    unsigned at = le32(s, 60);
+    if (span_starts(span_sub(s, at, 4), SPAN("PE\0\0")))
+        return MIME_CONTENT_PE;
+    unsigned pages = (unsigned char)s.ptr[4] | (unsigned)(unsigned char)s.ptr[5] << 8;
+    bool dos = pages > 0 && pages < 2048 && (unsigned char)s.ptr[3] < 2;
+    return dos ? MIME_CONTENT_DOS : MIME_CONTENT_UNKNOWN;
+}
+
+/* The standard test file: its first octets, which no other content has. Not in full, so that scanners leave this
+ * program alone. */
+static bool is_test_file(struct span s)
+{
+    static const unsigned char begin[] = {0x58, 0x35, 0x4f, 0x21, 0x50, 0x25, 0x40, 0x41, 0x50};
+    return span_starts(s, span_of(begin, sizeof(begin)));
+}
+
+static bool has_word(struct span s, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (span_starts_nocase(s, span_cstr(words[i])))
+            return true;
+    return false;
+}
+
+static bool is_text(struct span s)
+{
+    s = span_sub(s, 0, 512);
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] < 0x20 && !mime_is_space(s.ptr[i]) && s.ptr[i] != '\f' && s.ptr[i] != 0x1b)
+            return false;
+    return true;
+}
+
+static enum mime_content text_of(struct span s)
+{
+    static const char *const html[] = {"<html", "<!doctype html", "<script", "<head",
+                                       "<body", "<iframe",        "<svg",    "<hta:"};
+    static const char *const script[] = {"#!", "@echo off", "<?php", "<%@", "<job", "<scriptlet"};
+    struct span text = mime_trim(span_sub(s, 0, 1024));
+    if (span_starts(text, SPAN("\xef\xbb\xbf")))
+        text = mime_trim(span_sub(text, 3, text.len));
+    if (has_word(text, html, ARRAY_SIZE(html)))
+        return MIME_CONTENT_HTML;
+    if (has_word(text, script, ARRAY_SIZE(script)))
+        return MIME_CONTENT_SCRIPT;
+    if (span_starts(text, SPAN("<?xml")))
+        return MIME_CONTENT_XML;
+    if (mime_content_is_mail(s))
+        return MIME_CONTENT_MAIL;
+    return MIME_CONTENT_TEXT;
+}
+
+enum mime_content mime_content_of(struct span octets)
+{
+    if (octets.len == 0)
+        return MIME_CONTENT_EMPTY;
+    if (is_test_file(octets))
+        return MIME_CONTENT_EICAR;
+    if (octets.ptr[0] == 'M' && span_starts(octets, SPAN("MZ"))) {
+        enum mime_content c = program_of(octets);
+        if (c != MIME_CONTENT_UNKNOWN)
+            return c;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (span_starts(span_sub(octets, rows[i].offset, rows[i].magic.len), rows[i].magic))
+            return rows[i].content;
+    /* Readers look for it in the first kilobyte. */
+    if (span_find_span(span_sub(octets, 0, 1024), SPAN("%PDF-")) < (octets.len < 1024 ? octets.len : 1024))
+        return MIME_CONTENT_PDF;
+    if (octets.len > 26 && span_starts(octets, SPAN("BM")) && le32(octets, 2) == octets.len)
+        return MIME_CONTENT_BMP;
+    return is_text(octets) ? text_of(octets) : MIME_CONTENT_UNKNOWN;
+}
+
+/* The record at the end of a zip, whose directory lies where it says, or that distance after something in front. */
+static bool ends_as_zip(struct span s)
+{
+    enum { RECORD = 22, COMMENT = 65535 };
+    size_t tail = s.len < RECORD + COMMENT ? s.len : RECORD + COMMENT;
+    struct span end = span_sub(s, s.len - tail, tail);
+    for (size_t at = 0; at + RECORD <= end.len;) {
+        size_t hit = span_find_span(span_sub(end, at, end.len), SPAN("PK\5\6"));
+        at += hit;
+        if (at + RECORD > end.len)
+            return false;
+        unsigned size = le32(end, at + 12);
+        unsigned comment = (unsigned char)end.ptr[at + 20] | (unsigned)(unsigned char)end.ptr[at + 21] << 8;
+        size_t place = s.len - tail + at;
+        if (at + RECORD + comment == end.len && size > 0 && size <= place &&
+            span_starts(span_sub(s, place - size, 4), SPAN("PK\1\2")))
+            return true;
+        at += 4;
+    }
+    return false;
+}
+
+bool mime_content_is_polyglot(struct span octets, enum mime_content c)
+{
+    bool may = mime_content_class(c) == MIME_CLASS_MEDIA || c == MIME_CONTENT_PDF || c == MIME_CONTENT_RTF ||
+               c == MIME_CONTENT_HTML || c == MIME_CONTENT_TEXT || c == MIME_CONTENT_OLE2;
+    return may && ends_as_zip(octets);
+}
+
+bool mime_content_is_mail(struct span octets)
+{
+    static const char *const marks[] = {"content-", "mime-version"};
+    struct span text = span_sub(octets, 0, 16384);
+    bool mark = false;
+    for (unsigned lines = 0; text.len > 0 && lines < 200; lines++) {
+        size_t end = span_find(text, '\n');
+        struct span line = span_sub(text, 0, end);
+        if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+            line.len--;
+        if (line.len == 0)
+            return mark;
+        size_t n = 0;
+        while (n < line.len && (char_is_alnum(line.ptr[n]) || line.ptr[n] == '-' || line.ptr[n] == '_'))
+            n++;
+        bool field = n > 0 && n < line.len && line.ptr[n] == ':';
+        if (!field && !(lines > 0 && char_is_blank(line.ptr[0])) && !(lines == 0 && span_starts(line, SPAN("From "))))
+            return mark;
+        mark = mark || (field && has_word(line, marks, ARRAY_SIZE(marks)));
+        text = span_sub(text, end + 1, text.len);
+    }
+    return mark;
+}

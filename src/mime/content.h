@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What octets are. A small table of our own rather than libmagic: that would open its compiled database in a sandbox
+ * that opens nothing, interprets rules over hostile input, and knows thousands of kinds that make no difference here.
+ * What decides is what the octets could *do*. */
+#ifndef MIME_CONTENT_H
+#define MIME_CONTENT_H
+
+#include "mime/mime.h"
+
+enum mime_content mime_content_of(struct span octets);
+/* Whether OCTETS, which are C by their begin, are an archive by their end, too: an image or document that is also a
+ * zip. Self-extracting programs, and documents that are zips by design, are not meant. */
+bool mime_content_is_polyglot(struct span octets, enum mime_content c);
+/* Whether OCTETS are a message with MIME headers: its first lines are fields, and one of them is MIME's. */
+bool mime_content_is_mail(struct span octets);
+
+#endif

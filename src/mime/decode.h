@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* Transfer encodings, each with the variants in which decoders differ on odd input. Nothing is refused: what cannot be
+ * decoded is passed over. */
+#ifndef MIME_DECODE_H
+#define MIME_DECODE_H
+
+#include "base/buf.h"
+
+/* What to make of padding that is not at the end, of characters that are none of base64's, and of the alphabet. */
+enum mime_base64_mode {
+    MIME_BASE64_STOP,   /* complete padding ends it (Python): the ordinary mode */
+    MIME_BASE64_ACROSS, /* each padding ends one stream, another follows (postal-mime, MIME-tools) */
+    MIME_BASE64_IGNORE, /* padding is not there (Node) */
+    MIME_BASE64_ZERO,   /* padding inside counts as zero bits (GMime) */
+    MIME_BASE64_JUNK,   /* the first other character ends it */
+    MIME_BASE64_LINES,  /* each line by itself */
+    MIME_BASE64_URL,    /* '-' and '_' stand for '+' and '/' */
+    MIME_BASE64_MODES
+};
+struct mime_base64 {
+    size_t letters; /* of the alphabet */
+    size_t junk;    /* neither that nor blanks nor line ends nor padding */
+    size_t blanks;  /* inside lines: words have them */
+    size_t url;     /* of these '-' and '_' */
+    size_t after;   /* letters after padding */
+    bool continues; /* … and they look like more base64, not like a footer in words */
+    bool uneven;    /* a line before the last has a length that is no multiple of four */
+};
+/* Appends to OUT; ERR_FULL (OUT's maximum), ERR_NOMEM: what fitted is there. */
+enum err mime_base64_decode(struct span in, enum mime_base64_mode mode, struct buf *out) must_use;
+/* Looks at the octets once, decodes nothing. */
+void mime_base64_look(struct span in, struct mime_base64 *look);
+
+enum mime_qp_mode {
+    MIME_QP_TOLERANT, /* blanks between '=' and the line end, CRCRLF: soft breaks; other escapes stay as they are. The
+                         ordinary mode */
+    MIME_QP_PYTHON,   /* binascii.a2b_qp: "=\r" passes over all up to the next LF */
+    MIME_QP_LITERAL,  /* only "=\n" and "=\r\n" are soft breaks (GMime) */
+    MIME_QP_DROP,     /* the '=' of a wrong escape is dropped; blanks at line ends too */
+    MIME_QP_MODES
+};
+struct mime_qp {
+    size_t escapes; /* "=41" */
+    size_t soft;    /* soft line breaks */
+    size_t wrong;   /* '=' with something else behind it */
+    size_t odd;     /* soft breaks with blanks or CRs in them */
+};
+enum err mime_qp_decode(struct span in, enum mime_qp_mode mode, struct buf *out) must_use;
+void mime_qp_look(struct span in, struct mime_qp *look);
+
+/* A file inside a text: uuencode ("begin 644 name") or yEnc ("=ybegin … name=…"). */
+struct mime_inline {
+    struct span name;
+    size_t begin; /* of its first line */
+    size_t data;  /* of what is encoded */
+    size_t end;   /* behind its last line, or the end of the text */
+};
+/* The next one at or after FROM, which is the begin of a line; false: there is none. */
+bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found);
+bool mime_yenc_find(struct span text, size_t from, struct mime_inline *found);
+/* DATA is text[data, end). */
+enum err mime_uuencode_decode(struct span data, struct buf *out) must_use;
+enum err mime_yenc_decode(struct span data, struct buf *out) must_use;
+
+/* BinHex 4.0: the data fork of the file in TEXT; *name points into OUT's beginning, where the header is decoded to:
+ * *data is the fork, inside OUT. False: there is none. */
+bool mime_binhex_find(struct span text, size_t from, struct mime_inline *found);
+enum err mime_binhex_decode(struct span data, struct buf *out, struct span *name, struct span *fork) must_use;
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Values of structure headers as tolerant readers see them: type, encoding, parameters. A value is raw: folds (CR, LF
+ * and what follows) are blanks. */
+#ifndef MIME_FIELD_H
+#define MIME_FIELD_H
+
+#include "base/limits.h"
+#include "mime/mime.h"
+
+/* CR, LF, blank, tab. */
+static inline bool mime_is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+struct span mime_trim(struct span s); /* without these at both ends */
+/* C in lower case, '?' for what is not printable. */
+static inline char mime_shown(char c)
+{
+    if (!char_is_print(c))
+        return '?';
+    return char_lower(c);
+}
+
+struct mime_type {
+    char text[96];     /* "main/sub", lower case, printable ASCII, cut */
+    bool multipart;    /* main is multipart, however the rest looks */
+    bool message;      /* main is message */
+    bool encapsulates; /* message/rfc822, global or news */
+    bool digest;       /* multipart/digest: its children are messages by default */
+    bool doubtful;     /* another reader may see another main type */
+    bool given;        /* there was a value */
+    mime_defects defects;
+};
+/* TEXT may be empty: text/plain. */
+void mime_type_parse(struct span value, struct mime_type *type);
+
+struct mime_encodings {
+    unsigned set; /* bits 1 << enum mime_encoding of all that are named */
+    enum mime_encoding first;
+    bool exact; /* exactly one known word and nothing else */
+    mime_defects defects;
+};
+void mime_encodings_parse(struct span value, struct mime_encodings *e);
+
+/* One parameter as it stands. */
+struct mime_parameter {
+    struct span name;  /* without '*' and section */
+    struct span raw;   /* all up to the semicolon, trimmed */
+    struct span value; /* inside its quotes, or up to the first blank */
+    bool escaped;      /* value has backslashes */
+    bool odd;          /* raw is more than value and its quotes: readers differ */
+    bool extended;     /* "name*=", "name*0*=": percent-encoded */
+    int section;       /* of "name*0=", -1: none */
+};
+struct mime_parameters {
+    unsigned count;
+    bool more; /* there are more than LIMIT_MIME_PARAMETERS */
+    struct mime_parameter items[LIMIT_MIME_PARAMETERS];
+};
+/* Those after the first semicolon of VALUE. Spans point into VALUE. */
+void mime_parameters_parse(struct span value, struct mime_parameters *p);
+/* The plain parameter NAME: the first one, or the last; NULL: there is none. *differ: there are several with different
+ * values. */
+const struct mime_parameter *mime_parameter_get(const struct mime_parameters *p, struct span name, bool last,
+                                                bool *differ);
+/* The value of NAME put together by RFC 2231 (segments in their order, percent decoded) into OUT, at most SIZE; false:
+ * no such form. *charset: the part before the first quote, pointing into the message; *len: what was written. Of a name
+ * that is plain only, there is no such form. */
+bool mime_parameter_extended(const struct mime_parameters *p, struct span name, char *out, size_t size, size_t *len,
+                             struct span *charset);
+/* VALUE with its backslashes undone, at most SIZE octets; how many. */
+size_t mime_unescape(struct span value, char *out, size_t size);
+
+#endif

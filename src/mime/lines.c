@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Line ends of three kinds of readers. */
+#include "mime/lines.h"
+
+/* The first CRLF of S, or its length. */
+static size_t find_crlf(struct span s)
+{
+    size_t at = 0;
+    for (;;) {
+        struct span rest = span_sub(s, at, s.len);
+        size_t lf = span_find(rest, '\n');
+        if (lf == rest.len)
+            return s.len;
+        if (lf > 0 && rest.ptr[lf - 1] == '\r')
+            return at + lf - 1;
+        at += lf + 1;
+    }
+}
+
+/* The first CR or LF of S, or its length. In windows: where one of the two is rare, looking for it to the end from
+ * every line would be quadratic. */
+static size_t find_any(struct span s)
+{
+    enum { WINDOW = 512 };
+    for (size_t at = 0; at < s.len; at += WINDOW) {
+        struct span window = span_sub(s, at, WINDOW);
+        size_t lf = span_find(window, '\n');
+        size_t cr = span_find(span_sub(window, 0, lf), '\r');
+        if (cr < window.len)
+            return at + cr;
+    }
+    return s.len;
+}
+
+struct mime_line mime_line_at(struct span message, enum mime_line_ends ends, size_t at)
+{
+    struct span rest = span_sub(message, at, message.len);
+    size_t length, end = 1;
+    if (ends == MIME_ENDS_CRLF) {
+        length = find_crlf(rest);
+        end = 2;
+    } else if (ends == MIME_ENDS_ANY) {
+        length = find_any(rest);
+        end = length + 1 < rest.len && rest.ptr[length] == '\r' && rest.ptr[length + 1] == '\n' ? 2 : 1;
+    } else {
+        length = span_find(rest, '\n');
+        if (length > 0 && length < rest.len && rest.ptr[length - 1] == '\r') {
+            length--;
+            end = 2;
+        }
+    }
+    struct span text = span_sub(rest, 0, length);
+    return (struct mime_line){text, at + (length + end < rest.len ? length + end : rest.len)};
+}
+
+bool mime_line_begins(struct span message, enum mime_line_ends ends, size_t at)
+{
+    if (at == 0)
+        return true;
+    char before = message.ptr[at - 1];
+    switch (ends) {
+    case MIME_ENDS_LF:
+        return before == '\n';
+    case MIME_ENDS_ANY:
+        return before == '\n' || before == '\r';
+    case MIME_ENDS_CRLF:
+        break;
+    }
+    return before == '\n' && at >= 2 && message.ptr[at - 2] == '\r';
+}
+
+size_t mime_line_before(struct span message, enum mime_line_ends ends, size_t at, size_t from)
+{
+    size_t end = at;
+    if (end > from && message.ptr[end - 1] == '\n') {
+        end--;
+        if (end > from && message.ptr[end - 1] == '\r')
+            end--;
+    } else if (end > from && ends == MIME_ENDS_ANY && message.ptr[end - 1] == '\r') {
+        end--;
+    }
+    return end;
+}

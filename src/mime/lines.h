@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Where lines begin and end, for readers that differ in just that. */
+#ifndef MIME_LINES_H
+#define MIME_LINES_H
+
+#include "base/span.h"
+
+enum mime_line_ends {
+    MIME_ENDS_LF,   /* LF, with or without CR before it */
+    MIME_ENDS_ANY,  /* CRLF, LF or CR */
+    MIME_ENDS_CRLF, /* CRLF only */
+};
+
+struct mime_line {
+    struct span text; /* without its end */
+    size_t next;      /* where the next line begins */
+};
+/* The line that begins at AT. */
+struct mime_line mime_line_at(struct span message, enum mime_line_ends ends, size_t at);
+/* Whether a line begins at AT. */
+bool mime_line_begins(struct span message, enum mime_line_ends ends, size_t at);
+/* Where the line before the one that begins at AT ends, but not before FROM. */
+size_t mime_line_before(struct span message, enum mime_line_ends ends, size_t at, size_t from);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* Names in all their decodings, and tricks with them. */
+#include "mime/name.h"
+#include "base/buf.h"
+#include "mime/charset.h"
+#include "mime/decode.h"
+#include "mime/field.h"
+
+enum { RAW_MAX = 1024 };
+
+/* One encoded word "=?charset?B?text?=" at the begin of S. */
+struct word {
+    struct span charset, text;
+    bool base64;
+    size_t length;
+};
+
+static bool parse_word(struct span s, struct word *w)
+{
+    if (!span_starts(s, SPAN("=?")))
+        return false;
+    struct span rest = span_sub(s, 2, (size_t)2 * RAW_MAX);
+    size_t charset = span_find(rest, '?');
+    if (charset == 0 || charset + 3 > rest.len || rest.ptr[charset + 2] != '?')
+        return false;
+    char kind = char_lower(rest.ptr[charset + 1]);
+    struct span text = span_sub(rest, charset + 3, rest.len);
+    size_t end = span_find_span(text, SPAN("?="));
+    if ((kind != 'b' && kind != 'q') || end == text.len)
+        return false;
+    w->charset = span_sub(rest, 0, charset);
+    w->charset = span_sub(w->charset, 0, span_find(w->charset, '*'));
+    w->base64 = kind == 'b';
+    w->text = span_sub(text, 0, end);
+    w->length = 2 + charset + 3 + end + 2;
+    return true;
+}
+
+/* Appends the octets of W to OUT; what does not fit is left out. */
+static void decode_word(const struct word *w, struct buf *out)
+{
+    if (w->base64) {
+        if (mime_base64_decode(w->text, MIME_BASE64_ACROSS, out) != ERR_OK)
+            return;
+        return;
+    }
+    for (size_t i = 0; i < w->text.len; i++) {
+        char c = w->text.ptr[i];
+        if (c == '_')
+            c = ' ';
+        struct buf one;
+        buf_init(&one, 8);
+        bool escape = c == '=' && i + 2 < w->text.len;
+        if (escape && mime_qp_decode(span_sub(w->text, i, 3), MIME_QP_TOLERANT, &one) == ERR_OK && buf_len(&one) == 1) {
+            c = buf_span(&one).ptr[0];
+            i += 2;
+        }
+        buf_release(&one);
+        if (buf_append_char(out, c) != ERR_OK)
+            return;
+    }
+}
+
+/* Where text goes, bounded, always terminated. */
+struct text_out {
+    char *text;
+    size_t size, used;
+};
+
+static void put_text(struct text_out *o, struct span raw, struct span charset)
+{
+    if (o->used < o->size)
+        o->used += mime_to_utf8(raw, charset, o->text + o->used, o->size - o->used);
+}
+
+/* Adjacent words of one charset are decoded as one text: a character may be split between them. The octets of S that
+ * were used. */
+static size_t put_words(struct text_out *o, struct span s, struct word w)
+{
+    struct buf octets;
+    buf_init(&octets, RAW_MAX);
+    struct span charset = w.charset;
+    size_t at = 0;
+    for (;;) {
+        decode_word(&w, &octets);
+        at += w.length;
+        size_t next = at;
+        while (next < s.len && mime_is_space(s.ptr[next]))
+            next++;
+        if (!parse_word(span_sub(s, next, s.len), &w))
+            break;
+        at = next; /* blanks between words are not there */
+        if (!span_eq_nocase(charset, w.charset))
+            break;
+    }
+    put_text(o, buf_span(&octets), charset);
+    buf_release(&octets);
+    return at;
+}
+
+size_t mime_words_decode(struct span text, char *out, size_t size, bool *found)
+{
+    struct text_out o = {.text = out, .size = size};
+    *found = false;
+    if (size > 0)
+        out[0] = '\0';
+    while (text.len > 0 && o.used + 1 < size) {
+        struct word w;
+        size_t n = span_find_span(text, SPAN("=?"));
+        if (n > 0) {
+            put_text(&o, span_sub(text, 0, n), (struct span){0});
+        } else if (parse_word(text, &w)) {
+            *found = true;
+            n = put_words(&o, text, w);
+        } else {
+            n = 2;
+            put_text(&o, span_sub(text, 0, n), (struct span){0});
+        }
+        text = span_sub(text, n, text.len);
+    }
+    return o.used;
+}
+
+static void keep(struct mime_names *names, const char *text)
+{
+    if (text[0] == '\0')
+        return;
+    for (unsigned i = 0; i < names->count; i++)
+        if (strcmp(names->text[i], text) == 0)
+            return;
+    if (names->count == MIME_NAMES) {
+        names->more = true;
+        return;
+    }
+    snprintf(names->text[names->count++], MIME_NAME_SIZE, "%s", text);
+}
+
+/* RAW without folds. */
+static struct span unfold(struct span raw, char *out, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < raw.len && n < size; i++)
+        if (raw.ptr[i] != '\r' && raw.ptr[i] != '\n')
+            out[n++] = (char)(raw.ptr[i] == '\t' ? ' ' : raw.ptr[i]);
+    return span_of(out, n);
+}
+
+void mime_names_add(struct mime_names *names, struct span raw, struct span charset, mime_defects *defects)
+{
+    char flat[RAW_MAX], text[MIME_NAME_SIZE];
+    struct span name = unfold(raw, flat, sizeof(flat));
+    mime_to_utf8(name, charset, text, sizeof(text));
+    keep(names, text);
+    bool words;
+    mime_words_decode(name, text, sizeof(text), &words);
+    if (words)
+        keep(names, text);
+    if (memchr(flat, '\0', name.len))
+        *defects |= mime_defect_bit(MIME_DEFECT_NAME_CONTROL);
+}
+
+/* LIST has blanks around each word. */
+static bool listed(struct span extension, const char *list)
+{
+    char word[16];
+    if (extension.len == 0 || extension.len > 12)
+        return false;
+    word[0] = ' ';
+    for (size_t i = 0; i < extension.len; i++)
+        word[i + 1] = char_lower(extension.ptr[i]);
+    word[extension.len + 1] = ' ';
+    word[extension.len + 2] = '\0';
+    return strstr(list, word) != NULL;
+}
+
+/* Extensions by which Windows, or a program that comes with it, executes a file. */
+static bool is_program(struct span extension)
+{
+    return listed(extension,
+                  " exe scr pif bat cmd vbs vbe js jse wsf wsh hta lnk cpl msi msp jar ps1 psm1 reg msc dll scf inf "
+                  "gadget application apk app chm com vb sct shb shs url xll iqy appref-ms ");
+}
+
+static bool is_document(struct span extension)
+{
+    return listed(extension,
+                  " pdf doc docx docm xls xlsx xlsm ppt pptx rtf txt csv xml htm html odt ods jpg jpeg gif png bmp tif "
+                  "tiff mp3 mp4 avi mov mpg mpeg wav zip rar 7z gz eml msg ");
+}
+
+/* Behind the last dot of S. */
+static struct span extension_of(struct span s)
+{
+    size_t n = s.len;
+    while (n > 0 && s.ptr[n - 1] != '.')
+        n--;
+    return n > 0 ? span_sub(s, n, s.len) : (struct span){0};
+}
+
+static bool has_bidi(struct span s, bool *override)
+{
+    bool found = false;
+    for (size_t i = 0; i + 3 <= s.len; i++) {
+        const unsigned char *u = (const unsigned char *)s.ptr + i;
+        if (u[0] != 0xe2)
+            continue;
+        if (u[1] == 0x80 && u[2] >= 0xaa && u[2] <= 0xae) {
+            found = true;
+            *override = *override || u[2] >= 0xad;
+        }
+        found = found || (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9);
+    }
+    return found;
+}
+
+/* NAME up to its program's extension: one of a document before it, or a row of blanks. */
+static bool hides_extension(struct span stem)
+{
+    struct span trimmed = stem;
+    while (trimmed.len > 0 && (char_is_blank(trimmed.ptr[trimmed.len - 1]) || trimmed.ptr[trimmed.len - 1] == '_'))
+        trimmed.len--;
+    return stem.len - trimmed.len >= 5 || is_document(extension_of(trimmed));
+}
+
+mime_defects mime_name_judge(struct span name)
+{
+    mime_defects found = 0;
+    struct span end = name;
+    while (end.len > 0 && (char_is_blank(end.ptr[end.len - 1]) || end.ptr[end.len - 1] == '.'))
+        end.len--;
+    struct span extension = extension_of(end);
+    bool program = is_program(extension), override = false;
+    bool bidi = has_bidi(name, &override);
+    if (override || (bidi && program))
+        found |= mime_defect_bit(MIME_DEFECT_NAME_BIDI);
+    for (size_t i = 0; i < name.len; i++)
+        if ((unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7f)
+            found |= mime_defect_bit(MIME_DEFECT_NAME_CONTROL);
+    if (span_find_span(name, SPAN("\xe2\x90\x80")) < name.len)
+        found |= mime_defect_bit(MIME_DEFECT_NAME_CONTROL);
+    if (span_find(name, '/') < name.len || span_find(name, '\\') < name.len)
+        found |= mime_defect_bit(MIME_DEFECT_NAME_PATH);
+    if (!program)
+        return found;
+    found |= mime_defect_bit(MIME_DEFECT_NAME_PROGRAM);
+    /* A domain's name at the end of a sentence is no program. */
+    if (end.len < name.len && !span_eq_nocase(extension, SPAN("com")))
+        found |= mime_defect_bit(MIME_DEFECT_NAME_TRAILING);
+    if (hides_extension(span_sub(end, 0, end.len - extension.len - 1)))
+        found |= mime_defect_bit(MIME_DEFECT_NAME_DOUBLE);
+    return found;
+}
+
+mime_defects mime_names_judge(const struct mime_names *names)
+{
+    mime_defects found = 0;
+    unsigned programs = 0, others = 0;
+    for (unsigned i = 0; i < names->count; i++) {
+        struct span name = span_cstr(names->text[i]);
+        found |= mime_name_judge(name);
+        struct span end = name;
+        while (end.len > 0 && (char_is_blank(end.ptr[end.len - 1]) || end.ptr[end.len - 1] == '.'))
+            end.len--;
+        struct span extension = extension_of(end);
+        bool encoded = span_find_span(name, SPAN("=?")) < name.len || span_find(name, '%') < name.len;
+        if (is_program(extension) && !span_eq_nocase(extension, SPAN("com")))
+            programs++;
+        else if (!encoded && extension.len > 0) /* a name that is not decoded is no name of its own */
+            others++;
+    }
+    if (programs > 0 && others > 0)
+        found |= mime_defect_bit(MIME_DEFECT_NAME_CONFLICT);
+    return found;
+}

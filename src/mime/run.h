@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the splitter share: one call of mime_split (run), one message in it (job), the set of extents that
+ * were done. Only for src/mime. */
+#ifndef MIME_RUN_H
+#define MIME_RUN_H
+
+#include "base/buf.h"
+#include "mime/structure.h"
+
+/* Extents and what was done with them. */
+struct mime_extent {
+    size_t offset, length;
+    unsigned how; /* 0: a free place */
+};
+struct mime_extents {
+    struct mime_extent *items;
+    size_t count, room; /* room is a power of two, or 0 */
+};
+/* True: it was not there, and is now. At most MAX are kept: beyond that *full is set and the answer is false. */
+enum err mime_extents_add(struct mime_extents *set, struct mime_extent one, size_t max, bool *added,
+                          bool *full) must_use;
+void mime_extents_release(struct mime_extents *set);
+
+struct mime_run {
+    const struct mime_limits *limits;
+    mime_part_sink *sink;
+    void *arg;
+    struct mime_report *report;
+    unsigned decodings;           /* levels that are being decoded now */
+    struct mime_extents ordinary; /* contents that matter and that the ordinary reading extracts: {hash, length} */
+};
+
+struct mime_job {
+    struct mime_run *run;
+    struct span message;
+    const char *prefix; /* of its paths */
+    unsigned depth;     /* of the part that it is */
+    bool headless;      /* as in mime_structure */
+    struct span content_type;
+    bool outermost;
+    size_t offset, extent;   /* in the outermost message, of the part that it was decoded from */
+    mime_readings inherited; /* by which that part was found */
+    mime_readings reading;   /* of the pass under way */
+    struct mime_extents seen;
+};
+
+/* A part on its way to the sink, with what is needed to look further inside. */
+struct mime_piece {
+    struct mime_part part;
+    struct mime_type type;
+    struct span content_type; /* as it stands */
+    char path[MIME_PATH_SIZE];
+};
+
+/* split.c: all readings of one message. */
+enum err mime_job_run(struct mime_job *job) must_use;
+/* body.c: decodes a body in all the ways that somebody might, and hands the results out. */
+enum err mime_body_take(struct mime_job *job, const struct mime_body *body) must_use;
+/* carve.c: encoded runs without regard to structure. */
+enum err mime_carve(struct mime_job *job) must_use;
+/* part.c: judges and hands out octets; then what is inside them. DECODED: they are not the message's own. */
+enum err mime_piece_hand_out(struct mime_job *job, struct mime_piece *piece, struct span octets, bool decoded) must_use;
+enum err mime_piece_look_inside(struct mime_job *job, struct mime_piece *piece, struct span octets) must_use;
+/* part.c: files in TEXT (uuencode, yEnc, BinHex), as parts inside PIECE. */
+enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *piece, struct span text) must_use;
+/* part.c: type, charset, names and defects of an entity's headers. */
+enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header *header,
+                             const struct mime_type *type) must_use;
+/* body.c: EXTENT of the job's message in the way HOW; hands it out and looks inside. */
+struct mime_how {
+    enum mime_encoding encoding;
+    unsigned mode;         /* of base64 or quoted-printable */
+    mime_readings reading; /* GUESSED, VARIANT, CARVED … beside the job's */
+};
+enum err mime_decode_as(struct mime_job *job, struct mime_piece *piece, struct span extent,
+                        struct mime_how how) must_use;
+
+static inline void mime_cut(struct mime_run *run, enum mime_cut cut)
+{
+    run->report->cut |= (unsigned)cut;
+}
+/* Whether going on makes sense. */
+static inline bool mime_run_may(const struct mime_run *run)
+{
+    return (run->report->cut & (MIME_CUT_DECODED | MIME_CUT_WORK | MIME_CUT_PARTS)) == 0;
+}
+/* Counts OCTETS that are looked at; false: that is too much. */
+static inline bool mime_run_spend(struct mime_run *run, uint64_t octets)
+{
+    run->report->work += octets;
+    if (run->report->work <= run->limits->work)
+        return true;
+    mime_cut(run, MIME_CUT_WORK);
+    return false;
+}
+/* How many octets may still be decoded; no buffer of the splitter is allowed more. */
+static inline size_t mime_run_room(const struct mime_run *run)
+{
+    uint64_t spent = run->report->decoded, all = run->limits->decoded;
+    return spent < all ? (size_t)(all - spent) : 0;
+}
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* All readings of a message: the ordinary one, then each combination of the ways that were doubted on the way, as long
+ * as the limits allow. Fewer deviations come first, so that what a limit cuts off is what the fewest readers would see.
+ */
+#include "mime/split.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "mime/charset.h"
+#include "mime/run.h"
+
+/* Ways of reading structure; those behind them in the table are ways of reading octets. */
+enum { WAYS = MIME_READING_OTHER_BOUNDARY + 1 };
+_Static_assert(WAYS <= 12, "the set of readings that were tried has 4096 places");
+
+struct mime_limits mime_limits_for(size_t size)
+{
+    return (struct mime_limits){
+        .decoded = 4 * (uint64_t)size + (4u << 20),
+        .work = 24 * (uint64_t)size + (16u << 20),
+        .parts = LIMIT_MIME_PARTS,
+        .depth = LIMIT_MIME_DEPTH,
+        .decodings = LIMIT_MIME_DECODINGS,
+    };
+}
+
+/* What the line ends alone leave in doubt. */
+static mime_readings line_doubts(struct mime_job *job)
+{
+    const char *at = job->message.ptr, *end = at + job->message.len;
+    bool cr = false, lf = false, crlf = false;
+    /* A message has lines of one kind, or soon one of another: the scan rarely goes far after both are found. */
+    while (at < end && !(cr && lf && crlf)) {
+        const char *hit = memchr(at, '\n', (size_t)(end - at));
+        struct span line = span_of(at, (size_t)((hit ? hit : end) - at));
+        size_t first = span_find(line, '\r');
+        if (first < line.len && (first + 1 < line.len || !hit))
+            cr = true;
+        crlf = crlf || (hit && line.len > 0 && line.ptr[line.len - 1] == '\r');
+        lf = lf || (hit && (line.len == 0 || line.ptr[line.len - 1] != '\r'));
+        at = hit ? hit + 1 : end;
+    }
+    if (cr)
+        job->run->report->defects |= mime_defect_bit(MIME_DEFECT_BARE_CR);
+    if (lf && crlf)
+        job->run->report->defects |= mime_defect_bit(MIME_DEFECT_MIXED_LINE_ENDS);
+    return (cr ? 1u << MIME_READING_ANY_LINE_END : 0) | (lf && crlf ? 1u << MIME_READING_STRICT_LINE_END : 0);
+}
+
+static enum err take_body(void *arg, const struct mime_body *body)
+{
+    struct mime_job *job = arg;
+    return mime_body_take(job, body);
+}
+
+/* One pass; *doubts gains what it doubts. */
+static enum err read_once(struct mime_job *job, mime_readings reading, mime_readings *doubts)
+{
+    struct mime_run *run = job->run;
+    struct mime_structure s = {
+        .reading = reading,
+        .max_depth = run->limits->depth,
+        .prefix = job->prefix,
+        .headless = job->headless,
+        .content_type = job->content_type,
+        .work = &run->report->work,
+        .max_work = run->limits->work,
+    };
+    job->reading = reading;
+    enum err e = mime_structure_read(&s, job->message, take_body, job);
+    *doubts |= s.doubts;
+    /* A deviating reading takes text for headers now and then; only what it was made to find counts. */
+    const mime_defects junk = mime_defect_bit(MIME_DEFECT_HEADER_JUNK) | mime_defect_bit(MIME_DEFECT_HIDDEN_HEADER);
+    if (reading == 0)
+        run->report->defects |= s.defects;
+    else if (reading == 1u << MIME_READING_PAST_JUNK)
+        run->report->defects |= s.defects & junk;
+    if (s.too_deep)
+        mime_cut(run, MIME_CUT_DEPTH);
+    if (s.too_long)
+        mime_cut(run, MIME_CUT_WORK);
+    run->report->readings += job->outermost;
+    return e;
+}
+
+static bool excludes_itself(mime_readings r)
+{
+    const mime_readings ends = 1u << MIME_READING_ANY_LINE_END | 1u << MIME_READING_STRICT_LINE_END;
+    const mime_readings prefix = 1u << MIME_READING_PREFIX_INNER | 1u << MIME_READING_PREFIX_OUTER;
+    return (r & ends) == ends || (r & prefix) == prefix;
+}
+
+/* The next combination of DOUBTS that was not tried, one with as few ways as possible; false: there is none. */
+static bool choose(mime_readings doubts, const uint64_t *tried, mime_readings *chosen)
+{
+    int best = WAYS + 1;
+    mime_readings sub = 0;
+    do {
+        int weight = __builtin_popcount(sub);
+        if (weight < best && !excludes_itself(sub) && !(tried[sub / 64] >> (sub % 64) & 1)) {
+            best = weight;
+            *chosen = sub;
+        }
+        sub = (sub - doubts) & doubts;
+    } while (sub != 0);
+    return best <= WAYS;
+}
+
+static enum err read_all(struct mime_job *job, mime_readings *doubts)
+{
+    uint64_t tried[(1u << WAYS) / 64] = {0};
+    mime_readings next;
+    enum err e = ERR_OK;
+    *doubts = line_doubts(job);
+    while (e == ERR_OK && mime_run_may(job->run) && choose(*doubts, tried, &next)) {
+        tried[next / 64] |= (uint64_t)1 << (next % 64);
+        e = read_once(job, next, doubts);
+    }
+    return e;
+}
+
+/* The message without its NULs, as readers see it that drop them. */
+static enum err read_without_nul(struct mime_job *job)
+{
+    struct buf copy;
+    enum err e = ERR_OK;
+    buf_init(&copy, mime_run_room(job->run));
+    struct span rest = job->message;
+    while (rest.len > 0 && e == ERR_OK) {
+        size_t nul = span_find(rest, '\0');
+        e = buf_append(&copy, span_sub(rest, 0, nul));
+        rest = span_sub(rest, nul + 1, rest.len);
+    }
+    if (e == ERR_FULL) {
+        mime_cut(job->run, MIME_CUT_DECODED);
+        e = ERR_OK;
+    } else if (e == ERR_OK) {
+        struct mime_job inner = *job;
+        inner.seen = (struct mime_extents){0};
+        inner.message = buf_span(&copy);
+        inner.outermost = false;
+        inner.extent = job->message.len;
+        inner.inherited |= 1u << MIME_READING_WITHOUT_NUL;
+        e = mime_job_run(&inner);
+    }
+    buf_release(&copy);
+    return e;
+}
+
+/* A message that is UTF-16 or UTF-32 has no headers that an ordinary reader would see. */
+static enum err read_wide(struct mime_job *job)
+{
+    struct mime_piece *piece = mem_new(1, sizeof(*piece));
+    if (!piece)
+        return ERR_NOMEM;
+    snprintf(piece->path, sizeof(piece->path), "1");
+    snprintf(piece->part.type, sizeof(piece->part.type), "text/plain");
+    piece->part.content = MIME_CONTENT_WIDE_TEXT;
+    piece->part.extent = job->message.len;
+    enum err e = mime_piece_look_inside(job, piece, job->message);
+    mem_free(piece);
+    return e;
+}
+
+enum err mime_job_run(struct mime_job *job)
+{
+    mime_readings doubts = 0;
+    const mime_defects odd = mime_defect_bit(MIME_DEFECT_NO_BLANK_LINE) |
+                             mime_defect_bit(MIME_DEFECT_BOUNDARY_MISSING) |
+                             mime_defect_bit(MIME_DEFECT_CLOSE_MISSING) | mime_defect_bit(MIME_DEFECT_BASE64_PADDING) |
+                             mime_defect_bit(MIME_DEFECT_BASE64_JUNK);
+    enum err e = ERR_OK;
+    bool wide = job->outermost && mime_wide_of(job->message) != MIME_WIDE_NONE;
+    if (wide)
+        e = read_wide(job);
+    if (e == ERR_OK)
+        e = read_all(job, &doubts);
+    bool odd_message = doubts != 0 || (job->run->report->defects & odd) != 0;
+    if (e == ERR_OK && odd_message && mime_run_may(job->run))
+        e = mime_carve(job);
+    bool nul = job->outermost && !wide && span_find(job->message, '\0') < job->message.len;
+    if (e == ERR_OK && nul && mime_run_may(job->run))
+        e = read_without_nul(job);
+    mime_extents_release(&job->seen);
+    return e;
+}
+
+enum err mime_split(struct span message, const struct mime_limits *limits, mime_part_sink *sink, void *arg,
+                    struct mime_report *report)
+{
+    *report = (struct mime_report){0};
+    struct mime_run run = {.limits = limits, .sink = sink, .arg = arg, .report = report};
+    struct mime_job job = {.run = &run, .message = message, .prefix = "", .outermost = true, .extent = message.len};
+    enum err e = message.len > 0 ? mime_job_run(&job) : ERR_OK;
+    mime_extents_release(&run.ordinary);
+    if (report->cut != 0)
+        report->defects |= mime_defect_bit(MIME_DEFECT_LIMIT);
+    for (unsigned d = 0; d < MIME_DEFECT_COUNT; d++)
+        if (mime_defects_have(report->defects, (enum mime_defect)d) && report->counts[d] == 0)
+            report->counts[d] = 1;
+    return e;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* One linear pass over one message in one reading: headers, multiparts, messages within the message, and the octets of
+ * each body as they stand there. What another reader might see differently is noted as a doubt, so that the caller
+ * knows which other readings are worth a pass. */
+#ifndef MIME_STRUCTURE_H
+#define MIME_STRUCTURE_H
+
+#include "base/err.h"
+#include "mime/field.h"
+#include "mime/split.h"
+
+/* A structure header, first and last occurrence; both empty: there is none. */
+struct mime_field {
+    struct span first, last;
+    unsigned count;
+};
+struct mime_header {
+    struct mime_field type, encoding, disposition;
+    mime_defects defects;
+};
+
+enum mime_body_kind {
+    MIME_BODY_LEAF,
+    MIME_BODY_CONTAINER, /* a multipart or message as a whole: encoded, without the delimiters that were promised, or of
+                            a rare kind */
+    MIME_BODY_ASIDE,     /* before the first or after the last delimiter */
+};
+/* Spans live as long as the message; the rest until the call returns. */
+struct mime_body {
+    enum mime_body_kind kind;
+    const struct mime_header *header;
+    struct mime_type type; /* in this reading */
+    struct span encoding;  /* value of the Content-Transfer-Encoding in this reading */
+    const char *path;
+    unsigned depth;
+    struct span octets;
+};
+typedef enum err mime_body_sink(void *arg, const struct mime_body *body);
+
+struct mime_structure {
+    mime_readings reading;
+    unsigned max_depth;
+    const char *prefix;       /* of all paths: that of the part which this message is, or "" */
+    bool headless;            /* the message has no headers, it is the body of a container … */
+    struct span content_type; /* … with this Content-Type */
+    uint64_t *work;           /* spent; gains what is looked at … */
+    uint64_t max_work;        /* … and must not pass this */
+    /* Out: */
+    mime_readings doubts; /* ways in which a pass might find other bodies */
+    mime_defects defects;
+    unsigned depth;          /* deepest level that was entered */
+    bool too_deep, too_long; /* max_depth or max_work was reached: bodies are missing, or are taken whole */
+};
+
+/* Calls SINK for each body, children before the container that is given as a whole. ERR_OK, ERR_NOMEM, or what SINK
+ * said. */
+enum err mime_structure_read(struct mime_structure *s, struct span message, mime_body_sink *sink, void *arg) must_use;
+
+#endif

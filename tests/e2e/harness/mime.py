@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: MIT
+"""Messages that readers take apart differently: one for every known class of evasion, and a generator that combines them by chance. Each carries a payload (the test virus,
+put together at run time) for some reader; what Python's two parsers extract is the judge of that."""
+import base64
+import binascii
+import email
+import email.policy
+import quopri
+import random
+
+CRLF = b"\r\n"
+
+
+def b64(data, width=76):
+    text = base64.b64encode(data)
+    return CRLF.join(text[i:i + width] for i in range(0, len(text), width)) + CRLF
+
+
+def uu(data, name=b"test.com"):
+    lines = [binascii.b2a_uu(data[i:i + 45]).rstrip(b"\n") for i in range(0, len(data), 45)]
+    return CRLF.join([b"begin 644 " + name] + lines + [b"`", b"end", b""])
+
+
+def yenc(data, name=b"test.com"):
+    out = bytearray()
+    for octet in data:
+        value = (octet + 42) % 256
+        if value in (0, 10, 13, 61):
+            out += b"=" + bytes([(value + 64) % 256])
+        else:
+            out.append(value)
+    size = str(len(data)).encode()
+    return b"=ybegin line=128 size=" + size + b" name=" + name + CRLF + bytes(out) + CRLF + b"=yend size=" + size + CRLF
+
+
+def tnef(data, name=b"test.com"):
+    def attribute(level, identity, content):
+        return (bytes([level]) + identity.to_bytes(4, "little") + len(content).to_bytes(4, "little") + content +
+                (sum(content) & 0xffff).to_bytes(2, "little"))
+    return ((0x223e9f78).to_bytes(4, "little") + b"\1\0" + attribute(1, 0x00089006, b"\0\0\1\0") +
+            attribute(2, 0x00069002, b"\1\0" + b"\0" * 12) + attribute(2, 0x00018010, name + b"\0") + attribute(2, 0x0006800f, data))
+
+
+def qp(data):
+    return quopri.encodestring(data).replace(b"\n", CRLF) + CRLF
+
+
+TOP = [b"From: <a@client.test>", b"To: <b@y.test>", b"Subject: a test", b"Date: Sat, 21 Nov 2026 20:00:00 +0000", b"MIME-Version: 1.0"]
+
+
+def message(headers, body):
+    return CRLF.join(TOP + list(headers)) + CRLF + CRLF + body
+
+
+def multipart(parts, boundary=b"b1", content_type=b"Content-Type: multipart/mixed; boundary=b1", close=True, top=()):
+    body = b"".join(b"--" + boundary + CRLF + part + CRLF for part in parts)
+    return message([content_type, *top], body + (b"--" + boundary + b"--" + CRLF if close else b""))
+
+
+def part(payload_text, *headers):
+    return CRLF.join(headers) + CRLF + CRLF + payload_text
+
+
+TEXT = part(b"Nothing but words.", b"Content-Type: text/plain")
+OCTETS = b"Content-Type: application/octet-stream"
+BASE64 = b"Content-Transfer-Encoding: base64"
+
+
+def classes(payload):
+    """One message for every class of evasion: {name: octets}. Each is extracted by some reader that people use."""
+    p, e = payload, b64(payload)
+    plain = part(e, OCTETS, BASE64)
+    inner = message([OCTETS, BASE64], e)
+    mixed = b"Content-Type: multipart/mixed; boundary=b1"
+    half = len(base64.b64encode(p)) // 2 // 4 * 4
+    text = base64.b64encode(p)
+    wide = multipart([TEXT, plain]).decode("ascii")
+    third = len(p) // 3 * 3 // 2 // 3 * 3
+    streams = base64.b64encode(p[:10]) + CRLF + base64.b64encode(p[10:]) + CRLF
+    return {
+        "plain": multipart([TEXT, plain]),
+        "two-types-multipart-first": multipart([TEXT, plain], top=[OCTETS]),
+        "two-types-multipart-last": message([OCTETS, mixed], b"--b1\r\n" + plain + b"\r\n--b1--\r\n"),
+        "two-encodings-base64-first": multipart([part(e, OCTETS, BASE64, b"Content-Transfer-Encoding: 7bit")]),
+        "two-encodings-base64-last": multipart([part(e, OCTETS, b"Content-Transfer-Encoding: 7bit", BASE64)]),
+        "several-types-in-one": multipart([TEXT, plain], content_type=b"Content-Type: multipart/mixed, application/octet-stream; boundary=b1"),
+        "two-boundaries-first": multipart([TEXT, plain], content_type=b"Content-Type: multipart/mixed; boundary=b1; boundary=b2"),
+        "two-boundaries-last": multipart([TEXT, plain], content_type=b"Content-Type: multipart/mixed; boundary=b2; boundary=b1"),
+        "boundary-in-other-field": message([b"Content-Type: multipart/mixed", b"Content-Type: text/plain; boundary=b1"], b"--b1\r\n" + plain + b"\r\n--b1--\r\n"),
+        "blank-before-encoding": multipart([part(e, OCTETS, b" " + BASE64)]),
+        "blank-before-first-encoding": multipart([b" " + BASE64 + CRLF + OCTETS + CRLF + CRLF + e]),
+        "blank-before-type": message([b" Content-Type: multipart/mixed; boundary=b1"], b"--b1\r\n" + plain + b"\r\n--b1--\r\n"),
+        "no-blank-line": multipart([OCTETS + CRLF + BASE64 + CRLF + e]),
+        "garbage-for-blank-line": multipart([OCTETS + CRLF + BASE64 + CRLF + b"<" + CRLF + e]),
+        "lf-cr-for-blank-line": multipart([OCTETS + CRLF + BASE64 + b"\n\r" + e]),
+        "blanks-for-blank-line": multipart([OCTETS + CRLF + BASE64 + CRLF + b" \t" + CRLF + e]),
+        "junk-between-headers": multipart([OCTETS + CRLF + b"junk" + CRLF + BASE64 + CRLF + CRLF + e]),
+        "blank-before-colon": multipart([part(e, OCTETS, b"Content-Transfer-Encoding : base64")]),
+        "leading-blank-line": CRLF + multipart([TEXT, plain]),
+        "mailbox-line": b"From someone Sat Nov 21 20:00:00 2026\r\n" + multipart([TEXT, plain]),
+        "byte-order-mark": b"\xef\xbb\xbf" + multipart([TEXT, plain]),
+        "no-mime-version": multipart([TEXT, plain]).replace(b"MIME-Version: 1.0\r\n", b""),
+        "no-close": multipart([TEXT, plain], close=False),
+        "part-after-close": multipart([TEXT]) + b"--b1\r\n" + plain + CRLF + b"--b1--\r\n",
+        "delimiter-with-junk": multipart([TEXT, plain]).replace(b"--b1\r\n", b"--b1 junk\r\n"),
+        "delimiter-with-blanks": multipart([TEXT, plain]).replace(b"--b1\r\n", b"--b1 \t\r\n"),
+        "false-delimiter-inside": multipart([part(e[:half] + CRLF + b"--_." + CRLF + e[half:], OCTETS, BASE64)], b"_", b"Content-Type: multipart/mixed; boundary=_"),
+        "boundary-prefix-of-inner": message([b"Content-Type: multipart/mixed; boundary=b1"], b"--b1\r\nContent-Type: multipart/mixed; boundary=b1x\r\n\r\n--b1x\r\n" +
+                                            plain + b"\r\n--b1x--\r\n--b1--\r\n"),
+        "boundary-segments": multipart([TEXT, plain], b"b1long", b'Content-Type: multipart/mixed; boundary*0=b1; boundary*1="long"'),
+        "boundary-percent": multipart([TEXT, plain], b"b1", b"Content-Type: multipart/mixed; boundary*=us-ascii''%62%31"),
+        "boundary-escaped": multipart([TEXT, plain], b"b1", b'Content-Type: multipart/mixed; boundary="b\\1"'),
+        "boundary-with-blank": multipart([TEXT, plain], b"b1 b2", b"Content-Type: multipart/mixed; boundary=b1 b2"),
+        "boundary-in-brackets": multipart([TEXT, plain], b"b1", b"Content-Type: multipart/mixed; boundary=<b1>"),
+        "boundary-900": multipart([TEXT, plain], b"b" * 900, b"Content-Type: multipart/mixed; boundary=" + b"b" * 900),
+        "boundary-65536": multipart([TEXT, plain], b"b" * 65536, b"Content-Type: multipart/mixed; boundary=" + b"b" * 65536),
+        "boundary-never-seen": message([mixed, BASE64], e),
+        "no-boundary": message([b"Content-Type: multipart/mixed", BASE64], e),
+        "digest-default": multipart([b"\r\n" + inner], content_type=b"Content-Type: multipart/digest; boundary=b1"),
+        "nested-message": multipart([part(inner, b"Content-Type: message/rfc822")]),
+        "nested-message-base64": multipart([part(b64(inner), b"Content-Type: message/rfc822", BASE64)]),
+        "nested-message-qp": multipart([part(qp(inner), b"Content-Type: message/rfc822", b"Content-Transfer-Encoding: quoted-printable")]),
+        "nested-message-lies": multipart([part(inner, b"Content-Type: message/rfc822", BASE64)]),
+        "attached-eml": multipart([part(b64(inner), OCTETS + b"; name=x.eml", BASE64)]),
+        "encoded-multipart": message([mixed, BASE64], b64(b"--b1\r\n" + plain + b"\r\n--b1--\r\n")),
+        "cr-only": multipart([TEXT, plain]).replace(CRLF, b"\r"),
+        "lf-only": multipart([TEXT, plain]).replace(CRLF, b"\n"),
+        "mixed-line-ends": multipart([TEXT, plain]).replace(CRLF, b"\n", 6),
+        "padding-inside": multipart([part(streams, OCTETS, BASE64)]),
+        "padding-at-every-piece": multipart([part(CRLF.join(base64.b64encode(p[i:i + 1]) for i in range(len(p))), OCTETS, BASE64)]),
+        "equals-in-the-middle": multipart([part(text[:7] + b"=" + text[7:] + CRLF, OCTETS, BASE64)]),
+        "equals-in-the-first-group": multipart([part(text[:1] + b"=" + text[1:] + CRLF, OCTETS, BASE64)]),
+        "junk-in-base64": multipart([part(b"*".join(text[i:i + 5] for i in range(0, len(text), 5)) + CRLF, OCTETS, BASE64)]),
+        "base64-in-short-lines": multipart([part(b64(p, 3), OCTETS, BASE64)]),
+        "base64-with-footer": multipart([part(text.rstrip(b"=") + b"=" + CRLF + b"A footer in words." + CRLF, OCTETS, BASE64)]),
+        "qp": multipart([part(qp(p), OCTETS, b"Content-Transfer-Encoding: quoted-printable")]),
+        "qp-all-escaped": multipart([part(b"".join(b"=%02X" % c for c in p), OCTETS, b"Content-Transfer-Encoding: quoted-printable")]),
+        "qp-lower-case": multipart([part(b"".join(b"=%02x" % c for c in p), OCTETS, b"Content-Transfer-Encoding: quoted-printable")]),
+        "qp-soft-break-blank": multipart([part(p[:third] + b"= \r\n" + p[third:], OCTETS, b"Content-Transfer-Encoding: quoted-printable")]),
+        "qp-soft-break-tab": multipart([part(p[:third] + b"=\t\r\n" + p[third:], OCTETS, b"Content-Transfer-Encoding: quoted-printable")]),
+        "qp-soft-break-crcrlf": multipart([part(p[:third] + b"=\r\r\n" + p[third:], OCTETS, b"Content-Transfer-Encoding: quoted-printable")]),
+        "qp-soft-break-lf": multipart([part(p[:third] + b"=\n" + p[third:], OCTETS, b"Content-Transfer-Encoding: quoted-printable")]),
+        "qp-soft-break-junk": multipart([part(p[:third] + b"=\rjunk\n" + p[third:], OCTETS, b"Content-Transfer-Encoding: quoted-printable")]),
+        "encoding-unknown": multipart([part(e, OCTETS, b"Content-Transfer-Encoding: x-unheard-of")]),
+        "encoding-doubled": multipart([part(e, OCTETS, b"Content-Transfer-Encoding: 7bit base64")]),
+        "encoding-comment": multipart([part(e, OCTETS, b"Content-Transfer-Encoding: base64 (really)")]),
+        "encoding-undeclared": multipart([part(e, OCTETS)]),
+        "encoding-lies": multipart([part(e, OCTETS, b"Content-Transfer-Encoding: quoted-printable")]),
+        "identity-declared-base64": multipart([part(p, OCTETS, BASE64)]),
+        "uuencode-inline": multipart([part(b"See below.\r\n\r\n" + uu(p), b"Content-Type: text/plain")]),
+        "uuencode-declared": multipart([part(uu(p), OCTETS, b"Content-Transfer-Encoding: x-uuencode")]),
+        "uuencode-without-mime": CRLF.join(TOP[:4]) + CRLF + CRLF + b"Hello\r\n" + uu(p),
+        "yenc-inline": multipart([part(b"See below.\r\n" + yenc(p), b"Content-Type: text/plain")]),
+        "yenc-declared": multipart([part(yenc(p), OCTETS, b"Content-Transfer-Encoding: x-yenc")]),
+        "tnef": multipart([part(b64(tnef(p)), b"Content-Type: application/ms-tnef; name=winmail.dat", BASE64)]),
+        "utf16-message": b"\xff\xfe" + wide.encode("utf-16-le"),
+        "utf16-message-be-no-mark": wide.encode("utf-16-be"),
+        "utf32-message": b"\xff\xfe\0\0" + wide.encode("utf-32-le"),
+        "utf16-part": multipart([part(b64(p.decode("ascii").encode("utf-16-le")), b"Content-Type: text/plain; charset=utf-16le", BASE64)]),
+        "nul-in-header": multipart([part(e, b"Content-Type: application/octet-stream", b"Content-Transfer-Encod\0ing: base64")]),
+        "header-in-pieces": multipart([part(e, OCTETS, b"Content-Transfer-Encoding:\r\n base64")]),
+        "after-preamble": message([mixed], b"words before\r\n\r\n--b1\r\n" + plain + b"\r\n--b1--\r\n"),
+        "type-in-quotes": multipart([TEXT, plain], content_type=b'Content-Type: "multipart/mixed"; boundary=b1'),
+        "type-without-subtype": multipart([TEXT, plain], content_type=b"Content-Type: multipart; boundary=b1"),
+        "type-is-text-with-boundary": multipart([TEXT, plain], content_type=b"Content-Type: text/plain; boundary=b1"),
+        "type-misspelt": multipart([TEXT, plain], content_type=b"Content-Type: mulitpart/mixed; boundary=b1"),
+        "five-levels": five_levels(plain),
+    }
+
+
+def five_levels(inner):
+    for level in range(5):
+        name = b"level%d" % level
+        inner = part(b"--" + name + CRLF + inner + CRLF + b"--" + name + b"--" + CRLF, b"Content-Type: multipart/mixed; boundary=" + name)
+    return message([inner[:inner.index(CRLF)]], inner[inner.index(CRLF) + 4:])
+
+
+class Mutator:
+    """Mails by chance: a structure that is drawn, then one to five faults in it."""
+
+    def __init__(self, rng, payload):
+        self.rng, self.payload = rng, payload
+
+    def mail(self):
+        rng = self.rng
+        self.number = 0
+        headers, body = self.entity(rng.choice([1, 1, 2, 2, 3, 4]), True)
+        octets = CRLF.join(TOP + headers) + self.gap() + body
+        for _ in range(rng.choice([0, 1, 1, 1, 2, 2, 3, 5])):
+            octets = rng.choice(MUTATIONS)(rng, octets)
+        return octets
+
+    def gap(self):
+        return self.rng.choices([CRLF + CRLF, CRLF + b" " + CRLF, CRLF, CRLF + b"<" + CRLF, b"\n\r", CRLF + CRLF + CRLF, CRLF + b"x y" + CRLF + CRLF, b"\n\n"],
+                                [60, 2, 2, 2, 2, 2, 2, 2])[0]
+
+    def entity(self, depth, holds):
+        """(header lines, body) of an entity; HOLDS: the payload is inside."""
+        rng = self.rng
+        if depth > 0 and rng.random() < 0.85:
+            if rng.random() < 0.2:
+                return self.wrapped(depth, holds)
+            return self.multipart(depth, holds)
+        return self.leaf(holds)
+
+    def multipart(self, depth, holds):
+        rng = self.rng
+        self.number += 1
+        boundary = rng.choice([b"b%d" % self.number, b"b", b"b1", b"=_x%d" % self.number, b"b%d x" % self.number, b"B" * rng.choice([70, 300]), b"bb" * self.number])
+        count = rng.choice([1, 1, 2, 2, 3])
+        chosen = rng.randrange(count)
+        body = rng.choice([b"", b"", b"words before\r\n", b"--\r\n", b"--" + boundary + b"x\r\n"])
+        for index in range(count):
+            headers, inner = self.entity(depth - 1, holds and index == chosen)
+            body += b"--" + boundary + CRLF + CRLF.join(headers) + self.gap() + inner + CRLF
+        body += rng.choices([b"--" + boundary + b"--\r\n", b"", b"--" + boundary + b"--junk\r\n", b"--" + boundary + b"\r\n"], [20, 3, 1, 1])[0]
+        body += rng.choices([b"", b"words after\r\n", b"--" + boundary + CRLF + CRLF.join(self.leaf(holds)[0]) + CRLF + CRLF + b"late\r\n"], [10, 2, 1])[0]
+        return self.type_lines(boundary), body
+
+    def type_lines(self, boundary):
+        rng = self.rng
+        kind = rng.choices([b"multipart/mixed", b"multipart/related", b"multipart/digest", b"Multipart/Alternative", b"multipart/mixed, application/octet-stream",
+                            b"multipart", b"multipart/", b"text/plain"], [20, 4, 1, 4, 1, 1, 1, 1])[0]
+        quoted = b'"' + boundary + b'"'
+        token = rng.choices([quoted, boundary, b"<" + boundary + b">", quoted + b" x", b'"' + boundary, quoted + b";boundary=other", b"other; boundary=" + quoted],
+                            [20, 4, 1, 1, 1, 2, 2])[0]
+        parameter = rng.choices([b"boundary=" + token, b"BOUNDARY=" + token, b"boundary = " + token, b"boundary*=us-ascii''" + boundary.replace(b" ", b"%20"),
+                                 b"boundary*0=" + boundary[:1] + b'; boundary*1="' + boundary[1:] + b'"'], [20, 3, 2, 1, 1])[0]
+        line = b"Content-Type: " + kind + rng.choice([b"; ", b";", b";\r\n\t", b" ; "]) + parameter
+        extra = rng.choices([None, OCTETS, b"Content-Type: text/plain", b"Content-Transfer-Encoding: base64", b"Content-Type: multipart/mixed; boundary=other"],
+                            [30, 1, 1, 1, 1])[0]
+        lines = [line] + ([extra] if extra else [])
+        rng.shuffle(lines)
+        return lines
+
+    def wrapped(self, depth, holds):
+        """A message within the message."""
+        rng = self.rng
+        headers, body = self.entity(depth - 1, holds)
+        inner = CRLF.join(rng.choice([TOP, TOP[:1], []]) + headers) + self.gap() + body
+        kind = rng.choices([b"message/rfc822", b"message/global", b"message/x-other", b"application/octet-stream; name=x.eml"], [10, 1, 1, 2])[0]
+        lines, how = [b"Content-Type: " + kind], rng.random()
+        if how < 0.2:
+            return lines + [BASE64], b64(inner)
+        if how < 0.3:
+            return lines + [b"Content-Transfer-Encoding: quoted-printable"], qp(inner)
+        if how < 0.35:
+            return lines + [BASE64], inner
+        return lines, inner
+
+    def leaf(self, holds):
+        rng = self.rng
+        if not holds:
+            return [b"Content-Type: text/plain"], rng.choice([b"Nothing but words.", b"", b"--", b"A: b\r\n\r\nc"])
+        p = self.payload
+        encoding, text = rng.choices([(b"base64", b64(p, rng.choice([76, 76, 60, 4, 5, 200]))), (b"BASE64", b64(p)), (b"quoted-printable", qp(p)),
+                                      (b"quoted-printable", self.odd_qp(p)), (b"base64", self.odd_base64(p)), (b"7bit", p), (b"x-uuencode", uu(p))],
+                                     [8, 1, 3, 4, 4, 1, 1])[0]
+        lines = [rng.choice([OCTETS, OCTETS + b'; name="test.com"', b"Content-Type: text/plain", b"Content-Type: image/png"]),
+                 b"Content-Transfer-Encoding: " + encoding]
+        extra = rng.choices([None, b"Content-Transfer-Encoding: 7bit", b"Content-Type: text/html", b"X-Other: 1", b"Content-Disposition: attachment; filename=a.txt"],
+                            [10, 1, 1, 1, 2])[0]
+        lines += [extra] if extra else []
+        rng.shuffle(lines)
+        return lines, text
+
+    def odd_qp(self, p):
+        out = bytearray()
+        for octet in p:
+            draw = self.rng.random()
+            if draw < 0.08:
+                out += self.rng.choice([b"=\r\n", b"=\n", b"= \r\n", b"=\t\r\n", b"=\r\r\n", b"=\rx\n"])
+            out += b"=%02X" % octet if draw > 0.8 or octet == 61 else b"=%02x" % octet if draw > 0.7 else bytes([octet])
+        return bytes(out)
+
+    def odd_base64(self, p):
+        rng = self.rng
+        kind = rng.randrange(4)
+        if kind == 0: # several padded streams
+            cut = rng.randrange(1, len(p))
+            return base64.b64encode(p[:cut]) + rng.choice([b"", CRLF]) + base64.b64encode(p[cut:]) + CRLF
+        text = bytearray(base64.b64encode(p))
+        for _ in range(rng.randrange(1, 4)):
+            text[(at := rng.randrange(len(text))):at] = {1: b"=", 2: rng.choice([b"*", b"-", b"\0", b"\x80", b".", b" "]), 3: rng.choice([b"\r", b"\n", b"\r\n\r\n"])}[kind]
+        return bytes(text) + CRLF
+
+
+def line_starts(octets):
+    return [0] + [i + 1 for i, c in enumerate(octets) if c == 10 and i + 1 < len(octets)]
+
+
+def insert_line(rng, octets):
+    at = rng.choice(line_starts(octets))
+    line = rng.choice([b"", b" ", b"junk", b"<", b" Content-Type: text/plain", BASE64, b"Content-Transfer-Encoding: quoted-printable", OCTETS, b"--b1", b"--b", b"--b1--", b"--b2",
+                       b"X: y", b"X : y", b": y", b"From x", b"=", b"--", b"\t" + BASE64, b"Content-Type: multipart/mixed; boundary=b1"])
+    return octets[:at] + line + rng.choice([CRLF, CRLF, b"\n", b"\r"]) + octets[at:]
+
+
+def drop_line(rng, octets):
+    lines = octets.splitlines(keepends=True)
+    if len(lines) > 1:
+        del lines[rng.randrange(len(lines))]
+    return b"".join(lines)
+
+
+def double_line(rng, octets):
+    lines = octets.splitlines(keepends=True)
+    if lines:
+        lines.insert(rng.randrange(len(lines)), rng.choice(lines))
+    return b"".join(lines)
+
+
+def change_line_end(rng, octets):
+    at = rng.choice(line_starts(octets))
+    if at < 2:
+        return octets
+    return octets[:at].removesuffix(b"\n").removesuffix(b"\r") + rng.choice([b"\n", b"\r", b"\r\r\n", b"\n\r", b"\r\n "]) + octets[at:]
+
+
+def all_line_ends(rng, octets):
+    return octets.replace(CRLF, rng.choice([b"\n", b"\n", b"\r"]))
+
+
+def indent_line(rng, octets):
+    at = rng.choice(line_starts(octets))
+    return octets[:at] + rng.choice([b" ", b"\t", b"\x0b", b"."]) + octets[at:]
+
+
+def extend_delimiter(rng, octets):
+    places = [at for at in line_starts(octets) if octets[at:at + 2] == b"--"]
+    if not places:
+        return octets
+    end = octets.find(b"\n", rng.choice(places))
+    end = len(octets) if end < 0 else end - (octets[end - 1:end] == b"\r")
+    return octets[:end] + rng.choice([b" ", b"x", b"--", b"-", b" junk", b"\t"]) + octets[end:]
+
+
+def cut_short(rng, octets):
+    return octets[:rng.randrange(len(octets) * 3 // 4, len(octets) + 1)]
+
+
+def insert_octet(rng, octets):
+    at = rng.randrange(len(octets) + 1)
+    return octets[:at] + rng.choice([b"\0", b" ", b"\r", b"\n", b"\x80", b"=", b"-", b";", b":", b'"']) + octets[at:]
+
+
+MUTATIONS = [insert_line, insert_line, drop_line, double_line, change_line_end, change_line_end, all_line_ends, indent_line, extend_delimiter, extend_delimiter, cut_short,
+             insert_octet]
+
+
+def mails(seed, count, payload):
+    """COUNT mails, the same for the same SEED."""
+    for number in range(count):
+        yield Mutator(random.Random(f"{seed}/{number}"), payload).mail()
+
+
+def read_by_python(octets, policy):
+    """All that Python's parser extracts with this policy. Where it fails on a mail, it extracts nothing."""
+    found = []
+    try:
+        for one in email.message_from_bytes(octets, policy=policy).walk():
+            if one.is_multipart():
+                continue
+            content = one.get_payload(decode=True)
+            if content is not None:
+                found.append(content)
+    except Exception:  # pylint: disable=broad-except # a reader that crashes shows nothing
+        pass
+    return found
+
+
+POLICIES = {"compat32": email.policy.compat32, "default": email.policy.default}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/* Transfer encodings in the ways in which decoders read them. */
+#include "mime/charset.h"
+#include "mime/decode.h"
+#include "mime/tnef.h"
+#include "unit/smtp/must.h"
+
+static bool text_is(const struct buf *b, const char *text)
+{
+    bool same = span_eq(buf_span(b), span_cstr(text));
+    if (!same)
+        fprintf(stderr, "found    \"%.*s\"\nexpected \"%s\"\n", SPAN_ARG(buf_span(b)), text);
+    return same;
+}
+
+START_TEST(base64_is_read_as_its_decoders_do)
+{
+    static const struct {
+        const char *in;
+        enum mime_base64_mode mode;
+        const char *out;
+    } rows[] = {
+        {"", MIME_BASE64_STOP, ""},
+        {"YWJj", MIME_BASE64_STOP, "abc"},
+        {"YWJjZA==", MIME_BASE64_STOP, "abcd"},
+        {"YWJjZGU=", MIME_BASE64_STOP, "abcde"},
+        {"YWJjZGU", MIME_BASE64_STOP, "abcde"},
+        {"YWJjZA", MIME_BASE64_STOP, "abcd"},
+        {"YWJjZ", MIME_BASE64_STOP, "abc"},
+        {"YW\r\nJj\r\n", MIME_BASE64_STOP, "abc"},
+        {"Y W*J!j", MIME_BASE64_STOP, "abc"},
+        {"YQ==YmM=", MIME_BASE64_STOP, "a"},
+        {"YQ==YmM=", MIME_BASE64_ACROSS, "abc"},
+        {"YQ==\r\nYmM=\r\nZGVm", MIME_BASE64_ACROSS, "abcdef"},
+        {"YW=Jj", MIME_BASE64_STOP, "abc"},
+        {"=YWJj", MIME_BASE64_STOP, "abc"},
+        {"Y=W==Jj", MIME_BASE64_IGNORE, "abc"},
+        {"YWJj*YWJj", MIME_BASE64_JUNK, "abc"},
+        {"YWI\r\nYWI\r\n", MIME_BASE64_LINES, "abab"},
+        {"YWJjZA==\n", MIME_BASE64_LINES, "abcd"},
+        {"Pz8_Pj4-", MIME_BASE64_URL, "\?\?\?>>>"},
+        {"Pz8/Pj4+", MIME_BASE64_STOP, "\?\?\?>>>"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf b;
+        buf_init(&b, 1000);
+        ck_assert_int_eq(mime_base64_decode(span_cstr(rows[i].in), rows[i].mode, &b), ERR_OK);
+        MUST(text_is(&b, rows[i].out));
+        buf_release(&b);
+    }
+}
+END_TEST
+
+START_TEST(base64_with_zeros_for_padding_keeps_their_place)
+{
+    struct buf b;
+    buf_init(&b, 1000);
+    ck_assert_int_eq(mime_base64_decode(SPAN("YQ==YmM="), MIME_BASE64_ZERO, &b), ERR_OK);
+    MUST(span_eq(buf_span(&b), span_of("a\0\0bc\0", 6)));
+    buf_release(&b);
+}
+END_TEST
+
+START_TEST(long_base64_is_decoded_whole)
+{
+    struct buf in, out;
+    buf_init(&in, 1 << 20);
+    buf_init(&out, 1 << 20);
+    for (unsigned i = 0; i < 20000; i++)
+        MUST(buf_append(&in, i % 19 == 18 ? SPAN("\r\n") : SPAN("YWJj")) == ERR_OK);
+    ck_assert_int_eq(mime_base64_decode(buf_span(&in), MIME_BASE64_STOP, &out), ERR_OK);
+    size_t lines = 20000 / 19;
+    ck_assert_uint_eq(buf_len(&out), 3 * (20000 - lines));
+    for (size_t i = 0; i < buf_len(&out); i++)
+        MUST(buf_span(&out).ptr[i] == "abc"[i % 3]);
+    buf_release(&in);
+    buf_release(&out);
+}
+END_TEST
+
+START_TEST(output_stops_at_the_buffers_maximum)
+{
+    struct buf b;
+    buf_init(&b, 4);
+    ck_assert_int_eq(mime_base64_decode(SPAN("YWJjZGVm"), MIME_BASE64_STOP, &b), ERR_FULL);
+    MUST(text_is(&b, "abcd"));
+    buf_release(&b);
+    buf_init(&b, 4);
+    ck_assert_int_eq(mime_qp_decode(SPAN("=61bcde"), MIME_QP_TOLERANT, &b), ERR_FULL);
+    buf_release(&b);
+    buf_init(&b, 4);
+    ck_assert_int_eq(mime_wide_decode(span_of("a\0b\0c\0d\0e\0", 10), MIME_WIDE_16LE, &b), ERR_FULL);
+    buf_release(&b);
+}
+END_TEST
+
+START_TEST(oddities_of_base64_are_noticed)
+{
+    static const struct {
+        const char *in;
+        struct mime_base64 look;
+    } rows[] = {
+        {"YWJj\r\n", {.letters = 4}},
+        {"YW*j-_\r\n", {.letters = 3, .junk = 3, .url = 2}},
+        {"YQ==\r\nYmM=\r\n", {.letters = 5, .after = 3, .continues = true}},
+        {"YQ==\r\nTo leave this list\r\n", {.letters = 17, .blanks = 3, .after = 15}},
+        {"YQ==\r\n--YWJj--\r\n", {.letters = 6, .junk = 4, .url = 4, .after = 4}},
+        {"YQ==\r\n-- \r\n", {.letters = 2, .junk = 2, .url = 2, .blanks = 1}},
+        {"YWI\r\nYW\r\n", {.letters = 5, .uneven = true}},
+        {"YWI\r\n", {.letters = 3}},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct mime_base64 look;
+        mime_base64_look(span_cstr(rows[i].in), &look);
+        const struct mime_base64 *e = &rows[i].look;
+        ck_assert_uint_eq(look.letters, e->letters);
+        ck_assert_uint_eq(look.junk, e->junk);
+        ck_assert_uint_eq(look.url, e->url);
+        ck_assert_uint_eq(look.blanks, e->blanks);
+        ck_assert_uint_eq(look.after, e->after);
+        ck_assert_int_eq(look.continues, e->continues);
+        ck_assert_int_eq(look.uneven, e->uneven);
+    }
+}
+END_TEST
+
+START_TEST(quoted_printable_is_read_as_its_decoders_do)
+{
+    static const struct {
+        const char *in, *out[MIME_QP_MODES]; /* NULL: as the first */
+    } rows[] = {
+        {"a=62c", {"abc"}},
+        {"a=6Ac=6a", {"ajcj"}},
+        {"a=\r\nb=\nc", {"abc"}},
+        {"a= \t\r\nb", {"ab", "a= \t\r\nb", "a= \t\r\nb", NULL}},
+        {"a=\r\r\nb", {"ab", "ab", "a=\r\r\nb", NULL}},
+        {"a=\rjunk\nb", {"ajunk\nb", "ab", "a=\rjunk\nb", "ajunk\nb"}},
+        {"a=zzb", {"a=zzb", NULL, NULL, "azzb"}},
+        {"a==b", {"a==b", "a=b", NULL, "ab"}},
+        {"a=", {"a", NULL, "a=", NULL}},
+        {"a=6", {"a=6", NULL, NULL, "a6"}},
+        {"a  \r\nb \n", {"a  \r\nb \n", NULL, NULL, "a\r\nb\n"}},
+        {"", {""}},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        for (unsigned mode = 0; mode < MIME_QP_MODES; mode++) {
+            struct buf b;
+            buf_init(&b, 1000);
+            ck_assert_int_eq(mime_qp_decode(span_cstr(rows[i].in), (enum mime_qp_mode)mode, &b), ERR_OK);
+            MUST(text_is(&b, rows[i].out[mode] ? rows[i].out[mode] : rows[i].out[0]));
+            buf_release(&b);
+        }
+}
+END_TEST
+
+START_TEST(files_in_texts_are_found)
+{
+    static const struct {
+        const char *text;
+        bool (*find)(struct span text, size_t from, struct mime_inline *found);
+        const char *name; /* NULL: there is none */
+        size_t data, end;
+    } rows[] = {
+        {"begin 644 a b.txt\r\n#86)C\r\n`\r\nend\r\nx", mime_uuencode_find, "a b.txt", 19, 34},
+        {"x\nbegin 0755 a\n#86)C\n", mime_uuencode_find, "a", 15, 21},
+        {"xbegin 644 a\n", mime_uuencode_find, NULL, 0, 0},
+        {"begin 6x4 a\n", mime_uuencode_find, NULL, 0, 0},
+        {"begin 644\n", mime_uuencode_find, NULL, 0, 0},
+        {"begin the work\n", mime_uuencode_find, NULL, 0, 0},
+        {"begin 644 a\n#86)C\nbegin 644 b\n", mime_uuencode_find, "a", 12, 18},
+        {"=ybegin line=1 size=1 name=a b\r\nx\r\n=yend\r\ny", mime_yenc_find, "a b", 32, 42},
+        {"=ybegin part=1 name=a\n=ypart begin=1\nx\n", mime_yenc_find, "a", 37, 39},
+        {"x=ybegin name=a\n", mime_yenc_find, NULL, 0, 0},
+        {"(This file must be converted with BinHex 4.0)\r\n:abc:\r\n", mime_binhex_find, "", 48, 52},
+        {"(This file must be converted with BinHex 4.0)\r\nabc\r\n", mime_binhex_find, NULL, 0, 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct mime_inline found = {0};
+        bool there = rows[i].find(span_cstr(rows[i].text), 0, &found);
+        ck_assert_int_eq(there, rows[i].name != NULL);
+        if (!there)
+            continue;
+        MUST(span_eq(found.name, span_cstr(rows[i].name)));
+        ck_assert_uint_eq(found.data, rows[i].data);
+        ck_assert_uint_eq(found.end, rows[i].end);
+    }
+}
+END_TEST
+
+START_TEST(uuencode_forgives_what_got_lost)
+{
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
+        {"#86)C\n`\nend\n", "abc"}, {"#86)C\r\n#86)C\r\n \r\n", "abcabc"}, {"$86)C9\n", "abcd"},
+        {"$86)C9   \n", "abcd"},    {"words of a reader\n", ""},           {"", ""},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf b;
+        buf_init(&b, 1000);
+        ck_assert_int_eq(mime_uuencode_decode(span_cstr(rows[i].in), &b), ERR_OK);
+        MUST(text_is(&b, rows[i].out));
+        buf_release(&b);
+    }
+}
+END_TEST
+
+START_TEST(yenc_undoes_escapes_and_line_ends)
+{
+    struct buf b;
+    buf_init(&b, 1000);
+    /* 'a' + 42 = 0x8b; 0xd6 + 42 = NUL, escaped as 0x40; 0xe3 + 42 = CR, escaped as 0x4d */
+    ck_assert_int_eq(mime_yenc_decode(SPAN("\x8b=\x40\r\n=\x4d\x8b\r\n=yend size=4"), &b), ERR_OK);
+    MUST(text_is(&b, "a\xd6\xe3"
+                     "a"));
+    buf_release(&b);
+}
+END_TEST
+
+START_TEST(binhex_gives_name_and_data_fork)
+{
+    /* As macutils' binhex writes a file "a.txt" that holds "aaaaaaaaaa\n". */
+    static const char alphabet[] = "!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr";
+    static const char octets[] = "\5a.txt\0TEXTttxt\0\0\0\0\0\13\0\0\0\0\0\0a\220\12\n\0\0\0\0";
+    char text[256];
+    size_t n = 0;
+    unsigned bits = 0, have = 0;
+    for (size_t i = 0; i + 1 < sizeof(octets); i++) {
+        bits = bits << 8 | (unsigned char)octets[i];
+        for (have += 8; have >= 6; have -= 6)
+            text[n++] = alphabet[bits >> (have - 6) & 63];
+    }
+    struct buf b;
+    struct span name, fork;
+    buf_init(&b, 1000);
+    ck_assert_int_eq(mime_binhex_decode(span_of(text, n), &b, &name, &fork), ERR_OK);
+    MUST(span_eq(name, SPAN("a.txt")));
+    MUST(span_eq(fork, SPAN("aaaaaaaaaa\n")));
+    buf_release(&b);
+}
+END_TEST
+
+START_TEST(wide_text_is_told_by_mark_or_look)
+{
+    static const struct {
+        struct span in;
+        enum mime_wide wide;
+        const char *out;
+    } rows[] = {
+        {{"\xff\xfe"
+          "a\0b\0",
+          6},
+         MIME_WIDE_16LE,
+         "ab"},
+        {{"\xfe\xff\0a\0b", 6}, MIME_WIDE_16BE, "ab"},
+        {{"\xff\xfe\0\0a\0\0\0", 8}, MIME_WIDE_32LE, "a"},
+        {{"\0\0\xfe\xff\0\0\0a", 8}, MIME_WIDE_32BE, "a"},
+        {{"a\0b\0c\0d\0", 8}, MIME_WIDE_16LE, "abcd"},
+        {{"\0a\0b\0c\0d", 8}, MIME_WIDE_16BE, "abcd"},
+        {{"\xff\xfe\x3d\xd8\x00\xde", 6}, MIME_WIDE_16LE, "\xf0\x9f\x98\x80"},
+        {{"\xff\xfe\x3d\xd8", 4}, MIME_WIDE_16LE, "\xef\xbf\xbd"},
+        {{"abcdefgh", 8}, MIME_WIDE_NONE, NULL},
+        {{"\0\0\0\0\0\0\0\0", 8}, MIME_WIDE_NONE, NULL},
+        {{"a\0", 2}, MIME_WIDE_NONE, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        ck_assert_int_eq(mime_wide_of(rows[i].in), rows[i].wide);
+        if (!rows[i].out)
+            continue;
+        struct buf b;
+        buf_init(&b, 1000);
+        ck_assert_int_eq(mime_wide_decode(rows[i].in, rows[i].wide, &b), ERR_OK);
+        MUST(text_is(&b, rows[i].out));
+        buf_release(&b);
+    }
+}
+END_TEST
+
+#define TNEF_HEAD "\x78\x9f\x3e\x22\1\0"
+START_TEST(tnef_gives_its_attachments)
+{
+    static const char octets[] = TNEF_HEAD "\2\2\x90\6\0\2\0\0\0\1\0\1\0"
+                                           "\2\x10\x80\1\0\2\0\0\0a\0\x61\0"
+                                           "\2\x0f\x80\6\0\3\0\0\0abc\x26\1";
+    struct mime_tnef t;
+    struct mime_tnef_file file;
+    MUST(mime_tnef_open(&t, span_of(octets, sizeof(octets) - 1)));
+    MUST(mime_tnef_next(&t, &file));
+    MUST(span_eq(file.name, SPAN("a")) && span_eq(file.data, SPAN("abc")));
+    MUST(!mime_tnef_next(&t, &file) && !t.broken);
+    /* Cut anywhere, it gives what is there and says so. */
+    for (size_t len = 0; len + 1 < sizeof(octets); len++) {
+        if (!mime_tnef_open(&t, span_of(octets, len)))
+            continue;
+        bool given = false;
+        while (mime_tnef_next(&t, &file))
+            given = true;
+        MUST(t.broken || len <= 32);
+        MUST(given || len <= 41);
+    }
+    MUST(!mime_tnef_open(&t, SPAN("abcdefgh")));
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(base64_is_read_as_its_decoders_do)                                                                               \
+    X(base64_with_zeros_for_padding_keeps_their_place)                                                                 \
+    X(long_base64_is_decoded_whole)                                                                                    \
+    X(output_stops_at_the_buffers_maximum)                                                                             \
+    X(oddities_of_base64_are_noticed)                                                                                  \
+    X(quoted_printable_is_read_as_its_decoders_do)                                                                     \
+    X(files_in_texts_are_found)                                                                                        \
+    X(uuencode_forgives_what_got_lost)                                                                                 \
+    X(yenc_undoes_escapes_and_line_ends)                                                                               \
+    X(binhex_gives_name_and_data_fork)                                                                                 \
+    X(wide_text_is_told_by_mark_or_look)                                                                               \
+    X(tnef_gives_its_attachments)
+#include "support/check_main.h"

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory that runs out at any allocation: the splitter says so, keeps nothing, and never hands out less without a word.
+ */
+#include "unit/mime/split_rig.h"
+#include "unit/smtp/must.h"
+
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+static long allocations_left = -1; /* until one fails; negative: none does */
+
+static bool allocation_fails(void)
+{
+    return allocations_left >= 0 && allocations_left-- == 0;
+}
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return allocation_fails() ? NULL : __real_calloc(count, size);
+}
+void *__wrap_realloc(void *old, size_t size)
+{
+    return allocation_fails() ? NULL : __real_realloc(old, size);
+}
+
+static const char message[] = "Content-Type: multipart/mixed; boundary*0=b; boundary*1=1\r\n\r\n"
+                              "--b1\r\nContent-Type: message/rfc822; name=x\r\nContent-Transfer-Encoding: "
+                              "base64\r\n\r\nQTogYg0KDQpUaGUgc2VjcmV0IHBheWxvYWQh\r\n"
+                              "--b1 x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=62= \r\nc\r\n"
+                              "--b1\r\n\r\nbegin 644 a.txt\r\n#86)C\r\nend\r\n"
+                              "--b1\r\nContent-Type: text/plain; charset=utf-16le\r\n\r\na\0b\0\r\n"
+                              "--b1--\r\n";
+
+static enum err count_part(void *arg, const struct mime_part *part)
+{
+    unsigned *parts = arg;
+    *parts += part->octets.len > 0;
+    return ERR_OK;
+}
+
+static enum err split(unsigned *parts)
+{
+    struct span all = span_of(message, sizeof(message) - 1);
+    struct mime_limits limits = mime_limits_for(all.len);
+    struct mime_report report;
+    *parts = 0;
+    return mime_split(all, &limits, count_part, parts, &report);
+}
+
+START_TEST(any_allocation_that_fails_is_reported)
+{
+    unsigned whole, parts;
+    ck_assert_int_eq(split(&whole), ERR_OK);
+    MUST(whole > 8);
+    enum err e = ERR_NOMEM;
+    long n = 0;
+    for (; e == ERR_NOMEM; n++) {
+        MUST(n < 10000);
+        allocations_left = n;
+        e = split(&parts);
+        MUST(e == ERR_OK || e == ERR_NOMEM);
+        MUST(e == ERR_NOMEM || (allocations_left >= 0 && parts == whole));
+        allocations_left = -1;
+    }
+    MUST(n > 30);
+}
+END_TEST
+
+#define CASES(X) X(any_allocation_that_fails_is_reported)
+#include "support/check_main.h"

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* The caps in front of a library, and what the octets are. */
+#include "base/buf.h"
+#include "mime/content.h"
+#include "mime/precheck.h"
+#include "unit/smtp/must.h"
+
+#define MIXED "Content-Type: multipart/mixed; boundary=b1\r\n\r\n"
+
+/* HEAD, COUNT times UNIT, TAIL. */
+static struct span build(struct buf *b, const char *head, const char *unit, size_t count, const char *tail)
+{
+    buf_init(b, 8 << 20);
+    MUST(buf_append(b, span_cstr(head)) == ERR_OK);
+    for (size_t i = 0; i < count; i++)
+        MUST(buf_append(b, span_cstr(unit)) == ERR_OK);
+    MUST(buf_append(b, span_cstr(tail)) == ERR_OK);
+    return buf_span(b);
+}
+
+START_TEST(each_cap_holds_at_its_number)
+{
+    static const struct {
+        const char *head, *unit;
+        size_t within; /* one more is beyond */
+        const char *tail;
+        enum mime_cap cap;
+    } rows[] = {
+        {"", "X: a\r\n", LIMIT_MIME_HEADERS, "\r\nbody", MIME_CAP_HEADERS},
+        {MIXED "--b1\r\n", "X: a\r\n", LIMIT_MIME_HEADERS, "\r\nbody", MIME_CAP_HEADERS},
+        {MIXED "--b1 \r\n", "X: a\n", LIMIT_MIME_HEADERS, "\nbody", MIME_CAP_HEADERS},
+        {MIXED "--b1\r", "X: a\r", LIMIT_MIME_HEADERS, "\rbody", MIME_CAP_HEADERS},
+        {"Content-Type: message/rfc822\r\n\r\n", "X: a\r\n", LIMIT_MIME_HEADERS, "\r\nbody", MIME_CAP_HEADERS},
+        {"Content-Type: multipart/digest; boundary=b1\r\n\r\n--b1\r\n\r\n", "X: a\r\n", LIMIT_MIME_HEADERS, "\r\nbody",
+         MIME_CAP_HEADERS},
+        {"X:", "a", LIMIT_MIME_FIELD - 4, "\r\n\r\n", MIME_CAP_FIELD},
+        {"X:\r\n", " a\r\n", LIMIT_MIME_FIELD / 4 - 1, "\r\n", MIME_CAP_FIELD},
+        {"Content-Type: a/b", "; a=b", LIMIT_MIME_PARAMETERS, "\r\n\r\n", MIME_CAP_PARAMETERS},
+        {"Content-Disposition: attachment", ";a=b", LIMIT_MIME_PARAMETERS, "\r\n\r\n", MIME_CAP_PARAMETERS},
+        {"To: ", "a:", LIMIT_MIME_GROUPS, ";\r\n\r\n", MIME_CAP_GROUPS},
+        {"Resent-Cc: ", "(", LIMIT_MIME_GROUPS, "\r\n\r\n", MIME_CAP_GROUPS},
+        {"", "Content-Type: message/rfc822\r\n\r\n", LIMIT_MIME_DEPTH, "x", MIME_CAP_DEPTH},
+        {"", "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n", 1, "", MIME_CAP_NONE},
+        {MIXED, "--b1\r\n\r\nx\r\n", LIMIT_MIME_PARTS, "--b1--\r\n", MIME_CAP_PARTS},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        for (size_t more = 0; more < 2; more++) {
+            struct buf b;
+            struct span message = build(&b, rows[i].head, rows[i].unit, rows[i].within + more, rows[i].tail);
+            struct mime_precheck r = mime_precheck(message);
+            if (r.broken != (more ? rows[i].cap : MIME_CAP_NONE))
+                fprintf(stderr, "row %zu, %zu more: %s at %zu\n", i, more, mime_cap_word(r.broken), r.offset);
+            ck_assert_int_eq(r.broken, more ? rows[i].cap : MIME_CAP_NONE);
+            buf_release(&b);
+        }
+}
+END_TEST
+
+START_TEST(large_and_odd_mail_of_people_is_within)
+{
+    static const struct {
+        const char *head, *unit;
+        size_t count;
+        const char *tail;
+    } rows[] = {
+        {"To: ", "\"A: b\" <a@b.test>,\r\n ", 2000, "c@d.test\r\n\r\nbody"},
+        {"A: b\r\n\r\n", "key: value\r\n", 50000, ""},
+        {"A: b\r\n\r\n--- a\r\n+++ b\r\n", " context: of a patch\r\n", 1500, "\r\n"},
+        {"A: b\r\n\r\n---\r\n", "key: value\r\n", 50000, ""},
+        {MIXED "--b1\r\n\r\n-----\r\n", "key: value\r\n", 5000, "--b1--\r\n"},
+        {MIXED, "--b1\r\nContent-Type: message/rfc822\r\n\r\nA: b\r\n\r\nx\r\n", 1000, "--b1--\r\n"},
+        {MIXED, "--b1\r\nContent-Type: multipart/mixed; boundary=b2\r\n\r\n--b2\r\n\r\nx\r\n--b2--\r\n", 1000,
+         "--b1--\r\n"},
+        {"DKIM-Signature: h=", "from:to:", 100, "\r\n\r\n"},
+        {"A: b\r\n\r\n", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=\r\n", 50000, ""},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf b;
+        struct mime_precheck r = mime_precheck(build(&b, rows[i].head, rows[i].unit, rows[i].count, rows[i].tail));
+        if (r.broken)
+            fprintf(stderr, "row %zu: %s\n", i, mime_cap_word(r.broken));
+        ck_assert_int_eq(r.broken, MIME_CAP_NONE);
+        buf_release(&b);
+    }
+}
+END_TEST
+
+START_TEST(a_boundary_of_dashes_hides_no_headers)
+{
+    static const char *const heads[] = {
+        "Content-Type: multipart/mixed; boundary=-\r\n\r\n---\r\n",
+        "Content-Type: multipart/mixed; boundary=\"--\"\r\n\r\n----\r\n",
+        "Content-Type: multipart/mixed; boundary*=us-ascii''%2d\r\n\r\n---\r\n",
+        "Content-Type: multipart/mixed; boundary*0=\"-\"\r\n\r\n---\r\n",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+        struct buf b;
+        struct mime_precheck r = mime_precheck(build(&b, heads[i], "X: a\r\n", LIMIT_MIME_HEADERS + 1, "\r\n"));
+        ck_assert_int_eq(r.broken, MIME_CAP_HEADERS);
+        buf_release(&b);
+    }
+}
+END_TEST
+
+START_TEST(counts_what_it_saw)
+{
+    struct mime_precheck r = mime_precheck(
+        SPAN("A: b\r\nC: d\r\nTo: x:y;\r\n" MIXED "--b1\r\nContent-Type: a/b; c=d; e=f\r\n\r\nx\r\n--b1--\r\n"));
+    ck_assert_int_eq(r.broken, MIME_CAP_NONE);
+    ck_assert_uint_eq(r.headers, 4);
+    ck_assert_uint_eq(r.parameters, 2);
+    ck_assert_uint_eq(r.groups, 1);
+    ck_assert_uint_eq(r.depth, 1);
+    ck_assert_uint_eq(r.parts, 1);
+    ck_assert_uint_eq(r.field, sizeof("Content-Type: multipart/mixed; boundary=b1\r\n") - 1);
+    ck_assert_int_eq(mime_precheck((struct span){0}).broken, MIME_CAP_NONE);
+}
+END_TEST
+
+START_TEST(contents_are_told_by_their_octets)
+{
+    static const struct {
+        struct span octets;
+        enum mime_content content;
+    } rows[] = {
+        {{"", 0}, MIME_CONTENT_EMPTY},
+        {{"words", 5}, MIME_CONTENT_TEXT},
+        {{"a\0b", 3}, MIME_CONTENT_UNKNOWN},
+        {{"PK\3\4rest", 8}, MIME_CONTENT_ZIP},
+        {{"\x1f\x8b\x08", 3}, MIME_CONTENT_GZIP},
+        {{"Rar!\x1a\x07\1", 7}, MIME_CONTENT_RAR},
+        {{"7z\xbc\xaf\x27\x1c", 6}, MIME_CONTENT_SEVENZIP},
+        {{"\177ELF", 4}, MIME_CONTENT_ELF},
+        {{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 8}, MIME_CONTENT_OLE2},
+        {{"%PDF-1.4", 8}, MIME_CONTENT_PDF},
+        {{"junk\n%PDF-1.4", 13}, MIME_CONTENT_PDF},
+        {{"{\\rtf1", 6}, MIME_CONTENT_RTF},
+        {{" \r\n<HTML>", 9}, MIME_CONTENT_HTML},
+        {{"<!DOCTYPE html>", 15}, MIME_CONTENT_HTML},
+        {{"<?xml version", 13}, MIME_CONTENT_XML},
+        {{"#!/bin/sh", 9}, MIME_CONTENT_SCRIPT},
+        {{"\x89PNG\r\n\x1a\n", 8}, MIME_CONTENT_PNG},
+        {{"GIF89a", 6}, MIME_CONTENT_GIF},
+        {{"\x78\x9f\x3e\x22", 4}, MIME_CONTENT_TNEF},
+        {{"MZ is a text", 12}, MIME_CONTENT_TEXT},
+        {{"A: b\nContent-Type: x\n\nbody", 26}, MIME_CONTENT_MAIL},
+        {{"A: b\nC: d\n\nbody", 15}, MIME_CONTENT_TEXT},
+        {{"-----BEGIN PGP MESSAGE-----", 27}, MIME_CONTENT_PGP},
+        {{"\xff\xfe"
+          "a\0",
+          4},
+         MIME_CONTENT_WIDE_TEXT},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        enum mime_content c = mime_content_of(rows[i].octets);
+        ck_assert_str_eq(mime_content_word(c), mime_content_word(rows[i].content));
+    }
+    char program[72] = "MZ";
+    program[60] = 64;
+    memcpy(program + 64, "PE\0\0", 4);
+    ck_assert_int_eq(mime_content_of(span_of(program, sizeof(program))), MIME_CONTENT_PE);
+    ck_assert_int_eq(mime_content_class(MIME_CONTENT_PE), MIME_CLASS_PROGRAM);
+    program[61] = 127; /* its header far outside */
+    ck_assert_int_ne(mime_content_of(span_of(program, sizeof(program))), MIME_CONTENT_PE);
+}
+END_TEST
+
+START_TEST(an_image_that_ends_as_a_zip_is_a_polyglot)
+{
+    static const char directory[] = "PK\1\2.....PK\5\6\0\0\0\0\0\0\0\0\11\0\0\0\0\0\0\0\0";
+    static const struct {
+        const char *head;
+        enum mime_content content;
+        bool polyglot;
+    } rows[] = {
+        {"GIF89a", MIME_CONTENT_GIF, true},  {"%PDF-1.4 ", MIME_CONTENT_PDF, true}, {"words ", MIME_CONTENT_TEXT, true},
+        {"PK\3\4", MIME_CONTENT_ZIP, false}, {"MZ", MIME_CONTENT_PE, false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char octets[256];
+        size_t head = strlen(rows[i].head), all = head + sizeof(directory);
+        memcpy(octets, rows[i].head, head);
+        memcpy(octets + head, directory, sizeof(directory));
+        ck_assert_int_eq(mime_content_is_polyglot(span_of(octets, all), rows[i].content), rows[i].polyglot);
+        MUST(!mime_content_is_polyglot(span_of(octets, all - 1), rows[i].content));
+    }
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(each_cap_holds_at_its_number)                                                                                    \
+    X(large_and_odd_mail_of_people_is_within)                                                                          \
+    X(a_boundary_of_dashes_hides_no_headers)                                                                           \
+    X(counts_what_it_saw)                                                                                              \
+    X(contents_are_told_by_their_octets)                                                                               \
+    X(an_image_that_ends_as_a_zip_is_a_polyglot)
+#include "support/check_main.h"

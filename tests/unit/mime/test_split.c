@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/* What the splitter extracts: the ordinary reading of ordinary mail, and something for every class of mail that readers
+ * take apart differently. */
+#include "unit/mime/split_rig.h"
+#include "unit/smtp/must.h"
+
+/* The payload of most rows, and its encodings. */
+#define SECRET   "The secret payload!"
+#define SECRET64 "VGhlIHNlY3JldCBwYXlsb2FkIQ=="
+#define TOP      "From: a@x.test\r\nMIME-Version: 1.0\r\n"
+#define MIXED    TOP "Content-Type: multipart/mixed; boundary=b1\r\n\r\n"
+#define BASE64   "Content-Transfer-Encoding: base64\r\n"
+#define OCTETS   "Content-Type: application/octet-stream\r\n"
+#define PART64   OCTETS BASE64 "\r\n" SECRET64 "\r\n"
+#define END      "--b1--\r\n"
+
+START_TEST(hands_out_the_bodies_of_ordinary_mail_once)
+{
+    static const struct {
+        const char *message, *parts;
+    } rows[] = {
+        {"A: b\r\n\r\nwords\r\n", "1=words..;"},
+        {"\r\nbody", "1=body;"},
+        {"A: b\r\n\r\n", ""},
+        {"", ""},
+        {TOP "\r\n", ""},
+        {MIXED "--b1\r\n\r\none\r\n--b1\r\n\r\ntwo\r\n" END, "1=one;2=two;"},
+        {MIXED "a preamble\r\n--b1\r\n\r\none\r\n" END "an epilogue\r\n", "1=one;"},
+        {MIXED "--b1\r\n" PART64 END, "1=" SECRET ";"},
+        {MIXED "--b1\r\nContent-Type: multipart/mixed; boundary=\"b 2\"\r\n\r\n--b 2\r\n\r\none\r\n--b "
+               "2\r\n\r\ntwo\r\n--b 2--\r\n\r\n--b1\r\n\r\nthree\r\n" END,
+         "1.1=one;1.2=two;2=three;"},
+        {MIXED "--b1\r\n\r\none\r\n--b1\r\nContent-Type: message/rfc822\r\n\r\nA: b\r\n\r\ninner\r\n" END,
+         "1=one;2.1=inner;"},
+        {MIXED "--b1\r\nContent-Type: message/rfc822\r\n\r\nContent-Type: multipart/mixed; "
+               "boundary=b2\r\n\r\n--b2\r\n\r\none\r\n--b2\r\n\r\ntwo\r\n--b2--\r\n" END,
+         "1.1=one;1.2=two;"},
+        {TOP "Content-Transfer-Encoding: quoted-printable\r\n\r\na=3Db=\r\nc=C3=A4\r\n", "1=a=bc....;"},
+        {MIXED "--b1\r\n\r\n" END, ""},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r = {0};
+        ck_assert_int_eq(rig_split(&r, span_cstr(rows[i].message)), ERR_OK);
+        MUST(rig_text_is(&r, rows[i].parts));
+        ck_assert_uint_eq(r.report.readings, rows[i].message[0] ? 1 : 0);
+        ck_assert_uint_eq(r.report.cut, 0);
+        ck_assert_ptr_null(mime_defects_paranoid(r.report.defects));
+        rig_release(&r);
+    }
+}
+END_TEST
+
+/* Mails whose payload some reader extracts. */
+struct evasion {
+    const char *name, *message;
+    const char *paranoid; /* NULL: sloppy, not an accusation */
+};
+static const struct evasion evasions[] = {
+    {"two types, multipart first",
+     TOP "Content-Type: multipart/mixed; boundary=b1\r\n" OCTETS "\r\n--b1\r\n" PART64 END, "DuplicateHeader"},
+    {"two types, multipart last", TOP OCTETS "Content-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n" PART64 END,
+     "DuplicateHeader"},
+    {"two encodings, right one last", TOP "Content-Transfer-Encoding: 7bit\r\n" BASE64 "\r\n" SECRET64 "\r\n",
+     "DuplicateHeader"},
+    {"the same header twice", TOP BASE64 BASE64 "\r\n" SECRET64 "\r\n", NULL},
+    {"several types in one",
+     TOP "Content-Type: multipart/mixed, application/octet-stream; boundary=b1\r\n\r\n--b1\r\n" PART64 END,
+     "AmbiguousType"},
+    {"boundary twice, right one last",
+     TOP "Content-Type: multipart/mixed; boundary=x; boundary=b1\r\n\r\n--b1\r\n" PART64 END, "DuplicateParameter"},
+    {"boundary in the other type",
+     TOP "Content-Type: multipart/mixed\r\nContent-Type: text/plain; boundary=b1\r\n\r\n--b1\r\n" PART64 END,
+     "DuplicateHeader"},
+    {"boundary in segments", TOP "Content-Type: multipart/mixed; boundary*0=b; boundary*1=1\r\n\r\n--b1\r\n" PART64 END,
+     "Boundary"},
+    {"boundary percent-encoded",
+     TOP "Content-Type: multipart/mixed; boundary*=us-ascii'en'b%31\r\n\r\n--b1\r\n" PART64 END, "Boundary"},
+    {"boundary with escapes", TOP "Content-Type: multipart/mixed; boundary=\"b\\1\"\r\n\r\n--b1\r\n" PART64 END, NULL},
+    {"boundary in brackets", TOP "Content-Type: multipart/mixed; boundary=<b1>\r\n\r\n--b1\r\n" PART64 END, NULL},
+    {"boundary with a blank", TOP "Content-Type: multipart/mixed; boundary=b 1\r\n\r\n--b 1\r\n" PART64 "--b 1--\r\n",
+     NULL},
+    {"boundary never seen", TOP "Content-Type: multipart/mixed; boundary=b1\r\n" BASE64 "\r\n" SECRET64 "\r\n", NULL},
+    {"no boundary", TOP "Content-Type: multipart/mixed\r\n" BASE64 "\r\n" SECRET64 "\r\n", NULL},
+    {"multipart that calls itself text", TOP "Content-Type: text/plain; boundary=b1\r\n\r\n--b1\r\n" PART64 END, NULL},
+    {"type in quotes", TOP "Content-Type: \"multipart/mixed\"; boundary=b1\r\n\r\n--b1\r\n" PART64 END, NULL},
+    {"delimiter with junk", MIXED "--b1 junk\r\n" PART64 END, NULL},
+    {"delimiter with blanks", MIXED "--b1 \t\r\n" PART64 END, NULL},
+    {"a false delimiter inside",
+     TOP "Content-Type: multipart/mixed; boundary=_\r\n\r\n--_\r\n" OCTETS BASE64
+         "\r\nVGhlIHNlY3Jl\r\n--_.\r\ndCBwYXlsb2FkIQ==\r\n--_--\r\n",
+     NULL},
+    {"outer boundary is a prefix",
+     MIXED "--b1\r\nContent-Type: multipart/mixed; boundary=b1x\r\n\r\n--b1x\r\n" PART64 "--b1x--\r\n" END, NULL},
+    {"no closing delimiter", MIXED "--b1\r\n" PART64, NULL},
+    {"part after the end", MIXED "--b1\r\n\r\nx\r\n" END "--b1\r\n" PART64 END, NULL},
+    {"blank before a header", MIXED "--b1\r\n" OCTETS " " BASE64 "\r\n" SECRET64 "\r\n" END, "HiddenHeader"},
+    {"blank before the first header", MIXED "--b1\r\n " BASE64 "\r\n" SECRET64 "\r\n" END, "HiddenHeader"},
+    {"blank before the type", TOP " Content-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n" PART64 END,
+     "HiddenHeader"},
+    {"blank before the colon", MIXED "--b1\r\nContent-Transfer-Encoding : base64\r\n\r\n" SECRET64 "\r\n" END, NULL},
+    {"no empty line", MIXED "--b1\r\n" BASE64 SECRET64 "\r\n" END, NULL},
+    {"garbage for the empty line", MIXED "--b1\r\n" BASE64 "<\r\n" SECRET64 "\r\n" END, NULL},
+    {"blanks for the empty line", MIXED "--b1\r\n" BASE64 " \t\r\n" SECRET64 "\r\n" END, NULL},
+    {"LF CR for the empty line", MIXED "--b1\r\nContent-Transfer-Encoding: base64\n\r" SECRET64 "\r\n" END, NULL},
+    {"junk between headers", MIXED "--b1\r\nA: b\r\njunk\r\n" BASE64 "\r\n" SECRET64 "\r\n" END, "HiddenHeader"},
+    {"a byte order mark", "\xef\xbb\xbf" MIXED "--b1\r\n" PART64 END, NULL},
+    {"an empty line in front", "\r\n" MIXED "--b1\r\n" PART64 END, NULL},
+    {"a mailbox line in front", "From a Sat Nov 21 20:00:00 2026\r\n" MIXED "--b1\r\n" PART64 END, NULL},
+    {"CR only",
+     "Content-Type: multipart/mixed; boundary=b1\r\r--b1\rContent-Transfer-Encoding: base64\r\r" SECRET64 "\r--b1--\r",
+     NULL},
+    {"LF only",
+     "Content-Type: multipart/mixed; boundary=b1\n\n--b1\nContent-Transfer-Encoding: base64\n\n" SECRET64 "\n--b1--\n",
+     NULL},
+    {"LF among CRLF", MIXED "--b1\nContent-Transfer-Encoding: base64\r\n\n" SECRET64 "\n--b1--\r\n", NULL},
+    {"padding inside, streams", TOP BASE64 "\r\nVGhlIHNlY3JldA==\r\nIHBheWxvYWQh\r\n", "Base64"},
+    {"padding inside, ignored", TOP BASE64 "\r\nVGhl=IHNlY3JldCBwYXlsb2FkIQ==\r\n", "Base64"},
+    {"junk inside base64", TOP BASE64 "\r\nVG*hlIHN!lY3JldCBw*YXlsb2FkIQ==\r\n", NULL},
+    {"junk after base64", TOP BASE64 "\r\n" SECRET64 "\r\n_____\r\nA list's footer.\r\n", NULL},
+    {"base64 in pieces of three", TOP BASE64 "\r\nVGh\r\nlIH\r\nNlY\r\n3Jl\r\ndCB\r\nwYX\r\nlsb\r\n2Fk\r\nIQ==\r\n",
+     NULL},
+    {"soft break with a blank", TOP "Content-Transfer-Encoding: quoted-printable\r\n\r\nThe secret= \r\n payload!",
+     NULL},
+    {"soft break with CRCRLF", TOP "Content-Transfer-Encoding: quoted-printable\r\n\r\nThe secret=\r\r\n payload!",
+     NULL},
+    {"soft break with junk", TOP "Content-Transfer-Encoding: quoted-printable\r\n\r\nThe secret=\rjunk\n payload!",
+     NULL},
+    {"lower-case escapes", TOP "Content-Transfer-Encoding: quoted-printable\r\n\r\nThe secre=74 =70ayload!", NULL},
+    {"encoding unknown", TOP "Content-Transfer-Encoding: x-new\r\n\r\n" SECRET64 "\r\n", NULL},
+    {"encoding doubled", TOP "Content-Transfer-Encoding: 7bit base64\r\n\r\n" SECRET64 "\r\n", "Encoding"},
+    {"encoding with a comment", TOP "Content-Transfer-Encoding: base64 (x)\r\n\r\n" SECRET64 "\r\n", NULL},
+    {"encoding not declared", TOP "\r\n" SECRET64 "\r\n", NULL},
+    {"encoding lies", TOP "Content-Transfer-Encoding: quoted-printable\r\n\r\n" SECRET64 "\r\n", NULL},
+    {"no headers at all", SECRET, NULL},
+    {"declared base64, is none", TOP BASE64 "\r\nThe secret payload!", NULL},
+    {"uuencode in a text", TOP "\r\nSee:\r\nbegin 644 a.txt\r\n35&AE('-E8W)E=\"!P87EL;V%D(0\r\n`\r\nend\r\n", NULL},
+    {"uuencode declared",
+     TOP "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\n35&AE('-E8W)E=\"!P87EL;V%D(0\r\n`\r\nend\r\n",
+     NULL},
+    {"yEnc in a text",
+     TOP "\r\n=ybegin line=128 size=19 "
+         "name=a.txt\r\n~\x92\x8fJ\x9d\x8f\x8d\x9c\x8f\x9eJ\x9a\x8b\xa3\x96\x99\x8b\x8eK\r\n=yend size=19\r\n",
+     NULL},
+    {"message in base64",
+     MIXED "--b1\r\nContent-Type: message/rfc822\r\n" BASE64 "\r\nQTogYg0KDQpUaGUgc2VjcmV0IHBheWxvYWQh\r\n" END, NULL},
+    {"message that claims base64",
+     MIXED "--b1\r\nContent-Type: message/rfc822\r\n" BASE64 "\r\nA: b\r\n\r\n" SECRET "\r\n" END, NULL},
+    {"multipart in base64",
+     TOP "Content-Type: multipart/mixed; boundary=b1\r\n" BASE64
+         "\r\nLS1iMQ0KDQpUaGUgc2VjcmV0IHBheWxvYWQhDQotLWIxLS0NCg==\r\n",
+     NULL},
+    {"digest's default type",
+     TOP "Content-Type: multipart/digest; boundary=b1\r\n\r\n--b1\r\n\r\nA: b\r\n\r\n" SECRET "\r\n" END, NULL},
+    {"other message type", MIXED "--b1\r\nContent-Type: message/x-any\r\n\r\nA: b\r\n\r\n" SECRET "\r\n" END, NULL},
+};
+
+START_TEST(extracts_what_some_reader_extracts)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(evasions); i++) {
+        struct rig r = {.wanted = SPAN(SECRET)};
+        ck_assert_int_eq(rig_split(&r, span_cstr(evasions[i].message)), ERR_OK);
+        if (!r.found)
+            fprintf(stderr, "%s: not found in %.*s\n", evasions[i].name, SPAN_ARG(buf_span(&r.text)));
+        MUST(r.found);
+        const char *paranoid = mime_defects_paranoid(r.report.defects);
+        if (strcmp(paranoid ? paranoid : "", evasions[i].paranoid ? evasions[i].paranoid : "") != 0)
+            fprintf(stderr, "%s: Paranoid.%s\n", evasions[i].name, paranoid ? paranoid : "(none)");
+        ck_assert_str_eq(paranoid ? paranoid : "", evasions[i].paranoid ? evasions[i].paranoid : "");
+        ck_assert_uint_eq(r.report.cut, 0);
+        rig_release(&r);
+    }
+}
+END_TEST
+
+START_TEST(extracts_from_wide_messages)
+{
+    static const char text[] = "A: b\r\n\r\n" SECRET;
+    char wide[4 * sizeof(text) + 4] = "\xff\xfe";
+    size_t n = 2;
+    for (size_t i = 0; i + 1 < sizeof(text); i++) {
+        wide[n++] = text[i];
+        wide[n++] = '\0';
+    }
+    struct rig r = {.wanted = SPAN(SECRET)};
+    ck_assert_int_eq(rig_split(&r, span_of(wide, n)), ERR_OK);
+    MUST(mime_defects_have(r.report.defects, MIME_DEFECT_WIDE_MESSAGE));
+    ck_assert_str_eq(mime_defects_paranoid(r.report.defects), "Charset");
+    MUST(span_find_span(buf_span(&r.text), SPAN(SECRET)) < buf_len(&r.text));
+    rig_release(&r);
+}
+END_TEST
+
+START_TEST(extracts_from_headers_with_nul)
+{
+    static const char message[] = MIXED "--b1\r\nContent-Transfer-Enc\0oding: base64\r\n\r\n" SECRET64 "\r\n" END;
+    struct rig r = {.wanted = SPAN(SECRET)};
+    ck_assert_int_eq(rig_split(&r, span_of(message, sizeof(message) - 1)), ERR_OK);
+    MUST(r.found);
+    rig_release(&r);
+}
+END_TEST
+
+static const char *extracted_program(const char *message)
+{
+    struct rig r = {0};
+    ck_assert_int_eq(rig_split(&r, span_cstr(message)), ERR_OK);
+    const char *paranoid = mime_defects_paranoid(r.report.defects);
+    rig_release(&r);
+    return paranoid;
+}
+
+START_TEST(accuses_readings_only_where_content_differs_that_matters)
+{
+    /* "PK\3\4…" in base64, behind a delimiter that only tolerant readers see, and behind one that all see. */
+    ck_assert_str_eq(extracted_program(MIXED "--b1 x\r\n" OCTETS BASE64 "\r\nUEsDBAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n" END),
+                     "Readings");
+    ck_assert_ptr_null(
+        extracted_program(MIXED "--b1\r\n" OCTETS BASE64 "\r\nUEsDBAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n" END));
+    ck_assert_ptr_null(extracted_program(MIXED "--b1 x\r\nContent-Type: text/plain\r\n\r\nwords\r\n" END));
+}
+END_TEST
+
+START_TEST(any_cut_of_any_message_is_fine)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(evasions); i++) {
+        struct span message = span_cstr(evasions[i].message);
+        for (size_t len = i % 7; len <= message.len; len += 7) { /* each by itself; the fuzz target tries them all */
+            struct rig r = {0};
+            ck_assert_int_eq(rig_split(&r, span_sub(message, 0, len)), ERR_OK);
+            rig_release(&r);
+        }
+    }
+}
+END_TEST
+
+START_TEST(ends_with_what_the_sink_says)
+{
+    static const char message[] = MIXED "--b1\r\n\r\none\r\n--b1\r\n\r\ntwo\r\n--b1\r\n\r\nthree\r\n" END;
+    for (unsigned after = 0; after < 3; after++) {
+        struct rig r = {.stop = ERR_CLOSED, .stop_after = after};
+        ck_assert_int_eq(rig_split(&r, span_cstr(message)), ERR_CLOSED);
+        ck_assert_uint_eq(r.parts, after + 1);
+        rig_release(&r);
+    }
+}
+END_TEST
+
+START_TEST(says_which_limit_cut_something_off)
+{
+    static const char deep[] =
+        MIXED "--b1\r\nContent-Type: message/rfc822\r\n\r\nContent-Type: message/rfc822\r\n\r\nA: b\r\n\r\nx\r\n" END;
+    static const char encoded[] =
+        MIXED "--b1\r\nContent-Type: message/rfc822\r\n" BASE64 "\r\nQTogYg0KDQpUaGUgc2VjcmV0IHBheWxvYWQh\r\n" END;
+    static const char many[] = MIXED "--b1\r\n\r\n1\r\n--b1\r\n\r\n2\r\n--b1\r\n\r\n3\r\n" END;
+    static const struct {
+        const char *message;
+        struct mime_limits limits;
+        unsigned cut;
+    } rows[] = {
+        {many, {1000, 100000, 2, 10, 10}, MIME_CUT_PARTS},
+        {many, {1000, 100000, 3, 10, 10}, 0},
+        {many, {1000, 20, 10, 10, 10}, MIME_CUT_WORK},
+        {deep, {1000, 100000, 10, 2, 10}, MIME_CUT_DEPTH},
+        {deep, {1000, 100000, 10, 3, 10}, 0},
+        {encoded, {10, 100000, 10, 3, 10}, MIME_CUT_DECODED},
+        {encoded, {100, 100000, 10, 3, 0}, MIME_CUT_DECODINGS},
+        {encoded, {100, 100000, 10, 3, 1}, 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r = {0};
+        ck_assert_int_eq(rig_split_limited(&r, span_cstr(rows[i].message), &rows[i].limits), ERR_OK);
+        ck_assert_uint_eq(r.report.cut, rows[i].cut);
+        ck_assert_int_eq(mime_defects_have(r.report.defects, MIME_DEFECT_LIMIT), rows[i].cut != 0);
+        ck_assert_uint_le(r.report.parts, rows[i].limits.parts);
+        rig_release(&r);
+    }
+}
+END_TEST
+
+/* COUNT copies of UNIT after HEAD. */
+static struct span repeated(struct buf *b, const char *head, const char *unit, size_t count)
+{
+    buf_init(b, (size_t)64 << 20);
+    MUST(buf_append(b, span_cstr(head)) == ERR_OK);
+    for (size_t i = 0; i < count; i++)
+        MUST(buf_append(b, span_cstr(unit)) == ERR_OK);
+    return buf_span(b);
+}
+
+static enum err count_only(void *arg, const struct mime_part *part)
+{
+    size_t *octets = arg;
+    *octets += part->octets.len;
+    return ERR_OK;
+}
+
+START_TEST(bombs_end_within_bounds)
+{
+    static const struct {
+        const char *head, *unit;
+        size_t count;
+        unsigned cut; /* at least */
+    } rows[] = {
+        {MIXED, "--b1\r\nContent-Type: text/plain\r\n\r\nx\r\n", 50000, MIME_CUT_PARTS},
+        {TOP, "Content-Type: message/rfc822\r\n\r\n", 2000, MIME_CUT_DEPTH},
+        {TOP, "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n", 2000, MIME_CUT_DEPTH},
+        {TOP, "X: a\r\n", 300000, 0},
+        {TOP "X: a\r\n", " a\r\n", 300000, 0},
+        {TOP "Content-Type: a/b", "; a=b", 300000, 0},
+        {MIXED, "--\r\n", 300000, 0},
+        {MIXED, "begin 644 a\r\n", 100000, 0},
+        {MIXED, "=ybegin line=1 name=a\r\n", 60000, 0},
+        {TOP BASE64 "\r\n", "QQ==\r\n", 100000, 0},
+        {TOP "Content-Transfer-Encoding: quoted-printable\r\n\r\n", "=   ", 200000, 0},
+        {TOP, "a: b\r", 200000, 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf b;
+        struct span message = repeated(&b, rows[i].head, rows[i].unit, rows[i].count);
+        struct mime_limits limits = mime_limits_for(message.len);
+        struct mime_report report;
+        size_t octets = 0;
+        ck_assert_int_eq(mime_split(message, &limits, count_only, &octets, &report), ERR_OK);
+        ck_assert_uint_eq(report.cut & rows[i].cut, rows[i].cut);
+        MUST(report.decoded <= limits.decoded);
+        /* A last step may pass the limit by what it looks at once. */
+        MUST(report.work <= limits.work + message.len);
+        buf_release(&b);
+    }
+}
+END_TEST
+
+START_TEST(defects_have_words_and_reasons)
+{
+    for (unsigned d = 0; d < MIME_DEFECT_COUNT; d++) {
+        MUST(strlen(mime_defect_word((enum mime_defect)d)) > 0 && strlen(mime_defect_meaning((enum mime_defect)d)) > 0);
+        const char *reason = mime_defect_paranoid((enum mime_defect)d);
+        MUST(!reason || char_is_alpha(reason[0]));
+        ck_assert_ptr_eq(mime_defects_paranoid(mime_defect_bit((enum mime_defect)d)), reason);
+    }
+    char text[64];
+    mime_readings_text(0, text, sizeof(text));
+    ck_assert_str_eq(text, "ordinary");
+    mime_readings_text(1u << MIME_READING_LAST_HEADER | 1u << MIME_READING_VARIANT, text, sizeof(text));
+    ck_assert_str_eq(text, "last-header+variant");
+    mime_readings_text(~0u, text, 8);
+    ck_assert_str_eq(text, "last-he");
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(hands_out_the_bodies_of_ordinary_mail_once)                                                                      \
+    X(extracts_what_some_reader_extracts)                                                                              \
+    X(extracts_from_wide_messages)                                                                                     \
+    X(extracts_from_headers_with_nul)                                                                                  \
+    X(accuses_readings_only_where_content_differs_that_matters)                                                        \
+    X(any_cut_of_any_message_is_fine)                                                                                  \
+    X(ends_with_what_the_sink_says)                                                                                    \
+    X(says_which_limit_cut_something_off)                                                                              \
+    X(bombs_end_within_bounds)                                                                                         \
+    X(defects_have_words_and_reasons)
+#include "support/check_main.h"
