@@ -39,6 +39,16 @@
 /* Name of an engine instance: the original's limit. */
 #define LIMIT_ENGINE_NAME 40
 #define LIMIT_ENGINES     16
+/* Where in a message a part is, "1.2.1": some ten levels; what is longer is cut, it is for people. */
+#define LIMIT_PART_PATH 47
+/* Name or type of a part as its header gives it: file systems end at 255 octets. */
+#define LIMIT_PART_TEXT 255
+/* Decoded contents of one message (a message of 50 MiB whose parts are decoded in two ways), and of all messages that
+ * are looked at now: what a small machine can spare beside the signatures. */
+#define LIMIT_PARTS_FILE   134217728
+#define LIMIT_PARTS_MEMORY 1073741824
+/* Parts in one parts file, of all readings: real mail has a few dozen. */
+#define LIMIT_PARTS 16384
 /* Worker processes of one pool (ThreadPool's Concurrency): each is a process with two descriptors at its host. */
 #define LIMIT_POOL_WORKERS 1024
 /* A dictionary of context variables: what a site's own listeners and engines set, with room to spare; names of engines
@@ -47,9 +57,9 @@
 #define LIMIT_DICT_KEY     160
 #define LIMIT_DICT_VALUE   1024
 
-/* Structure of one message: beyond these no person or mail program wrote it, and parsers that allocate or descend for each
- * of them (GMime does) must not see it. Headers, parameters and field: libclamav stops at 1,024, 256 and 256 KiB; the
- * longest real fields are recipient lists of some 10 KiB. Groups and depth: GMime's parsers recurse for them. */
+/* Structure of one message: beyond these no person or mail program wrote it, and parsers that allocate or descend for
+ * each of them (GMime does) must not see it. Headers, parameters and field: libclamav stops at 1,024, 256 and 256 KiB;
+ * the longest real fields are recipient lists of some 10 KiB. Groups and depth: GMime's parsers recurse for them. */
 #define LIMIT_MIME_HEADERS    1024
 #define LIMIT_MIME_FIELD      65536
 #define LIMIT_MIME_PARAMETERS 256

@@ -115,6 +115,21 @@ static void json_stats(struct console_call *c, const struct engine_runtime *e)
     console_json_close(c);
 }
 
+/* Messages that were taken apart, whatever engines asked for it. */
+static void json_inspections(struct console_call *c, const struct scan_runtime *r)
+{
+    uint64_t count = load(&r->inspections);
+    console_json_open(c, "inspection", '{');
+    console_json_u64(c, "messages", count);
+    console_json_u64(c, "failed", load(&r->inspections_failed));
+    console_json_ratio(c, "average_ms", load(&r->inspection_us), count * 1000);
+    console_json_open(c, "defects", '{');
+    for (unsigned d = 0; d < MIME_DEFECT_COUNT; d++)
+        console_json_u64(c, mime_defect_word((enum mime_defect)d), load(&r->defects[d]));
+    console_json_close(c);
+    console_json_close(c);
+}
+
 static void antivirus_stats(struct console_call *c)
 {
     const struct scan_runtime *r = scan_client_runtime(c->view->scans);
@@ -128,6 +143,8 @@ static void antivirus_stats(struct console_call *c)
             print_stats(c, &r->engines[i]);
             json_stats(c, &r->engines[i]);
         }
+        console_json_close(c);
+        json_inspections(c, r);
     }
     console_call_finish(c);
 }

@@ -315,10 +315,13 @@ static uint64_t drain_limit_ms(const struct scan_pool *p)
 {
     const struct framework *fw = p->shared->framework;
     int64_t longest = 0;
-    for (size_t i = 0; i < fw->engine_count; i++)
-        if (fw->engines[i].built && strcmp(fw->engines[i].pool, p->conf->name) == 0 &&
-            fw->engines[i].conf->timeout_ms > longest)
-            longest = fw->engines[i].conf->timeout_ms;
+    bool inspects = fw->inspection_pool == (int)p->index;
+    for (size_t i = 0; i < fw->engine_count; i++) {
+        const struct framework_engine *e = &fw->engines[i];
+        bool ours = e->built && (strcmp(e->pool, p->conf->name) == 0 || (inspects && framework_inspects(e)));
+        if (ours && e->conf->timeout_ms > longest)
+            longest = e->conf->timeout_ms;
+    }
     return (uint64_t)longest + DRAIN_MARGIN_MS;
 }
 

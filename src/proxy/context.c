@@ -149,6 +149,21 @@ static bool context_date_missing(const struct session *s, char out[CONTEXT_VALUE
     return count_headers(s, "Date", &count) && count == 0 && put(out, SPAN("yes"));
 }
 
+/* ---- what taking the message apart found ---- */
+
+static bool context_mime_parts(const struct session *s, char out[CONTEXT_VALUE])
+{
+    return s->transaction && s->transaction->inspected && put_number(out, s->transaction->inspection.parts);
+}
+
+static bool context_mime_defects(const struct session *s, char out[CONTEXT_VALUE])
+{
+    if (!s->transaction || !s->transaction->inspected || s->transaction->inspection.defects == 0)
+        return false;
+    inspection_defects_text(s->transaction->inspection.defects, out, CONTEXT_VALUE);
+    return true;
+}
+
 /* ---- the contexts ---- */
 
 static const struct {

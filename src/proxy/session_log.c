@@ -74,6 +74,20 @@ static void log_span_of_time(struct log_record *r, const char *key, uint64_t a, 
         log_ms(r, key, b - a);
 }
 
+/* What taking the message apart found. */
+static void session_log_inspection(struct log_record *r, const struct transaction *t)
+{
+    const struct scan_inspection *i = &t->inspection;
+    char defects[LIMIT_LOG_FIELD];
+    if (!t->inspected)
+        return;
+    inspection_defects_text(i->defects, defects, sizeof(defects));
+    log_u64(r, "parts", i->parts);
+    log_cstr(r, "defects", defects[0] ? defects : NULL);
+    log_cstr(r, "mime_limit", i->limit[0] ? i->limit : NULL);
+    log_ms(r, "inspect_ms", i->scan_us);
+}
+
 static void session_log_verdict(struct log_record *r, const struct transaction *t)
 {
     const struct verdict *v = &t->verdict;
@@ -81,6 +95,7 @@ static void session_log_verdict(struct log_record *r, const struct transaction *
     if (v->reason != VERDICT_REASON_NONE)
         log_cstr(r, "reason", verdict_reason_word(v->reason));
     log_cstr(r, "virus", v->name[0] ? v->name : NULL);
+    log_cstr(r, "part", v->part[0] ? v->part : NULL);
     log_cstr(r, "engine", v->engine[0] ? v->engine : NULL);
     log_cstr(r, "engines", t->engine_words);
     if (v->cached)
@@ -94,6 +109,9 @@ static void session_log_verdict(struct log_record *r, const struct transaction *
     log_cstr(r, "detail", v->detail[0] ? v->detail : NULL);
     log_ms(r, "queue_ms", v->queue_us);
     log_ms(r, "engine_ms", v->scan_us);
+    if (v->parts > 0)
+        log_u64(r, "parts_checked", v->parts);
+    session_log_inspection(r, t);
 }
 
 /* One line for each message, whatever became of it. OUTCOME: delivered, quarantined, refused, deferred, client-gone …

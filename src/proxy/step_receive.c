@@ -163,6 +163,10 @@ enum step_result step_scan(struct session *s)
         t->verdict = *v;
         if (s->proxy->shared->framework->engine_count > 1) /* no memory for it costs a field in the log */
             t->engine_words = mem_strdup(span_cstr(scan_run_words(t->run)));
+        const struct scan_inspection *i = scan_run_inspection(t->run);
+        t->inspected = i != NULL;
+        if (i)
+            t->inspection = *i;
         scan_run_free(t->run);
         t->run = NULL;
     }

@@ -54,7 +54,9 @@ struct transaction {
     struct scan_run *run;
     struct verdict verdict;
     struct dict context; /* of the message: context.h */
-    char *engine_words; /* what each engine said, where several were asked; NULL: the verdict says it all */
+    char *engine_words;  /* what each engine said, where several were asked; NULL: the verdict says it all */
+    bool inspected;      /* the message was taken apart */
+    struct scan_inspection inspection; /* what that found */
     struct scan_decision decision;
     bool decided;
     /* quarantine */

@@ -106,6 +106,21 @@ bool framework_outranks(const struct framework *fw, const struct verdict *a, con
     return rank_a != rank_b ? rank_a > rank_b : verdict_stricter(a, b);
 }
 
+static bool is_refused(const struct framework *fw, const struct verdict *v)
+{
+    enum scan_action action = framework_action(fw, v);
+    return action == SCAN_ACTION_REJECT || action == SCAN_ACTION_QUARANTINE;
+}
+
+bool framework_outranks_within(const struct framework *fw, const struct verdict *a, const struct verdict *b)
+{
+    if (b->class == VERDICT_ERROR)
+        return a->class != VERDICT_ERROR && is_refused(fw, a);
+    if (a->class == VERDICT_ERROR)
+        return !is_refused(fw, b);
+    return framework_outranks(fw, a, b);
+}
+
 bool framework_is_final(const struct framework *fw, const struct verdict *v)
 {
     enum scan_action action = framework_action(fw, v);

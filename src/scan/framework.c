@@ -77,6 +77,11 @@ void framework_script_name(const char *stem, char out[FRAMEWORK_SCRIPT_NAME])
             *c = '_';
 }
 
+bool framework_inspects(const struct framework_engine *engine)
+{
+    return engine->built && (engine->conf->mime_decompose || engine->conf->paranoid);
+}
+
 bool framework_has_database(const struct framework_engine *engine)
 {
     if (framework_is_plugin(engine))
@@ -128,6 +133,7 @@ static void framework_add_pool(struct framework *fw, const struct conf_scope *gl
 void framework_init(struct framework *fw, const struct conf_scope *global)
 {
     const struct conf_scope *scope = NULL;
+    bool inspects = false;
     memset(fw, 0, sizeof(*fw));
     fw->scan_off = stanza_scan_off(global);
     fw->all = stanza_all(global);
@@ -146,7 +152,11 @@ void framework_init(struct framework *fw, const struct conf_scope *global)
         };
         if (engine->built)
             framework_add_pool(fw, global, engine->pool);
+        inspects = inspects || framework_inspects(engine);
     }
+    if (inspects) /* maybe without any engine of its own */
+        framework_add_pool(fw, global, stanza_inspection_pool(global));
+    fw->inspection_pool = inspects ? framework_pool_index(fw, stanza_inspection_pool(global)) : -1;
 }
 
 /* Octets of a message that ENGINE looks at, and the option that says so; 0: no limit. */

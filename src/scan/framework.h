@@ -101,8 +101,8 @@ struct engine_conf {
     struct conf_list daemon; /* servers in their order, see server_name.h */
     int64_t daemon_connect_ms;
     bool daemon_is_remote;
-    const char *file_base; /* where a daemon finds messages as files; NULL: nowhere */
-    bool paranoid;
+    const char *file_base;         /* where a daemon finds messages as files; NULL: nowhere */
+    bool mime_decompose, paranoid; /* see inspection.h */
     /* kaspersky's and fsecure's own */
     int protocol, suspicious, netscan_framing, netscan_goahead;
     const char *scan_flags, *netscan_command;
@@ -168,6 +168,7 @@ struct framework {
     size_t engine_count;
     struct framework_pool pools[LIMIT_ENGINES]; /* those that a built engine uses: one scan host each */
     size_t pool_count;
+    int inspection_pool; /* index of the pool whose workers take messages apart; -1: no engine asks for it */
 };
 
 /* GLOBAL lives as long as FW. Cannot fail: the classes' checks have bounded everything. */
@@ -190,6 +191,8 @@ const char *framework_stem(const struct framework_engine *engine);
 enum { FRAMEWORK_SCRIPT_NAME = LIMIT_ENGINE_NAME + 8 };
 void framework_script_name(const char *stem, char out[FRAMEWORK_SCRIPT_NAME]);
 
+/* The engine's stanza asks for an inspection of each message (inspection.h). */
+bool framework_inspects(const struct framework_engine *engine);
 /* The engine loads a signature database, or is a library itself, so that its pool has generations. */
 bool framework_has_database(const struct framework_engine *engine);
 /* Scans of the engine at the same time; 0: as many as its pool has. */
@@ -227,6 +230,9 @@ enum scan_action framework_action(const struct framework *fw, const struct verdi
  * before what an engine's pass would deliver, that before clean, that before trouble that does not count (on_error =
  * next). So no engine's pass hides that another refuses, or has not looked. */
 bool framework_outranks(const struct framework *fw, const struct verdict *a, const struct verdict *b);
+/* The same where both are words of one engine about one message: what is refused comes first, then trouble. No pass
+ * hides that something was not looked at, and no on_error = next that the engine saw but half of the message. */
+bool framework_outranks_within(const struct framework *fw, const struct verdict *a, const struct verdict *b);
 /* V settles the matter: no further engine can make the message be delivered, so none is asked. */
 bool framework_is_final(const struct framework *fw, const struct verdict *v);
 

@@ -77,7 +77,7 @@ void engine_runtime_count(struct engine_runtime *e, const struct verdict *v)
     if (v->class == VERDICT_ERROR || v->class == VERDICT_SKIPPED)
         return;
     add(&e->checked, 1);
-    add(&e->parts, 1);
+    add(&e->parts, v->parts > 0 ? v->parts : 1);
     add(&e->detected, v->class == VERDICT_INFECTED ? 1 : 0);
     if (v->cached) {
         add(&e->cached, 1);
@@ -94,6 +94,16 @@ void scan_runtime_conclude(struct scan_runtime *r, const struct verdict *v)
     struct engine_runtime *e = scan_runtime_find(r, v->engine);
     if (e && framework_action(r->framework, v) == SCAN_ACTION_PASS)
         add(&e->passed[v->class], 1);
+}
+
+void scan_runtime_count_inspection(struct scan_runtime *r, const struct scan_inspection *i)
+{
+    add(i ? &r->inspections : &r->inspections_failed, 1);
+    if (!i)
+        return;
+    add(&r->inspection_us, i->scan_us);
+    for (int d = 0; d < MIME_DEFECT_COUNT; d++)
+        add(&r->defects[d], mime_defects_have(i->defects, (enum mime_defect)d) ? 1 : 0);
 }
 
 struct engine_runtime *scan_runtime_find(struct scan_runtime *r, const char *name)

@@ -8,6 +8,7 @@
 
 #include "scan/framework.h"
 #include "scan/health.h"
+#include "scan/inspection.h"
 #include "scan/verdict_cache.h"
 #include <stdatomic.h>
 
@@ -15,8 +16,8 @@ struct engine_runtime {
     const struct framework_engine *engine;
     atomic_bool disabled; /* by an administrator's command: not asked until it is enabled again */
     /* Messages and MIME parts that the engine looked at (clean, infected, unscannable), now or, where the cache knows
-     * them, earlier; viruses among the messages. No engine here cures. Until messages are taken apart each counts as
-     * one part. */
+     * them, earlier; viruses among the messages. No engine here cures. A message that was not taken apart, or has no
+     * parts, counts as one part. */
     atomic_uint_fast64_t checked, parts, detected, cured;
     atomic_uint_fast64_t classes[VERDICT_CLASS_COUNT], reasons[VERDICT_REASON_COUNT]; /* of its words */
     atomic_uint_fast64_t cached; /* of CHECKED: known from the cache, in no time */
@@ -30,7 +31,10 @@ struct engine_runtime {
 
 struct scan_runtime {
     const struct framework *framework;
-    struct engine_runtime engines[LIMIT_ENGINES]; /* in the framework's order */
+    atomic_uint_fast64_t parts_memory; /* octets of all parts files that are in use now */
+    atomic_uint_fast64_t inspections, inspection_us, inspections_failed;
+    atomic_uint_fast64_t defects[MIME_DEFECT_COUNT]; /* messages with each */
+    struct engine_runtime engines[LIMIT_ENGINES];    /* in the framework's order */
 };
 
 /* FW outlives it. NULL: no memory. */
@@ -40,6 +44,8 @@ void scan_runtime_free(struct scan_runtime *r);
 void engine_runtime_count(struct engine_runtime *e, const struct verdict *v);
 /* Counts what follows from the final verdict V of a message. Any thread. */
 void scan_runtime_conclude(struct scan_runtime *r, const struct verdict *v);
+/* Counts an inspection. I: NULL, it failed. */
+void scan_runtime_count_inspection(struct scan_runtime *r, const struct scan_inspection *i);
 /* The engine named NAME, or NULL. */
 struct engine_runtime *scan_runtime_find(struct scan_runtime *r, const char *name);
 

@@ -194,6 +194,10 @@ static void call_unlink(struct scan_call *call)
     call->channel = NULL;
     list_remove(&call->node);
     deadline_clear(&call->deadline);
+    if (call->kind == SCAN_JOB_INSPECT && call->parts >= 0) {
+        close(call->parts);
+        call->parts = -1;
+    }
     if (ch && ch->retired && list_empty(&ch->calls))
         channel_discard(ch);
 }
@@ -315,17 +319,47 @@ static void channel_broken(struct client_channel *ch)
         c->broken(c->broken_arg, ch->pool, ch->generation);
 }
 
-static void answer_arrived(struct client_channel *ch, const struct scan_answer *a)
+/* The call that the answer with this id is for. NULL: there is none any more. */
+static struct scan_call *answer_find(const struct client_channel *ch, uint64_t id)
 {
-    struct scan_client *c = ch->client;
-    struct scan_call *call = c->slots[a->id & (SLOT_COUNT - 1)];
-    if (!call || call->id != a->id || call->channel != ch) {
-        c->late_answers++;
-        return;
-    }
+    struct scan_call *call = ch->client->slots[id & (SLOT_COUNT - 1)];
+    if (call && call->id == id && call->channel == ch)
+        return call;
+    ch->client->late_answers++;
+    return NULL;
+}
+
+/* False: the record makes no sense here. */
+static bool answer_arrived(struct client_channel *ch, const struct scan_answer *a)
+{
+    struct scan_call *call = answer_find(ch, a->id);
+    if (!call)
+        return true;
+    if (call->kind == SCAN_JOB_INSPECT && a->verdict.class != VERDICT_ERROR)
+        return false;
     struct verdict v = a->verdict;
     v.generation = ch->generation;
     call_end(call, &v);
+    return true;
+}
+
+static bool inspection_arrived(struct client_channel *ch, const struct scan_inspection_answer *a)
+{
+    struct scan_call *call = answer_find(ch, a->id);
+    const char *why;
+    if (!call)
+        return true;
+    if (call->kind != SCAN_JOB_INSPECT)
+        return false;
+    int parts = call->parts;
+    if (inspection_file_seal(parts, a->inspection.size, &why) != ERR_OK) {
+        call_fail(call, VERDICT_REASON_PROTOCOL, why);
+        return true;
+    }
+    call->parts = -1;
+    call_unlink(call);
+    call->inspected(call, &a->inspection, parts);
+    return true;
 }
 
 /* False: the record makes no sense here. */
@@ -336,8 +370,9 @@ static bool record_arrived(struct client_channel *ch, struct span bytes)
         return false;
     switch (r.type) {
     case SCAN_ANSWER:
-        answer_arrived(ch, &r.answer);
-        return true;
+        return answer_arrived(ch, &r.answer);
+    case SCAN_INSPECTION:
+        return inspection_arrived(ch, &r.inspected);
     case SCAN_STATUS:
         return engine_status(ch->client, ch, &r.status);
     case SCAN_POOL:
@@ -575,49 +610,64 @@ static uint64_t job_id(struct scan_client *c)
 }
 
 /* Why the engine cannot be asked now; VERDICT_REASON_NONE: it can. */
-static enum verdict_reason engine_obstacle(const struct scan_client *c, size_t engine, const char **detail)
+static enum verdict_reason call_obstacle(const struct scan_client *c, const struct scan_call *call, int pool,
+                                         const char **detail)
 {
-    const struct client_engine *e = &c->engines[engine];
-    if (e->pool < 0) {
+    const struct client_engine *e = &c->engines[call->engine];
+    if (pool < 0) {
         *detail = "this version of postern cannot run the engine";
         return VERDICT_REASON_DOWN;
     }
-    if (!c->channels[e->pool]) {
+    if (!c->channels[pool]) {
         *detail = "the scan host is not running";
         return VERDICT_REASON_DOWN;
     }
-    if (e->status.state == SCAN_ENGINE_FAILED) {
+    if (call->kind == SCAN_JOB_ENGINE && e->status.state == SCAN_ENGINE_FAILED) {
         *detail = e->status.detail;
         return VERDICT_REASON_DOWN;
     }
     return VERDICT_REASON_NONE;
 }
 
-static enum err job_send(const struct scan_call *call, const struct client_channel *ch, uint64_t id)
+static enum err job_send(struct scan_call *call, const struct client_channel *ch, uint64_t id)
 {
     const struct framework_engine *engine = &call->client->fw->engines[call->engine];
+    bool inspect = call->kind == SCAN_JOB_INSPECT;
     struct scan_record record = {.type = SCAN_JOB};
     unsigned char bytes[SCAN_RECORD_SIZE];
     record.job.id = id;
+    record.job.kind = call->kind;
     record.job.size = call->size;
     record.job.deadline_us = call->until_us;
-    verdict_copy_text(record.job.engine, sizeof(record.job.engine), span_cstr(engine->name));
+    record.job.parts_size = inspect ? 0 : call->parts_size;
+    verdict_copy_text(record.job.engine, sizeof(record.job.engine), span_cstr(inspect ? SCAN_INSPECTOR : engine->name));
     memcpy(record.job.digest, call->digest, sizeof(record.job.digest));
+    /* A new one each time: whoever had the last one may still write to it. */
+    if (inspect && (call->parts = inspection_file_new()) < 0)
+        return ERR_IO;
     size_t len = scan_record_encode(&record, bytes);
-    return fdpass_send(ch->fd, span_of(bytes, len), call->fd);
+    const int fds[] = {call->fd, call->parts};
+    enum err e = fdpass_send_many(ch->fd, span_of(bytes, len), fds, call->parts >= 0 ? 2 : 1);
+    if (inspect && e != ERR_OK) {
+        int saved = errno;
+        close(call->parts);
+        call->parts = -1;
+        errno = saved;
+    }
+    return e;
 }
 
 static bool call_ask(struct scan_call *call, struct verdict *why)
 {
     struct scan_client *c = call->client;
     const char *detail = NULL;
-    int pool = c->engines[call->engine].pool;
+    int pool = call->kind == SCAN_JOB_INSPECT ? c->fw->inspection_pool : c->engines[call->engine].pool;
     if (pool >= 0 && gap_is_open(c, pool)) {
         call->waiting = true;
         call_link(call, &c->gaps[pool].calls);
         return true;
     }
-    enum verdict_reason reason = engine_obstacle(c, call->engine, &detail);
+    enum verdict_reason reason = call_obstacle(c, call, pool, &detail);
     if (reason != VERDICT_REASON_NONE) {
         verdict_set(why, VERDICT_ERROR, reason, detail);
         return false;
@@ -644,20 +694,50 @@ static bool call_ask(struct scan_call *call, struct verdict *why)
 void scan_call_init(struct scan_call *call, struct scan_client *c,
                     void (*answered)(struct scan_call *call, const struct verdict *v))
 {
-    *call = (struct scan_call){.client = c, .answered = answered, .fd = -1};
+    *call = (struct scan_call){.client = c, .answered = answered, .fd = -1, .parts = -1};
     list_init(&call->node);
     deadline_init(&call->deadline, c->loop, call_expired, call);
+}
+
+/* A new job: its time begins. */
+static void call_begin(struct scan_call *call)
+{
+    const struct framework_engine *engine = &call->client->fw->engines[call->engine];
+    call->lost = false;
+    call->until_us = clock_monotonic_us() + (uint64_t)engine->conf->timeout_ms * 1000;
+}
+
+bool scan_call_send_parts(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
+                          int parts, uint64_t parts_size, struct verdict *why)
+{
+    OBJ_CHECK(call->client, CLIENT_MAGIC);
+    call->kind = SCAN_JOB_ENGINE;
+    call->engine = engine;
+    call->fd = fd;
+    call->size = size;
+    call->parts = parts;
+    call->parts_size = parts_size;
+    call_begin(call);
+    memcpy(call->digest, digest, sizeof(call->digest));
+    return call_ask(call, why);
 }
 
 bool scan_call_send(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
                     struct verdict *why)
 {
+    return scan_call_send_parts(call, engine, fd, size, digest, -1, 0, why);
+}
+
+bool scan_call_inspect(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
+                       struct verdict *why)
+{
     OBJ_CHECK(call->client, CLIENT_MAGIC);
+    call->kind = SCAN_JOB_INSPECT;
     call->engine = engine;
     call->fd = fd;
     call->size = size;
-    call->lost = false;
-    call->until_us = clock_monotonic_us() + (uint64_t)call->client->fw->engines[engine].conf->timeout_ms * 1000;
+    call->parts = -1;
+    call_begin(call);
     memcpy(call->digest, digest, sizeof(call->digest));
     return call_ask(call, why);
 }

@@ -54,15 +54,20 @@ const struct scan_status *scan_client_status(const struct scan_client *c, size_t
 void scan_client_on_broken(struct scan_client *c, void (*broken)(void *arg, int pool_index, unsigned generation),
                            void *arg);
 
-/* One engine asked about one message; part of its owner's structure. */
+/* One engine asked about one message, or the message given to be taken apart; part of its owner's structure. */
 struct scan_call {
     struct scan_client *client;
     /* Called from the loop, once for each scan_call_send that returned true and was not cancelled; never from inside
      * it. V->engine is not filled in. The call may be sent again, or freed, from there. */
     void (*answered)(struct scan_call *call, const struct verdict *v);
+    /* Instead, when an inspection came to its end. PARTS is the sealed parts file, the owner's from now on. */
+    void (*inspected)(struct scan_call *call, const struct scan_inspection *i, int parts);
     /* internal */
+    enum scan_job_kind kind;
     size_t engine;
     int fd;
+    int parts; /* of an engine's call: borrowed, -1: none; of an inspection: the file that is filled now */
+    uint64_t parts_size;
     uint64_t size;
     uint8_t digest[32];
     uint64_t id;       /* 0: no host has it */
@@ -79,6 +84,12 @@ void scan_call_init(struct scan_call *call, struct scan_client *c,
  * cannot be asked now, and WHY is its ERROR verdict. */
 bool scan_call_send(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
                     struct verdict *why);
+/* As scan_call_send, with the parts file that an inspection of this message gave (borrowed likewise). */
+bool scan_call_send_parts(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
+                          int parts, uint64_t parts_size, struct verdict *why);
+/* Has the message taken apart, for engine number ENGINE of the framework, whose timeout counts. */
+bool scan_call_inspect(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
+                       struct verdict *why);
 /* Gives it up, if it is on its way: the job is cancelled, no answer comes any more. */
 void scan_call_cancel(struct scan_call *call);
 

@@ -10,7 +10,7 @@ struct record_writer {
     size_t len;
 };
 
-/* The largest record is an answer of about 470 octets, so SCAN_RECORD_SIZE holds any of them. */
+/* The largest record is an answer of about 530 octets, so SCAN_RECORD_SIZE holds any of them. */
 static void put_octet(struct record_writer *w, unsigned value)
 {
     if (w->len < SCAN_RECORD_SIZE)
@@ -36,11 +36,13 @@ static void put_text(struct record_writer *w, const char *field, size_t size)
 static void put_job(struct record_writer *w, const struct scan_job *j)
 {
     put_u64(w, j->id);
+    put_octet(w, j->kind);
     put_text(w, j->engine, sizeof(j->engine));
     put_u64(w, j->size);
     put_u64(w, j->deadline_us);
     for (size_t i = 0; i < sizeof(j->digest); i++)
         put_octet(w, j->digest[i]);
+    put_u64(w, j->parts_size);
 }
 
 static void put_answer(struct record_writer *w, const struct scan_answer *a)
@@ -55,6 +57,21 @@ static void put_answer(struct record_writer *w, const struct scan_answer *a)
     put_u64(w, v->database_version);
     put_u64(w, v->queue_us);
     put_u64(w, v->scan_us);
+    put_u64(w, v->parts);
+    put_text(w, v->part, sizeof(v->part));
+}
+
+static void put_inspection(struct record_writer *w, const struct scan_inspection_answer *a)
+{
+    const struct scan_inspection *i = &a->inspection;
+    put_u64(w, a->id);
+    put_u64(w, i->size);
+    put_u64(w, i->contents);
+    put_u64(w, i->parts);
+    put_u64(w, i->defects);
+    put_text(w, i->limit, sizeof(i->limit));
+    put_u64(w, i->queue_us);
+    put_u64(w, i->scan_us);
 }
 
 static void put_status(struct record_writer *w, const struct scan_status *s)
@@ -102,6 +119,9 @@ size_t scan_record_encode(const struct scan_record *r, unsigned char out[SCAN_RE
     case SCAN_POOL:
         put_pool(&w, &r->pool);
         break;
+    case SCAN_INSPECTION:
+        put_inspection(&w, &r->inspected);
+        break;
     }
     return w.len;
 }
@@ -129,12 +149,29 @@ static void get_engine(struct cursor *c, char field[LIMIT_ENGINE_NAME + 1])
 static void get_job(struct cursor *c, struct scan_job *j)
 {
     j->id = cursor_u64(c);
+    unsigned kind = cursor_u8(c);
+    if (kind > SCAN_JOB_INSPECT)
+        cursor_fail(c);
+    else
+        j->kind = (enum scan_job_kind)kind;
     get_engine(c, j->engine);
     j->size = cursor_u64(c);
     j->deadline_us = cursor_u64(c);
     struct span digest = cursor_take(c, sizeof(j->digest));
     if (!c->bad)
         memcpy(j->digest, digest.ptr, sizeof(j->digest));
+    j->parts_size = cursor_u64(c);
+    if (j->parts_size > LIMIT_PARTS_FILE || (j->kind == SCAN_JOB_INSPECT && j->parts_size != 0))
+        cursor_fail(c);
+}
+
+/* A number of parts or contents. */
+static uint32_t get_count(struct cursor *c)
+{
+    uint64_t n = cursor_u64(c);
+    if (n > LIMIT_PARTS)
+        cursor_fail(c);
+    return c->bad ? 0 : (uint32_t)n;
 }
 
 /* A class and a reason that belong together, from the other side of a trust boundary. SKIPPED is the edge's own
@@ -165,6 +202,23 @@ static void get_answer(struct cursor *c, struct scan_answer *a)
     v->database_version = cursor_u64(c);
     v->queue_us = cursor_u64(c);
     v->scan_us = cursor_u64(c);
+    v->parts = get_count(c);
+    get_text(c, v->part, sizeof(v->part));
+}
+
+static void get_inspection(struct cursor *c, struct scan_inspection_answer *a)
+{
+    struct scan_inspection *i = &a->inspection;
+    a->id = cursor_u64(c);
+    i->size = cursor_u64(c);
+    i->contents = get_count(c);
+    i->parts = get_count(c);
+    i->defects = cursor_u64(c);
+    get_text(c, i->limit, sizeof(i->limit));
+    i->queue_us = cursor_u64(c);
+    i->scan_us = cursor_u64(c);
+    if (i->size > LIMIT_PARTS_FILE || (i->defects & ~INSPECTION_DEFECTS) != 0)
+        cursor_fail(c);
 }
 
 static void get_status(struct cursor *c, struct scan_status *s)
@@ -246,6 +300,10 @@ enum err scan_record_decode(struct span bytes, struct scan_record *out)
     case SCAN_POOL:
         r.type = SCAN_POOL;
         get_pool(&c, &r.pool);
+        break;
+    case SCAN_INSPECTION:
+        r.type = SCAN_INSPECTION;
+        get_inspection(&c, &r.inspected);
         break;
     default:
         cursor_fail(&c);

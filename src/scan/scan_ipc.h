@@ -7,24 +7,34 @@
 #define SCAN_SCAN_IPC_H
 
 #include "base/err.h"
+#include "scan/inspection.h"
 #include "scan/verdict.h"
 
 enum scan_record_type {
-    SCAN_JOB = 1, /* edge → broker → worker, with the read-only descriptor of the message */
-    SCAN_CANCEL,  /* edge → broker: the answer is no longer wanted; the worker may be killed */
-    SCAN_ANSWER,  /* worker → broker → edge */
-    SCAN_STATUS,  /* broker → edge: state of one engine, at the opening of a channel and at each change */
-    SCAN_QUERY,   /* edge → broker: how is the pool? And, maybe, how many workers it is to have from now on */
-    SCAN_POOL,    /* broker → edge: the answer */
+    SCAN_JOB = 1,    /* edge → broker → worker, with the read-only descriptor of the message and maybe another */
+    SCAN_CANCEL,     /* edge → broker: the answer is no longer wanted; the worker may be killed */
+    SCAN_ANSWER,     /* worker → broker → edge */
+    SCAN_STATUS,     /* broker → edge: state of one engine, at the opening of a channel and at each change */
+    SCAN_QUERY,      /* edge → broker: how is the pool? And, maybe, how many workers it is to have from now on */
+    SCAN_POOL,       /* broker → edge: the answer */
+    SCAN_INSPECTION, /* worker → broker → edge: the answer to an inspection that came to its end */
+};
+
+enum scan_job_kind {
+    SCAN_JOB_ENGINE,  /* ask the engine. The second descriptor, where there is one, is the sealed parts file */
+    SCAN_JOB_INSPECT, /* take the message apart. The second descriptor is an empty file for the parts, to be written */
 };
 
 struct scan_job {
-    uint64_t id;                        /* chosen by the edge, unique on its channel */
-    char engine[LIMIT_ENGINE_NAME + 1]; /* instance name */
+    uint64_t id; /* chosen by the edge, unique on its channel */
+    enum scan_job_kind kind;
+    char engine[LIMIT_ENGINE_NAME + 1]; /* instance name; of an inspection SCAN_INSPECTOR */
     uint64_t size;                      /* octets of the message */
     uint64_t deadline_us;               /* on CLOCK_MONOTONIC, which all processes share */
     uint8_t digest[32];                 /* SHA-256 of the message */
+    uint64_t parts_size;                /* octets of the parts file that comes with it; 0: none does */
 };
+#define SCAN_INSPECTOR "inspect"
 
 struct scan_answer {
     uint64_t id;
@@ -59,6 +69,11 @@ struct scan_pool_report {
     uint64_t figures[POOL_FIGURE_COUNT];
 };
 
+struct scan_inspection_answer {
+    uint64_t id;
+    struct scan_inspection inspection;
+};
+
 struct scan_record {
     enum scan_record_type type;
     union {
@@ -68,6 +83,7 @@ struct scan_record {
         struct scan_status status;
         struct scan_query query;
         struct scan_pool_report pool;
+        struct scan_inspection_answer inspected;
     };
 };
 

@@ -7,6 +7,7 @@
 #include "base/obj.h"
 #include "scan/ignore.h"
 #include "scan/probe.h"
+#include <unistd.h>
 
 enum { RUN_MAGIC = 0x5ca9a094 };
 
@@ -27,6 +28,11 @@ struct scan_run {
     unsigned ticket; /* for that */
     struct loop *loop;
     struct loop_deferred done;
+    enum { NOT_INSPECTED, INSPECTED, INSPECTION_FAILED } inspected;
+    bool resumed; /* the engine that is next was looked up in its cache before the inspection */
+    struct scan_inspection inspection;
+    struct verdict inspection_failure;
+    int parts;         /* the parts file; -1: none */
     bool begun;        /* VERDICT holds an engine's word */
     bool switched_off; /* an engine was passed over that would have looked */
     bool finished;
@@ -43,8 +49,11 @@ static void run_done(void *arg)
     r->wake(r->arg); /* R may be gone now */
 }
 
+static void run_drop_parts(struct scan_run *r);
+
 static void run_finish(struct scan_run *r)
 {
+    run_drop_parts(r);
     r->finished = true;
     loop_defer(r->loop, &r->done);
 }
@@ -107,7 +116,44 @@ static void run_note(struct scan_run *r, const struct verdict *from)
     r->verdict.queue_us = queue_us;
     r->verdict.scan_us = scan_us;
     r->begun = true;
+    r->resumed = false;
     r->engine++;
+}
+
+/* The engine's stanza asks for an inspection. */
+static bool run_inspects(const struct scan_run *r)
+{
+    return framework_inspects(&r->runtime->framework->engines[r->engine]);
+}
+
+/* What the inspection says about the message, as a word of the engine that is next. */
+static void run_judge(const struct scan_run *r, struct verdict *out)
+{
+    const struct framework_engine *engine = &r->runtime->framework->engines[r->engine];
+    if (!run_inspects(r) || r->inspected == NOT_INSPECTED) {
+        verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
+    } else if (r->inspected == INSPECTION_FAILED) {
+        *out = r->inspection_failure;
+    } else {
+        inspection_judge(r->runtime->framework, engine, &r->inspection, out);
+    }
+    verdict_copy_text(out->engine, sizeof(out->engine), span_cstr(engine->name));
+}
+
+/* Joins what the inspection says to V, the word of the engine that was asked, whose times and figures stay. */
+static void run_join(const struct scan_run *r, struct verdict *v)
+{
+    struct verdict judged;
+    verdict_copy_text(v->engine, sizeof(v->engine), span_cstr(r->runtime->framework->engines[r->engine].name));
+    run_judge(r, &judged);
+    if (!framework_outranks_within(r->runtime->framework, &judged, v))
+        return;
+    judged.database_version = v->database_version;
+    judged.generation = v->generation;
+    judged.queue_us = v->queue_us;
+    judged.scan_us = v->scan_us;
+    judged.parts = v->parts;
+    *v = judged;
 }
 
 static bool run_is_settled(const struct scan_run *r)
@@ -126,26 +172,60 @@ static bool run_remember(const struct scan_run *r, struct verdict *out)
            verdict_cache_find(r->runtime->engines[r->engine].cache, r->digest, view, loop_now_us(r->loop), out);
 }
 
-/* For the engine's health and its cache. V: NULL, nothing came. */
+/* For the engine's health and its cache. V: NULL, nothing came. What it says of a message is kept only where it had
+ * all that its stanza wants it to have, and where nothing but its own word counts: the next time that word is all. */
 static void run_learn(struct scan_run *r, const struct verdict *v)
 {
+    struct verdict judged;
     if (!r->asked)
         return;
     r->asked = false;
     probes_report(scan_client_probes(r->call.client), r->engine, r->ticket, v);
-    if (v)
+    run_judge(r, &judged);
+    if (v && (v->class == VERDICT_INFECTED || judged.class == VERDICT_CLEAN))
         verdict_cache_put(r->runtime->engines[r->engine].cache, r->digest, v, loop_now_us(r->loop));
 }
 
-/* Asks the engine that is next, and returns true. False: V is what it says, from memory, or why it was not asked. */
+/* Has the message taken apart, and returns true. False: that cannot be done now. */
+static bool run_inspect(struct scan_run *r)
+{
+    struct verdict *why = &r->inspection_failure;
+    bool sent = false;
+    if (atomic_load(&r->runtime->parts_memory) >= LIMIT_PARTS_MEMORY)
+        verdict_set(why, VERDICT_ERROR, VERDICT_REASON_OVERLOAD, "the parts of other messages take all the room");
+    else
+        sent = scan_call_inspect(&r->call, r->engine, r->subject.fd, r->subject.size, r->digest, why);
+    if (sent)
+        return true;
+    r->inspected = INSPECTION_FAILED;
+    scan_runtime_count_inspection(r->runtime, NULL);
+    return false;
+}
+
+/* Sends the job to the engine that is next. */
+static bool run_send(struct scan_run *r, struct verdict *why)
+{
+    bool with_parts = r->inspected == INSPECTED && r->inspection.contents > 0 &&
+                      r->runtime->framework->engines[r->engine].conf->mime_decompose;
+    return scan_call_send_parts(&r->call, r->engine, r->subject.fd, r->subject.size, r->digest,
+                                with_parts ? r->parts : -1, with_parts ? r->inspection.size : 0, why);
+}
+
+/* Asks the engine that is next, or what has to be known before it, and returns true. False: V is what it says, from
+ * memory, or why it was not asked. */
 static bool run_ask(struct scan_run *r, struct verdict *v)
 {
-    if (run_remember(r, v))
+    if (!r->resumed && run_remember(r, v))
+        return false;
+    if (run_inspects(r) && r->inspected == NOT_INSPECTED && run_inspect(r))
+        return true;
+    run_judge(r, v);
+    if (v->class == VERDICT_INFECTED) /* no engine can add to that */
         return false;
     r->asked = health_admit(&r->runtime->engines[r->engine].health, loop_now_us(r->loop), &r->ticket, v);
     if (!r->asked)
         return false;
-    if (scan_call_send(&r->call, r->engine, r->subject.fd, r->subject.size, r->digest, v))
+    if (run_send(r, v))
         return true;
     run_learn(r, v);
     return false;
@@ -188,6 +268,8 @@ static void run_advance(struct scan_run *r)
         }
         if (run_ask(r, &v))
             return;
+        if (!v.cached)
+            run_join(r, &v);
         run_note(r, &v);
     }
     if (!r->begun)
@@ -201,9 +283,41 @@ static void run_answered(struct scan_call *call, const struct verdict *v)
 {
     struct scan_run *r = container_of(call, struct scan_run, call);
     OBJ_CHECK(r, RUN_MAGIC);
+    if (call->kind == SCAN_JOB_INSPECT) {
+        r->inspected = INSPECTION_FAILED;
+        r->resumed = true;
+        r->inspection_failure = *v;
+        scan_runtime_count_inspection(r->runtime, NULL);
+        run_advance(r);
+        return;
+    }
+    struct verdict joined = *v;
     run_learn(r, v);
-    run_note(r, v);
+    run_join(r, &joined);
+    run_note(r, &joined);
     run_advance(r);
+}
+
+static void run_inspected(struct scan_call *call, const struct scan_inspection *i, int parts)
+{
+    struct scan_run *r = container_of(call, struct scan_run, call);
+    OBJ_CHECK(r, RUN_MAGIC);
+    r->inspected = INSPECTED;
+    r->resumed = true;
+    r->inspection = *i;
+    r->parts = parts;
+    atomic_fetch_add(&r->runtime->parts_memory, i->size);
+    scan_runtime_count_inspection(r->runtime, i);
+    run_advance(r);
+}
+
+static void run_drop_parts(struct scan_run *r)
+{
+    if (r->parts < 0)
+        return;
+    close(r->parts);
+    r->parts = -1;
+    atomic_fetch_sub(&r->runtime->parts_memory, r->inspection.size);
 }
 
 struct scan_run *scan_run_start(struct scan_client *c, const struct scan_subject *s, void (*wake)(void *arg), void *arg)
@@ -218,7 +332,9 @@ struct scan_run *scan_run_start(struct scan_client *c, const struct scan_subject
     memcpy(r->digest, s->digest, sizeof(r->digest));
     r->wake = wake;
     r->arg = arg;
+    r->parts = -1;
     scan_call_init(&r->call, c, run_answered);
+    r->call.inspected = run_inspected;
     loop_deferred_init(&r->done, run_done, r);
     if (r->runtime->framework->scan_off) {
         verdict_set(&r->verdict, VERDICT_SKIPPED, VERDICT_REASON_SCAN_OFF, NULL);
@@ -244,6 +360,12 @@ const char *scan_run_words(const struct scan_run *r)
     return r->words;
 }
 
+const struct scan_inspection *scan_run_inspection(const struct scan_run *r)
+{
+    OBJ_CHECK(r, RUN_MAGIC);
+    return r->inspected == INSPECTED ? &r->inspection : NULL;
+}
+
 void scan_run_free(struct scan_run *r)
 {
     if (!r)
@@ -251,6 +373,7 @@ void scan_run_free(struct scan_run *r)
     OBJ_CHECK(r, RUN_MAGIC);
     scan_call_cancel(&r->call);
     run_learn(r, NULL);
+    run_drop_parts(r);
     loop_defer_cancel(&r->done);
     OBJ_FINI(r);
     mem_free(r);

@@ -3,7 +3,9 @@
  * stops it (unless `all = true`); framework_outranks decides. Engines that a context variable forbids are passed over;
  * where that leaves none, the message is SKIPPED. So are engines that are switched off (runtime.h); where that leaves
  * none, the verdict is an ERROR. What an engine has said about the same message before it need not be asked again
- * (verdict_cache.h), and one that rests is not asked (health.h): ERROR down. Thread: the loop's.
+ * (verdict_cache.h), and one that rests is not asked (health.h): ERROR down. Before the first engine whose stanza asks
+ * for it the message is taken apart (inspection.h); what that finds, or that it failed, is joined to the word of each
+ * such engine. Thread: the loop's.
  */
 #ifndef SCAN_SCAN_RUN_H
 #define SCAN_SCAN_RUN_H
@@ -22,6 +24,8 @@ const struct verdict *scan_run_verdict(const struct scan_run *r);
  * clamd1=error:timeout"; what was known from the cache has " (cached)" behind it, and one that is switched off reads
  * "clamav1=disabled". */
 const char *scan_run_words(const struct scan_run *r);
+/* What taking the message apart found; NULL: nobody asked for it, or it failed. Lives as long as R. */
+const struct scan_inspection *scan_run_inspection(const struct scan_run *r);
 /* Gives it up: a job on its way is cancelled, no WAKE comes any more. */
 void scan_run_free(struct scan_run *r);
 

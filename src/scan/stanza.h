@@ -13,7 +13,7 @@ struct scan_conf {
 /* Options that are known, but have no effect in this version, or only in engines that are not built. */
 struct engine_idle_conf {
     const char *debug_level;
-    bool mime_decompose, use_wire_rep;
+    bool use_wire_rep;
     bool prefer_mem; /* csapi */
 };
 
@@ -53,13 +53,14 @@ bool stanza_engine_built(const struct conf_scope *engine);
 bool stanza_engine_connects(const struct conf_scope *engine);
 /* Its daemon reads messages as files, in file_base. */
 bool stanza_engine_needs_files(const struct conf_scope *engine);
-/* file_base, paranoid do something in it. */
+/* file_base does something in it. */
 bool stanza_engine_uses_files(const struct conf_scope *engine);
-bool stanza_engine_heeds_paranoid(const struct conf_scope *engine);
 /* The scope of ThreadPool NAME (any case), or NULL. */
 const struct conf_scope *stanza_pool(const struct conf_scope *global, const char *name);
 /* Name of the pool of ENGINE, in its canonical case. */
 const char *stanza_engine_pool(const struct conf_scope *global, const struct conf_scope *engine);
+/* Name of the pool that takes messages apart, in its canonical case. */
+const char *stanza_inspection_pool(const struct conf_scope *global);
 /* `scan = off` is written out. */
 bool stanza_scan_off(const struct conf_scope *global);
 /* `all = true` stands in an antivirus scope. */

@@ -211,9 +211,6 @@ static void warn_idle(const struct conf_scope *scope, const struct engine_stanza
     } rows[] = {
         {"file_base", values->conf.file_base && !stanza_engine_uses_files(scope),
          "this engine reads no files, and scan workers have temporary directories of their own"},
-        {"mime_decompose", idle->mime_decompose, "the engine takes messages apart by itself"},
-        {"paranoid", values->conf.paranoid && !stanza_engine_heeds_paranoid(scope),
-         "messages built to get past scanners are treated as any other"},
         {"use_wire_rep", idle->use_wire_rep, "the un-stuffed message is scanned, as it will be delivered"},
         {"debug_level", idle->debug_level != NULL, "the log level of the whole program counts"},
     };
@@ -267,7 +264,8 @@ static void refuse_ignored_names(const struct conf_scope *scope, const struct co
 {
     bool good;
     for (size_t i = 0; i < ignored->count; i++)
-        if (!ignore_is_digest(ignored->items[i], &good)) {
+        if (!ignore_is_digest(ignored->items[i], &good) &&
+            !span_starts(span_cstr(ignored->items[i]), SPAN("Paranoid."))) { /* such a name is ours, not the daemon's */
             problem_error(problems, scope, "ignore_signatures",
                           "the daemon stops at the first name, so a virus behind %s would pass: with a daemon only "
                           "sha256: is possible; exclude the name in the daemon's own configuration (clamd: an *.ign2 "
@@ -277,24 +275,39 @@ static void refuse_ignored_names(const struct conf_scope *scope, const struct co
         }
 }
 
-static bool shares_pool(const struct conf_scope *global, const struct conf_scope *a, const struct conf_scope *b)
+/* The first engine that connects in the pool NAME, or NULL. */
+static const struct conf_scope *find_connecting(const struct conf_scope *global, const char *name)
 {
-    return same_name(stanza_engine_pool(global, a), stanza_engine_pool(global, b));
+    const struct conf_scope *engine = NULL;
+    while ((engine = stanza_next_engine(global, engine)))
+        if (stanza_engine_enabled(engine) && stanza_engine_built(engine) && stanza_engine_connects(engine) &&
+            same_name(stanza_engine_pool(global, engine), name))
+            break;
+    return engine;
 }
 
 /* Hostile content meets a parser in this worker, and its cage has a door for the other engine's sake. */
 static void warn_weaker_cage(const struct conf_scope *scope, struct problems *problems)
 {
-    const struct conf_scope *global = global_of(scope), *other = NULL;
-    while ((other = stanza_next_engine(global, other)))
-        if (stanza_engine_enabled(other) && stanza_engine_built(other) && stanza_engine_connects(other) &&
-            shares_pool(global, scope, other)) {
-            problem_warning(problems, scope, NULL,
-                            "it works in the process and shares the pool %s with %s, which connects: its workers may "
-                            "connect too; give one of them another pool",
-                            stanza_engine_pool(global, scope), stanza_engine_name(other));
-            return;
-        }
+    const char *pool = stanza_engine_pool(global_of(scope), scope);
+    const struct conf_scope *other = find_connecting(global_of(scope), pool);
+    if (other)
+        problem_warning(problems, scope, NULL,
+                        "it works in the process and shares the pool %s with %s, which connects: its workers may "
+                        "connect too; give one of them another pool",
+                        pool, stanza_engine_name(other));
+}
+
+/* The same of the workers that take messages apart. */
+static void warn_inspection(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
+{
+    const char *pool = stanza_inspection_pool(global_of(scope));
+    const struct conf_scope *other = find_connecting(global_of(scope), pool);
+    if (other && (conf->mime_decompose || conf->paranoid))
+        problem_warning(problems, scope, conf->mime_decompose ? "mime_decompose" : "paranoid",
+                        "messages are taken apart in the pool %s, in which %s connects: its workers may connect too; "
+                        "give that engine another pool",
+                        pool, stanza_engine_name(other));
 }
 
 /* A daemon loads signatures without our knowing. */
@@ -316,6 +329,7 @@ static void check_built_engine(const struct conf_scope *scope, const struct engi
 {
     warn_idle(scope, values, problems);
     warn_clean_cache(scope, &values->conf, problems);
+    warn_inspection(scope, &values->conf, problems);
     if (scope->class == &csapi_class) {
         stanza_check_csapi(scope, values, problems);
         return;

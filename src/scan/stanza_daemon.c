@@ -39,12 +39,6 @@ bool stanza_engine_uses_files(const struct conf_scope *engine)
     return stanza_engine_needs_files(engine) || (is_netscan(engine) && count_local(&conf_of(engine)->daemon) > 0);
 }
 
-bool stanza_engine_heeds_paranoid(const struct conf_scope *engine)
-{
-    return engine->class == &fsecure_class ||
-           (engine->class == &kaspersky_class && conf_of(engine)->protocol != KASPERSKY_AVESERVER);
-}
-
 static bool is_word(const char *text, bool (*fits)(char))
 {
     for (const char *c = text; *c; c++)

@@ -73,6 +73,12 @@ const char *stanza_engine_pool(const struct conf_scope *global, const struct con
     return name;
 }
 
+const char *stanza_inspection_pool(const struct conf_scope *global)
+{
+    const struct conf_scope *pool = stanza_pool(global, "CPU");
+    return pool ? pool->name : "CPU";
+}
+
 bool stanza_all(const struct conf_scope *global)
 {
     const struct conf_scope *antivirus = NULL;

@@ -2,12 +2,13 @@
 /* What became of a scan. Every message ends in exactly one class; unknown means ERROR ("try again"), never CLEAN.
  *
  * src/scan is the edge's side of scanning: verdict.h (this) and verdict.def, the one table of classes and reasons;
- * scan_ipc.h the records between edge, scan host and worker (pure, fuzzed: both directions are decoded as hostile
- * input); scan_client.h the channels of one loop to the scan hosts; pool_call.h questions about pools over them
- * (figures: pool_figure.def); scan_run.h one message's way through the engines; runtime.h what engines are and have
- * done, for all loops: verdict_cache.h what they have said before, health.h which of them rest, probe.h messages of our
- * own that try them; framework.h engines, stanzas (stanza.def lists their classes) and decisions. host/ and engine/
- * belong to the program postern-scan.
+ * scan_ipc.h the records between edge, scan host and worker and parts.h the file of decoded parts (pure, fuzzed: both
+ * directions are decoded as hostile input); inspection.h what an inspection found, and what that means to an engine;
+ * scan_client.h the channels of one loop to the scan hosts; pool_call.h questions about pools over them (figures:
+ * pool_figure.def); scan_run.h one message's way through the engines; runtime.h what engines are and have done, for all
+ * loops: verdict_cache.h what they have said before, health.h which of them rest, probe.h messages of our own that try
+ * them; framework.h engines, stanzas (stanza.def lists their classes) and decisions. host/ and engine/ belong to the
+ * program postern-scan.
  */
 #ifndef SCAN_VERDICT_H
 #define SCAN_VERDICT_H
@@ -58,6 +59,8 @@ struct verdict {
     uint64_t database_version;           /* of that engine; 0: unknown */
     unsigned generation;                 /* of the scan host that looked; the edge's own knowledge, in no record */
     uint64_t queue_us, scan_us;          /* time waiting for a worker, time in the engine */
+    uint32_t parts;                      /* decoded parts that the engine looked at beside the message itself */
+    char part[LIMIT_PART_PATH + 1];      /* of these, the one that the verdict is about; empty: the message itself */
     bool cached;                         /* known from an earlier scan (verdict_cache.h); likewise in no record */
 };
 

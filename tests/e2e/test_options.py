@@ -80,7 +80,7 @@ def test_an_engine_that_is_switched_off_does_not_scan_and_no_message_goes_unscan
     assert not pair.log.find("engine-ready", engine="clamav")
 
 
-@pytest.mark.parametrize("option", ["use_wire_rep = true", "mime_decompose = true", "paranoid = true", "debug_level = DEBUG"])
+@pytest.mark.parametrize("option", ["use_wire_rep = true", "debug_level = DEBUG"])
 def test_what_has_no_effect_yet_is_accepted_and_said(make_postern, database, option):
     name, _, value = option.split()
     result = make_postern(engines=fake_stanza(**{name: value})).check()

@@ -169,12 +169,14 @@ void scan_call_init(struct scan_call *call, struct scan_client *c,
     deadline_init(&call->deadline, c->loop, call_delayed, call);
 }
 
-bool scan_call_send(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
-                    struct verdict *why)
+bool scan_call_send_parts(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
+                          int parts, uint64_t parts_size, struct verdict *why)
 {
     struct scan_client *c = call->client;
     struct verdict v;
     uint64_t delay_ms;
+    (void)parts;
+    (void)parts_size;
     (void)why;
     call->engine = engine;
     call->fd = fd;
@@ -188,6 +190,25 @@ bool scan_call_send(struct scan_call *call, size_t engine, int fd, uint64_t size
     else
         loop_defer(c->loop, &c->answer);
     return true;
+}
+
+bool scan_call_send(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
+                    struct verdict *why)
+{
+    return scan_call_send_parts(call, engine, fd, size, digest, -1, 0, why);
+}
+
+/* There is no host that takes messages apart. */
+bool scan_call_inspect(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
+                       struct verdict *why)
+{
+    (void)call;
+    (void)engine;
+    (void)fd;
+    (void)size;
+    (void)digest;
+    verdict_set(why, VERDICT_ERROR, VERDICT_REASON_DOWN, "the player takes no messages apart");
+    return false;
 }
 
 void scan_call_cancel(struct scan_call *call)

@@ -2,6 +2,7 @@
 /* The broker: opens the engines of its pool, serves the channels of the edge's loops and the supervisor's control
  * socket, and ends in good order. It never looks into a message. */
 #include "scan/host/broker.h"
+#include "scan/host/inspect.h"
 #include "scan/host/loader.h"
 
 #include "base/mem.h"
@@ -70,6 +71,9 @@ static enum err send_answer(struct channel *c, const struct job *j)
 {
     struct scan_record r = {.type = SCAN_ANSWER, .answer = {.id = j->record.id, .verdict = j->verdict}};
     enum err e;
+    if (j->inspected)
+        r = (struct scan_record){.type = SCAN_INSPECTION,
+                                 .inspected = {.id = j->record.id, .inspection = j->inspection}};
     send_record(c, &r, &e);
     return e;
 }
@@ -137,8 +141,9 @@ void channel_close(struct channel *c)
         pool_dispatch_soon(b);
 }
 
-/* Each waiting job holds a descriptor, each worker two. A job that comes when none is left loses its own on the way,
- * and with it the channel; so where the limit cannot be raised, fewer may wait. */
+/* Each waiting job holds a descriptor (two, where messages are taken apart), each worker two. A job that comes when
+ * none is left loses its own on the way, and with it the channel; so where the limit cannot be raised, fewer may wait.
+ */
 static void raise_descriptor_limit(struct broker *b)
 {
     struct rlimit r;
@@ -146,7 +151,8 @@ static void raise_descriptor_limit(struct broker *b)
     rlim_t others = 2 * (rlim_t)b->concurrency + SPARE_DESCRIPTORS;
     if (scanners > 0)
         others += (rlim_t)b->concurrency + 3 * (rlim_t)scanners;
-    rlim_t wanted = (rlim_t)b->pool->conf.backlog + others;
+    bool inspects = b->options->framework->inspection_pool >= 0;
+    rlim_t each = inspects ? 2 : 1, wanted = each * (rlim_t)b->pool->conf.backlog + others;
     b->queue_max = b->pool->conf.backlog;
     if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= wanted)
         return;
@@ -156,7 +162,7 @@ static void raise_descriptor_limit(struct broker *b)
         return;
     if (setrlimit(RLIMIT_NOFILE, &soft) != 0)
         soft.rlim_cur = r.rlim_cur;
-    b->queue_max = soft.rlim_cur > others ? (int64_t)(soft.rlim_cur - others) : 1;
+    b->queue_max = soft.rlim_cur >= others + each ? (int64_t)((soft.rlim_cur - others) / each) : 1;
     log_text(b->log, LOG_SHORTAGE, "reason",
              "pool %s: Backlog and workers need %llu descriptors, the limit is %llu: only %lld scans may wait",
              b->pool->name, (unsigned long long)wanted, (unsigned long long)soft.rlim_cur, (long long)b->queue_max);
@@ -177,15 +183,16 @@ static void channel_query(struct channel *c, const struct scan_query *q)
     channel_flush(c);
 }
 
-static bool channel_record(struct channel *c, struct span bytes, int fd)
+static bool channel_record(struct channel *c, struct span bytes, const int fds[FDPASS_MAX])
 {
     struct scan_record r;
     struct job *j;
     bool whole = scan_record_decode(bytes, &r) == ERR_OK;
     if (whole && r.type == SCAN_JOB)
-        return job_new(c, &r.job, fd) != NULL;
-    if (fd >= 0)
-        close(fd);
+        return job_new(c, &r.job, fds[0], fds[1]) != NULL;
+    for (size_t i = 0; i < FDPASS_MAX; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
     if (!whole)
         return false;
     switch (r.type) {
@@ -201,6 +208,7 @@ static bool channel_record(struct channel *c, struct span bytes, int fd)
     case SCAN_ANSWER:
     case SCAN_STATUS:
     case SCAN_POOL:
+    case SCAN_INSPECTION:
         break;
     }
     return false;
@@ -215,11 +223,11 @@ static void channel_ready(void *arg, int events)
     for (int i = 0; i < RECORDS_PER_TURN && list_empty(&c->outbox) && !c->query_due; i++) {
         unsigned char bytes[SCAN_RECORD_SIZE];
         size_t len;
-        int fd;
-        enum err e = fdpass_recv(c->fd, bytes, sizeof(bytes), &len, &fd);
+        int fds[FDPASS_MAX];
+        enum err e = fdpass_recv_many(c->fd, bytes, sizeof(bytes), &len, fds);
         if (e == ERR_AGAIN)
             return;
-        if (e == ERR_OK && channel_record(c, span_of(bytes, len), fd))
+        if (e == ERR_OK && channel_record(c, span_of(bytes, len), fds))
             continue;
         if (e != ERR_CLOSED)
             log_text(c->broker->log, LOG_PROTOCOL, "reason",
@@ -500,6 +508,7 @@ static void broker_release(struct broker *b)
         if (b->engines[i].state)
             b->engines[i].type->close(b->engines[i].state);
     pool_release(b);
+    inspector_free(b->inspection);
     loop_free(b->loop);
     mem_free(b);
 }
@@ -521,6 +530,9 @@ int scan_host_run(const struct scan_host_options *o)
     handover_token(b->token);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the supervisor decides, and says so on control */
+    if (o->framework->inspection_pool == (int)o->pool_index)
+        b->inspection = inspector_new();
+    b->inspector = host_inspector(b->inspection != NULL);
     b->concurrency = (unsigned)b->pool->conf.concurrency;
     raise_descriptor_limit(b);
     b->foreign = framework_pool_is_plugins(o->framework, b->pool->name);

@@ -45,10 +45,12 @@ struct job {
     struct host_engine *engine;
     struct worker *worker;
     struct scan_job record;
-    int fd;
+    int fd, parts; /* the message; the file of its decoded parts, to be read or to be written; -1: none */
     uint64_t arrived_us, started_us;
     struct deadline deadline;
     struct verdict verdict;
+    bool inspected; /* its answer is this, not the verdict */
+    struct scan_inspection inspection;
     struct loop_deferred reaper;
 };
 
@@ -80,6 +82,8 @@ struct broker {
     struct loop_watch control;
     struct host_engine engines[LIMIT_ENGINES];
     size_t engine_count;
+    struct inspector *inspection;   /* NULL: this pool takes no messages apart, or there was no memory for it */
+    struct host_engine inspector;   /* what jobs have that ask no engine */
     char token[HANDOVER_TOKEN + 1]; /* in the names of the workers' directories below file_base */
     struct list channels;
     struct list queue;
@@ -126,12 +130,14 @@ void channel_close(struct channel *c);
 void channel_send_answer(struct channel *c, struct job *j);
 
 /* job.c */
-/* Takes FD. NULL: no memory. The job may have ended already. */
-struct job *job_new(struct channel *c, const struct scan_job *record, int fd);
+/* Takes both descriptors (-1: none). NULL: no memory. The job may have ended already. */
+struct job *job_new(struct channel *c, const struct scan_job *record, int fd, int parts);
 struct job *job_find(struct channel *c, uint64_t id);
 void job_start(struct job *j, struct worker *w);
 /* The one end: fills in what the broker knows and answers. */
 void job_end(struct job *j, const struct verdict *v);
+/* The same for an inspection that came to its end. */
+void job_inspected(struct job *j, const struct scan_inspection *i);
 void job_fail(struct job *j, enum verdict_reason reason, const char *detail);
 /* Ends it without an answer. */
 void job_drop(struct job *j);

@@ -24,6 +24,15 @@ void job_reap(struct job *j)
     loop_defer(j->channel->broker->loop, &j->reaper);
 }
 
+static void job_close(struct job *j)
+{
+    if (j->fd >= 0)
+        close(j->fd);
+    if (j->parts >= 0)
+        close(j->parts);
+    j->fd = j->parts = -1;
+}
+
 static void job_leave(struct job *j)
 {
     struct broker *b = j->channel->broker;
@@ -41,10 +50,28 @@ static void job_leave(struct job *j)
     }
     j->state = JOB_ENDED;
     deadline_clear(&j->deadline);
-    if (j->fd >= 0)
-        close(j->fd);
-    j->fd = -1;
+    job_close(j);
     pool_dispatch_soon(b);
+}
+
+static void job_times(const struct job *j, uint64_t *queue_us, uint64_t *scan_us)
+{
+    uint64_t now = loop_now_us(j->channel->broker->loop);
+    bool ran = j->state == JOB_RUNNING;
+    *queue_us = (ran ? j->started_us : now) - j->arrived_us;
+    *scan_us = ran ? now - j->started_us : 0;
+}
+
+void job_inspected(struct job *j, const struct scan_inspection *i)
+{
+    OBJ_CHECK(j, JOB_MAGIC);
+    if (j->state == JOB_ENDED)
+        return;
+    j->inspected = true;
+    j->inspection = *i;
+    job_times(j, &j->inspection.queue_us, &j->inspection.scan_us);
+    job_leave(j);
+    channel_send_answer(j->channel, j);
 }
 
 void job_end(struct job *j, const struct verdict *v)
@@ -52,12 +79,9 @@ void job_end(struct job *j, const struct verdict *v)
     OBJ_CHECK(j, JOB_MAGIC);
     if (j->state == JOB_ENDED)
         return;
-    uint64_t now = loop_now_us(j->channel->broker->loop);
     bool ran = j->state == JOB_RUNNING;
-    uint64_t waited_until = ran ? j->started_us : now;
     j->verdict = *v;
-    j->verdict.queue_us = waited_until - j->arrived_us;
-    j->verdict.scan_us = ran ? now - j->started_us : 0;
+    job_times(j, &j->verdict.queue_us, &j->verdict.scan_us);
     if (!ran || j->verdict.database_version == 0) /* an engine with servers says which one's it was */
         j->verdict.database_version = j->engine ? j->engine->info.database_version : 0;
     verdict_copy_text(j->verdict.engine, sizeof(j->verdict.engine), span_cstr(j->record.engine));
@@ -110,10 +134,12 @@ struct job *job_find(struct channel *c, uint64_t id)
     return NULL;
 }
 
-static struct host_engine *engine_find(struct broker *b, const char *name)
+static struct host_engine *engine_find(struct broker *b, const struct scan_job *record)
 {
+    if (record->kind == SCAN_JOB_INSPECT)
+        return &b->inspector;
     for (size_t i = 0; i < b->engine_count; i++)
-        if (strcmp(b->engines[i].conf->name, name) == 0)
+        if (strcmp(b->engines[i].conf->name, record->engine) == 0)
             return &b->engines[i];
     return NULL;
 }
@@ -131,18 +157,32 @@ static void log_poison_refused(const struct job *j)
     log_end(&r);
 }
 
-/* The descriptor must be what the record says: scanning less than what will be delivered would be a hole. */
-static bool message_fits(const struct job *j)
+static bool is_file_of(int fd, uint64_t size)
 {
     struct stat st;
-    return j->fd >= 0 && fstat(j->fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == j->record.size;
+    return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
+}
+
+/* The descriptors must be what the record says: scanning less than what will be delivered would be a hole. */
+static const char *misfit(const struct job *j)
+{
+    bool wanted = j->record.kind == SCAN_JOB_INSPECT || j->record.parts_size > 0;
+    if (j->fd < 0)
+        return "no descriptor came with the job";
+    if (!is_file_of(j->fd, j->record.size))
+        return "the descriptor is not a file of the size that the job states";
+    if (wanted != (j->parts >= 0))
+        return wanted ? "no file for decoded parts came with the job" : "a file of decoded parts came unasked";
+    if (wanted && !is_file_of(j->parts, j->record.parts_size))
+        return "the file of decoded parts has not the size that the job states";
+    return NULL;
 }
 
 /* Why the job cannot wait for a worker, or NONE. */
 static enum verdict_reason refuse(struct job *j, const char **detail)
 {
     struct broker *b = j->channel->broker;
-    j->engine = engine_find(b, j->record.engine);
+    j->engine = engine_find(b, &j->record);
     if (!j->engine) {
         *detail = "this pool has no engine of that name";
         return VERDICT_REASON_DOWN;
@@ -159,11 +199,8 @@ static enum verdict_reason refuse(struct job *j, const char **detail)
         *detail = b->refusal_text;
         return b->refusal;
     }
-    if (!message_fits(j)) {
-        *detail = j->fd < 0 ? "no descriptor came with the job"
-                            : "the descriptor is not a file of the size that the job states";
+    if ((*detail = misfit(j)) != NULL)
         return VERDICT_REASON_PROTOCOL;
-    }
     if (j->record.deadline_us <= j->arrived_us) {
         *detail = "the deadline had passed when the job was read";
         return VERDICT_REASON_TIMEOUT;
@@ -180,19 +217,22 @@ static enum verdict_reason refuse(struct job *j, const char **detail)
     return VERDICT_REASON_NONE;
 }
 
-struct job *job_new(struct channel *c, const struct scan_job *record, int fd)
+struct job *job_new(struct channel *c, const struct scan_job *record, int fd, int parts)
 {
     struct broker *b = c->broker;
     struct job *j = MEM_NEW(struct job);
     if (!j) {
         if (fd >= 0)
             close(fd);
+        if (parts >= 0)
+            close(parts);
         return NULL;
     }
     OBJ_INIT(j, JOB_MAGIC);
     j->channel = c;
     j->record = *record;
     j->fd = fd;
+    j->parts = parts;
     j->arrived_us = loop_now_us(b->loop);
     list_init(&j->node);
     deadline_init(&j->deadline, b->loop, job_deadline, j);
@@ -228,6 +268,5 @@ void job_start(struct job *j, struct worker *w)
     b->running++;
     j->engine->running++;
     w->job = j;
-    close(j->fd); /* the worker has its own now */
-    j->fd = -1;
+    job_close(j); /* the worker has its own now */
 }

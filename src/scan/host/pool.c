@@ -141,8 +141,17 @@ static void worker_hello(struct worker *w, struct span bytes)
 /* A worker that asks a daemon says what it learned about the engine of its job, before its answer. */
 static bool is_news(const struct worker *w, const struct scan_record *r)
 {
-    return r->type == SCAN_STATUS && w->broker->net && !w->told_news && w->job->engine->type->news &&
-           r->status.state == SCAN_ENGINE_READY && strcmp(r->status.engine, w->job->record.engine) == 0;
+    return r->type == SCAN_STATUS && w->broker->net && !w->told_news && w->job->record.kind == SCAN_JOB_ENGINE &&
+           w->job->engine->type->news && r->status.state == SCAN_ENGINE_READY &&
+           strcmp(r->status.engine, w->job->record.engine) == 0;
+}
+
+/* An inspection gives figures, or says why it could not. */
+static bool is_answer_to(const struct scan_job *job, const struct scan_record *r)
+{
+    if (job->kind == SCAN_JOB_INSPECT)
+        return r->type == SCAN_INSPECTION || (r->type == SCAN_ANSWER && r->answer.verdict.class == VERDICT_ERROR);
+    return r->type == SCAN_ANSWER;
 }
 
 /* Likewise a plug-in's worker that should be replaced. */
@@ -162,14 +171,17 @@ static void worker_answer(struct worker *w, struct span bytes)
     } else if (whole && is_news(w, &r)) {
         w->told_news = true;
         broker_engine_news(w->broker, w->job->engine, &r.status);
-    } else if (!whole || r.type != SCAN_ANSWER) {
+    } else if (!whole || !is_answer_to(&w->job->record, &r)) {
         worker_is_hostile(w, "its answer makes no sense");
-    } else if (r.answer.id != w->serial) {
+    } else if ((r.type == SCAN_INSPECTION ? r.inspected.id : r.answer.id) != w->serial) {
         worker_is_hostile(w, "its answer carries a wrong id");
     } else {
-        bool unreachable = w->broker->net && r.answer.verdict.reason == VERDICT_REASON_DOWN;
+        bool unreachable = w->broker->net && r.type == SCAN_ANSWER && r.answer.verdict.reason == VERDICT_REASON_DOWN;
         w->jobs_done++;
-        job_end(w->job, &r.answer.verdict);
+        if (r.type == SCAN_INSPECTION)
+            job_inspected(w->job, &r.inspected.inspection);
+        else
+            job_end(w->job, &r.answer.verdict);
         worker_idle(w);
         if (unreachable || w->worn) /* its successor looks the names of servers up again */
             worker_kill(w, END_RETIRED);
@@ -341,6 +353,7 @@ static _Noreturn void become_worker(const struct worker *w, int channel, int kee
                    .stack = (uint64_t)b->pool->conf.stack_size,
                    .temp = (uint64_t)b->pool->conf.temp_size},
         .net = b->net,
+        .framework = b->options->framework,
     };
     worker_main(&setup);
 }
@@ -399,7 +412,8 @@ static bool worker_give(struct worker *w, struct job *j)
     r.job.id = ++w->serial;
     unsigned char bytes[SCAN_RECORD_SIZE];
     size_t len = scan_record_encode(&r, bytes);
-    if (fdpass_send(w->channel, span_of(bytes, len), j->fd) != ERR_OK) {
+    const int fds[] = {j->fd, j->parts};
+    if (fdpass_send_many(w->channel, span_of(bytes, len), fds, j->parts >= 0 ? 2 : 1) != ERR_OK) {
         worker_kill(w, END_RETIRED);
         return false;
     }

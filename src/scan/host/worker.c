@@ -2,6 +2,8 @@
 /* A worker process. Whatever happens in it costs one message; nothing it says is believed beyond the form of an answer.
  * It always leaves by _exit: it shares its parent's exit handlers and leak checkers, which are not its own. */
 #include "scan/host/worker.h"
+#include "scan/host/inspect.h"
+#include "scan/host/look.h"
 #include "scan/host/workspace.h"
 #include "sys/clock.h"
 #include "sys/fdpass.h"
@@ -194,27 +196,43 @@ static const struct host_engine *engine_of(const struct worker_setup *setup, con
     return NULL;
 }
 
-static void scan(const struct worker_setup *setup, const struct scan_job *job, int fd, struct verdict *out)
+struct host_engine host_inspector(bool ready)
 {
-    const struct host_engine *e = engine_of(setup, job);
+    static const struct engine_conf conf = {.enabled = true};
+    static const struct framework_engine engine = {
+        .name = SCAN_INSPECTOR, .type = SCAN_INSPECTOR, .built = true, .conf = &conf};
+    return (struct host_engine){.conf = &engine,
+                                .status = ready ? SCAN_ENGINE_READY : SCAN_ENGINE_FAILED,
+                                .detail = "this pool takes no messages apart, or had no memory to prepare for it"};
+}
+
+static void inspect(const struct scan_job *job, int fd, int parts, struct scan_record *answer)
+{
+    struct verdict why;
     uint64_t now = clock_monotonic_us();
-    if (!e || e->status != SCAN_ENGINE_READY || fd < 0) {
+    if (now < job->deadline_us)
+        sandbox_limit_cpu((job->deadline_us - now + 999) / 1000 * 2);
+    if (fd >= 0 && parts >= 0 && inspect_message(job, fd, parts, &answer->inspected.inspection, &why)) {
+        answer->type = SCAN_INSPECTION;
+        return;
+    }
+    if (fd < 0 || parts < 0)
+        verdict_set(&why, VERDICT_ERROR, VERDICT_REASON_PROTOCOL, "an inspection came without its two files");
+    answer->answer.verdict = why;
+}
+
+static void scan(const struct look *l, struct verdict *out)
+{
+    if (!l->engine || l->engine->status != SCAN_ENGINE_READY || l->message < 0)
         verdict_set(out, VERDICT_ERROR, VERDICT_REASON_DOWN, "the engine is not open in this worker");
-        return;
-    }
-    if (now >= job->deadline_us) {
-        verdict_set(out, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "the deadline passed before the scan began");
-        return;
-    }
-    uint64_t time_ms = (job->deadline_us - now + 999) / 1000;
-    sandbox_limit_cpu(time_ms * 2);
-    e->type->scan(e->state, fd, job->size, time_ms, out);
+    else
+        look_at_message(l, out);
 }
 
 /* What the engine of JOB learned about itself goes before the answer. */
 static void tell_news(const struct worker_setup *setup, const struct scan_job *job)
 {
-    const struct host_engine *e = engine_of(setup, job);
+    const struct host_engine *e = job->kind == SCAN_JOB_ENGINE ? engine_of(setup, job) : NULL;
     struct engine_info info;
     unsigned char bytes[SCAN_RECORD_SIZE];
     struct scan_record r = {.type = SCAN_STATUS, .status = {.state = SCAN_ENGINE_READY}};
@@ -240,6 +258,26 @@ static void tell_wear(const struct worker_setup *setup, const struct scan_job *j
     send_or_end(setup->channel, span_of(bytes, worker_hello_encode(&hello, bytes)));
 }
 
+static void work(const struct worker_setup *setup, const struct scan_job *job, const int fds[FDPASS_MAX], int dirfd,
+                 struct scan_record *answer)
+{
+    if (job->kind == SCAN_JOB_INSPECT) {
+        inspect(job, fds[0], fds[1], answer);
+    } else {
+        const struct look l = {.framework = setup->framework,
+                               .engine = engine_of(setup, job),
+                               .job = job,
+                               .message = fds[0],
+                               .parts = fds[1],
+                               .dirfd = dirfd};
+        scan(&l, &answer->answer.verdict);
+    }
+    if (answer->type == SCAN_INSPECTION)
+        answer->inspected.id = job->id;
+    else
+        answer->answer.id = job->id;
+}
+
 static void serve(const struct worker_setup *setup, int dirfd)
 {
     for (;;) {
@@ -247,24 +285,24 @@ static void serve(const struct worker_setup *setup, int dirfd)
         poll(&p, 1, -1);
         unsigned char bytes[SCAN_RECORD_SIZE];
         size_t len;
-        int fd;
+        int fds[FDPASS_MAX];
         struct scan_record job, answer = {.type = SCAN_ANSWER};
-        enum err e = fdpass_recv(setup->channel, bytes, sizeof(bytes), &len, &fd);
+        enum err e = fdpass_recv_many(setup->channel, bytes, sizeof(bytes), &len, fds);
         if (e == ERR_AGAIN)
             continue;
         if (e != ERR_OK)
             _exit(EXIT_SUCCESS); /* the broker is done with this worker */
         if (scan_record_decode(span_of(bytes, len), &job) != ERR_OK || job.type != SCAN_JOB)
             _exit(EXIT_FAILURE);
-        scan(setup, &job.job, fd, &answer.answer.verdict);
-        if (fd >= 0)
-            close(fd);
+        work(setup, &job.job, fds, dirfd, &answer);
+        for (size_t i = 0; i < FDPASS_MAX; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
         if (workspace_clean(dirfd) != ERR_OK)
             _exit(
                 EXIT_FAILURE); /* somebody made what cannot be removed: a fresh worker gets a clean directory or none */
         tell_news(setup, &job.job);
         tell_wear(setup, &job.job);
-        answer.answer.id = job.job.id;
         len = scan_record_encode(&answer, bytes);
         send_or_end(setup->channel, span_of(bytes, len));
     }

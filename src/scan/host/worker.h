@@ -24,6 +24,10 @@ struct host_engine {
     unsigned running;   /* jobs at workers now */
 };
 
+/* What stands in the place of an engine where the job is to take a message apart; it has no type. READY: this host can
+ * do that. */
+struct host_engine host_inspector(bool ready);
+
 /* A worker's first datagram, before it sees any message; and what it says when it should be replaced. */
 enum worker_birth {
     WORKER_BORN,       /* it takes jobs */
@@ -51,6 +55,7 @@ struct worker_setup {
     int broker;  /* its process id: a worker does not outlive it */
     struct sandbox_limits limits;
     bool net; /* profile of its cage */
+    const struct framework *framework;
 };
 /* In the child, right after fork. */
 _Noreturn void worker_main(const struct worker_setup *setup);

@@ -9,7 +9,7 @@ void fuzz_target_words(fuzz_word *word)
 {
     static const struct span lengths[] = {{"\0\1", 2},   {"\0\x28", 2}, {"\0\x29", 2}, {"\0\x80", 2},
                                           {"\0\x81", 2}, {"\1\0", 2},   {"\1\1", 2},   {"\xff\xff", 2}};
-    static const struct span types[] = {{"\1", 1}, {"\2", 1}, {"\3", 1}, {"\4", 1}, {"\5", 1}, {"\6", 1}};
+    static const struct span types[] = {{"\1", 1}, {"\2", 1}, {"\3", 1}, {"\4", 1}, {"\5", 1}, {"\6", 1}, {"\7", 1}};
     for (size_t i = 0; i < ARRAY_SIZE(types); i++)
         word(types[i]);
     for (size_t i = 0; i < ARRAY_SIZE(lengths); i++)
@@ -51,11 +51,13 @@ static void record_from(struct span bytes, struct scan_record *r)
     size_t room = sizeof(*r) - offsetof(struct scan_record, job);
     if (bytes.len > 0)
         memcpy((char *)r + offsetof(struct scan_record, job), bytes.ptr, bytes.len < room ? bytes.len : room);
-    r->type = (enum scan_record_type)(head[0] % SCAN_POOL + 1);
+    r->type = (enum scan_record_type)(head[0] % SCAN_INSPECTION + 1);
     if (r->type == SCAN_ANSWER) {
         r->answer.verdict.class = (enum verdict_class)(head[1] % (VERDICT_CLASS_COUNT + 1));
         r->answer.verdict.reason = (enum verdict_reason)(head[2] % (VERDICT_REASON_COUNT + 1));
     }
+    if (r->type == SCAN_JOB)
+        r->job.kind = (enum scan_job_kind)(head[1] % (SCAN_JOB_INSPECT + 2));
     if (r->type == SCAN_STATUS)
         r->status.state = (enum scan_engine_state)(head[1] % (SCAN_ENGINE_FAILED + 2));
 }
@@ -63,9 +65,11 @@ static void record_from(struct span bytes, struct scan_record *r)
 static bool record_in_range(const struct scan_record *r)
 {
     const struct verdict *v = &r->answer.verdict;
+    const struct scan_inspection *i = &r->inspected.inspection;
     switch (r->type) {
     case SCAN_JOB:
-        return r->job.engine[0] != '\0';
+        return r->job.engine[0] != '\0' && r->job.kind <= SCAN_JOB_INSPECT && r->job.parts_size <= LIMIT_PARTS_FILE &&
+               (r->job.kind == SCAN_JOB_ENGINE || r->job.parts_size == 0);
     case SCAN_CANCEL:
         return true;
     case SCAN_STATUS:
@@ -74,9 +78,14 @@ static bool record_in_range(const struct scan_record *r)
         return r->query.concurrency <= LIMIT_POOL_WORKERS;
     case SCAN_POOL:
         return true;
+    case SCAN_INSPECTION:
+        return i->size <= LIMIT_PARTS_FILE && i->contents <= LIMIT_PARTS && i->parts <= LIMIT_PARTS &&
+               (i->defects & ~INSPECTION_DEFECTS) == 0;
     case SCAN_ANSWER:
         break;
     }
+    if (v->parts > LIMIT_PARTS)
+        return false;
     if (v->class == VERDICT_INFECTED)
         return v->reason == VERDICT_REASON_NONE;
     return v->class < VERDICT_SKIPPED && v->reason < VERDICT_REASON_COUNT &&

@@ -379,7 +379,8 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { kaspersky { daemon_is_remote = on netscan_command = N1 } }",
          "error |netscan_command|letters only"},
         {"antivirus { kaspersky { daemon_is_remote = on protocol = icap } }", "error |aveserver, http, rest"},
-        {"antivirus { kaspersky { daemon_is_remote = on paranoid = on } }", "warning |paranoid|no effect"},
+        {"antivirus { kaspersky { daemon_is_remote = on pool = CPU paranoid = on } }",
+         "warning |paranoid|taken apart in the pool CPU, in which kaspersky connects"},
         {"antivirus { kaspersky { daemon_is_remote = on ignore_signatures = ( A ) } }", "error |behind A would pass"},
         {"antivirus { icap { daemon = ( a b c d e f g h i ) } }", "error |daemon|at most 8 servers"},
         {"antivirus { icap { service = \"a b\" } }", "error |service = \"a b\"|without blanks"},
@@ -388,7 +389,6 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { icap { mode = options } }", "error |mode = options|respmod, reqmod"},
         {"antivirus { icap { preview = 100K } }", "error |preview = 100K|between 0 and"},
         {"antivirus { icap { echo_is_clean = on } }", "warning |echo_is_clean|does not answer 204"},
-        {"antivirus { icap { paranoid = on } }", "warning |paranoid|no effect"},
         {"antivirus { icap { ignore_signatures = ( A ) } }", "error |behind A would pass"},
         {"antivirus { icap { file_base = /var/tmp } }", "warning |file_base|reads no files"},
         {"antivirus { command { } }", "error |argv is needed"},
@@ -406,8 +406,9 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { command { argv = /bin/sh readable = / } }", "warning |may read whatever its user may"},
         {"antivirus { command { argv = /bin/sh ignore_signatures = ( A ) } }", "error |behind A would pass"},
         {"antivirus { command { argv = /bin/sh paranoid = on } }", "warning |paranoid|no effect"},
-        {"antivirus { clamav { mime_decompose = on } }", "warning |mime_decompose|no effect"},
-        {"antivirus { clamav { paranoid = on } }", "warning |paranoid|no effect"},
+        {"ThreadPool \"cpu\" { } antivirus { clamav { pool = IO mime_decompose = on } kaspersky { pool = CPU "
+         "daemon_is_remote = on } }",
+         "warning |mime_decompose|in the pool cpu, in which kaspersky connects"},
         {"antivirus { clamav { use_wire_rep = on } }", "warning |use_wire_rep|un-stuffed"},
         {"antivirus { clamav { debug_level = DEBUG } }", "warning |debug_level|no effect"},
         {"antivirus { clamav { on_error = pass } }", "warning |on_error = pass|delivered unscanned"},
@@ -457,6 +458,33 @@ START_TEST(clamav_with_a_daemon_runs_in_the_io_pool_and_is_no_surprise)
     ck_assert_int_eq(e->conf->daemon_connect_ms, 5000);
     ck_assert_int_eq(f.fw.pools[framework_pool_index(&f.fw, "IO")].conf.concurrency, 50);
     fixture_release(&f);
+}
+END_TEST
+
+START_TEST(where_messages_are_taken_apart_the_pool_cpu_runs_even_without_engines)
+{
+    static const struct {
+        const char *text;
+        int inspection; /* index of its pool */
+        size_t pools;
+    } rows[] = {
+        {"antivirus { clamav { daemon = \"/run/a\" mime_decompose = on } }", 1, 2},
+        {"antivirus { clamav { daemon = \"/run/a\" paranoid = on } }", 1, 2},
+        {"antivirus { clamav { mime_decompose = on } }", 0, 1},
+        {"antivirus { clamav { daemon = \"/run/a\" } }", -1, 1},
+        {"antivirus { clamav { daemon = \"/run/a\" } kaspersky { daemon_is_remote = on enabled = off paranoid = on } }",
+         -1, 1},
+        {"antivirus { kaspersky { daemon_is_remote = on paranoid = on ignore_signatures ( Paranoid.Limit ) } }", 1, 2},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct fixture f;
+        load(&f, rows[i].text, 0);
+        ck_assert_int_eq(f.fw.inspection_pool, rows[i].inspection);
+        ck_assert_uint_eq(f.fw.pool_count, rows[i].pools);
+        if (rows[i].inspection >= 0)
+            ck_assert_str_eq(f.fw.pools[rows[i].inspection].name, "CPU");
+        fixture_release(&f);
+    }
 }
 END_TEST
 
@@ -546,6 +574,7 @@ END_TEST
     X(quarantine_is_used_where_an_engine_that_takes_part_says_so)                                                      \
     X(faults_and_surprises_are_named_with_their_place)                                                                 \
     X(clamav_with_a_daemon_runs_in_the_io_pool_and_is_no_surprise)                                                     \
+    X(where_messages_are_taken_apart_the_pool_cpu_runs_even_without_engines)                                           \
     X(options_that_change_nothing_give_no_warning)                                                                     \
     X(more_engines_than_the_table_holds_are_an_error)                                                                  \
     X(the_dump_loads_into_the_same_framework_without_new_findings)                                                     \

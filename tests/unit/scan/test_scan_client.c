@@ -20,6 +20,7 @@ struct broker {
     struct loop_watch watch;
     struct scan_record got[RECORDS_KEPT];
     bool with_fd[RECORDS_KEPT];
+    int parts[RECORDS_KEPT]; /* the second descriptor; -1: none */
     size_t count;
 };
 
@@ -90,8 +91,9 @@ static void broker_ready(void *arg, int events)
     for (;;) {
         unsigned char bytes[SCAN_RECORD_SIZE];
         size_t len;
-        int fd;
-        enum err e = fdpass_recv(br->fd, bytes, sizeof(bytes), &len, &fd);
+        int fds[FDPASS_MAX];
+        enum err e = fdpass_recv_many(br->fd, bytes, sizeof(bytes), &len, fds);
+        int fd = fds[0];
         if (e == ERR_AGAIN)
             break;
         if (e == ERR_CLOSED) {
@@ -107,6 +109,7 @@ static void broker_ready(void *arg, int events)
             ck_assert_int_eq(first, 'M');
             close(fd);
         }
+        br->parts[br->count] = fds[1];
         br->with_fd[br->count++] = fd >= 0;
     }
     bench_look(a->bench);
@@ -164,6 +167,11 @@ static void bench_start(struct bench *b, bool log_status)
 static void broker_close(struct bench *b, int pool)
 {
     struct broker *br = &b->broker[pool];
+    for (size_t i = 0; i < br->count; i++) {
+        if (br->parts[i] >= 0)
+            close(br->parts[i]);
+        br->parts[i] = -1;
+    }
     loop_watch_stop(&br->watch);
     if (br->fd >= 0)
         close(br->fd);

@@ -10,7 +10,8 @@ static struct scan_record sample(enum scan_record_type type)
     r.type = type;
     switch (type) {
     case SCAN_JOB:
-        r.job = (struct scan_job){.id = 0x0102030405060708, .engine = "clamav1", .size = 1234567, .deadline_us = 99};
+        r.job = (struct scan_job){
+            .id = 0x0102030405060708, .engine = "clamav1", .size = 1234567, .deadline_us = 99, .parts_size = 4711};
         for (size_t i = 0; i < sizeof(r.job.digest); i++)
             r.job.digest[i] = (uint8_t)(200 + i);
         break;
@@ -25,7 +26,9 @@ static struct scan_record sample(enum scan_record_type type)
                                                     .detail = "part 3",
                                                     .database_version = 27500,
                                                     .queue_us = 5,
-                                                    .scan_us = 6}};
+                                                    .scan_us = 6,
+                                                    .parts = 12,
+                                                    .part = "1.2"}};
         break;
     case SCAN_STATUS:
         r.status = (struct scan_status){.engine = "clamav1",
@@ -41,6 +44,16 @@ static struct scan_record sample(enum scan_record_type type)
         r.pool.id = 12;
         for (size_t i = 0; i < POOL_FIGURE_COUNT; i++)
             r.pool.figures[i] = UINT64_MAX - i;
+        break;
+    case SCAN_INSPECTION:
+        r.inspected.id = 8;
+        r.inspected.inspection = (struct scan_inspection){.size = 9000,
+                                                          .contents = 3,
+                                                          .parts = 4,
+                                                          .defects = mime_defect_bit(MIME_DEFECT_LIMIT),
+                                                          .limit = "work parts",
+                                                          .queue_us = 5,
+                                                          .scan_us = 6};
         break;
     }
     return r;
@@ -59,7 +72,7 @@ static enum err decode(const unsigned char *bytes, size_t len, struct scan_recor
 
 START_TEST(every_type_survives_the_way)
 {
-    for (int type = SCAN_JOB; type <= SCAN_POOL; type++) {
+    for (int type = SCAN_JOB; type <= SCAN_INSPECTION; type++) {
         struct scan_record in = sample((enum scan_record_type)type), out;
         unsigned char bytes[SCAN_RECORD_SIZE], again[SCAN_RECORD_SIZE];
         size_t len = scan_record_encode(&in, bytes);
@@ -76,6 +89,8 @@ START_TEST(every_type_survives_the_way)
     ck_assert_uint_eq(out.job.size, 1234567);
     ck_assert_uint_eq(out.job.deadline_us, 99);
     ck_assert_mem_eq(out.job.digest, in.job.digest, 32);
+    ck_assert_int_eq(out.job.kind, SCAN_JOB_ENGINE);
+    ck_assert_uint_eq(out.job.parts_size, 4711);
     in = sample(SCAN_ANSWER);
     ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
     ck_assert_int_eq(out.answer.verdict.class, VERDICT_INFECTED);
@@ -83,6 +98,16 @@ START_TEST(every_type_survives_the_way)
     ck_assert_str_eq(out.answer.verdict.detail, "part 3");
     ck_assert_uint_eq(out.answer.verdict.database_version, 27500);
     ck_assert_uint_eq(out.answer.verdict.scan_us, 6);
+    ck_assert_uint_eq(out.answer.verdict.parts, 12);
+    ck_assert_str_eq(out.answer.verdict.part, "1.2");
+    in = sample(SCAN_INSPECTION);
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
+    ck_assert_uint_eq(out.inspected.id, 8);
+    ck_assert_uint_eq(out.inspected.inspection.size, 9000);
+    ck_assert_uint_eq(out.inspected.inspection.contents, 3);
+    ck_assert_uint_eq(out.inspected.inspection.parts, 4);
+    ck_assert_uint_eq(out.inspected.inspection.defects, mime_defect_bit(MIME_DEFECT_LIMIT));
+    ck_assert_str_eq(out.inspected.inspection.limit, "work parts");
     in = sample(SCAN_STATUS);
     ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
     ck_assert_int_eq(out.status.state, SCAN_ENGINE_READY);
@@ -108,6 +133,34 @@ START_TEST(a_query_for_more_workers_than_any_pool_may_have_is_refused)
     ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_SYNTAX);
     in.query.concurrency = 0; /* as it is */
     ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
+}
+END_TEST
+
+START_TEST(figures_of_parts_beyond_what_a_message_may_have_are_refused)
+{
+    for (unsigned field = 0; field < 8; field++) {
+        struct scan_record in = sample(field < 3 ? SCAN_JOB : field == 3 ? SCAN_ANSWER : SCAN_INSPECTION), out;
+        struct scan_inspection *i = &in.inspected.inspection;
+        unsigned char bytes[SCAN_RECORD_SIZE];
+        ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
+        if (field == 0)
+            in.job.parts_size = LIMIT_PARTS_FILE + 1;
+        else if (field == 1)
+            in.job.kind = SCAN_JOB_INSPECT; /* it brings no parts, it makes them */
+        else if (field == 2)
+            in.job.kind = (enum scan_job_kind)(SCAN_JOB_INSPECT + 1);
+        else if (field == 3)
+            in.answer.verdict.parts = LIMIT_PARTS + 1;
+        else if (field == 4)
+            i->size = LIMIT_PARTS_FILE + 1;
+        else if (field == 5)
+            i->contents = LIMIT_PARTS + 1;
+        else if (field == 6)
+            i->parts = LIMIT_PARTS + 1;
+        else
+            i->defects = (mime_defects)1 << MIME_DEFECT_COUNT;
+        ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_SYNTAX);
+    }
 }
 END_TEST
 
@@ -161,7 +214,7 @@ END_TEST
 /* C16 */
 START_TEST(every_cut_and_every_trailing_byte_is_refused)
 {
-    for (int type = SCAN_JOB; type <= SCAN_POOL; type++) {
+    for (int type = SCAN_JOB; type <= SCAN_INSPECTION; type++) {
         struct scan_record in = sample((enum scan_record_type)type), out;
         unsigned char bytes[SCAN_RECORD_SIZE] = {0};
         size_t len = scan_record_encode(&in, bytes);
@@ -326,6 +379,7 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(every_type_survives_the_way)                                                                                     \
     X(a_query_for_more_workers_than_any_pool_may_have_is_refused)                                                      \
+    X(figures_of_parts_beyond_what_a_message_may_have_are_refused)                                                     \
     X(every_figure_has_a_word_of_its_own_and_a_meaning)                                                                \
     X(integers_are_big_endian)                                                                                         \
     X(the_longest_strings_fit_and_are_kept_whole)                                                                      \

@@ -160,11 +160,47 @@ START_TEST(without_a_free_number_the_datagram_is_not_taken_for_one_without_descr
 }
 END_TEST
 
+START_TEST(two_descriptors_keep_their_order_and_a_third_is_too_many)
+{
+    int pair[2], fds[FDPASS_MAX], pipes[2];
+    char buf[32];
+    size_t len;
+    ck_assert_int_eq(fdpass_pair(pair), ERR_OK);
+    ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);
+    unsigned before = count_descriptors();
+    ck_assert_int_eq(fdpass_send_many(pair[0], SPAN("both"), pipes, 2), ERR_OK);
+    ck_assert_int_eq(fdpass_send_many(pair[0], SPAN("one"), pipes, 1), ERR_OK);
+    ck_assert_int_eq(fdpass_send_many(pair[0], SPAN("none"), NULL, 0), ERR_OK);
+    ck_assert_int_eq(fdpass_send_many(pair[0], SPAN("many"), pipes, 3), ERR_STATE);
+    ck_assert_int_eq(fdpass_recv_many(pair[1], buf, sizeof(buf), &len, fds), ERR_OK);
+    ck_assert(span_eq(span_of(buf, len), SPAN("both")));
+    ck_assert_int_eq(write(fds[1], "x", 1), 1);
+    ck_assert_int_eq(read(fds[0], buf, 1), 1);
+    close(fds[0]);
+    close(fds[1]);
+    ck_assert_int_eq(fdpass_recv_many(pair[1], buf, sizeof(buf), &len, fds), ERR_OK);
+    ck_assert_int_ge(fds[0], 0);
+    ck_assert_int_eq(fds[1], -1);
+    close(fds[0]);
+    ck_assert_int_eq(fdpass_recv_many(pair[1], buf, sizeof(buf), &len, fds), ERR_OK);
+    ck_assert(fds[0] == -1 && fds[1] == -1);
+    send_many(pair[0], "three", pipes[0], 3);
+    ck_assert_int_eq(fdpass_recv_many(pair[1], buf, sizeof(buf), &len, fds), ERR_FULL);
+    ck_assert(fds[0] == -1 && fds[1] == -1);
+    ck_assert_uint_eq(count_descriptors(), before);
+    close(pipes[0]);
+    close(pipes[1]);
+    close(pair[0]);
+    close(pair[1]);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(a_datagram_arrives_whole_with_its_descriptor)                                                                    \
     X(an_empty_queue_is_again_and_a_closed_peer_is_closed)                                                             \
     X(a_full_queue_is_again_and_loses_nothing)                                                                         \
     X(an_empty_datagram_is_refused_by_the_sender)                                                                      \
+    X(two_descriptors_keep_their_order_and_a_third_is_too_many)                                                        \
     X(a_bad_datagram_is_dropped_and_its_descriptors_closed)                                                            \
     X(without_a_free_number_the_datagram_is_not_taken_for_one_without_descriptor)
 #include "support/check_main.h"

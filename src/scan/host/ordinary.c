@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* GMime over a mapping of the message, with contents that stay in it until they are asked for. */
+#include "scan/host/ordinary.h"
+#include "base/mem.h"
+
+#include <gmime/gmime.h>
+#include <iconv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* As mail names them. Others keep their octets: to find names is the splitter's business. */
+static const char *const charsets[] = {
+    "UTF-7",        "UTF-16",       "UTF-16LE",     "UTF-16BE",     "UTF-32",        "UTF-32LE",     "UTF-32BE",
+    "US-ASCII",     "ISO-8859-1",   "ISO-8859-2",   "ISO-8859-3",   "ISO-8859-4",    "ISO-8859-5",   "ISO-8859-6",
+    "ISO-8859-7",   "ISO-8859-8",   "ISO-8859-9",   "ISO-8859-10",  "ISO-8859-11",   "ISO-8859-13",  "ISO-8859-14",
+    "ISO-8859-15",  "ISO-8859-16",  "WINDOWS-1250", "WINDOWS-1251", "WINDOWS-1252",  "WINDOWS-1253", "WINDOWS-1254",
+    "WINDOWS-1255", "WINDOWS-1256", "WINDOWS-1257", "WINDOWS-1258", "CP874",         "TIS-620",      "KOI8-R",
+    "KOI8-U",       "CP437",        "CP850",        "CP852",        "CP866",         "CP932",        "CP936",
+    "CP949",        "CP950",        "MACINTOSH",    "GB2312",       "GBK",           "GB18030",      "BIG5",
+    "BIG5-HKSCS",   "EUC-JP",       "SHIFT_JIS",    "ISO-2022-JP",  "ISO-2022-JP-2", "EUC-KR",       "ISO-2022-KR",
+    "EUC-TW",       "ISO-2022-CN",  "VISCII",       "TCVN",         "GEORGIAN-PS",   "ARMSCII-8",    "IBM1047",
+};
+#define NO_CONVERTER ((iconv_t)-1)
+
+struct ordinary {
+    iconv_t to[ARRAY_SIZE(charsets)], from[ARRAY_SIZE(charsets)]; /* UTF-8; held so that they stay loaded */
+};
+
+struct ordinary *ordinary_new(void)
+{
+    struct ordinary *o = MEM_NEW(struct ordinary);
+    if (!o)
+        return NULL;
+    g_mime_init();
+    for (size_t i = 0; i < ARRAY_SIZE(charsets); i++) { /* one that is not installed is not there for anybody */
+        o->to[i] = iconv_open("UTF-8", charsets[i]);
+        o->from[i] = iconv_open(charsets[i], "UTF-8");
+    }
+    return o;
+}
+
+void ordinary_free(struct ordinary *o)
+{
+    if (!o)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(charsets); i++) {
+        if (o->to[i] != NO_CONVERTER)
+            iconv_close(o->to[i]);
+        if (o->from[i] != NO_CONVERTER)
+            iconv_close(o->from[i]);
+    }
+    g_mime_shutdown();
+    mem_free(o);
+}
+
+struct reading {
+    mime_part_sink *sink;
+    void *arg;
+    uint64_t left; /* octets that may still come of it */
+    bool cut;
+};
+
+static enum mime_encoding encoding_of(const GMimePart *part)
+{
+    switch (g_mime_part_get_content_encoding((GMimePart *)(uintptr_t)part)) { /* which lacks the const */
+    case GMIME_CONTENT_ENCODING_BASE64:
+        return MIME_BASE64;
+    case GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE:
+        return MIME_QP;
+    case GMIME_CONTENT_ENCODING_UUENCODE:
+        return MIME_UUENCODE;
+    case GMIME_CONTENT_ENCODING_DEFAULT:
+    case GMIME_CONTENT_ENCODING_7BIT:
+    case GMIME_CONTENT_ENCODING_8BIT:
+    case GMIME_CONTENT_ENCODING_BINARY:
+        break;
+    }
+    return MIME_IDENTITY;
+}
+
+static void describe_type(GMimePart *leaf, struct mime_part *part)
+{
+    GMimeContentType *type = g_mime_object_get_content_type(GMIME_OBJECT(leaf));
+    char *text = type ? g_mime_content_type_get_mime_type(type) : NULL;
+    struct span given = span_cstr(text);
+    size_t len = given.len < sizeof(part->type) - 1 ? given.len : sizeof(part->type) - 1;
+    for (size_t i = 0; i < len; i++)
+        part->type[i] = char_is_print(given.ptr[i]) ? char_lower(given.ptr[i]) : '?';
+    g_free(text);
+}
+
+static enum err hand_out(struct reading *r, GMimePart *leaf, const char *path, GByteArray *octets)
+{
+    struct mime_part *part = MEM_NEW(struct mime_part); /* too large for a stack that others use */
+    if (!part)
+        return ERR_NOMEM;
+    part->path = path;
+    part->declared = part->encoding = encoding_of(leaf);
+    part->octets = span_of(octets->data, octets->len);
+    describe_type(leaf, part);
+    enum err e = r->sink(r->arg, part);
+    mem_free(part);
+    return e;
+}
+
+static enum err read_leaf(struct reading *r, GMimePart *leaf, const char *path)
+{
+    GMimeDataWrapper *content = g_mime_part_get_content(leaf);
+    GMimeStream *raw = content ? g_mime_data_wrapper_get_stream(content) : NULL;
+    if (!raw)
+        return ERR_OK;
+    /* No decoder that GMime has makes more of its input than uudecode, which keeps to it. */
+    gint64 length = g_mime_stream_length(raw);
+    if (length < 0 || (uint64_t)length > r->left) {
+        r->cut = true;
+        return ERR_OK;
+    }
+    r->left -= (uint64_t)length;
+    GMimeStream *memory = g_mime_stream_mem_new();
+    enum err e = g_mime_data_wrapper_write_to_stream(content, memory) < 0 ? ERR_IO : ERR_OK;
+    if (e == ERR_OK)
+        e = hand_out(r, leaf, path, g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory)));
+    g_object_unref(memory);
+    return e;
+}
+
+static enum err read_message(struct reading *r, GMimeMessage *message)
+{
+    GMimePartIter *at = g_mime_part_iter_new(GMIME_OBJECT(message));
+    enum err e = ERR_OK;
+    bool more = g_mime_part_iter_is_valid(at);
+    while (more && e == ERR_OK) {
+        GMimeObject *object = g_mime_part_iter_get_current(at);
+        if (GMIME_IS_PART(object)) {
+            char *path = g_mime_part_iter_get_path(at);
+            bool only = !path || !path[0] || strcmp(path, "0") == 0; /* what GMime calls the message's only body */
+            e = read_leaf(r, GMIME_PART(object), only ? "1" : path);
+            g_free(path);
+        }
+        more = g_mime_part_iter_next(at);
+    }
+    g_mime_part_iter_free(at);
+    return e;
+}
+
+enum err ordinary_read(int fd, size_t size, uint64_t decoded, mime_part_sink *sink, void *arg, bool *cut)
+{
+    struct reading r = {.sink = sink, .arg = arg, .left = decoded};
+    *cut = false;
+    if (size == 0)
+        return ERR_OK;
+    int own = dup(fd); /* GMime closes it */
+    GMimeStream *stream =
+        own < 0 ? NULL : g_mime_stream_mmap_new_with_bounds(own, PROT_READ, MAP_PRIVATE, 0, (gint64)size);
+    if (!stream) {
+        if (own >= 0)
+            close(own);
+        return ERR_IO;
+    }
+    GMimeParser *parser = g_mime_parser_new_with_stream(stream);
+    g_mime_parser_set_persist_stream(parser, TRUE);
+    GMimeMessage *message = g_mime_parser_construct_message(parser, NULL);
+    enum err e = ERR_OK; /* what it takes for no message has no parts */
+    if (message)
+        e = read_message(&r, message);
+    if (message)
+        g_object_unref(message);
+    g_object_unref(parser);
+    g_object_unref(stream);
+    *cut = r.cut;
+    return e;
+}

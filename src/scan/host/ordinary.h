@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The ordinary reading of a message, as a library reads it that many mail programs use: GMime 3, of which this is the
+ * only home. It allocates for every header and part and descends by recursion, and it ends its process where memory is
+ * short: only for messages that mime/precheck.h has found within its caps, and only in a worker's cage.
+ */
+#ifndef SCAN_HOST_ORDINARY_H
+#define SCAN_HOST_ORDINARY_H
+
+#include "mime/split.h"
+
+/* Once in a process, the broker's, before any worker is forked: GMime itself, and the converters of the charsets that
+ * mail uses, which the C library loads as code, what no cage allows. NULL: no memory. */
+struct ordinary *ordinary_new(void);
+void ordinary_free(struct ordinary *o);
+
+/* Hands each leaf of the message behind FD (SIZE octets) to SINK, decoded as GMime decodes it. Of the part only path,
+ * type, encoding, octets and the ordinary reading are filled in. It ends, with *CUT, where more than DECODED octets
+ * came of it. ERR_IO: GMime could not read it; or what SINK said. */
+enum err ordinary_read(int fd, size_t size, uint64_t decoded, mime_part_sink *sink, void *arg, bool *cut) must_use;
+
+#endif

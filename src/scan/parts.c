@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts file, row by row. */
+#include "scan/parts.h"
+
+static const char magic[8] = {'P', 'S', 'T', 'N', 'P', 'A', 'R', 'T'};
+enum { PARTS_VERSION = 1 };
+
+/* ---- writing ---- */
+
+static void put_integer(unsigned char *out, size_t octets, uint64_t value)
+{
+    for (size_t i = octets; i-- > 0; value >>= 8)
+        out[i] = (unsigned char)(value & 0xff);
+}
+
+enum err parts_put_content(struct buf *table, const struct parts_content *c)
+{
+    unsigned char row[PARTS_CONTENT_ROW] = {0};
+    row[0] = c->verbatim;
+    put_integer(row + 1, 8, c->offset);
+    put_integer(row + 9, 8, c->size);
+    memcpy(row + 17, c->digest, sizeof(c->digest));
+    for (size_t i = 0; i < LIMIT_PART_PATH && c->path[i]; i++)
+        row[49 + i] = char_is_print(c->path[i]) ? (unsigned char)c->path[i] : '?';
+    return buf_append(table, span_of(row, sizeof(row)));
+}
+
+static enum err put_text(struct buf *table, struct span text, size_t max)
+{
+    text = span_sub(text, 0, max);
+    enum err e = buf_append_char(table, (char)(unsigned char)text.len);
+    return e == ERR_OK && text.len > 0 ? buf_append(table, text) : e;
+}
+
+static enum err put_path(struct buf *table, struct span path)
+{
+    char plain[LIMIT_PART_PATH];
+    path = span_sub(path, 0, sizeof(plain));
+    for (size_t i = 0; i < path.len; i++)
+        plain[i] = char_is_print(path.ptr[i]) ? path.ptr[i] : '?';
+    return put_text(table, span_of(plain, path.len), sizeof(plain));
+}
+
+enum err parts_put_row(struct buf *table, const struct parts_row *r)
+{
+    const struct span texts[] = {r->name, r->type, r->detected, r->encoding};
+    unsigned char numbers[12];
+    put_integer(numbers, 4, r->content);
+    put_integer(numbers + 4, 8, r->defects);
+    enum err e = buf_append(table, span_of(numbers, sizeof(numbers)));
+    if (e == ERR_OK)
+        e = put_path(table, r->path);
+    for (size_t i = 0; i < ARRAY_SIZE(texts) && e == ERR_OK; i++)
+        e = put_text(table, texts[i], LIMIT_PART_TEXT);
+    return e;
+}
+
+void parts_head(uint32_t contents, uint32_t rows, uint64_t table_offset, unsigned char out[PARTS_HEAD])
+{
+    memcpy(out, magic, sizeof(magic));
+    put_integer(out + 8, 4, PARTS_VERSION);
+    put_integer(out + 12, 4, contents);
+    put_integer(out + 16, 4, rows);
+    put_integer(out + 20, 4, 0);
+    put_integer(out + 24, 8, table_offset);
+}
+
+/* ---- reading ---- */
+
+static void get_content(struct cursor *c, struct parts_content *out)
+{
+    unsigned verbatim = cursor_u8(c);
+    out->verbatim = verbatim == 1;
+    out->offset = cursor_u64(c);
+    out->size = cursor_u64(c);
+    if (verbatim > 1)
+        cursor_fail(c);
+    struct span digest = cursor_take(c, sizeof(out->digest)), path = cursor_take(c, sizeof(out->path));
+    if (c->bad)
+        return;
+    memcpy(out->digest, digest.ptr, sizeof(out->digest));
+    memcpy(out->path, path.ptr, sizeof(out->path));
+    size_t len = span_find(path, '\0');
+    for (size_t i = 0; i < path.len; i++)
+        if (i < len ? !char_is_print(path.ptr[i]) : path.ptr[i] != '\0')
+            cursor_fail(c);
+    if (len == path.len)
+        cursor_fail(c);
+}
+
+static struct span get_text(struct cursor *c, size_t max)
+{
+    struct span text = cursor_take(c, cursor_u8(c));
+    if (text.len > max)
+        cursor_fail(c);
+    return text;
+}
+
+static void get_row(struct cursor *c, struct parts_row *out)
+{
+    out->content = cursor_u32(c);
+    out->defects = cursor_u64(c);
+    out->path = get_text(c, LIMIT_PART_PATH);
+    for (size_t i = 0; i < out->path.len && !c->bad; i++)
+        if (!char_is_print(out->path.ptr[i]))
+            cursor_fail(c);
+    out->name = get_text(c, LIMIT_PART_TEXT);
+    out->type = get_text(c, LIMIT_PART_TEXT);
+    out->detected = get_text(c, LIMIT_PART_TEXT);
+    out->encoding = get_text(c, LIMIT_PART_TEXT);
+}
+
+/* *END is that of the decoded contents so far. */
+static bool lies_inside(const struct parts_content *content, uint64_t message, uint64_t table_offset, uint64_t *end)
+{
+    if (content->size == 0)
+        return false;
+    if (content->verbatim)
+        return content->offset <= message && content->size <= message - content->offset;
+    if (content->offset != *end || content->size > table_offset - *end)
+        return false;
+    *end += content->size;
+    return true;
+}
+
+static enum err check_rows(struct parts_view *view, struct cursor *c, uint64_t message, uint64_t table_offset)
+{
+    struct parts_content content;
+    struct parts_row row;
+    uint64_t end = PARTS_HEAD;
+    view->content_rows = c->rest;
+    for (uint32_t i = 0; i < view->contents && !c->bad; i++) {
+        get_content(c, &content);
+        if (!c->bad && !lies_inside(&content, message, table_offset, &end))
+            cursor_fail(c);
+    }
+    view->part_rows = c->rest;
+    for (uint32_t i = 0; i < view->rows && !c->bad; i++) {
+        get_row(c, &row);
+        if (!c->bad && row.content != PARTS_NO_CONTENT && row.content >= view->contents)
+            cursor_fail(c);
+    }
+    return c->bad || c->rest.len > 0 || end != table_offset ? ERR_SYNTAX : ERR_OK;
+}
+
+enum err parts_open(struct span file, uint64_t message, struct parts_view *out)
+{
+    struct cursor head = cursor_of(span_sub(file, 0, PARTS_HEAD));
+    struct parts_view view = {.file = file};
+    bool ours = span_eq(cursor_take(&head, sizeof(magic)), span_of(magic, sizeof(magic)));
+    uint32_t version = cursor_u32(&head);
+    view.contents = cursor_u32(&head);
+    view.rows = cursor_u32(&head);
+    uint32_t zero = cursor_u32(&head);
+    uint64_t table_offset = cursor_u64(&head);
+    if (head.bad || !ours || version != PARTS_VERSION || zero != 0 || view.contents > LIMIT_PARTS ||
+        view.rows > LIMIT_PARTS || table_offset < PARTS_HEAD || table_offset > file.len)
+        return ERR_SYNTAX;
+    struct cursor table = cursor_of(span_sub(file, (size_t)table_offset, file.len));
+    enum err e = check_rows(&view, &table, message, table_offset);
+    if (e == ERR_OK)
+        *out = view;
+    return e;
+}
+
+void parts_content(const struct parts_view *view, uint32_t index, struct parts_content *out)
+{
+    struct cursor c = cursor_of(span_sub(view->content_rows, (size_t)index * PARTS_CONTENT_ROW, PARTS_CONTENT_ROW));
+    get_content(&c, out);
+}
+
+bool parts_next(struct cursor *c, struct parts_row *out)
+{
+    if (cursor_at_end(c))
+        return false;
+    get_row(c, out);
+    return !c->bad;
+}

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: MIT
+"""Messages are taken apart: what hides from an engine that is given the whole mail is found in its parts (B33), by every kind of
+engine; mail that was built to evade is infected where paranoid (B34); what nobody can look at has its reason (B35, B36); limits, faults
+and figures."""
+import signal
+
+import pytest
+from conftest import failed
+from harness import evasion, mail, mime, processes
+from harness.console import Console, listener
+from harness.emulators.base import Fault
+from harness.emulators.clamd import Clamd
+from harness.emulators.fsecure import Fsavd
+from harness.places import until
+from harness.postern import clamav_stanza, fake_stanza
+
+IO = 'ThreadPool "IO" {{ Concurrency = 2 }}\nantivirus {{ {} }}\n'
+
+
+def clamd_stanza(daemon, **options):
+    values = {"timeout": "20s", "mime_decompose": "true", "breaker_failures": 0, **options}
+    return IO.format(f'clamav "clamd1" {{ daemon = "{daemon.address}" ' + " ".join(f"{k} = {v}" for k, v in values.items()) + " }")
+
+
+@pytest.fixture
+def clamd():
+    daemon = Clamd().start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def files(request, directory):
+    """file_base; in the end nothing may be left in it."""
+    path = directory / "files"
+    path.mkdir()
+    path.chmod(0o1777)
+    yield path
+    assert failed(request) or list(path.iterdir()) == [], "something is left in file_base"
+
+
+@pytest.fixture
+def fsavd(directory):
+    daemon = Fsavd(directory / ".fsav-65534").start()
+    yield daemon
+    daemon.stop()
+
+
+def send(pair, content, *codes):
+    """The log line of CONTENT, which must have been answered with one of CODES."""
+    mark = pair.log.mark()
+    reply = pair.deliver(content)
+    assert reply.code in codes, reply
+    return pair.log.wait_for("message", since=mark)
+
+
+def find_all(pair, virus):
+    """Every hiding place is found, by its engine; says which ones are not."""
+    missed = []
+    for name, content in evasion.hidden(mail.PAYLOAD).items():
+        event = send(pair, content, 550, 250)
+        if not event.get("virus", "").startswith(virus):
+            missed.append((name, event["verdict"], event.get("detail"), event.get("defects")))
+    assert not missed, f"{len(missed)} of {len(evasion.hidden(mail.PAYLOAD))} were missed: {missed}"
+    assert pair.backend.mails == []
+
+
+def pass_all(pair):
+    for name, content in evasion.harmless().items():
+        event = send(pair, content, 250)
+        assert event["verdict"] == "clean", (name, event)
+        assert pair.backend.mails[-1].content == content, name
+
+
+# --- what hides is found, by every kind of engine ---
+
+def test_what_hides_from_libclamav_in_a_whole_mail_is_found_in_its_parts(start_pair, database):
+    pair = start_pair(engines=clamav_stanza(database, mime_decompose="true"))
+    find_all(pair, "Test.Payload")
+    pass_all(pair)
+
+
+def test_without_taking_apart_libclamav_misses_some_of_them(start_pair, database):
+    # The control: the test above says something.
+    pair = start_pair(engines=clamav_stanza(database))
+    missed = [name for name, content in evasion.hidden(b"x" + mail.PAYLOAD).items() if "virus" not in send(pair, content, 550, 250)]
+    assert len(missed) >= 4, missed
+    pair.postern.book.turn_page()
+
+
+def test_a_daemon_that_takes_no_mail_apart_finds_them_too(clamd, start_pair):
+    pair = start_pair(engines=clamd_stanza(clamd))
+    find_all(pair, "Test.Payload")
+    for name, content in mime.classes(mail.PAYLOAD).items():
+        assert pair.deliver(content).code == 550, name  # infected, or its line ends are nobody's
+    assert pair.backend.mails == []
+
+
+def test_no_mail_gets_through_from_which_a_reader_extracts_the_virus(clamd, start_pair):
+    pair = start_pair(engines=clamd_stanza(clamd))
+    payload = mail.PAYLOAD + b" and nothing else"
+    extracted = 0
+    for number, content in enumerate(mime.mails("postern", 300, payload)):
+        found = any(mail.PAYLOAD in part for policy in mime.POLICIES.values() for part in mime.read_by_python(content, policy))
+        if not found and mail.contains(content, [mail.PAYLOAD]):
+            continue  # only the ledger's reader, which knows no structure, sees it: two of three hundred
+        code = pair.deliver(content).code
+        extracted += found
+        assert code in (250, 550) and not (found and code == 250), f"mail {number} of the generator: {code}"
+    assert extracted > 100
+
+
+def test_a_daemon_that_reads_files_gets_the_parts_as_files(fsavd, files, start_pair):
+    pair = start_pair(engines=IO.format(
+        f'fsecure "fsecure1" {{ daemon = "{fsavd.address}" file_base = "{files}" timeout = 20s mime_decompose = true breaker_failures = 0 }}'))
+    find_all(pair, "EICAR_Test_File")
+    pass_all(pair)
+    assert len(list(files.glob("postern-message-*/*"))) == 0
+
+
+def test_clean_mail_of_many_shapes_passes_unchanged(clamd, start_pair):
+    pass_all(start_pair(engines=clamd_stanza(clamd, paranoid="true")))
+
+
+# --- each part once, and how it is said ---
+
+def test_the_message_and_each_distinct_part_are_scanned_once(clamd, start_pair):
+    pair = start_pair(engines=clamd_stanza(clamd))
+    content = mail.with_attachment(b"An attachment.\r\n")
+    event = send(pair, content, 250)
+    scanned = [octets for _, octets in clamd.scans]
+    assert scanned[0] == content
+    assert sorted(scanned[1:]) == sorted([b"See the attachment.", b"An attachment.\r\n"])
+    assert (event["parts"], event["parts_checked"]) == (2, 2), event
+    assert "part" not in event and "defects" not in event
+    assert event["inspect_ms"] >= 0
+
+
+def test_the_log_says_which_part(clamd, start_pair):
+    pair = start_pair(engines=clamd_stanza(clamd))
+    event = send(pair, mail.with_attachment(b"An attachment with " + mail.PAYLOAD), 550)
+    assert (event["part"], event["parts_checked"]) == ("2", 2), event
+
+
+def test_statistics_count_parts_and_defects(start_pair, directory):
+    path = directory / "control" / "socket"
+    pair = start_pair(engines=fake_stanza(mime_decompose="true") + listener(path))
+    console = Console(path)
+    for _ in range(3):
+        send(pair, mail.with_attachment(b"An attachment.\r\n"), 250)
+    send(pair, mail.plain(), 250)  # a message that is its only part counts as one
+    send(pair, evasion.hidden(b"harmless words")["two encodings"], 250)
+    figures = console.json("antivirus", "stats")
+    assert figures["engines"][0]["messages_checked"] == 5
+    assert figures["engines"][0]["mime_parts_checked"] >= 3 * 2 + 1 + 1
+    assert figures["inspection"]["messages"] == 5 and figures["inspection"]["failed"] == 0
+    assert figures["inspection"]["defects"]["duplicate-encoding"] == 1
+    assert "MIME parts checked: %d\n" % figures["engines"][0]["mime_parts_checked"] in console.ask("antivirus", "stats")
+
+
+# --- built to evade ---
+
+PARANOID = {
+    "two types, multipart first": "Paranoid.DuplicateHeader",
+    "two encodings": "Paranoid.DuplicateHeader",
+    "two boundaries": "Paranoid.DuplicateParameter",
+    "two types in one": "Paranoid.AmbiguousType",
+    "padding in the middle": "Paranoid.Base64",
+    "boundary in segments": "Paranoid.Boundary",
+}
+
+
+def test_mail_that_was_built_to_evade_is_infected_where_paranoid(start_pair):
+    pair = start_pair(engines=fake_stanza(paranoid="true"))
+    mails = evasion.hidden(b"harmless words in a part")
+    for name, virus in PARANOID.items():
+        event = send(pair, mails[name], 550)
+        assert (event["verdict"], event["virus"], event["engine"]) == ("infected", virus, "fake1"), (name, event)
+        assert event["defects"], name
+    assert pair.backend.mails == []
+
+
+def test_without_paranoid_the_same_defects_are_logged(start_pair):
+    pair = start_pair(engines=fake_stanza(mime_decompose="true"))
+    mails = evasion.hidden(b"harmless words in a part")
+    for name in PARANOID:
+        event = send(pair, mails[name], 250)
+        assert event["verdict"] == "clean" and event["defects"], (name, event)
+
+
+def test_a_false_alarm_can_be_declared(start_pair):
+    pair = start_pair(engines=fake_stanza(paranoid="true", ignore_signatures="( Paranoid.DuplicateHeader Paranoid.Readings )"))
+    assert send(pair, evasion.hidden(b"harmless words")["two encodings"], 250)["verdict"] == "clean"
+
+
+# --- what nobody can look at ---
+
+@pytest.mark.parametrize("make,reason", [(evasion.encrypted_pgp, "encrypted"), (evasion.encrypted_smime, "encrypted"), (evasion.partial, "partial"),
+                                         (evasion.external_body, "external")])
+def test_what_nobody_can_look_at_has_its_reason_and_action(start_pair, make, reason):
+    pair = start_pair(engines=fake_stanza(mime_decompose="true"))
+    event = send(pair, make(), 550)
+    assert (event["verdict"], event["reason"], event["engine"]) == ("unscannable", reason, "fake1"), event
+    assert pair.backend.mails == []
+
+
+def test_actions_of_reasons_are_the_engines(start_pair):
+    pair = start_pair(engines=fake_stanza(mime_decompose="true", on_partial="pass", on_external="error_code"))
+    send(pair, evasion.partial(), 250)
+    assert b"X-Virus-Status: " in pair.backend.mails[-1].content and b"reason=partial" in pair.backend.mails[-1].content
+    send(pair, evasion.external_body(), 451)
+
+
+def test_engines_that_are_given_whole_mails_have_nothing_against_them(start_pair):
+    pair = start_pair(engines=fake_stanza())
+    for make in (evasion.encrypted_pgp, evasion.partial, evasion.external_body):
+        assert "parts" not in send(pair, make(), 250)
+
+
+# --- limits ---
+
+def test_mail_beyond_every_limit_is_unscannable_in_time_and_others_go_on(start_pair, database):
+    pair = start_pair(engines=clamav_stanza(database, mime_decompose="true", timeout="60s"))
+    for content in (evasion.many_parts(50_000), evasion.many_levels(2_000)):
+        mark = pair.log.mark()
+        reply = pair.deliver(content)
+        event = pair.log.wait_for("message", since=mark)
+        assert reply.code == 550 and (event["verdict"], event["reason"]) == ("unscannable", "limit"), event
+        assert pair.deliver(mail.plain()).code == 250
+    event = send(pair, evasion.large_header(8 << 20), 550, 250)
+    assert event["verdict"] in ("clean", "unscannable"), event
+    assert not pair.log.find("worker-exit")
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_a_message_at_the_limit_of_an_engine_is_never_cut(start_pair, database, extra):
+    """B39: the virus stands at the end of a part of exactly, or about, the size that the engine takes."""
+    limit = 1 << 20
+    pair = start_pair(engines=clamav_stanza(database, mime_decompose="true", max_filesize=limit))
+    content = mail.with_attachment(b"w" * (limit + extra - len(mail.PAYLOAD)) + mail.PAYLOAD)
+    event = send(pair, content, 550)
+    assert event["verdict"] in ("infected", "unscannable"), event
+    assert pair.backend.mails == []
+
+
+# --- faults ---
+
+def stop_workers(pair, count=2):
+    """No worker of the pool that takes messages apart goes on."""
+    until(lambda: len(pair.postern.worker_pids()) == count, "the workers that take messages apart")
+    pids = pair.postern.worker_pids()
+    for pid in pids:
+        pair.postern.hurt("worker", signal.SIGSTOP, choose=lambda workers, pid=pid: pid)
+    return pids
+
+
+@pytest.mark.root
+def test_an_inspection_that_hangs_or_crashes_costs_the_message_an_error(clamd, start_pair):
+    pair = start_pair(engines=clamd_stanza(clamd, timeout="2s"))
+    pair.postern.reports_expected = True
+    assert pair.deliver(mail.plain()).code == 250
+    pids = stop_workers(pair)
+    event = send(pair, mail.plain(), 451)
+    assert (event["verdict"], event["reason"]) == ("error", "timeout"), event
+    for pid in pids:
+        if processes.state(pid) == "T":
+            pair.postern.hurt("worker", signal.SIGCONT, choose=lambda workers, pid=pid: pid)
+    until(lambda: pair.deliver(mail.plain()).code == 250, "mail to pass again")
+
+
+@pytest.mark.parametrize("order,reason", [("crash", "crash"), ("abort", "crash"), ("hang", "timeout"), ("garbage", "protocol"), ("wrong-id", "protocol"),
+                                          ("truncated-answer", "protocol")])
+def test_an_engine_that_fails_inside_a_part_costs_the_message_an_error(start_pair, order, reason):
+    pair = start_pair(engines=fake_stanza(mime_decompose="true", timeout="3s", breaker_failures=0))
+    pair.postern.reports_expected = True
+    event = send(pair, mail.with_attachment(b"X-Fake: " + order.encode() + b"\r\n"), 451)
+    assert (event["verdict"], event["reason"]) == ("error", reason), event
+    assert pair.deliver(mail.plain()).code == 250
+
+
+def test_a_daemon_that_fails_at_a_part_costs_the_message_an_error(clamd, start_pair):
+    pair = start_pair(engines=clamd_stanza(clamd, timeout="5s"))
+    clamd.always = None
+    clamd.faults += [Fault(), Fault(raw=b"what?\0")]
+    event = send(pair, mail.with_attachment(b"An attachment.\r\n"), 451)
+    assert event["verdict"] == "error", event
+    assert send(pair, mail.with_attachment(b"An attachment.\r\n"), 250)["verdict"] == "clean"
+
+
+def test_a_known_virus_needs_no_second_look(clamd, start_pair):
+    pair = start_pair(engines=clamd_stanza(clamd))
+    content = mail.with_attachment(b"An attachment with " + mail.PAYLOAD)
+    assert "cached" not in send(pair, content, 550)
+    scans = len(clamd.scans)
+    assert send(pair, content, 550)["cached"] == "true"
+    assert len(clamd.scans) == scans
