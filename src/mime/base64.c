@@ -171,7 +171,15 @@ void mime_base64_look(struct span in, struct mime_base64 *look)
     bool uneven = false, padded = false, footer = false;
     *look = (struct mime_base64){0};
     for (size_t i = 0; i < in.len; i++) {
-        unsigned char c = (unsigned char)in.ptr[i];
+        const unsigned char *p = (const unsigned char *)in.ptr + i;
+        if (!padded && !uneven && i + 4 < in.len &&
+            (t.value[p[0]] | t.value[p[1]] | t.value[p[2]] | t.value[p[3]]) < JUNK) {
+            look->letters += 4; /* the ordinary case, by groups */
+            line += 4;
+            i += 3;
+            continue;
+        }
+        unsigned char c = p[0];
         unsigned value = t.value[c];
         if (value < JUNK) {
             look->letters++;

@@ -95,10 +95,9 @@ struct mime_hit mime_delimiter_find(struct mime_pass *p, size_t from)
         return hit;
     size_t at = from;
     while (at + 1 < p->message.len && !p->s->too_long) {
-        const char *dashes = memmem(p->message.ptr + at, p->message.len - at, "--", 2);
-        if (!dashes)
+        at = mime_dashes_find(p->message, at);
+        if (at >= p->message.len)
             break;
-        at = (size_t)(dashes - p->message.ptr);
         if ((at == from || mime_line_begins(p->message, p->ends, at)) && mime_delimiter_at(p, at, from, &hit))
             return hit;
         while (at < p->message.len && p->message.ptr[at] == '-')

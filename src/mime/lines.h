@@ -21,5 +21,7 @@ struct mime_line mime_line_at(struct span message, enum mime_line_ends ends, siz
 bool mime_line_begins(struct span message, enum mime_line_ends ends, size_t at);
 /* Where the line before the one that begins at AT ends, but not before FROM. */
 size_t mime_line_before(struct span message, enum mime_line_ends ends, size_t at, size_t from);
+/* The first "--" at or after FROM, anywhere in a line; the message's length where there is none. */
+size_t mime_dashes_find(struct span message, size_t from);
 
 #endif

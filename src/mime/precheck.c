@@ -262,6 +262,12 @@ static bool dashes_may_delimit(struct span message)
         struct span value = mime_trim(span_sub(rest, hit + 1, 8));
         size_t from = at + hit > 32 ? at + hit - 32 : 0; /* a name and some blanks */
         struct span name = trim_end(span_sub(message, from, at + hit - from));
+        /* Quoted-printable text is full of '=': the character before it decides most of them. */
+        char last = name.len > 0 ? char_lower(name.ptr[name.len - 1]) : '\0';
+        if (last != '*' && last != 'y' && !char_is_digit(last)) {
+            at += hit + 1;
+            continue;
+        }
         bool encoded = mentions(name, SPAN("boundary*")); /* whatever that comes to */
         if (encoded)
             return true;
@@ -283,8 +289,7 @@ struct mime_precheck mime_precheck(struct span message)
     begin_block(&c);
     while (at < message.len && c.result.broken == MIME_CAP_NONE) {
         if (!c.in_block) { /* bodies are passed over from dashes to dashes */
-            size_t hit = span_find_span(span_sub(message, at, message.len), SPAN("--"));
-            at += hit;
+            at = mime_dashes_find(message, at);
             if (at >= message.len)
                 break;
             if (!mime_line_begins(message, MIME_ENDS_ANY, at)) {
