@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Transfer encodings in the ways in which decoders read them. */
+/* Transfer encodings in the ways in which decoders read them (B33). */
 #include "mime/charset.h"
 #include "mime/decode.h"
 #include "mime/tnef.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The caps in front of a library, and what the octets are. */
+/* The caps in front of a library, and what the octets are (B37). */
 #include "base/buf.h"
 #include "mime/content.h"
 #include "mime/precheck.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the splitter extracts: the ordinary reading of ordinary mail, and something for every class of mail that readers
- * take apart differently. */
+ * take apart differently (B33, B34). */
 #include "unit/mime/split_rig.h"
 #include "unit/smtp/must.h"
 

@@ -405,7 +405,6 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { command { argv = /bin/sh readable = tmp } }", "error |tmp: expected an absolute path"},
         {"antivirus { command { argv = /bin/sh readable = / } }", "warning |may read whatever its user may"},
         {"antivirus { command { argv = /bin/sh ignore_signatures = ( A ) } }", "error |behind A would pass"},
-        {"antivirus { command { argv = /bin/sh paranoid = on } }", "warning |paranoid|no effect"},
         {"ThreadPool \"cpu\" { } antivirus { clamav { pool = IO mime_decompose = on } kaspersky { pool = CPU "
          "daemon_is_remote = on } }",
          "warning |mime_decompose|in the pool cpu, in which kaspersky connects"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* When a message is taken apart, who gets the parts, and what follows for each engine; over a real channel to a broker
- * that answers as the test has told it to. */
+ * that answers as the test has told it to (B34). */
 #include "io/deadline.h"
 #include "scan/scan_run.h"
 #include "sys/fdpass.h"
@@ -173,14 +173,15 @@ static void channel_broken(void *arg, int pool, unsigned generation)
     look(r);
 }
 
-static void attach(struct rig *r, unsigned generation)
+/* Host number GENERATION. SUCCESSOR: it ran already while the one before it served. */
+static void attach(struct rig *r, unsigned generation, bool successor)
 {
     int fds[2];
     ck_assert_int_eq(fdpass_pair(fds), ERR_OK);
     r->fd = fds[1];
     loop_watch_init(&r->watch, r->loop, r->fd, broker_ready, r);
     loop_watch_set(&r->watch, LOOP_READ);
-    scan_client_attach(r->client, 0, generation, fds[0]);
+    (successor ? scan_client_take_over : scan_client_attach)(r->client, 0, generation, fds[0]);
 }
 
 /* Engines "one", "two" and "three", of which nobody asks for an inspection; all find everything clean. */
@@ -214,7 +215,7 @@ static void rig_open(struct rig *r)
     r->client = scan_client_new(r->loop, r->runtime, &r->log, false);
     ck_assert_ptr_nonnull(r->client);
     scan_client_on_broken(r->client, channel_broken, r);
-    attach(r, 1);
+    attach(r, 1, false);
 }
 
 static void rig_close(struct rig *r)
@@ -561,14 +562,14 @@ START_TEST(a_host_that_goes_away_costs_an_error_and_one_that_is_replaced_costs_n
         loop_watch_stop(&r.watch);
         r.silent = false;
         if (replaced)
-            attach(&r, 2);
+            attach(&r, 2, true);
         close(old); /* while it may still have written to its file */
         pump(&r, woken);
         ck_assert_int_eq(scan_run_verdict(run)->class, replaced ? VERDICT_CLEAN : VERDICT_ERROR);
         if (replaced)
             ck_assert_str_eq(r.seen, "inspect inspect one+parts");
         else
-            attach(&r, 2);
+            attach(&r, 2, false);
         scan_run_free(run);
         rig_close(&r);
     }
