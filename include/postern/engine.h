@@ -8,7 +8,8 @@
  * `struct postern_engine`. postern calls you through it; you never call postern.
  *
  * Processes. A plug-in has a scan host of its own: a process of the program postern-plugin, which loads this one
- * library and no other, never libclamav, and holds no socket, key or mail of anybody. In it `open` is called once. Then
+ * library and no other, never libclamav, and holds no key of anybody; messages that wait for a worker are
+ * descriptors in it that it never reads. In it `open` is called once. Then
  * the host forks workers. In each worker `worker_start` is called once, then the worker locks itself in (see the cage),
  * then `scan` once for each message, one after the other; with `mime_decompose` also for each decoded part of it, as if
  * that were a message. A new generation (the database changed, SIGHUP, a crash) is a
@@ -16,8 +17,9 @@
  * you, and without running your destructors.
  *
  * Threads. Every call comes on one thread, and never while another call is under way in that process. `open` may come
- * on another thread than the later calls, so keep nothing in thread-local storage across it. Threads that you start do
- * not live on in workers (fork copies one thread), and a worker may not start any.
+ * on another thread than the later calls, so keep nothing in thread-local storage across it. Start no
+ * thread and no process, in no call: they would live outside the cage. What `open` or `worker_start` leaves running is
+ * found, and the engine is down.
  *
  * Descriptors. A worker keeps no descriptor that `open` left open: map what you need (mappings live on), or open it in
  * `worker_start`. A worker that holds many more descriptors after a scan than it had at its start is replaced.

@@ -123,7 +123,7 @@ static void check_engines(const struct conf *conf, const struct framework *fw, s
     char who[96];
     become_scanner(conf, who, sizeof(who));
     for (size_t i = 0; i < fw->engine_count; i++) {
-        if (framework_has_database(&fw->engines[i]))
+        if (framework_has_database(&fw->engines[i]) && !framework_is_plugin(&fw->engines[i]))
             check_database(&fw->engines[i], who, problems);
         if (scanner_files_wanted(&fw->engines[i]))
             check_scanner(&fw->engines[i], who, problems);

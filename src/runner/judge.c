@@ -121,6 +121,11 @@ void runner_judge(const struct runner_rules *rules, const struct runner_end *end
     } else if (end->signal != 0) {
         snprintf(text, sizeof(text), "the program was ended by signal %d", end->signal);
         trouble(out, "POSTERN_RESULT_CRASH", text);
+    } else if (end->cut && rules->pattern_count > 0 && rules->codes[end->code % RUNNER_CODES] == RUNNER_CLEAN) {
+        out->status = SCANNER_UNSCANNABLE;
+        scanner_result_add(out, "POSTERN_RESULT_OUTPUT_CUT");
+        verdict_copy_text(out->info, sizeof(out->info),
+                          SPAN("it printed more than 1 MiB; a line that names a virus may be in the rest"));
     } else {
         by_code(rules, end->code, output, out);
     }

@@ -8,7 +8,7 @@
 
 #include "scan/engine/scanner_protocol.h"
 
-enum { RUNNER_PATTERNS = 8, RUNNER_CODES = 256, RUNNER_OUTPUT_MAX = 64 * 1024 };
+enum { RUNNER_PATTERNS = 8, RUNNER_CODES = 256, RUNNER_OUTPUT_MAX = 1024 * 1024 };
 
 enum runner_meaning { RUNNER_TROUBLE, RUNNER_CLEAN, RUNNER_INFECTED, RUNNER_UNSCANNABLE };
 struct runner_rules {
@@ -19,6 +19,7 @@ struct runner_rules {
 
 struct runner_end {
     bool late;       /* it was killed at the deadline */
+    bool cut;        /* it printed more than was kept */
     int signal;      /* that ended it; 0: none */
     unsigned code;   /* otherwise: its exit code */
     const char *why; /* it never ran; NULL: it did */
@@ -28,7 +29,7 @@ struct runner_end {
  * else for itself. */
 bool runner_pattern_fits(const char *pattern, struct span line, struct span *name);
 /* A line with a virus's name counts whatever the exit code is, and however the program ended. Clean is only an exit
- * code that says so. All of OUT but its id. */
+ * code that says so, and where lines may name a virus, only when all of them were read. All of OUT but its id. */
 void runner_judge(const struct runner_rules *rules, const struct runner_end *end, struct span output,
                   struct scanner_result *out);
 

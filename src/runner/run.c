@@ -78,10 +78,15 @@ static _Noreturn void become(const struct runner *r, int input, int output, int 
         moved_output = fcntl(output, F_DUPFD_CLOEXEC, ABOVE_ALL);
     if (!place(moved_status, STATUS_FD, FD_CLOEXEC) || !place(moved_program, PROGRAM_FD, FD_CLOEXEC) ||
         !place(moved_input, STDIN_FILENO, 0) || !place(moved_output, STDOUT_FILENO, 0) ||
-        !place(moved_output, STDERR_FILENO, 0))
+        !place(moved_output, STDERR_FILENO, 0)) {
+        static const char text[] = "its descriptors cannot be placed";
+        ssize_t ignored = write(status, text, sizeof(text) - 1);
+        (void)ignored;
         _exit(EXIT_FAILURE);
+    }
     jail_close_other_fds(keep, ARRAY_SIZE(keep));
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         give_up("a process of its own", strerror(errno));
     if (getppid() != parent) /* it ended before the line above */
@@ -112,6 +117,7 @@ static bool read_output(struct runner *r, int fd)
             r->output_len += (size_t)n;
         else if (n <= 0)
             return n < 0 && (errno == EAGAIN || errno == EINTR);
+        r->cut = r->cut || (n > 0 && room == 0);
         if (n > 0 && room == 0)
             return true; /* back to the clock: it may print for ever */
     }
@@ -193,6 +199,7 @@ void runner_run(struct runner *r, int fd, uint64_t size, uint64_t time_ms, struc
     int output[2] = {-1, -1}, input = -1;
     *end = (struct runner_end){.late = false};
     r->output_len = 0;
+    r->cut = false;
     bool by_path = false;
     for (size_t i = 0; r->argv[i]; i++)
         by_path = by_path || strcmp(r->argv[i], "%s") == 0;
@@ -205,6 +212,7 @@ void runner_run(struct runner *r, int fd, uint64_t size, uint64_t time_ms, struc
         end->why = "no pipe for its output";
     else
         run_program(r, input, output, until_us, end);
+    end->cut = r->cut;
     if (input >= 0)
         close(input);
     for (size_t i = 0; i < ARRAY_SIZE(output); i++)

@@ -17,7 +17,8 @@ struct runner {
     int temp_fd;
     char message[4200]; /* path of the message in it */
     char output[RUNNER_OUTPUT_MAX];
-    size_t output_len; /* the rest of what it prints is dropped */
+    size_t output_len; /* the rest of what it prints is dropped, */
+    bool cut;          /* and this says so */
 };
 
 /* FD is the message of SIZE octets. Ends within TIME_MS; then no process of the run is left, and the directory is

@@ -84,6 +84,9 @@ void stanza_check_command(const struct conf_scope *scope, const struct engine_co
     check_codes_of(scope, "unscannable_codes", &c->unscannable_codes, owner, problems);
     if (c->virus_pattern.count > PATTERNS_MAX)
         problem_error(problems, scope, "virus_pattern", "at most %d are possible", PATTERNS_MAX);
+    if (c->virus_pattern.count == 0 && c->infected_codes.count == 0)
+        problem_error(problems, scope, NULL,
+                      "without infected_codes and virus_pattern it could never find anything: one of them is needed");
     for (size_t i = 0; i < c->virus_pattern.count; i++)
         check_pattern(scope, c->virus_pattern.items[i], problems);
     check_readable(scope, &c->readable, problems);

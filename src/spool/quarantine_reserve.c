@@ -20,11 +20,12 @@ static struct timespec time_of(uint64_t ms)
 /* Room and time as they should be; where it is all there already, nothing is done. False with errno: no room. */
 static bool reserve_fill(const struct quarantine *q)
 {
-    int fd = openat(q->fd, RESERVE_NAME, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    int fd = openat(q->fd, RESERVE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
     int error = posix_fallocate(fd, 0, RESERVE_SIZE);
-    const struct timespec times[2] = {time_of(q->aged_ms), time_of(q->aged_ms)};
+    /* when the clock jumped, if it has; and the last time that was believed */
+    const struct timespec times[2] = {time_of(q->jumped_ms ? q->jumped_ms : q->aged_ms), time_of(q->aged_ms)};
     if (error == 0 && q->aged_ms)
         (void)futimens(fd, times); /* lost, it is the next one's */
     close(fd);
@@ -50,11 +51,19 @@ void reserve_give(struct quarantine *q)
     (void)unlinkat(q->fd, RESERVE_NAME, 0);
 }
 
+static uint64_t ms_of(struct timespec t)
+{
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 void reserve_open(struct quarantine *q)
 {
     struct stat st;
-    if (fstatat(q->fd, RESERVE_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_mtim.tv_sec > 0)
-        q->aged_ms = (uint64_t)st.st_mtim.tv_sec * 1000 + (uint64_t)st.st_mtim.tv_nsec / 1000000;
+    if (fstatat(q->fd, RESERVE_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_mtim.tv_sec > 0) {
+        q->aged_ms = ms_of(st.st_mtim);
+        if (st.st_atim.tv_sec > st.st_mtim.tv_sec)
+            q->jumped_ms = ms_of(st.st_atim); /* a restart does not begin the day anew */
+    }
     reserve_keep(q);
 }
 
@@ -69,7 +78,8 @@ uint64_t reserve_clock(struct quarantine *q, uint64_t now_ms)
 {
     uint64_t most = q->limits.max_jump_ms;
     if (most > 0 && q->aged_ms > 0 && now_ms > q->aged_ms && now_ms - q->aged_ms > most) {
-        bool again = now_ms < q->jumped_ms || now_ms - q->seen_ms > most; /* a jump from where it had jumped to */
+        bool again = now_ms < q->jumped_ms ||
+                     (q->seen_ms > 0 && now_ms - q->seen_ms > most); /* a jump from where it had jumped to */
         q->seen_ms = now_ms;
         if (q->jumped_ms == 0 || again) {
             q->jumped_ms = now_ms;

@@ -163,13 +163,25 @@ def test_a_misbehaving_program_costs_one_message_a_451(start, text):
     assert_infected(pair)
 
 
-def test_what_is_printed_without_end_is_dropped(start):
+def test_what_is_printed_beyond_a_bound_is_never_taken_for_clean(start):
     pair = start(timeout="60s")
-    assert_passes(pair, order("print 20"))
-    content = order("print 2").replace(b"Nothing but words", mail.PAYLOAD)
-    event = send(pair, content, 550)
+    assert send(pair, order("print 20"), 550)["reason"] == "limit", "a line that names a virus may be in the rest"
+    by_output = order("print 2").replace(b"Nothing but words", mail.PAYLOAD)
+    event = send(pair, by_output, 550)
     assert event["virus"] == "Unknown", "the name comes behind what is kept; the exit code counts"
     assert_passes(pair)
+
+
+def test_a_find_behind_the_bound_is_not_clean_where_only_output_tells(start):
+    pair = start(timeout="60s", clean_codes="( 0 1 )", infected_codes="( 99 )")
+    assert_infected(pair)
+    event = send(pair, order("print 2").replace(b"Nothing but words", mail.PAYLOAD), 550)
+    assert (event["verdict"], event["reason"]) == ("unscannable", "limit"), event
+
+
+def test_what_is_printed_does_not_matter_where_only_the_exit_code_tells(start):
+    pair = start(timeout="60s", virus_pattern="( )")
+    assert_passes(pair, order("print 20"))
 
 
 def test_a_find_counts_though_the_program_then_hangs(start):

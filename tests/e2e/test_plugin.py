@@ -294,6 +294,8 @@ STARTS = {
     # mode, reasons of a message's 451, event and text of the log
     "refuse": (["down"], "engine-down", "the plug-in's open returned 3: no licence???[31mfor vendor1"),
     "start-refuse": (["down"], "engine-down", "its workers cannot scan: the plug-in's worker_start returned 1: no daemon to speak to"),
+    "open-thread refuse": (["down"], "engine-down", "its open started a thread, which would live outside the cage"),
+    "start-thread refuse": (["down"], "engine-down", "its worker_start started a thread, which would live outside the cage"),
     "start-abort": (["timeout", "down"], "worker-exit", "died at birth"),
     "start-hang": (["timeout"], None, ""),
     "open-abort": (["timeout", "down"], "child-exit", "scan vendor1"),
@@ -305,7 +307,7 @@ STARTS = {
 def test_one_that_does_not_come_up_defers_its_messages_and_says_why(start_hostile, mode):
     reasons, name, text = STARTS[mode]
     fake = 'fake "fake1" { timeout = 20s on_error = next }\n'
-    pair = start_hostile(options={"mode": mode}, timeout="1s", load_timeout="700ms", wait_ready=mode.endswith("refuse"), more=[fake])
+    pair = start_hostile(options={"mode": mode.split()[0]}, timeout="1s", load_timeout="700ms", wait_ready=mode.endswith("refuse"), more=[fake])
     pair.postern.book.excuse("L6", because="it does not come up, then as now")
     if not mode.endswith("refuse"):  # its host ends again and again, or is killed in the end
         pair.postern.book.killed["scan"] += 1000

@@ -18,7 +18,7 @@
 #include "scan/engine/csapi.h"
 #include "scan/engine/engine.h"
 
-enum { ARGUMENTS = 640 /* of the option lists, each at most COMMAND_LIST, twice, and the program's own */ };
+enum { ARGUMENTS = 1024 /* of 256 exit codes, 8 patterns and COMMAND_LIST paths, twice, and the program's own */ };
 static const char runner[] = "postern-runner";
 
 struct command {
@@ -50,7 +50,7 @@ static enum err look_at_program(const char *path, struct errtext *why)
 
 static size_t add_list(struct command *c, size_t n, const char *option, const struct conf_list *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < list->count && n + 3 < ARGUMENTS; i++) {
         if (option)
             c->arguments[n++] = option;
         c->arguments[n++] = list->items[i];

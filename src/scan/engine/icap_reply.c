@@ -190,8 +190,8 @@ static bool take_header(struct icap_head *h, struct span line)
         {{"Service", 7}, take_service},
     };
     size_t colon = span_find(line, ':'), fields = 0;
-    struct span name = span_sub(line, 0, colon), value = span_trim(span_sub(line, colon + 1, line.len));
-    if (colon == line.len || colon == 0)
+    struct span name = span_trim(span_sub(line, 0, colon)), value = span_trim(span_sub(line, colon + 1, line.len));
+    if (colon == line.len || name.len == 0)
         return false;
     for (size_t i = 0; i < ARRAY_SIZE(own); i++)
         if (span_eq_nocase(name, own[i].name))
@@ -304,12 +304,13 @@ bool icap_http_block(struct icap_head *h, enum icap_section kind, struct span bl
         if (h->http_status >= HTTP_REDIRECTIONS && h->http_status < HTTP_SERVER_ERRORS)
             icap_signal_blocked(&h->signals, phrase);
     }
+    struct span name = SPAN("");
     while (next_line(&block, &line) && line.len > 0) {
-        size_t colon = span_find(line, ':'), fields;
-        if (is_folded(line))
-            continue;
-        if (colon == line.len || colon == 0 ||
-            !icap_signal_header(&h->signals, span_sub(line, 0, colon), span_trim(span_sub(line, colon + 1, line.len)),
+        size_t colon = is_folded(line) ? 0 : span_find(line, ':'), fields;
+        if (colon > 0)
+            name = span_trim(span_sub(line, 0, colon));
+        if (name.len == 0 || colon == line.len ||
+            !icap_signal_header(&h->signals, name, span_trim(span_sub(line, colon > 0 ? colon + 1 : 0, line.len)),
                                 &fields))
             return false;
         for (; fields > 0; fields--) {
@@ -320,6 +321,15 @@ bool icap_http_block(struct icap_head *h, enum icap_section kind, struct span bl
         }
     }
     return line.len == 0 && block.len == 0;
+}
+
+bool icap_trailer(struct icap_head *h, struct span line)
+{
+    size_t colon = span_find(line, ':'), fields;
+    struct span name = span_trim(span_sub(line, 0, colon));
+    return colon < line.len && name.len > 0 && !is_folded(line) &&
+           icap_signal_header(&h->signals, name, span_trim(span_sub(line, colon + 1, line.len)), &fields) &&
+           fields == 0;
 }
 
 bool icap_chunk_line(struct span line, uint64_t *size)
@@ -373,13 +383,14 @@ static void echo(const struct icap_head *h, const struct icap_circumstances *c, 
 
 void icap_verdict(const struct icap_head *h, const struct icap_circumstances *c, struct verdict *out)
 {
-    if (icap_signal_verdict(&h->signals, out))
+    /* 201 is Symantec's word for what it replaced; the name of what was found may hold any words. */
+    if (icap_signal_verdict(&h->signals, out) && (out->class == VERDICT_INFECTED || h->status != STATUS_CREATED))
         return;
     if (h->status >= STATUS_ERRORS) {
         trouble(out, VERDICT_REASON_ENGINE, h, "the server cannot scan");
     } else if (h->http_status >= HTTP_SERVER_ERRORS) {
         trouble(out, VERDICT_REASON_ENGINE, h, "the enclosed answer of HTTP is an error of the server");
-    } else if (h->status == STATUS_CREATED) { /* Symantec's word for what it replaced */
+    } else if (h->status == STATUS_CREATED) {
         verdict_set(out, VERDICT_INFECTED, VERDICT_REASON_NONE, "ICAP status 201");
         verdict_copy_text(out->name, sizeof(out->name), SPAN("Unknown"));
     } else if (h->status == STATUS_NO_CONTENT) {

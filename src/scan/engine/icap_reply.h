@@ -72,6 +72,8 @@ enum icap_step icap_head_line(struct icap_head *h, struct span line);
 void icap_head_cut(struct icap_head *h);
 /* An enclosed HTTP header block, whole. False: it makes no sense. */
 bool icap_http_block(struct icap_head *h, enum icap_section kind, struct span block);
+/* A line behind a body. False: it is no header, or one whose value goes on. */
+bool icap_trailer(struct icap_head *h, struct span line);
 /* A line "SIZE[; extension]" in front of a chunk. False: it is none, or larger than 2 GiB. */
 bool icap_chunk_line(struct span line, uint64_t *size);
 

@@ -157,9 +157,13 @@ static bool fsecure_result(struct icap_signals *s, struct span value, size_t *fi
 static bool blocked(struct icap_signals *s, struct span value, size_t *fields)
 {
     (void)fields;
-    if (contains_nocase(value, "virus found") || contains_nocase(value, "virusfound"))
-        note(s, ICAP_INFECTED, VERDICT_REASON_NONE, SPAN(""));
-    else if (!note_by_words(s, value))
+    static const char *const finds[] = {"virus found", "virusfound", "infected", "malware found", "virus/spyware"};
+    for (size_t i = 0; i < ARRAY_SIZE(finds); i++)
+        if (contains_nocase(value, finds[i])) { /* whatever words the name that follows is made of */
+            note(s, ICAP_INFECTED, VERDICT_REASON_NONE, SPAN(""));
+            return true;
+        }
+    if (!note_by_words(s, value))
         note(s, ICAP_BLOCKED, VERDICT_REASON_NONE, value);
     return true;
 }

@@ -3,7 +3,10 @@
  *
  * The message travels as the body of an HTTP exchange that we make up (a GET and its answer, or a PUT), or, with
  * http_headers = false, alone. A preview tells a server that does not want all of a message from one that does: whoever
- * answers to a part of it has not scanned the rest. */
+ * answers to a part of it has not scanned the rest. So a preview never holds all of a message, however short that is: a
+ * server that looks at its first octets only (c-icap, at types that are not to be scanned) would answer 204 to it as to
+ * one that it has scanned. Where there is no preview, an answer that is there before the end was sent is one to a part,
+ * too. */
 #include "scan/engine/icap.h"
 
 enum {
@@ -68,9 +71,11 @@ static void request_make(const struct icap *i, const struct link_connection *l, 
     const struct icap_service *s = &i->servers[l->server].service;
     char encapsulated[80], enclosed[512], preview[40] = "";
     uint64_t most = (uint64_t)i->conf->icap_preview;
-    *r = (struct request){.previewed = most > 0 && s->has_preview && !s->complete_always};
+    *r = (struct request){.previewed = most > 0 && s->has_preview && !s->complete_always && i->size > 0};
     if (r->previewed) {
         r->preview = s->preview < most ? s->preview : most;
+        if (r->preview >= i->size)
+            r->preview = i->size - 1;
         snprintf(preview, sizeof(preview), "Preview: %llu\r\n", (unsigned long long)r->preview);
     }
     int enclosed_len = format_enclosed(i, encapsulated, sizeof(encapsulated), enclosed, sizeof(enclosed));
@@ -105,6 +110,8 @@ static enum err send_piece(struct icap *i, struct link_connection *l, uint64_t a
     return link_send(l, span_of(begin, (size_t)(end - begin)));
 }
 
+static const char body_end[] = "0\r\n\r\n";
+
 /* The octets FROM to TO, FRONT before the first, BACK behind the last. */
 static enum err send_range(struct icap *i, struct link_connection *l, uint64_t from, uint64_t to, struct span front,
                            const char *back)
@@ -117,6 +124,17 @@ static enum err send_range(struct icap *i, struct link_connection *l, uint64_t f
         from += len;
     } while (e == ERR_OK && from < to);
     return e;
+}
+
+/* The same up to the end of the message, which goes by itself: ERR_STATE where the server has answered before it. */
+static enum err send_rest(struct icap *i, struct link_connection *l, uint64_t from, struct span front)
+{
+    enum err e = send_range(i, l, from, i->size, front, "");
+    if (e == ERR_OK && (link_has_input(l) || link_fill(l) == ERR_OK)) {
+        link_spoil(l);
+        return ERR_STATE;
+    }
+    return e == ERR_OK ? link_send(l, span_of(body_end, sizeof(body_end) - 1)) : e;
 }
 
 /* ---- answers ---- */
@@ -184,19 +202,22 @@ static enum err read_chunk(const struct icap *i, struct link_connection *l, uint
     return e == ERR_OK && part.len > 0 ? no_sense(l, "the end of a chunk", part) : e;
 }
 
-static enum err read_trailers(struct link_connection *l)
+/* What stands behind a body counts as what stands in the head. */
+static enum err read_trailers(struct link_connection *l, struct icap_head *h)
 {
     for (unsigned lines = 0; lines < TRAILERS_MAX; lines++) {
         struct span line;
         enum err e = link_read_line(l, ICAP_LINE_MAX, &line);
         if (e != ERR_OK || line.len == 0)
             return e;
+        if (!icap_trailer(h, line))
+            return no_sense(l, "a line after a body", line);
     }
     link_explain(l, "more than %d lines after a body", TRAILERS_MAX);
     return ERR_FULL;
 }
 
-static enum err read_body(const struct icap *i, struct link_connection *l, struct body *b)
+static enum err read_body(const struct icap *i, struct link_connection *l, struct icap_head *h, struct body *b)
 {
     *b = (struct body){.same = true};
     for (;;) {
@@ -208,7 +229,7 @@ static enum err read_body(const struct icap *i, struct link_connection *l, struc
         if (!icap_chunk_line(line, &size))
             return no_sense(l, "the size of a chunk", line);
         if (size == 0) {
-            e = read_trailers(l);
+            e = read_trailers(l, h);
             b->whole = e == ERR_OK;
             b->same = b->same && b->octets == i->size;
             return e;
@@ -234,7 +255,7 @@ static enum err read_enclosed(const struct icap *i, struct link_connection *l, s
             return ERR_OK;
         if (kind > ICAP_RES_HDR) {
             if (want_body)
-                return read_body(i, l, b);
+                return read_body(i, l, h, b);
             link_spoil(l);
             return ERR_OK;
         }
@@ -265,11 +286,9 @@ enum err icap_ask_options(struct icap *i, struct link_connection *l, struct icap
 static enum err send_message(struct icap *i, struct link_connection *l, const struct request *r, struct icap_head *h,
                              bool *whole)
 {
-    static const char end[] = "0\r\n\r\n";
-    uint64_t first = r->previewed && r->preview < i->size ? r->preview : i->size;
-    bool complete = first == i->size;
-    enum err e =
-        send_range(i, l, 0, first, span_of(r->head, r->head_len), r->previewed && complete ? "0; ieof\r\n\r\n" : end);
+    struct span head = span_of(r->head, r->head_len);
+    bool complete = !r->previewed;
+    enum err e = complete ? send_rest(i, l, 0, head) : send_range(i, l, 0, r->preview, head, body_end);
     *whole = e == ERR_OK && complete;
     if (e != ERR_OK && e != ERR_STATE)
         return e;
@@ -281,7 +300,7 @@ static enum err send_message(struct icap *i, struct link_connection *l, const st
         link_explain(l, "it said \"100 Continue\" out of turn");
         return ERR_SYNTAX;
     }
-    e = send_range(i, l, first, i->size, span_of(NULL, 0), end);
+    e = send_rest(i, l, r->preview, span_of(NULL, 0));
     *whole = e == ERR_OK;
     return e == ERR_OK || e == ERR_STATE ? read_head(i, l, h) : e;
 }
@@ -305,13 +324,18 @@ enum err icap_ask_message(struct icap *i, struct link_connection *l, struct icap
     enum err e = send_message(i, l, &r, h, &c.whole);
     if (e == ERR_OK)
         e = read_enclosed(i, l, h, c.whole, &body);
-    bool found = icap_signal_verdict(&h->signals, i->out);
+    bool found = icap_signal_verdict(&h->signals, i->out) || h->status == 201;
     if (e != ERR_OK && !found)
         return e;
     if (!found && h->status == STATUS_OVERLOADED) { /* the next server may have room */
         link_explain(l, "ICAP status 503 %s", h->phrase);
         link_disown_input(l);
         return ERR_CLOSED;
+    }
+    if (!found && h->status == 204 && h->section_count > 0 &&
+        h->sections[h->section_count - 1].kind != ICAP_NULL_BODY) {
+        link_explain(l, "204 with something in the message's place");
+        return ERR_SYNTAX;
     }
     c.echoed = body.whole && body.same;
     icap_verdict(h, &c, i->out);

@@ -13,6 +13,8 @@
 
 #include <fcntl.h>
 #include <postern/engine.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -163,6 +165,25 @@ static void plugin_close(void *state)
     mem_free(p);
 }
 
+/* Of this process, as proc(5) has it: each is a directory. 0: it cannot be told. */
+static uint64_t thread_count(void)
+{
+    struct stat st;
+    return stat("/proc/self/task", &st) == 0 && st.st_nlink > 2 ? st.st_nlink - 2 : 0;
+}
+
+/* The cage closes around one thread, and a host holds messages that wait: neither has room for a helper that the
+ * library started in CALL, when there were BEFORE threads. */
+static enum err look_for_helpers(const char *call, uint64_t before, struct errtext *why)
+{
+    uint64_t now = thread_count();
+    if (now > before) {
+        errtext_set(why, "its %s started a thread, which would live outside the cage: a plug-in may start none", call);
+        return ERR_STATE;
+    }
+    return ERR_OK;
+}
+
 static enum err plugin_open(const struct engine_conf *conf, void **state, struct engine_info *info, struct errtext *why)
 {
     *state = NULL;
@@ -174,11 +195,14 @@ static enum err plugin_open(const struct engine_conf *conf, void **state, struct
     }
     p->first_free = -1;
     set_needs(p, &conf->plugin);
+    uint64_t threads = thread_count();
     enum err e = plugin_library_load(conf->plugin.library, &p->engine, why);
     if (e == ERR_OK)
         e = collect_options(p, &conf->plugin.options, why);
     if (e == ERR_OK)
         e = open_engine(p, conf, info, why);
+    if (e == ERR_OK)
+        e = look_for_helpers("open", threads, why);
     if (e != ERR_OK) {
         plugin_close(p);
         return e;
@@ -200,9 +224,17 @@ static enum err plugin_worker_start(void *state, const char *temp, struct errtex
 {
     struct plugin *p = state;
     char text[POSTERN_TEXT_SIZE] = "";
+    uint64_t threads = thread_count();
     int result = p->engine->worker_start ? p->engine->worker_start(p->state, temp, text) : 0;
     if (result != 0) {
         explain("worker_start", result, text, why);
+        return ERR_STATE;
+    }
+    if (look_for_helpers("worker_start", threads, why) != ERR_OK)
+        return ERR_STATE;
+    if (waitpid(-1, NULL, WNOHANG) == 0) { /* a worker is born without children */
+        errtext_set(why,
+                    "its worker_start started a process, which would live outside the cage: a plug-in may start none");
         return ERR_STATE;
     }
     p->first_free = lowest_free();
