@@ -3,15 +3,12 @@
 #include "avscan/serve.h"
 #include "avscan/report.h"
 #include "scan/engine/engine.h"
-#include "scan/engine/scanner_protocol.h"
+#include "scan/engine/scanner_line.h"
 #include "scan/host/sandbox.h"
 #include "scan/host/workspace.h"
-#include "sys/fdpass.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -19,30 +16,13 @@ struct server {
     const struct avscan_options *options;
     void *engine;
     int temp; /* descriptor of its directory */
-    struct buf out;
+    struct scanner_line host;
 };
-
-/* A message that cannot be sent ends the process: nobody would know what it found. */
-static void send_message(const struct server *s, enum err formed)
-{
-    for (;;) {
-        enum err e = formed == ERR_OK ? fdpass_send(SCANNER_FD, buf_span(&s->out), -1) : formed;
-        if (e == ERR_OK)
-            return;
-        if (e != ERR_AGAIN)
-            _exit(EXIT_SUCCESS);
-        struct pollfd p = {.fd = SCANNER_FD, .events = POLLOUT};
-        poll(&p, 1, -1);
-    }
-}
 
 static _Noreturn void refuse(struct server *s, const char *why)
 {
-    struct scanner_ready ready = {.refused = true};
     fprintf(stderr, "postern-avscan: %s\n", why);
-    verdict_copy_text(ready.text, sizeof(ready.text), span_cstr(why));
-    send_message(s, scanner_ready_write(&ready, &s->out));
-    _exit(EXIT_FAILURE);
+    scanner_line_refuse(&s->host, why);
 }
 
 /* The strict cage, with the limits that are there already: those of the profile exec. */
@@ -65,8 +45,9 @@ static enum err lock_in(struct server *s, struct errtext *why)
     return e == ERR_OK ? sandbox_enter(&box, &level, why) : e;
 }
 
-static void scan(struct server *s, const struct scanner_request *request, int fd)
+static void scan(void *arg, const struct scanner_request *request, int fd)
 {
+    struct server *s = arg;
     struct verdict v;
     struct scanner_result result;
     uint64_t time_ms = avscan_time_ms(s->options, request->time_ms);
@@ -78,27 +59,7 @@ static void scan(struct server *s, const struct scanner_request *request, int fd
     if (v.class != VERDICT_CLEAN)
         printf("%s %s%s%s%s%s\n", verdict_class_word(v.class), result.codes[0], v.name[0] ? ": " : "", v.name,
                v.detail[0] ? ": " : "", v.detail);
-    send_message(s, scanner_result_write(&result, &s->out));
-}
-
-static _Noreturn void work(struct server *s)
-{
-    for (;;) {
-        char bytes[SCANNER_MESSAGE_MAX];
-        size_t len;
-        int fd;
-        struct scanner_request request;
-        struct pollfd p = {.fd = SCANNER_FD, .events = POLLIN};
-        poll(&p, 1, -1);
-        enum err e = fdpass_recv(SCANNER_FD, bytes, sizeof(bytes), &len, &fd);
-        if (e == ERR_AGAIN)
-            continue;
-        if (e == ERR_CLOSED)
-            _exit(EXIT_SUCCESS);
-        if (e != ERR_OK || fd < 0 || scanner_request_read(span_of(bytes, len), false, &request) != ERR_OK)
-            _exit(EXIT_FAILURE);
-        scan(s, &request, fd);
-    }
+    scanner_line_answer(&s->host, &result);
 }
 
 _Noreturn void avscan_serve(const struct avscan_options *o)
@@ -107,9 +68,7 @@ _Noreturn void avscan_serve(const struct avscan_options *o)
     struct engine_conf conf;
     struct engine_info info;
     struct errtext why = {""};
-    buf_init(&s.out, SCANNER_MESSAGE_MAX);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* writing beyond the limit is an error of write, not a death */
+    scanner_line_init(&s.host);
     setvbuf(stdout, NULL, _IOLBF, 0);
     avscan_engine_conf(o, &conf);
     if (engine_clamav.open(&conf, &s.engine, &info, &why) != ERR_OK)
@@ -121,6 +80,6 @@ _Noreturn void avscan_serve(const struct avscan_options *o)
     verdict_copy_text(ready.missing, sizeof(ready.missing), span_cstr(info.missing));
     printf("%s, definitions %llu, %llu signatures\n", ready.text, (unsigned long long)ready.definitions,
            (unsigned long long)ready.signatures);
-    send_message(&s, scanner_ready_write(&ready, &s.out));
-    work(&s);
+    scanner_line_ready(&s.host, &ready);
+    scanner_line_serve(scan, &s);
 }

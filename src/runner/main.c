@@ -7,44 +7,25 @@
  */
 #include "base/num.h"
 #include "runner/run.h"
-#include "scan/engine/scanner_protocol.h"
+#include "scan/engine/scanner_line.h"
 #include "scan/verdict.h"
-#include "sys/fdpass.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <unistd.h>
 
 enum { MARGIN_MS_MAX = 500 };
 
 struct line {
     struct runner run;
-    struct buf out;
+    struct scanner_line host;
 };
-
-static void send_message(const struct line *l, enum err formed)
-{
-    for (;;) {
-        enum err e = formed == ERR_OK ? fdpass_send(SCANNER_FD, buf_span(&l->out), -1) : formed;
-        if (e == ERR_OK)
-            return;
-        if (e != ERR_AGAIN)
-            _exit(EXIT_SUCCESS); /* nobody would know what was found */
-        struct pollfd p = {.fd = SCANNER_FD, .events = POLLOUT};
-        poll(&p, 1, -1);
-    }
-}
 
 static _Noreturn void refuse(struct line *l, const char *what, const char *why)
 {
-    struct scanner_ready ready = {.refused = true};
     char text[LIMIT_VERDICT_TEXT + 1];
     snprintf(text, sizeof(text), "%.150s: %.80s", what, why);
-    verdict_copy_text(ready.text, sizeof(ready.text), span_cstr(text));
-    send_message(l, scanner_ready_write(&ready, &l->out));
-    _exit(EXIT_FAILURE);
+    scanner_line_refuse(&l->host, text);
 }
 
 static bool take_code(struct runner_rules *rules, const char *value, enum runner_meaning meaning)
@@ -103,8 +84,9 @@ static void open_program(struct line *l)
         refuse(l, "TMPDIR", "its name is too long");
 }
 
-static void scan(struct line *l, const struct scanner_request *request, int fd)
+static void scan(void *arg, const struct scanner_request *request, int fd)
 {
+    struct line *l = arg;
     struct runner_end end;
     struct scanner_result result;
     uint64_t margin = request->time_ms / 10 < MARGIN_MS_MAX ? request->time_ms / 10 : MARGIN_MS_MAX;
@@ -112,27 +94,7 @@ static void scan(struct line *l, const struct scanner_request *request, int fd)
     close(fd);
     runner_judge(&l->run.rules, &end, span_of(l->run.output, l->run.output_len), &result);
     result.id = request->id;
-    send_message(l, scanner_result_write(&result, &l->out));
-}
-
-static _Noreturn void serve(struct line *l)
-{
-    for (;;) {
-        char bytes[SCANNER_MESSAGE_MAX];
-        size_t len;
-        int fd;
-        struct scanner_request request;
-        struct pollfd p = {.fd = SCANNER_FD, .events = POLLIN};
-        poll(&p, 1, -1);
-        enum err e = fdpass_recv(SCANNER_FD, bytes, sizeof(bytes), &len, &fd);
-        if (e == ERR_AGAIN)
-            continue;
-        if (e == ERR_CLOSED)
-            _exit(EXIT_SUCCESS);
-        if (e != ERR_OK || fd < 0 || scanner_request_read(span_of(bytes, len), false, &request) != ERR_OK)
-            _exit(EXIT_FAILURE);
-        scan(l, &request, fd);
-    }
+    scanner_line_answer(&l->host, &result);
 }
 
 int main(int argc, char **argv)
@@ -143,11 +105,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "postern-runner " POSTERN_VERSION ": it is started by postern-scan, for engines command\n");
         return 2;
     }
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
-    buf_init(&l.out, SCANNER_MESSAGE_MAX);
+    scanner_line_init(&l.host);
     open_program(&l);
     snprintf(ready.text, sizeof(ready.text), "%.200s", l.run.argv[0]);
-    send_message(&l, scanner_ready_write(&ready, &l.out));
-    serve(&l);
+    scanner_line_ready(&l.host, &ready);
+    scanner_line_serve(scan, &l);
 }
