@@ -38,7 +38,8 @@ bool scanner_files_program(const struct framework_engine *e, char path[PATH_MAX]
     const char *given = e->conf->scanner.path;
     if (given)
         return (size_t)snprintf(path, PATH_MAX, "%s", given) < PATH_MAX;
-    return default_path(default_program(e), path);
+    const char *beside = default_program(e);
+    return beside && default_path(beside, path);
 }
 
 void scanner_files_open(struct scanner_files *f, const struct framework *fw)

@@ -18,7 +18,7 @@ struct scanner_files {
 
 /* The engine works through a program of ours to open. */
 bool scanner_files_wanted(const struct framework_engine *e);
-/* Which one; false: postern cannot tell where it lies itself. */
+/* Which one; false: it has none, or postern cannot tell where it lies itself. */
 bool scanner_files_program(const struct framework_engine *e, char path[PATH_MAX]);
 void scanner_files_open(struct scanner_files *f, const struct framework *fw);
 void scanner_files_release(struct scanner_files *f);
