@@ -78,6 +78,10 @@ static bool padding(struct decoder *d)
         letter(d, 0);
         return true;
     }
+    if (d->mode == MIME_BASE64_RESTART) {
+        end_group(d);
+        return true;
+    }
     if (d->letters < 2 || d->letters + ++d->pads < 4)
         return true;
     end_group(d);

@@ -118,18 +118,20 @@ static enum err guess(struct mime_job *job, struct mime_piece *piece, struct spa
     return mime_decode_as(job, piece, octets, how);
 }
 
-/* What the octets look like, other than DECLARED. */
-static enum err take_guesses(struct mime_job *job, const struct mime_piece *declared, struct span octets, unsigned done)
+/* What the octets look like, other than DECLARED. Where nobody knows what was declared (UNKNOWN), some reader tries
+ * what it has, however the octets look. */
+static enum err take_guesses(struct mime_job *job, const struct mime_piece *declared, struct span octets, unsigned done,
+                             bool unknown)
 {
     struct mime_piece *piece = mem_new(1, sizeof(*piece));
     if (!piece)
         return ERR_NOMEM;
     enum err e = ERR_OK;
     *piece = *declared;
-    if (!(done & 1u << MIME_BASE64) && looks_like_base64(octets))
+    if (!(done & 1u << MIME_BASE64) && (unknown || looks_like_base64(octets)))
         e = guess(job, piece, octets, MIME_BASE64);
     *piece = *declared;
-    if (e == ERR_OK && !(done & 1u << MIME_QP) && looks_like_qp(octets))
+    if (e == ERR_OK && !(done & 1u << MIME_QP) && (unknown || looks_like_qp(octets)))
         e = guess(job, piece, octets, MIME_QP);
     *piece = *declared;
     if (e == ERR_OK && !(done & 1u << MIME_IDENTITY))
@@ -149,8 +151,9 @@ static enum err take_base64(struct mime_job *job, struct mime_piece *piece, stru
     bool wanted[MIME_BASE64_MODES] = {
         [MIME_BASE64_STOP] = true,
         [MIME_BASE64_ACROSS] = look.after > 0,
-        [MIME_BASE64_IGNORE] = look.continues,
-        [MIME_BASE64_ZERO] = look.continues,
+        [MIME_BASE64_IGNORE] = look.after > 0,
+        [MIME_BASE64_ZERO] = look.after > 0,
+        [MIME_BASE64_RESTART] = look.after > 0,
         [MIME_BASE64_JUNK] = look.junk > 0,
         [MIME_BASE64_LINES] = look.uneven,
         [MIME_BASE64_URL] = look.url > 0,
@@ -256,7 +259,7 @@ static enum err take(struct mime_job *job, struct mime_piece *piece, const struc
             junk = true;
         }
     if (err == ERR_OK && junk)
-        err = take_guesses(job, piece, body->octets, done);
+        err = take_guesses(job, piece, body->octets, done, e.first == MIME_UNKNOWN);
     return err;
 }
 
@@ -269,12 +272,12 @@ enum err mime_body_take(struct mime_job *job, const struct mime_body *body)
         return ERR_NOMEM;
     enum err e = mime_piece_describe(piece, body->header, &body->type);
     snprintf(piece->path, sizeof(piece->path), "%s", body->path);
-    piece->content_type = body->header->type.first;
-    if (job->reading & 1u << MIME_READING_LAST_HEADER)
-        piece->content_type = body->header->type.last;
+    piece->content_type = mime_field_chosen(&body->header->type, job->reading);
     piece->part.depth = job->depth + body->depth + 1;
     piece->part.offset = job->outermost ? (size_t)(body->octets.ptr - job->message.ptr) : job->offset;
     piece->part.extent = job->outermost ? body->octets.len : job->extent;
+    if (piece->too_many)
+        mime_cut(job->run, MIME_CUT_PARAMETERS);
     if (e == ERR_OK)
         e = take(job, piece, body);
     mem_free(piece);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Boundaries in the forms that readers give them, and lines that are delimiters for some reader. */
 #include "base/mem.h"
+#include "mime/name.h"
 #include "mime/pass.h"
 
 static struct span trim_end(struct span s)
@@ -46,7 +47,7 @@ static bool match(struct mime_pass *p, struct span line, struct mime_hit *hit)
     bool prefix = mime_reads(p, MIME_READING_PREFIX_INNER) || mime_reads(p, MIME_READING_PREFIX_OUTER);
     for (unsigned i = 0; i < p->count; i++) {
         unsigned at = mime_reads(p, MIME_READING_PREFIX_OUTER) ? i : p->count - 1 - i;
-        const struct mime_frame *f = &p->frames[at];
+        struct mime_frame *f = &p->frames[at];
         enum fit fit = frame_fit(p, f, line);
         if (fit == FIT_NO)
             continue;
@@ -60,6 +61,7 @@ static bool match(struct mime_pass *p, struct span line, struct mime_hit *hit)
             mime_doubt(p, MIME_READING_PREFIX_INNER);
             mime_doubt(p, MIME_READING_PREFIX_OUTER);
             mime_note(p, MIME_DEFECT_BOUNDARY_PREFIX);
+            f->nearly = true;
             if (!prefix)
                 continue;
         }
@@ -75,13 +77,39 @@ static bool match(struct mime_pass *p, struct span line, struct mime_hit *hit)
     return false;
 }
 
+/* Whether LINE, which begins with dashes, is followed by what follows delimiters: headers, be it after a little junk,
+ * an empty line, another line of dashes, or nothing. Encoded content in which such lines are strewn is not. */
+static bool may_delimit(const struct mime_pass *p, struct mime_line line)
+{
+    enum { AHEAD = 6 };
+    if (line.next >= p->message.len)
+        return true;
+    for (unsigned i = 0; i < AHEAD && line.next < p->message.len; i++) {
+        line = mime_line_at(p->message, p->ends, line.next);
+        struct span text = span_sub(line.text, 0, 128);
+        bool ends = mime_trim(text).len == 0 || span_starts(text, SPAN("--"));
+        if (i == 0 && (ends || char_is_blank(text.ptr[0]) || span_find(text, ':') < text.len))
+            return true;
+        if (ends)
+            break;
+        if (mime_mentions(text, SPAN("content-")))
+            return true;
+    }
+    return false;
+}
+
 bool mime_delimiter_at(struct mime_pass *p, size_t at, size_t from, struct mime_hit *hit)
 {
     struct mime_line line = mime_line_at(p->message, p->ends, at);
     /* Each open multipart is a comparison; counted, so that a hundred of them on millions of lines end somewhere. */
     mime_spend(p, p->count);
-    if (!match(p, line.text, hit))
+    if (mime_reads(p, MIME_READING_ANY_DELIMITER)) {
+        if (!may_delimit(p, line))
+            return false;
+        *hit = (struct mime_hit){.found = true};
+    } else if (!match(p, line.text, hit)) {
         return false;
+    }
     hit->end = mime_line_before(p->message, p->ends, at, from);
     hit->next = line.next;
     return true;
@@ -106,8 +134,12 @@ struct mime_hit mime_delimiter_find(struct mime_pass *p, size_t from)
     return hit;
 }
 
+enum { OWN_FORMS = 6 };
+
 static void add_form(struct mime_frame *f, struct span form)
 {
+    while (form.len > 0 && char_is_blank(form.ptr[form.len - 1]))
+        form.len--;
     if (form.len == 0)
         return;
     for (unsigned i = 0; i < f->forms_count; i++)
@@ -117,24 +149,96 @@ static void add_form(struct mime_frame *f, struct span form)
         f->forms[f->forms_count++] = form;
 }
 
-/* A boundary that is encoded, or has escapes, does not stand in the message as it is. */
-static enum err add_own_form(struct mime_pass *p, struct mime_frame *f, const struct mime_parameter *plain)
+/* Room for a form that does not stand in the message as it is; NULL: enough of them. */
+static char *own_room(struct mime_frame *f)
+{
+    if (f->own_used == (size_t)OWN_FORMS * MIME_BOUNDARY_OWN)
+        return NULL;
+    char *room = f->own + f->own_used;
+    f->own_used += MIME_BOUNDARY_OWN;
+    return room;
+}
+
+static void add_extended(struct mime_pass *p, struct mime_frame *f)
 {
     struct span charset;
     size_t len = 0;
-    f->own = mem_new(2, MIME_BOUNDARY_OWN);
-    if (!f->own)
-        return ERR_NOMEM;
-    if (mime_parameter_extended(&p->parameters, SPAN("boundary"), f->own, MIME_BOUNDARY_OWN, &len, &charset)) {
-        mime_note(p, MIME_DEFECT_BOUNDARY_ENCODED);
-        add_form(f, trim_end(span_of(f->own, len)));
+    char *room = own_room(f);
+    if (!room || !mime_parameter_extended(&p->parameters, SPAN("boundary"), room, MIME_BOUNDARY_OWN, &len, &charset))
+        return;
+    mime_note(p, MIME_DEFECT_BOUNDARY_ENCODED);
+    add_form(f, span_of(room, len));
+}
+
+/* Most readers undo escapes. */
+static void add_unescaped(struct mime_frame *f, struct span value)
+{
+    char *room = own_room(f);
+    if (room)
+        add_form(f, span_of(room, mime_unescape(value, room, MIME_BOUNDARY_OWN)));
+}
+
+/* RAW as readers leave it that take off quotes and brackets again and again, and comments wherever they stand. */
+static void add_bare(struct mime_frame *f, struct span raw)
+{
+    char *room = own_room(f);
+    unsigned depth = 0;
+    size_t n = 0;
+    if (!room)
+        return;
+    raw = mime_trim(raw);
+    for (size_t i = 0; i < raw.len && n < MIME_BOUNDARY_OWN; i++) {
+        char c = raw.ptr[i];
+        if (c == '(')
+            depth++;
+        else if (c == ')' && depth > 0)
+            depth--;
+        else if (depth == 0 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '\r' && c != '\n')
+            room[n++] = c;
     }
-    if (plain && plain->escaped) {
-        len = mime_unescape(plain->value, f->own + MIME_BOUNDARY_OWN, MIME_BOUNDARY_OWN);
-        struct span form = trim_end(span_of(f->own + MIME_BOUNDARY_OWN, len));
-        add_form(f, form);
+    add_form(f, mime_trim(span_of(room, n)));
+}
+
+static void add_decoded(struct mime_pass *p, struct mime_frame *f, struct span raw)
+{
+    bool found = false;
+    char *room = span_find_span(raw, SPAN("=?")) < raw.len ? own_room(f) : NULL;
+    size_t len = room ? mime_words_decode(span_sub(raw, 0, MIME_BOUNDARY_OWN), room, MIME_BOUNDARY_OWN, &found) : 0;
+    if (!found)
+        return;
+    mime_note(p, MIME_DEFECT_BOUNDARY_ENCODED);
+    struct span form = span_of(room, len);
+    if (form.len > 1 && form.ptr[0] == '"' && form.ptr[form.len - 1] == '"')
+        form = span_sub(form, 1, form.len - 2);
+    add_form(f, form);
+}
+
+/* "boundary" and an equals sign wherever they stand in VALUE: inside quotes that another reader does not see, after a
+ * comment, without a semicolon. */
+static void add_anywhere(struct mime_pass *p, struct mime_frame *f, struct span value)
+{
+    static const struct span word = {"boundary", 8};
+    value = span_sub(value, 0, LIMIT_MIME_FIELD);
+    for (size_t i = 0; i + word.len < value.len && f->forms_count < MIME_FORMS; i++) {
+        if (char_lower(value.ptr[i]) != 'b' || !span_starts_nocase(span_sub(value, i, word.len), word))
+            continue;
+        struct span rest = mime_trim(span_sub(value, i + word.len, value.len));
+        if (rest.len == 0 || rest.ptr[0] != '=')
+            continue;
+        rest = mime_trim(span_sub(rest, 1, rest.len));
+        struct span raw = mime_trim(span_sub(rest, 0, span_find(rest, ';')));
+        size_t token = 0;
+        while (token < raw.len && !mime_is_space(raw.ptr[token]) && raw.ptr[token] != '"')
+            token++;
+        add_form(f, span_sub(raw, 0, token));
+        if (raw.len > 1 && raw.ptr[0] == '"') {
+            struct span inner = span_sub(raw, 1, raw.len);
+            add_form(f, span_sub(inner, 0, span_find(inner, '"')));
+        }
+        add_bare(f, raw);
+        add_decoded(p, f, raw);
+        i += word.len;
     }
-    return ERR_OK;
 }
 
 static bool has_extended_boundary(const struct mime_parameters *p)
@@ -145,11 +249,23 @@ static bool has_extended_boundary(const struct mime_parameters *p)
     return false;
 }
 
+/* Whether VALUE speaks of a multipart in a form that readers take differently. Of one that most read alike nothing more
+ * is to be found. */
+static bool is_doubtful(const struct mime_frame *f, struct span value)
+{
+    struct span boundary;
+    bool multipart = f->type.multipart || mime_mentions(value, SPAN("multipart")) ||
+                     mime_mentions(value, SPAN("boundary")) ||
+                     (f->type.doubtful && span_find_span(value, SPAN("=?")) < value.len);
+    return multipart && !(mime_type_is_plain(value, &boundary) && (boundary.len > 0 || !f->type.multipart));
+}
+
 /* The forms of F's boundary out of VALUE, a Content-Type. */
 enum err mime_boundary_find(struct mime_pass *p, struct mime_frame *f, struct span value)
 {
-    bool differ;
+    bool differ, doubtful = is_doubtful(f, value);
     mime_parameters_parse(value, &p->parameters);
+    p->s->too_many = p->s->too_many || p->parameters.more;
     const struct mime_parameter *plain =
         mime_parameter_get(&p->parameters, SPAN("boundary"), mime_reads(p, MIME_READING_LAST_PARAMETER), &differ);
     if (differ) {
@@ -157,22 +273,26 @@ enum err mime_boundary_find(struct mime_pass *p, struct mime_frame *f, struct sp
         f->header.defects |= mime_defect_bit(MIME_DEFECT_DUPLICATE_PARAMETER);
         mime_note(p, MIME_DEFECT_DUPLICATE_PARAMETER);
     }
-    if (plain && plain->escaped) { /* most readers undo escapes */
-        enum err e = add_own_form(p, f, plain);
-        if (e != ERR_OK)
-            return e;
+    bool extended = has_extended_boundary(&p->parameters);
+    if (!f->own && (doubtful || extended || (plain && plain->escaped))) {
+        f->own = mem_new(OWN_FORMS, MIME_BOUNDARY_OWN);
+        if (!f->own)
+            return ERR_NOMEM;
     }
+    if (plain && plain->escaped)
+        add_unescaped(f, plain->value);
     if (plain)
-        add_form(f, trim_end(plain->value));
+        add_form(f, plain->value);
     if (plain && plain->odd) {
         add_form(f, plain->raw);
         if (plain->raw.len > 2)
             add_form(f, span_sub(plain->raw, 1, plain->raw.len - 2));
     }
-    if (!f->own && has_extended_boundary(&p->parameters)) {
-        enum err e = add_own_form(p, f, plain);
-        if (e != ERR_OK)
-            return e;
+    if (extended)
+        add_extended(p, f);
+    if (doubtful) { /* as many opinions as readers: the reading that asks for no boundary is worth a pass */
+        mime_doubt(p, MIME_READING_ANY_DELIMITER);
+        add_anywhere(p, f, value);
     }
     if (f->forms_count > 1)
         mime_doubt(p, MIME_READING_OTHER_BOUNDARY);

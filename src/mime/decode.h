@@ -8,13 +8,14 @@
 
 /* What to make of padding that is not at the end, of characters that are none of base64's, and of the alphabet. */
 enum mime_base64_mode {
-    MIME_BASE64_STOP,   /* complete padding ends it (Python): the ordinary mode */
-    MIME_BASE64_ACROSS, /* each padding ends one stream, another follows (postal-mime, MIME-tools) */
-    MIME_BASE64_IGNORE, /* padding is not there (Node) */
-    MIME_BASE64_ZERO,   /* padding inside counts as zero bits (GMime) */
-    MIME_BASE64_JUNK,   /* the first other character ends it */
-    MIME_BASE64_LINES,  /* each line by itself */
-    MIME_BASE64_URL,    /* '-' and '_' stand for '+' and '/' */
+    MIME_BASE64_STOP,    /* complete padding ends it (Python): the ordinary mode */
+    MIME_BASE64_ACROSS,  /* each padding ends one stream, another follows (postal-mime, MIME-tools) */
+    MIME_BASE64_IGNORE,  /* padding is not there (Node) */
+    MIME_BASE64_ZERO,    /* padding inside counts as zero bits (GMime) */
+    MIME_BASE64_RESTART, /* each '=' ends a group, whatever it has, and with it one stream (postal-mime) */
+    MIME_BASE64_JUNK,    /* the first other character ends it */
+    MIME_BASE64_LINES,   /* each line by itself */
+    MIME_BASE64_URL,     /* '-' and '_' stand for '+' and '/' */
     MIME_BASE64_MODES
 };
 struct mime_base64 {
@@ -23,7 +24,7 @@ struct mime_base64 {
     size_t blanks;  /* inside lines: words have them */
     size_t url;     /* of these '-' and '_' */
     size_t after;   /* letters after padding */
-    bool continues; /* … and they look like more base64, not like a footer in words */
+    bool continues; /* … and they begin at once and look like more base64, not like a footer in words */
     bool uneven;    /* a line before the last has a length that is no multiple of four */
 };
 /* Appends to OUT; ERR_FULL (OUT's maximum), ERR_NOMEM: what fitted is there. */

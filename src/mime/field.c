@@ -2,6 +2,7 @@
 /* Structure headers' values. What one reader takes for a type and another for garbage is marked doubtful rather than
  * decided. */
 #include "mime/field.h"
+#include "mime/name.h"
 
 struct span mime_trim(struct span s)
 {
@@ -12,6 +13,15 @@ struct span mime_trim(struct span s)
     while (s.len > 0 && mime_is_space(s.ptr[s.len - 1]))
         s.len--;
     return s;
+}
+
+bool mime_mentions(struct span s, struct span word)
+{
+    char first = char_lower(word.ptr[0]);
+    for (size_t i = 0; i + word.len <= s.len; i++)
+        if (char_lower(s.ptr[i]) == first && span_starts_nocase(span_sub(s, i, word.len), word))
+            return true;
+    return false;
 }
 
 static bool is_control(char c)
@@ -78,19 +88,37 @@ static bool names_container(struct span head)
     return false;
 }
 
+/* VALUE up to the semicolon in front of its parameters: the first that stands in no comment, if comments end at all. */
+static struct span type_head(struct span value)
+{
+    size_t first = span_find(value, ';'), depth = 0;
+    if (span_find(span_sub(value, 0, first), '(') == first)
+        return span_sub(value, 0, first);
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.ptr[i];
+        if (c == '(')
+            depth++;
+        else if (c == ')' && depth > 0)
+            depth--;
+        else if (c == ';' && depth == 0)
+            return span_sub(value, 0, i);
+    }
+    return span_sub(value, 0, depth > 0 ? first : value.len);
+}
+
 void mime_type_parse(struct span value, struct mime_type *type)
 {
     *type = (struct mime_type){.text = "text/plain"};
-    struct span head = mime_trim(span_sub(value, 0, span_find(value, ';')));
+    struct span head = mime_trim(type_head(value));
     type->given = head.len > 0;
-    if (head.len > 1024) { /* nobody's type; what follows would be searched again and again */
-        type->doubtful = true;
-        head.len = 1024;
-    }
-    type->defects = odd_octets(head);
+    type->defects = odd_octets(span_sub(head, 0, 1024));
     if (type->defects)
         type->doubtful = true;
     struct span rest = skip_filler(head, &type->doubtful);
+    if (rest.len > 1024) { /* nobody's type; what follows would be searched again and again */
+        type->doubtful = true;
+        rest.len = head.len = 1024;
+    }
     size_t n = token_length(rest);
     if (n == 0) {
         type->doubtful = type->doubtful || type->given;
@@ -116,6 +144,80 @@ void mime_type_parse(struct span value, struct mime_type *type)
     type->encapsulates = type->message && (span_eq_nocase(sub, SPAN("rfc822")) || span_eq_nocase(sub, SPAN("global")) ||
                                            span_eq_nocase(sub, SPAN("news")));
     type->digest = type->multipart && span_eq_nocase(sub, SPAN("digest"));
+}
+
+/* The length of a token as people write them: with what RFC 2045 would have in quotes, but nothing that a reader might
+ * take for the begin or end of something else. */
+static size_t plain_length(struct span s)
+{
+    size_t i = 0;
+    while (i < s.len && (unsigned char)s.ptr[i] > ' ' && (unsigned char)s.ptr[i] < 0x7f &&
+           !strchr("\"\\();,<>'", s.ptr[i]))
+        i++;
+    return i;
+}
+
+/* One parameter at the begin of *REST, which moves behind it. */
+static bool plain_parameter(struct span *rest, struct span *name, struct span *value)
+{
+    size_t n = span_find(*rest, '=');
+    *name = mime_trim(span_sub(*rest, 0, n));
+    if (n == rest->len || name->len == 0 || token_length(*name) != name->len)
+        return false;
+    *rest = mime_trim(span_sub(*rest, n + 1, rest->len));
+    bool quoted = rest->len > 0 && rest->ptr[0] == '"';
+    if (!quoted) {
+        n = plain_length(*rest);
+        *value = span_sub(*rest, 0, n);
+    } else {
+        *rest = span_sub(*rest, 1, rest->len);
+        n = span_find(*rest, '"');
+        *value = span_sub(*rest, 0, n);
+        if (n == rest->len)
+            return false;
+        n++;
+    }
+    *rest = mime_trim(span_sub(*rest, n, rest->len));
+    return rest->len == 0 || rest->ptr[0] == ';';
+}
+
+/* A boundary about which nobody is in doubt. */
+static bool plain_boundary(struct span value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if ((unsigned char)value.ptr[i] < ' ' || (unsigned char)value.ptr[i] >= 0x7f || value.ptr[i] == '\\')
+            return false;
+    if (value.len == 0 || strchr("< '", value.ptr[0]) || value.ptr[value.len - 1] == ' ')
+        return false;
+    return span_find_span(value, SPAN("=?")) == value.len;
+}
+
+bool mime_type_is_plain(struct span value, struct span *boundary)
+{
+    *boundary = (struct span){0};
+    struct span rest = mime_trim(value), name, one;
+    for (unsigned i = 0; i < 2; i++) { /* main and sub */
+        size_t n = token_length(rest);
+        rest = span_sub(rest, n, rest.len);
+        if (n == 0 || (i == 0 && (rest.len == 0 || rest.ptr[0] != '/')))
+            return false;
+        rest = i == 0 ? span_sub(rest, 1, rest.len) : mime_trim(rest);
+    }
+    while (rest.len > 0) {
+        if (rest.ptr[0] != ';')
+            return false;
+        rest = mime_trim(span_sub(rest, 1, rest.len));
+        if (rest.len == 0)
+            break;
+        if (!plain_parameter(&rest, &name, &one))
+            return false;
+        if (!span_starts_nocase(name, SPAN("boundary")))
+            continue;
+        if (name.len != 8 || boundary->len > 0 || !plain_boundary(one))
+            return false;
+        *boundary = one;
+    }
+    return true;
 }
 
 static bool encoding_of(struct span word, enum mime_encoding *e)
@@ -144,6 +246,53 @@ static bool encoding_of(struct span word, enum mime_encoding *e)
     return false;
 }
 
+/* S without comments, blanks and quotes, in lower case. */
+static struct span bare_word(struct span s, char *out, size_t size)
+{
+    unsigned depth = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < s.len && n < size; i++) {
+        char c = s.ptr[i];
+        if (c == '(')
+            depth++;
+        else if (c == ')' && depth > 0)
+            depth--;
+        else if (depth == 0 && !mime_is_space(c) && c != '"' && c != '\\')
+            out[n++] = char_lower(c);
+    }
+    return span_of(out, n);
+}
+
+/* Encodings whose names stand anywhere in TEXT: some readers compare no more than the begin of a word, or a word from
+ * which they have taken what does not belong there. */
+static void add_mentioned(struct mime_encodings *e, struct span text)
+{
+    static const struct {
+        struct span word;
+        enum mime_encoding encoding;
+    } rows[] = {
+        {{"base64", 6}, MIME_BASE64},     {{"quoted-printable", 16}, MIME_QP},
+        {{"uuencode", 8}, MIME_UUENCODE}, {{"x-uue", 5}, MIME_UUENCODE},
+        {{"yenc", 4}, MIME_YENC},         {{"binhex", 6}, MIME_BINHEX},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (mime_mentions(text, rows[i].word)) {
+            e->first = e->set == 0 ? rows[i].encoding : e->first;
+            e->set |= 1u << rows[i].encoding;
+        }
+}
+
+/* What other readers make of VALUE, which is more or other than one known word. */
+static void look_closer(struct mime_encodings *e, struct span value)
+{
+    char bare[256], decoded[256];
+    bool found;
+    size_t n = mime_words_decode(span_sub(value, 0, 1024), decoded, sizeof(decoded), &found);
+    if (found)
+        add_mentioned(e, bare_word(span_of(decoded, n), bare, sizeof(bare)));
+    add_mentioned(e, bare_word(value, bare, sizeof(bare)));
+}
+
 void mime_encodings_parse(struct span value, struct mime_encodings *e)
 {
     *e = (struct mime_encodings){.first = MIME_IDENTITY, .exact = true};
@@ -154,28 +303,26 @@ void mime_encodings_parse(struct span value, struct mime_encodings *e)
     }
     e->exact = encoding_of(value, &e->first) && (value.len == 0 || char_lower(value.ptr[0]) != 'b' || value.len != 3);
     e->defects = odd_octets(span_sub(value, 0, 256));
-    unsigned known = 0, words = 0;
+    unsigned known = 0;
     struct span rest = span_sub(value, 0, 1024);
     while (rest.len > 0) {
         size_t n = token_length(rest);
         enum mime_encoding one;
-        if (n > 0) {
-            words++;
-            if (encoding_of(span_sub(rest, 0, n), &one)) {
-                if (known++ == 0)
-                    e->first = one;
-                e->set |= 1u << one;
-            }
+        if (n > 0 && encoding_of(span_sub(rest, 0, n), &one)) {
+            e->first = known++ == 0 ? one : e->first;
+            e->set |= 1u << one;
         }
         rest = span_sub(rest, n > 0 ? n : 1, rest.len);
-    }
-    if (known == 0) {
-        e->first = MIME_UNKNOWN;
-        e->defects |= mime_defect_bit(MIME_DEFECT_ENCODING_UNKNOWN);
     }
     unsigned decoders = e->set & ~(1u << MIME_IDENTITY);
     if (known > 1 && (e->set & (e->set - 1)) && decoders)
         e->defects |= mime_defect_bit(MIME_DEFECT_ENCODING_SEVERAL);
+    if (!e->exact)
+        look_closer(e, value);
+    if (e->set == 0) {
+        e->first = MIME_UNKNOWN;
+        e->defects |= mime_defect_bit(MIME_DEFECT_ENCODING_UNKNOWN);
+    }
 }
 
 /* The length of a parameter: up to the next semicolon outside quotes. */
@@ -310,18 +457,29 @@ static size_t percent_decode(struct span s, char *out, size_t size)
     return n;
 }
 
-/* The segment SECTION of NAME, or the unsegmented extended form (SECTION -1). AFTER, where the one before was found, is
- * where the search begins: segments in order, however many, cost one look each. */
-static const struct mime_parameter *segment(const struct mime_parameters *p, struct span name, int section,
-                                            const struct mime_parameter *after)
+/* The extended form of NAME that has no segments. */
+static const struct mime_parameter *unsegmented(const struct mime_parameters *p, struct span name)
 {
-    unsigned begin = after ? (unsigned)(after - p->items) + 1 : 0;
-    for (unsigned i = 0; i < p->count; i++) {
-        const struct mime_parameter *one = &p->items[(begin + i) % p->count];
-        if (one->section == section && (section >= 0 || one->extended) && span_eq_nocase(one->name, name))
-            return one;
-    }
+    for (unsigned i = 0; i < p->count; i++)
+        if (p->items[i].section < 0 && p->items[i].extended && span_eq_nocase(p->items[i].name, name))
+            return &p->items[i];
     return NULL;
+}
+
+/* The segment of NAME that comes next to BEFORE (NULL: the first) by its number, whether or not there is a gap between.
+ * Segments that stand in order, however many, cost one look each. */
+static const struct mime_parameter *segment_after(const struct mime_parameters *p, struct span name,
+                                                  const struct mime_parameter *before)
+{
+    unsigned begin = before ? (unsigned)(before - p->items) + 1 : 0;
+    int least = before ? before->section + 1 : 0;
+    const struct mime_parameter *next = NULL;
+    for (unsigned i = 0; i < p->count && !(next && next->section == least); i++) {
+        const struct mime_parameter *one = &p->items[(begin + i) % p->count];
+        if (one->section >= least && (!next || one->section < next->section) && span_eq_nocase(one->name, name))
+            next = one;
+    }
+    return next;
 }
 
 /* "charset'language'text": the text, and *charset. */
@@ -341,15 +499,12 @@ bool mime_parameter_extended(const struct mime_parameters *p, struct span name, 
 {
     *len = 0;
     *charset = (struct span){0};
-    const struct mime_parameter *one = segment(p, name, -1, NULL);
+    const struct mime_parameter *one = unsegmented(p, name);
     if (one) {
         *len = percent_decode(without_charset(one->value, charset), out, size);
         return true;
     }
-    int section = 0;
-    one = segment(p, name, 0, NULL);
-    if (!one)
-        one = segment(p, name, ++section, NULL); /* some count from 1 */
+    one = segment_after(p, name, NULL);
     if (!one)
         return false;
     while (one && *len < size) {
@@ -360,7 +515,7 @@ bool mime_parameter_extended(const struct mime_parameters *p, struct span name, 
             *len += percent_decode(value, out + *len, size - *len);
         else
             *len += mime_unescape(value, out + *len, size - *len);
-        one = segment(p, name, ++section, one);
+        one = segment_after(p, name, one);
     }
     return true;
 }

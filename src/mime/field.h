@@ -21,6 +21,9 @@ static inline char mime_shown(char c)
     return char_lower(c);
 }
 
+/* WORD in any case somewhere in S. */
+bool mime_mentions(struct span s, struct span word);
+
 struct mime_type {
     char text[96];     /* "main/sub", lower case, printable ASCII, cut */
     bool multipart;    /* main is multipart, however the rest looks */
@@ -34,8 +37,12 @@ struct mime_type {
 /* TEXT may be empty: text/plain. */
 void mime_type_parse(struct span value, struct mime_type *type);
 
+/* Whether VALUE, a Content-Type, is written so that readers agree on it: a type, and parameters that are tokens or
+ * plain quoted strings, at most one of them a boundary (*boundary, else empty). */
+bool mime_type_is_plain(struct span value, struct span *boundary);
+
 struct mime_encodings {
-    unsigned set; /* bits 1 << enum mime_encoding of all that are named */
+    unsigned set; /* bits 1 << enum mime_encoding of all that are named, inside other words, too */
     enum mime_encoding first;
     bool exact; /* exactly one known word and nothing else */
     mime_defects defects;

@@ -6,6 +6,11 @@
 void mime_field_keep(struct mime_field *f, struct span value)
 {
     value = mime_trim(value);
+    if (f->count >= 2 && !span_eq_nocase(f->last, f->first) &&
+        (f->middles == 0 || !span_eq_nocase(f->last, f->middle[f->middles - 1]))) {
+        f->middles = f->middles < 2 ? f->middles + 1 : 2;
+        f->middle[f->middles - 1] = f->last;
+    }
     if (f->count++ == 0)
         f->first = value;
     f->last = value;
@@ -25,17 +30,28 @@ static struct mime_field *field_of(struct mime_header *h, struct span name)
     return NULL;
 }
 
+/* NAME as readers leave it that take off more than blanks: form feeds, marks, no-break spaces. */
+static struct span trim_odd(struct span name)
+{
+    while (name.len > 0 && ((unsigned char)name.ptr[0] <= ' ' || (unsigned char)name.ptr[0] >= 0x7f))
+        name = span_sub(name, 1, name.len);
+    while (name.len > 0 &&
+           ((unsigned char)name.ptr[name.len - 1] <= ' ' || (unsigned char)name.ptr[name.len - 1] >= 0x7f))
+        name.len--;
+    return name;
+}
+
 /* What a line among headers is. */
 enum line_kind { LINE_FIELD, LINE_FOLD, LINE_EMPTY, LINE_MAILBOX, LINE_JUNK };
 
-/* A continuation that some readers take for a structure header of its own. Lists of field names (DKIM) look alike but
- * for the value. */
+/* A continuation or junk that some readers take for a structure header of its own. Lists of field names (DKIM) look
+ * alike but for the value. */
 static bool hides_header(struct span line)
 {
     struct span text = mime_trim(line);
     size_t colon = span_find(text, ':');
     struct mime_header none = {0};
-    struct mime_field *field = field_of(&none, mime_trim(span_sub(text, 0, colon)));
+    struct mime_field *field = field_of(&none, trim_odd(span_sub(text, 0, colon)));
     struct span value = mime_trim(span_sub(text, colon + 1, text.len));
     if (!field || value.len == 0)
         return false;
@@ -79,14 +95,21 @@ static enum line_kind classify(struct mime_pass *p, struct span line, size_t *na
         return LINE_MAILBOX;
     while (n < line.len && char_is_blank(line.ptr[n]))
         n++;
-    if (*name == 0 || n == line.len || line.ptr[n] != ':')
-        return LINE_JUNK;
+    if (*name == 0 || n == line.len || line.ptr[n] != ':') {
+        if (!hides_header(line))
+            return LINE_JUNK;
+        mime_doubt(p, MIME_READING_BLANK_HEADER);
+        mime_note(p, MIME_DEFECT_HIDDEN_HEADER);
+        *name = span_find(line, ':');
+        return mime_reads(p, MIME_READING_BLANK_HEADER) ? LINE_FIELD : LINE_JUNK;
+    }
     mime_doubt(p, MIME_READING_STRICT_HEADER);
     return mime_reads(p, MIME_READING_STRICT_HEADER) ? LINE_JUNK : LINE_FIELD;
 }
 
 /* The state of one header block. */
 struct block {
+    size_t begin;
     struct mime_field *field; /* that the current lines belong to, NULL: one that does not matter */
     size_t value;             /* where its value begins */
     bool junk;                /* a line that is no header was passed */
@@ -122,18 +145,21 @@ static void judge_duplicates(struct mime_pass *p, struct mime_header *h)
         const struct mime_field *f = rows[i].field;
         if (f->count < 2)
             continue;
-        if (span_eq_nocase(f->first, f->last)) {
+        bool same = span_eq_nocase(f->first, f->last);
+        if (same && f->middles == 0) {
             h->defects |= mime_defect_bit(MIME_DEFECT_REPEATED_HEADER);
             continue;
         }
         h->defects |= mime_defect_bit(rows[i].defect);
-        if (f != &h->disposition)
+        if (f != &h->disposition && !same)
             mime_doubt(p, MIME_READING_LAST_HEADER);
+        if (f != &h->disposition && f->middles > 0)
+            mime_doubt(p, MIME_READING_MIDDLE_HEADER);
     }
     p->s->defects |= h->defects;
 }
 
-/* One line of a header block; false: the block ends before it (LINE_JUNK) or after it (LINE_EMPTY). */
+/* One line of a header block; false: the block ends after it (LINE_EMPTY) or before it. */
 static bool header_line(struct mime_pass *p, struct mime_header *h, struct block *b, struct span line, size_t at,
                         enum line_kind *kind)
 {
@@ -144,7 +170,7 @@ static bool header_line(struct mime_pass *p, struct mime_header *h, struct block
     end_field(p, h, b, at);
     switch (*kind) {
     case LINE_FIELD:
-        b->field = field_of(h, mime_trim(span_sub(line, 0, name)));
+        b->field = field_of(h, trim_odd(span_sub(line, 0, name)));
         b->value = at + span_find(line, ':') + 1;
         return true;
     case LINE_JUNK:
@@ -158,8 +184,12 @@ static bool header_line(struct mime_pass *p, struct mime_header *h, struct block
         return true;
     case LINE_EMPTY:
         return false;
+    case LINE_MAILBOX: /* in front of all headers most readers pass it over */
+        if (at == b->begin && line.ptr[0] != '>')
+            return true;
+        mime_doubt(p, MIME_READING_MAILBOX_BODY);
+        return !mime_reads(p, MIME_READING_MAILBOX_BODY);
     case LINE_FOLD:
-    case LINE_MAILBOX:
         break;
     }
     return true;
@@ -168,7 +198,7 @@ static bool header_line(struct mime_pass *p, struct mime_header *h, struct block
 /* Reads the header block at FROM; where the body begins. A delimiter inside the block ends it: *hit. */
 size_t mime_header_read(struct mime_pass *p, size_t from, struct mime_header *h, struct mime_hit *hit)
 {
-    struct block b = {0};
+    struct block b = {.begin = from};
     size_t at = from;
     *h = (struct mime_header){0};
     *hit = (struct mime_hit){0};

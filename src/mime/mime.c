@@ -119,6 +119,8 @@ const char *mime_cut_word(enum mime_cut cut)
         return "depth";
     case MIME_CUT_DECODINGS:
         return "decodings";
+    case MIME_CUT_PARAMETERS:
+        return "parameters";
     }
     return "unknown";
 }

@@ -4,6 +4,7 @@
 #include "mime/charset.h"
 #include "mime/content.h"
 #include "mime/decode.h"
+#include "mime/lines.h"
 #include "mime/run.h"
 #include "mime/tnef.h"
 
@@ -15,6 +16,7 @@ static void collect_names(struct mime_piece *piece, struct span field, struct sp
     size_t length;
     struct span charset;
     mime_parameters_parse(field, parameters);
+    piece->too_many = piece->too_many || parameters->more;
     struct span before = {0};
     bool any = false;
     for (unsigned i = 0; i < parameters->count; i++) {
@@ -34,6 +36,17 @@ static void collect_names(struct mime_piece *piece, struct span field, struct sp
     }
     if (mime_parameter_extended(parameters, name, joined, sizeof(joined), &length, &charset))
         mime_names_add(&piece->part.names, span_of(joined, length), charset, &piece->part.defects);
+}
+
+/* Of all occurrences of a header. */
+static void collect_all(struct mime_piece *piece, const struct mime_field *field, struct span name,
+                        struct mime_parameters *parameters)
+{
+    collect_names(piece, field->first, name, parameters);
+    for (unsigned i = 0; i < field->middles; i++)
+        collect_names(piece, field->middle[i], name, parameters);
+    if (field->count > 1)
+        collect_names(piece, field->last, name, parameters);
 }
 
 static void copy_charset(struct mime_piece *piece, struct span field, struct mime_parameters *parameters)
@@ -76,12 +89,8 @@ enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header 
     parameters = mem_new(1, sizeof(*parameters));
     if (!parameters)
         return ERR_NOMEM;
-    collect_names(piece, header->disposition.first, SPAN("filename"), parameters);
-    if (header->disposition.count > 1)
-        collect_names(piece, header->disposition.last, SPAN("filename"), parameters);
-    if (header->type.count > 1)
-        collect_names(piece, header->type.last, SPAN("name"), parameters);
-    collect_names(piece, header->type.first, SPAN("name"), parameters);
+    collect_all(piece, &header->disposition, SPAN("filename"), parameters);
+    collect_all(piece, &header->type, SPAN("name"), parameters);
     copy_charset(piece, header->type.first, parameters);
     judge_type(piece, type, parameters);
     mem_free(parameters);
@@ -89,8 +98,7 @@ enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header 
     return ERR_OK;
 }
 
-/* Content that makes a difference when only some readers extract it. */
-static bool matters(enum mime_content c)
+bool mime_content_matters(enum mime_content c)
 {
     enum mime_content_class class = mime_content_class(c);
     return class == MIME_CLASS_PROGRAM || class == MIME_CLASS_ARCHIVE || class == MIME_CLASS_DOCUMENT ||
@@ -115,7 +123,8 @@ static uint64_t hash_of(struct span s)
  * our own suspicions, and bare LF beside CRLF is common. */
 static bool accuses(mime_readings r)
 {
-    const mime_readings own = 1u << MIME_READING_GUESSED | 1u << MIME_READING_VARIANT | 1u << MIME_READING_CARVED |
+    const mime_readings own = 1u << MIME_READING_ANY_DELIMITER | 1u << MIME_READING_GUESSED |
+                              1u << MIME_READING_VARIANT | 1u << MIME_READING_CARVED |
                               1u << MIME_READING_STRICT_LINE_END;
     return r != 0 && (r & own) == 0;
 }
@@ -123,7 +132,7 @@ static bool accuses(mime_readings r)
 static enum err compare_readings(struct mime_run *run, const struct mime_part *part, struct span octets)
 {
     bool added, full;
-    if (!matters(part->content) || (part->readings != 0 && !accuses(part->readings)))
+    if (!mime_content_matters(part->content) || (part->readings != 0 && !accuses(part->readings)))
         return ERR_OK;
     struct mime_extent key = {.offset = (size_t)hash_of(octets), .length = octets.len};
     enum err e = mime_extents_add(&run->ordinary, key, LIMIT_MIME_PARTS, &added, &full);
@@ -276,6 +285,24 @@ static enum err open_message(struct mime_job *job, const struct mime_piece *piec
     return e;
 }
 
+/* Of a message/delivery-status each block between empty lines is a header block, and Python makes an entity of each.
+ * None that a mail system writes says anything about content. */
+static enum err open_blocks(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+{
+    enum err e = ERR_OK;
+    for (size_t at = 0, begin = 0; at < octets.len && e == ERR_OK && mime_run_may(job->run);) {
+        struct mime_line line = mime_line_at(octets, MIME_ENDS_LF, at);
+        struct span block = span_sub(octets, begin, line.next - begin);
+        at = line.next;
+        if (mime_trim(line.text).len > 0 && at < octets.len)
+            continue;
+        if (mime_mentions(block, SPAN("content-")))
+            e = open_message(job, piece, block, false);
+        begin = at;
+    }
+    return e;
+}
+
 /* Files of one kind inside a text, each with what is inside it. */
 struct inline_kind {
     enum mime_encoding encoding;
@@ -355,6 +382,8 @@ static enum err look(struct mime_job *job, struct mime_piece *piece, struct span
         e = open_message(job, piece, octets, true);
     if (message && e == ERR_OK)
         e = open_message(job, piece, octets, false);
+    if (e == ERR_OK && strcmp(piece->type.text, "message/delivery-status") == 0 && may_go_deeper(job->run))
+        e = open_blocks(job, piece, octets);
     return e == ERR_OK ? mime_piece_open_inlines(job, piece, octets) : e;
 }
 

@@ -7,7 +7,7 @@
 #include "mime/lines.h"
 #include "mime/structure.h"
 
-enum { MIME_FORMS = 4, MIME_BOUNDARY_OWN = 1024 };
+enum { MIME_FORMS = 8, MIME_BOUNDARY_OWN = 1024 };
 
 /* A multipart or message that is open. */
 struct mime_frame {
@@ -15,9 +15,11 @@ struct mime_frame {
     struct mime_type type;
     struct span forms[MIME_FORMS]; /* of the boundary: [0] the ordinary reader's */
     unsigned forms_count;
-    char *own;   /* where a form is that does not stand in the message */
-    size_t body; /* where it begins */
+    char *own;       /* where forms are that do not stand in the message … */
+    size_t own_used; /* … this many octets of it */
+    size_t body;     /* where it begins */
     unsigned children;
+    bool nearly; /* a line begins with its boundary, and goes on */
     bool closed, whole; /* its closing delimiter was passed; it is given as a whole at its end */
     size_t path_length; /* of its own path */
     size_t prefix;      /* of the path, below which its children are counted */
@@ -30,7 +32,7 @@ struct mime_pass {
     void *arg;
     enum mime_line_ends ends;
     unsigned count;
-    struct mime_frame frames[LIMIT_MIME_DEPTH];
+    struct mime_frame frames[LIMIT_MIME_DEPTH + 1]; /* one around everything */
     char path[MIME_PATH_SIZE];
     struct mime_parameters parameters;
 };

@@ -41,6 +41,7 @@ struct mime_job {
     size_t offset, extent;   /* in the outermost message, of the part that it was decoded from */
     mime_readings inherited; /* by which that part was found */
     mime_readings reading;   /* of the pass under way */
+    bool unseen;             /* as in mime_structure, to the ordinary reader */
     struct mime_extents seen;
 };
 
@@ -49,6 +50,7 @@ struct mime_piece {
     struct mime_part part;
     struct mime_type type;
     struct span content_type; /* as it stands */
+    bool too_many;            /* parameters in its headers: its name may be among those that were not read */
     char path[MIME_PATH_SIZE];
 };
 
@@ -66,6 +68,8 @@ enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *
 /* part.c: type, charset, names and defects of an entity's headers. */
 enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header *header,
                              const struct mime_type *type) must_use;
+/* part.c: whether it makes a difference when only some readers extract content of this kind. */
+bool mime_content_matters(enum mime_content c);
 /* body.c: EXTENT of the job's message in the way HOW; hands it out and looks inside. */
 struct mime_how {
     enum mime_encoding encoding;

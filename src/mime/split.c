@@ -9,8 +9,10 @@
 #include "mime/run.h"
 
 /* Ways of reading structure; those behind them in the table are ways of reading octets. */
-enum { WAYS = MIME_READING_OTHER_BOUNDARY + 1 };
-_Static_assert(WAYS <= 12, "the set of readings that were tried has 4096 places");
+enum { WAYS = MIME_READING_ANY_DELIMITER + 1 };
+_Static_assert(WAYS <= 15, "the set of readings that were tried has 32768 places");
+/* What a pass costs at least, in octets looked at: tiny messages that leave everything in doubt end, too. */
+enum { PASS = 4096 };
 
 struct mime_limits mime_limits_for(size_t size)
 {
@@ -62,18 +64,26 @@ static enum err read_once(struct mime_job *job, mime_readings reading, mime_read
         .prefix = job->prefix,
         .headless = job->headless,
         .content_type = job->content_type,
+        .unseen = job->unseen,
         .work = &run->report->work,
         .max_work = run->limits->work,
     };
     job->reading = reading;
+    run->report->work += PASS;
     enum err e = mime_structure_read(&s, job->message, take_body, job);
     *doubts |= s.doubts;
+    if (reading == 0)
+        job->unseen = s.unseen;
     /* A deviating reading takes text for headers now and then; only what it was made to find counts. */
     const mime_defects junk = mime_defect_bit(MIME_DEFECT_HEADER_JUNK) | mime_defect_bit(MIME_DEFECT_HIDDEN_HEADER);
     if (reading == 0)
         run->report->defects |= s.defects;
     else if (reading == 1u << MIME_READING_PAST_JUNK)
         run->report->defects |= s.defects & junk;
+    else if (reading == 1u << MIME_READING_ANY_DELIMITER)
+        run->report->defects |= s.defects & mime_defect_bit(MIME_DEFECT_BOUNDARY_UNSEEN);
+    if (s.too_many)
+        mime_cut(run, MIME_CUT_PARAMETERS);
     if (s.too_deep)
         mime_cut(run, MIME_CUT_DEPTH);
     if (s.too_long)
@@ -86,35 +96,65 @@ static bool excludes_itself(mime_readings r)
 {
     const mime_readings ends = 1u << MIME_READING_ANY_LINE_END | 1u << MIME_READING_STRICT_LINE_END;
     const mime_readings prefix = 1u << MIME_READING_PREFIX_INNER | 1u << MIME_READING_PREFIX_OUTER;
-    return (r & ends) == ends || (r & prefix) == prefix;
+    const mime_readings any = 1u << MIME_READING_ANY_DELIMITER;
+    const mime_readings boundaries = prefix | 1u << MIME_READING_LAST_PARAMETER | 1u << MIME_READING_PAST_CLOSE |
+                                     1u << MIME_READING_OTHER_TYPE | 1u << MIME_READING_OTHER_BOUNDARY;
+    return (r & ends) == ends || (r & prefix) == prefix || ((r & any) != 0 && (r & boundaries) != 0);
+}
+
+/* The combinations that were tried, and how far the search among those of DOUBTS has come: to sets of WEIGHT ways, the
+ * next of them SET (of the doubted ways, counted from the lowest). */
+struct tried {
+    uint64_t sets[(1u << WAYS) / 64];
+    mime_readings doubts;
+    unsigned weight, set;
+};
+
+/* SET's bits of those that are set in DOUBTS. */
+static mime_readings spread(unsigned set, mime_readings doubts)
+{
+    mime_readings sub = 0;
+    for (; set != 0; set >>= 1, doubts &= doubts - 1)
+        if (set & 1)
+            sub |= doubts & (0u - doubts);
+    return sub;
 }
 
 /* The next combination of DOUBTS that was not tried, one with as few ways as possible; false: there is none. */
-static bool choose(mime_readings doubts, const uint64_t *tried, mime_readings *chosen)
+static bool choose(mime_readings doubts, struct tried *t, mime_readings *chosen)
 {
-    int best = WAYS + 1;
-    mime_readings sub = 0;
-    do {
-        int weight = __builtin_popcount(sub);
-        if (weight < best && !excludes_itself(sub) && !(tried[sub / 64] >> (sub % 64) & 1)) {
-            best = weight;
-            *chosen = sub;
+    unsigned count = (unsigned)__builtin_popcount(doubts);
+    if (t->doubts != doubts) {
+        t->doubts = doubts;
+        t->weight = t->set = 0;
+    }
+    for (; t->weight <= count; t->weight++, t->set = t->weight <= count ? (1u << t->weight) - 1 : 0) {
+        while (t->set < 1u << count) {
+            unsigned set = t->set, lowest = set & (0u - set), next = set + lowest;
+            /* The next set of as many: the lowest run of ones moves up by one, its rest down to the bottom. */
+            t->set = set ? ((next ^ set) >> 2) / lowest | next : 1u << count;
+            *chosen = spread(set, doubts);
+            uint64_t *place = &t->sets[*chosen / 64], bit = (uint64_t)1 << (*chosen % 64);
+            if (excludes_itself(*chosen) || (*place & bit) != 0)
+                continue;
+            *place |= bit;
+            return true;
         }
-        sub = (sub - doubts) & doubts;
-    } while (sub != 0);
-    return best <= WAYS;
+    }
+    return false;
 }
 
 static enum err read_all(struct mime_job *job, mime_readings *doubts)
 {
-    uint64_t tried[(1u << WAYS) / 64] = {0};
+    struct tried *tried = mem_new(1, sizeof(*tried));
+    if (!tried)
+        return ERR_NOMEM;
     mime_readings next;
     enum err e = ERR_OK;
     *doubts = line_doubts(job);
-    while (e == ERR_OK && mime_run_may(job->run) && choose(*doubts, tried, &next)) {
-        tried[next / 64] |= (uint64_t)1 << (next % 64);
+    while (e == ERR_OK && mime_run_may(job->run) && choose(*doubts, tried, &next))
         e = read_once(job, next, doubts);
-    }
+    mem_free(tried);
     return e;
 }
 
@@ -137,8 +177,9 @@ static enum err read_without_nul(struct mime_job *job)
         struct mime_job inner = *job;
         inner.seen = (struct mime_extents){0};
         inner.message = buf_span(&copy);
+        if (job->outermost)
+            inner.extent = job->message.len;
         inner.outermost = false;
-        inner.extent = job->message.len;
         inner.inherited |= 1u << MIME_READING_WITHOUT_NUL;
         e = mime_job_run(&inner);
     }
@@ -167,7 +208,7 @@ enum err mime_job_run(struct mime_job *job)
     const mime_defects odd = mime_defect_bit(MIME_DEFECT_NO_BLANK_LINE) |
                              mime_defect_bit(MIME_DEFECT_BOUNDARY_MISSING) |
                              mime_defect_bit(MIME_DEFECT_CLOSE_MISSING) | mime_defect_bit(MIME_DEFECT_BASE64_PADDING) |
-                             mime_defect_bit(MIME_DEFECT_BASE64_JUNK);
+                             mime_defect_bit(MIME_DEFECT_BASE64_JUNK) | mime_defect_bit(MIME_DEFECT_ENCODING_UNKNOWN);
     enum err e = ERR_OK;
     bool wide = job->outermost && mime_wide_of(job->message) != MIME_WIDE_NONE;
     if (wide)
@@ -177,10 +218,45 @@ enum err mime_job_run(struct mime_job *job)
     bool odd_message = doubts != 0 || (job->run->report->defects & odd) != 0;
     if (e == ERR_OK && odd_message && mime_run_may(job->run))
         e = mime_carve(job);
-    bool nul = job->outermost && !wide && span_find(job->message, '\0') < job->message.len;
+    bool dropped = (job->inherited & 1u << MIME_READING_WITHOUT_NUL) != 0;
+    bool nul = !dropped && !wide && span_find(job->message, '\0') < job->message.len;
     if (e == ERR_OK && nul && mime_run_may(job->run))
         e = read_without_nul(job);
     mime_extents_release(&job->seen);
+    return e;
+}
+
+/* What is true of REPORT once all is done. */
+static void complete(struct mime_report *report)
+{
+    if (report->cut != 0)
+        report->defects |= mime_defect_bit(MIME_DEFECT_LIMIT);
+    for (unsigned d = 0; d < MIME_DEFECT_COUNT; d++)
+        if (mime_defects_have(report->defects, (enum mime_defect)d) && report->counts[d] == 0)
+            report->counts[d] = 1;
+}
+
+enum err mime_split_found(const struct mime_part *found, const struct mime_limits *limits, mime_part_sink *sink,
+                          void *arg, struct mime_report *report)
+{
+    struct mime_run run = {.limits = limits, .sink = sink, .arg = arg, .report = report};
+    struct mime_job job = {.run = &run, .message = found->octets, .prefix = ""};
+    struct mime_piece *piece = mem_new(1, sizeof(*piece));
+    if (!piece)
+        return ERR_NOMEM;
+    piece->part = *found;
+    mime_type_parse(span_cstr(found->type), &piece->type);
+    snprintf(piece->path, sizeof(piece->path), "%s", found->path);
+    enum err e = ERR_OK;
+    if (mime_run_may(&run) && mime_run_spend(&run, found->octets.len))
+        e = mime_piece_hand_out(&job, piece, found->octets, true);
+    if (e == ERR_OK && mime_content_matters(piece->part.content))
+        report->defects |= mime_defect_bit(MIME_DEFECT_READINGS_DIFFER);
+    if (e == ERR_OK)
+        e = mime_piece_look_inside(&job, piece, found->octets);
+    mime_extents_release(&run.ordinary);
+    complete(report);
+    mem_free(piece);
     return e;
 }
 
@@ -192,10 +268,6 @@ enum err mime_split(struct span message, const struct mime_limits *limits, mime_
     struct mime_job job = {.run = &run, .message = message, .prefix = "", .outermost = true, .extent = message.len};
     enum err e = message.len > 0 ? mime_job_run(&job) : ERR_OK;
     mime_extents_release(&run.ordinary);
-    if (report->cut != 0)
-        report->defects |= mime_defect_bit(MIME_DEFECT_LIMIT);
-    for (unsigned d = 0; d < MIME_DEFECT_COUNT; d++)
-        if (mime_defects_have(report->defects, (enum mime_defect)d) && report->counts[d] == 0)
-            report->counts[d] = 1;
+    complete(report);
     return e;
 }

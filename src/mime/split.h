@@ -67,6 +67,8 @@ enum mime_cut {
     MIME_CUT_PARTS = 1 << 2,
     MIME_CUT_DEPTH = 1 << 3,
     MIME_CUT_DECODINGS = 1 << 4,
+    MIME_CUT_PARAMETERS = 1 << 5, /* more than LIMIT_MIME_PARAMETERS in one field */
+    MIME_CUT_LAST = MIME_CUT_PARAMETERS,
 };
 /* "decoded", "work", … of one bit. */
 const char *mime_cut_word(enum mime_cut cut);
@@ -80,6 +82,12 @@ struct mime_report {
     unsigned readings;                  /* how often the outermost message was read */
     uint64_t decoded, work;             /* what was spent */
 };
+
+/* Takes into account a part that another reader found (FOUND: path, type, declared, encoding, octets), and that is like
+ * none of those that mime_split handed out: hands it out itself, then what is inside it. *report is that of mime_split
+ * and goes on: limits hold for both together. */
+enum err mime_split_found(const struct mime_part *found, const struct mime_limits *limits, mime_part_sink *sink,
+                          void *arg, struct mime_report *report) must_use;
 
 /* Hands each part to SINK, in the order of the readings and, within one, of the message. ERR_OK, ERR_NOMEM, or what
  * SINK said; *report is filled in any case. No octet of MESSAGE is changed or read beyond its end; any cut of any

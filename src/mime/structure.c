@@ -19,7 +19,7 @@ static size_t set_path(struct mime_pass *p, size_t prefix, unsigned number)
 
 static struct span chosen(const struct mime_pass *p, const struct mime_field *f)
 {
-    return mime_reads(p, MIME_READING_LAST_HEADER) ? f->last : f->first;
+    return mime_field_chosen(f, p->s->reading);
 }
 
 static enum err give(struct mime_pass *p, enum mime_body_kind kind, const struct mime_header *h,
@@ -30,7 +30,7 @@ static enum err give(struct mime_pass *p, enum mime_body_kind kind, const struct
                              .type = *type,
                              .encoding = chosen(p, &h->encoding),
                              .path = p->path,
-                             .depth = p->count,
+                             .depth = p->count - mime_reads(p, MIME_READING_ANY_DELIMITER),
                              .octets = span_sub(p->message, begin, end > begin ? end - begin : 0)};
     return p->sink(p->arg, &body);
 }
@@ -40,6 +40,8 @@ static enum err open_multipart(struct mime_pass *p, struct mime_frame *f, struct
 {
     bool other = mime_reads(p, MIME_READING_OTHER_TYPE);
     *multipart = false;
+    if (mime_reads(p, MIME_READING_ANY_DELIMITER)) /* there boundaries do not count, nor does who promised them */
+        return ERR_OK;
     if (!f->type.multipart && span_find_span(value, SPAN("=")) == value.len)
         return ERR_OK;
     enum err e = mime_boundary_find(p, f, value);
@@ -54,8 +56,11 @@ static enum err open_multipart(struct mime_pass *p, struct mime_frame *f, struct
             return e;
     }
     bool boundary = f->forms_count > 0;
-    if (f->type.multipart && !boundary)
+    if (f->type.multipart && !boundary) {
         mime_note(p, MIME_DEFECT_BOUNDARY_MISSING);
+        mime_doubt(p, MIME_READING_ANY_DELIMITER);
+        p->s->unseen = true;
+    }
     if (boundary && (f->type.doubtful || !f->type.multipart))
         mime_doubt(p, MIME_READING_OTHER_TYPE);
     *multipart = boundary && (f->type.multipart != ((f->type.doubtful || !f->type.multipart) && other));
@@ -97,7 +102,8 @@ static enum err open_frame(struct mime_pass *p, const struct mime_header *h, con
                            size_t path_length, bool *opened)
 {
     *opened = false;
-    if (p->count >= p->s->max_depth || p->count == LIMIT_MIME_DEPTH) {
+    unsigned levels = p->count - mime_reads(p, MIME_READING_ANY_DELIMITER);
+    if (levels >= p->s->max_depth || levels == LIMIT_MIME_DEPTH) {
         p->s->too_deep = p->s->too_deep || type->multipart || type->message;
         return ERR_OK;
     }
@@ -118,8 +124,8 @@ static enum err open_frame(struct mime_pass *p, const struct mime_header *h, con
     }
     if (!*opened)
         drop_frame(p);
-    else if (p->count > p->s->depth)
-        p->s->depth = p->count;
+    else if (levels + 1 > p->s->depth)
+        p->s->depth = levels + 1;
     return e;
 }
 
@@ -132,6 +138,10 @@ static enum err close_frames(struct mime_pass *p, unsigned left, size_t end)
         bool multipart = f->forms_count > 0;
         if (multipart && !f->closed)
             mime_note(p, MIME_DEFECT_CLOSE_MISSING);
+        if (multipart && f->children == 0 && f->body < end) {
+            mime_doubt(p, MIME_READING_ANY_DELIMITER);
+            p->s->unseen = p->s->unseen || !f->nearly;
+        }
         if (f->prefix < f->path_length)
             set_path(p, f->prefix, 1);
         else
@@ -214,24 +224,41 @@ static size_t number_entity(struct mime_pass *p, size_t root)
     return set_path(p, f->prefix, f->children);
 }
 
+/* A frame around everything, for the reading in which any line may be a delimiter: of no boundary in particular. */
+static void open_all(struct mime_pass *p, size_t root)
+{
+    struct mime_frame *f = &p->frames[p->count++];
+    f->forms_count = 1;
+    f->children = 1;
+    f->path_length = f->prefix = root;
+}
+
 static enum err read_entities(struct mime_pass *p, size_t root)
 {
     /* A byte order mark in front is not seen by most readers; one that sees it has no headers, and the raw message to
      * show. */
     size_t entity = span_starts(p->message, SPAN("\xef\xbb\xbf")) ? 3 : 0;
     enum err e = ERR_OK;
+    bool headless = p->s->headless;
+    if (mime_reads(p, MIME_READING_ANY_DELIMITER))
+        open_all(p, root);
     while (entity != SIZE_MAX && e == ERR_OK && !p->s->too_long) {
         struct mime_header h;
         struct mime_hit hit;
         size_t path_length = number_entity(p, root), body;
         bool top = p->count == 0 || p->frames[p->count - 1].forms_count == 0;
-        if (p->s->headless && p->count == 0) {
+        if (headless) {
+            headless = false;
             h = (struct mime_header){0};
             hit = (struct mime_hit){0};
             mime_field_keep(&h.type, p->s->content_type);
             body = entity;
         } else {
             body = mime_header_read(p, entity, &h, &hit);
+            /* Parts that declare themselves, in a multipart that shows none to most readers. */
+            if (p->s->unseen && entity > 0 && mime_reads(p, MIME_READING_ANY_DELIMITER) &&
+                h.type.count + h.encoding.count > 0)
+                mime_note(p, MIME_DEFECT_BOUNDARY_UNSEEN);
         }
         if (hit.found) { /* headers, then a delimiter: nothing in between */
             e = after_hit(p, hit, &entity);

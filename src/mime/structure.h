@@ -9,15 +9,25 @@
 #include "mime/field.h"
 #include "mime/split.h"
 
-/* A structure header, first and last occurrence; both empty: there is none. */
+/* A structure header: first and last occurrence, both empty where there is none, and of those between them the first
+ * and the last that are like none before. */
 struct mime_field {
-    struct span first, last;
-    unsigned count;
+    struct span first, last, middle[2];
+    unsigned count, middles;
 };
 struct mime_header {
     struct mime_field type, encoding, disposition;
     mime_defects defects;
 };
+
+/* The value that READING takes. */
+static inline struct span mime_field_chosen(const struct mime_field *f, mime_readings reading)
+{
+    bool last = (reading & 1u << MIME_READING_LAST_HEADER) != 0;
+    if ((reading & 1u << MIME_READING_MIDDLE_HEADER) != 0 && f->middles > 0)
+        return f->middle[last && f->middles > 1];
+    return last ? f->last : f->first;
+}
 
 enum mime_body_kind {
     MIME_BODY_LEAF,
@@ -43,6 +53,7 @@ struct mime_structure {
     const char *prefix;       /* of all paths: that of the part which this message is, or "" */
     bool headless;            /* the message has no headers, it is the body of a container … */
     struct span content_type; /* … with this Content-Type */
+    bool unseen;              /* a pass before found a multipart whose boundary is missing or never occurs */
     uint64_t *work;           /* spent; gains what is looked at … */
     uint64_t max_work;        /* … and must not pass this */
     /* Out: */
@@ -50,6 +61,7 @@ struct mime_structure {
     mime_defects defects;
     unsigned depth;          /* deepest level that was entered */
     bool too_deep, too_long; /* max_depth or max_work was reached: bodies are missing, or are taken whole */
+    bool too_many;           /* parameters of one Content-Type: the boundary may be among those that were not read */
 };
 
 /* Calls SINK for each body, children before the container that is given as a whole. ERR_OK, ERR_NOMEM, or what SINK

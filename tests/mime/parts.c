@@ -122,7 +122,7 @@ static void print_report(const char *error, struct span message, const struct mi
     printf("],\"error\":%s%s%s,\"precheck\":\"%s\",\"cut\":[", error ? "\"" : "", error ? error : "null",
            error ? "\"" : "", mime_cap_word(check.broken));
     bool first = true;
-    for (unsigned bit = 1; bit <= MIME_CUT_DECODINGS; bit <<= 1)
+    for (unsigned bit = 1; bit <= MIME_CUT_LAST; bit <<= 1)
         if (r->cut & bit) {
             printf("%s\"%s\"", first ? "" : ",", mime_cut_word((enum mime_cut)bit));
             first = false;

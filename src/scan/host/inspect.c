@@ -21,8 +21,10 @@ struct gathering {
     struct buf content_rows, rows; /* the table */
     struct parts_content *contents;
     uint32_t content_count, content_room, row_count;
-    const char *cut;  /* the limit of the file that was reached, or NULL */
-    const char *what; /* that failed */
+    const struct mime_limits *limits; /* of both readings together … */
+    struct mime_report *report;       /* … and what was found */
+    const char *cut;                  /* the limit of the file that was reached, or NULL */
+    const char *what;                 /* that failed */
 };
 
 struct inspector {
@@ -135,12 +137,23 @@ static bool is_whole(const struct gathering *g, const struct mime_part *part, co
     return all || memcmp(digest, g->job->digest, 32) == 0;
 }
 
+/* The name of PART that says most: one of a program rather than its first. */
+static struct span row_name(const struct mime_part *part)
+{
+    for (unsigned i = 0; i < part->names.count; i++) {
+        struct span name = span_cstr(part->names.text[i]);
+        if (mime_defects_have(mime_name_judge(name), MIME_DEFECT_NAME_PROGRAM))
+            return name;
+    }
+    return span_cstr(part->names.count > 0 ? part->names.text[0] : "");
+}
+
 static enum err add_row(struct gathering *g, const struct mime_part *part, uint32_t content)
 {
     const struct parts_row row = {.content = content,
                                   .defects = part->defects,
                                   .path = span_cstr(part->path),
-                                  .name = span_cstr(part->names.count > 0 ? part->names.text[0] : ""),
+                                  .name = row_name(part),
                                   .type = span_cstr(part->type),
                                   .detected = span_cstr(mime_content_word(part->content)),
                                   .encoding = span_cstr(mime_encoding_word(part->encoding))};
@@ -152,12 +165,11 @@ static enum err add_row(struct gathering *g, const struct mime_part *part, uint3
     return parts_put_row(&g->rows, &row);
 }
 
-/* *FRESH: nobody has handed out this content before. */
-static enum err place(struct gathering *g, const struct mime_part *part, uint32_t *content, bool *fresh)
+/* The content of PART: one that was handed out before, or a new one. */
+static enum err place(struct gathering *g, const struct mime_part *part, uint32_t *content)
 {
     uint8_t digest[32];
     *content = PARTS_NO_CONTENT;
-    *fresh = false;
     if (part->octets.len == 0)
         return ERR_OK;
     enum err e = digest_of(part->octets, digest);
@@ -166,25 +178,26 @@ static enum err place(struct gathering *g, const struct mime_part *part, uint32_
     *content = find_content(g, digest);
     if (*content != PARTS_NO_CONTENT)
         return ERR_OK;
-    *fresh = true;
     return add_content(g, part, digest, content);
 }
 
 static enum err take_part(void *arg, const struct mime_part *part)
 {
     uint32_t content;
-    bool fresh;
-    enum err e = place(arg, part, &content, &fresh);
+    enum err e = place(arg, part, &content);
     return e == ERR_OK ? add_row(arg, part, content) : e;
 }
 
-/* What the splitter has found as well is no other part. */
+/* What the splitter has found as well is no other part; anything else is looked into like the splitter's own. */
 static enum err take_ordinary(void *arg, const struct mime_part *part)
 {
-    uint32_t content;
-    bool fresh;
-    enum err e = place(arg, part, &content, &fresh);
-    return e == ERR_OK && fresh ? add_row(arg, part, content) : e;
+    struct gathering *g = arg;
+    uint8_t digest[32];
+    enum err e = part->octets.len > 0 ? digest_of(part->octets, digest) : ERR_OK;
+    if (e != ERR_OK || part->octets.len == 0 || is_whole(g, part, digest) ||
+        find_content(g, digest) != PARTS_NO_CONTENT)
+        return e;
+    return mime_split_found(part, g->limits, take_part, g, g->report);
 }
 
 static enum err write_table(const struct gathering *g, uint64_t *size)
@@ -204,7 +217,7 @@ static enum err write_table(const struct gathering *g, uint64_t *size)
 static void describe_cut(const struct mime_report *report, const struct gathering *g, struct scan_inspection *result)
 {
     size_t len = 0;
-    for (unsigned bit = MIME_CUT_DECODED; bit <= MIME_CUT_DECODINGS && len < sizeof(result->limit); bit <<= 1)
+    for (unsigned bit = MIME_CUT_DECODED; bit <= MIME_CUT_LAST && len < sizeof(result->limit); bit <<= 1)
         if (report->cut & bit)
             len += (size_t)snprintf(result->limit + len, sizeof(result->limit) - len, "%s%s", len > 0 ? " " : "",
                                     mime_cut_word((enum mime_cut)bit));
@@ -235,6 +248,8 @@ static enum err gather(struct gathering *g, int fd, struct span message, struct 
     struct mime_report report;
     if (limits.decoded > CONTENTS_MAX)
         limits.decoded = CONTENTS_MAX;
+    g->limits = &limits;
+    g->report = &report;
     enum err e = mime_split(message, &limits, take_part, g, &report);
     if (e == ERR_OK)
         e = gather_ordinary(g, fd, message);

@@ -18,6 +18,11 @@ def _coded(payload):
     return base64.encodebytes(payload).replace(b"\n", b"\r\n").rstrip(b"\r\n")
 
 
+def _junk(payload):
+    """With a character in each line that decoders pass over."""
+    return b"\r\n".join(b"!" + line for line in _coded(payload).split(b"\r\n"))
+
+
 def _mixed(*parts, head=(), close=True, kind=b"multipart/mixed"):
     """PARTS are whole, headers included."""
     body = b"".join(b"--" + B + b"\r\n" + part + b"\r\n" for part in parts) + (b"--" + B + b"--\r\n" if close else b"")
@@ -60,6 +65,7 @@ def hidden(payload):
     inner = plain(payload + b"\r\n")
     two_types = [b"MIME-Version: 1.0", b'Content-Type: multipart/mixed; boundary="' + B + b'"', b"Content-Type: application/octet-stream"]
     body = b"--" + B + b"\r\n" + _part(payload) + b"\r\n--" + B + b"--\r\n"
+    junk_body = b"--" + B + b"\r\n" + _part(payload, coded=_junk(payload)) + b"\r\n--" + B + b"--\r\n"
     middle = len(payload) // 2
     qp = payload[:middle] + b"=20\r\n".replace(b"20", b" ") + payload[middle:]
     return {
@@ -91,6 +97,15 @@ def hidden(payload):
         "text in UTF-16": _mixed(_text(), _part(payload.decode("ascii").encode("utf-16"), b'text/plain; charset="utf-16"')),
         "uuencode": plain(_uu(payload)),
         "yEnc": _mixed(_text(), _part(_yenc(payload))),
+        "boundary in brackets and quotes": plain(junk_body, [two_types[0], b'Content-Type: multipart/mixed; boundary="<' + B + b'>"']),
+        "boundary behind a quote in a token": plain(junk_body, [two_types[0], b'Content-Type: multipart/mixed; name=a"b; boundary=' + B]),
+        "boundary missing": plain(junk_body, [two_types[0], b"Content-Type: multipart/mixed"]),
+        "multipart in the middle of three types": plain(junk_body, [two_types[0], two_types[2], two_types[1], two_types[2]]),
+        "mailbox line among headers": _mixed(_text(), _lines(b"Content-Transfer-Encoding: base64", b"From !!!!", b"") + _junk(payload)),
+        "encoding with a comment inside": _mixed(_text(), _part(payload, encoding=b"b(c)ase64", coded=_junk(payload))),
+        "unknown encoding, with junk": _mixed(_text(), _part(payload, encoding=b"x-base-64", coded=_junk(payload))),
+        "third block of a status report": _mixed(_text(), _lines(b"Content-Type: message/delivery-status", b"", b"A: b", b"", b"C: d", b"",
+                                                                 b"Content-Transfer-Encoding: base64") + b"!" + _junk(payload)),
         "encoded multipart": plain(_coded(body) + b"\r\n", [*two_types[:2], b"Content-Transfer-Encoding: base64"]),
     }
 

@@ -165,7 +165,64 @@ def classes(payload):
         "type-is-text-with-boundary": multipart([TEXT, plain], content_type=b"Content-Type: text/plain; boundary=b1"),
         "type-misspelt": multipart([TEXT, plain], content_type=b"Content-Type: mulitpart/mixed; boundary=b1"),
         "five-levels": five_levels(plain),
+        **_odd_boundaries(part(junk(p), OCTETS, BASE64)),
+        **_odd_encodings(p),
+        "type-in-the-middle": message([OCTETS, mixed, OCTETS], b"--b1\r\n" + part(junk(p), OCTETS, BASE64) + b"\r\n--b1--\r\n"),
+        "encoding-in-the-middle": multipart([part(junk(p), OCTETS, b"Content-Transfer-Encoding: 7bit", BASE64, b"Content-Transfer-Encoding: 7bit")]),
+        "mailbox-line-begins-the-body": multipart([OCTETS + CRLF + BASE64 + CRLF + b"From !!!!\r\n\r\n" + junk(p)]),
+        "form-feed-before-a-header": multipart([part(junk(p), OCTETS, b"\f" + BASE64)]),
+        "status-report-of-three-blocks": multipart([part(b"A: b\r\n\r\nC: d\r\n\r\n" + BASE64 + b"\r\n!" + junk(p), b"Content-Type: message/delivery-status")]),
+        "nul-in-an-encoded-mail": multipart([part(b64(multipart([part(junk(p), OCTETS, BASE64)]).replace(b"boundary", b"bou\0ndary")),
+                                                  b"Content-Type: message/rfc822", BASE64)]),
     }
+
+
+def junk(data):
+    """Base64 with a character in each line that decoders pass over, and that no line of base64 has for who looks for such lines."""
+    return b"".join(b"!" + line + CRLF for line in b64(data).split(CRLF)[:-1])
+
+
+def _odd_boundaries(inner):
+    """A multipart whose boundary no two readers give the same."""
+    forms = {
+        "in-brackets-and-quotes": b'multipart/mixed; boundary="<b1>"',
+        "in-quotes-twice": b'multipart/mixed; boundary="\\"b1\\""',
+        "with-quotes-inside": b'multipart/mixed; boundary=b"1"',
+        "before-a-comment": b"multipart/mixed; boundary=b1(c)",
+        "behind-a-comment": b"multipart/mixed; boundary=(c)b1",
+        "parameter-behind-a-comment": b"multipart/mixed; (c) boundary=b1",
+        "in-utf-7": b"multipart/mixed; boundary*=utf-7''+AGI-1",
+        "in-utf-16": b"multipart/mixed; boundary*=utf-16le''b%001%00",
+        "of-two-first-segments": b"multipart/mixed; boundary*0=x; boundary*0=b; boundary*1=1",
+        "of-late-segments": b"multipart/mixed; boundary*5=1; boundary*3=b",
+        "behind-an-escaped-quote": b'multipart/mixed; name=a\\"; boundary=b1',
+        "behind-a-quote-in-a-token": b'multipart/mixed; name=a"b; boundary=b1',
+        "behind-a-quote-at-the-type": b'multipart/mixed\\"; name="a;b"; boundary="b1"',
+        "as-an-encoded-word": b'multipart/mixed; boundary="=?utf-8?q?=621?="',
+        "in-an-encoded-type": b"=?utf-8?b?" + base64.b64encode(b"multipart/mixed; boundary=b1") + b"?=",
+        "in-the-middle-of-three": b"multipart/mixed; boundary=x; boundary=b1; boundary=x",
+        "missing": b"multipart/mixed",
+        "another": b"multipart/mixed; boundary=b2",
+    }
+    made = {"boundary-" + name: multipart([TEXT, inner], b"b1", b"Content-Type: " + form) for name, form in forms.items()}
+    made["boundary-empty"] = multipart([TEXT, inner], b"", b'Content-Type: multipart/mixed; boundary=""')
+    made["boundary-blank"] = multipart([TEXT, inner], b"", b'Content-Type: multipart/mixed; boundary=" "')
+    made["boundary-missing-lines-of-dashes-inside"] = multipart([TEXT, inner.replace(b"\r\n!", b"\r\n--!!\r\n!")], b"b1", b"Content-Type: multipart/mixed")
+    return made
+
+
+def _odd_encodings(payload):
+    """base64 under a name that only some readers take for it."""
+    words = {
+        "comment-inside": b"b(c)ase64",
+        "long-comment": b"(" + b"c" * 1100 + b") base64",
+        "underscore": b"_base64",
+        "begin-of-a-word": b"base64abc",
+        "encoded-word": b"=?utf-8?q?b=61se64?=",
+        "folded": b"base\r\n 64",
+        "unknown": b"x-unheard-of",
+    }
+    return {"encoding-named-with-" + name: multipart([TEXT, part(junk(payload), OCTETS, b"Content-Transfer-Encoding: " + word)]) for name, word in words.items()}
 
 
 def five_levels(inner):
