@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The pass in front of a library. A header block may begin at the message's begin, after any line that begins with two
  * dashes, and after the headers of a message within the message; it ends with an empty line. Lines that are no headers
- * do not end it: that would be one reader's opinion. */
+ * do not end it: that would be one reader's opinion. Lines end with LF, as they do for the library that this is in
+ * front of: to it a CR is part of a line, however long that gets. */
 #include "mime/precheck.h"
 #include "mime/field.h"
 #include "mime/lines.h"
 #include <stdint.h>
 
 struct level {
-    uint64_t boundary; /* hash of its boundary; 0: a message, or a boundary that was not understood */
+    uint64_t boundary; /* hash of its boundary; 0: a message, or a boundary that was not understood … */
+    bool unknown;      /* … which this is */
     bool digest;       /* its parts are messages where they do not say otherwise */
 };
 
@@ -19,9 +21,15 @@ struct check {
     size_t depth;
     bool in_block;
     size_t fields, field_begin; /* of the block; field_begin SIZE_MAX: no field yet */
-    bool multipart, digest, encapsulates;
+    bool untyped;               /* no Content-Type since the last line that may be a delimiter */
+    bool certain;               /* the library sees headers here, too, and no end of them in between */
+    bool glued;                 /* the field has a fold with dashes: the next may be taken for more of it … */
+    size_t before, semicolons;  /* … which then begins with this many octets and semicolons */
+    size_t types, groups;       /* Content-Type fields of the block; groups in all its address fields */
+    bool multipart, digest, encapsulates; /* what its fields say until now … */
+    bool guessed;                         /* … by some readers only … */
+    bool opened;                          /* … and a message was opened that they spoke of */
     uint64_t boundary;
-    bool dashes; /* lines of nothing but dashes may be delimiters */
 };
 
 static void broken(struct check *c, enum mime_cap cap, size_t offset)
@@ -65,10 +73,11 @@ static size_t count(struct span s, char c)
     return n;
 }
 
-/* Groups and comments of an address field: colons outside quotes, and how deep comments are. */
-static size_t count_groups(struct span s)
+/* Groups of an address field, colons outside quotes, and how deep its comments are. */
+static size_t count_groups(struct span s, size_t *deepest)
 {
-    size_t groups = 0, depth = 0, deepest = 0;
+    size_t groups = 0, depth = 0;
+    *deepest = 0;
     bool quoted = false;
     for (size_t i = 0; i < s.len; i++) {
         char ch = s.ptr[i];
@@ -79,11 +88,11 @@ static size_t count_groups(struct span s)
         else if (ch == ':' && !quoted)
             groups++;
         else if (ch == '(' && !quoted)
-            deepest = ++depth > deepest ? depth : deepest;
+            *deepest = ++depth > *deepest ? depth : *deepest;
         else if (ch == ')' && depth > 0)
             depth--;
     }
-    return groups > deepest ? groups : deepest;
+    return groups;
 }
 
 static bool is_address_field(struct span name)
@@ -106,43 +115,22 @@ static bool is_address_field(struct span name)
     return false;
 }
 
-/* The boundary of a Content-Type, as far as it is plain; otherwise 0, and its multipart never ends: deeper than it is,
- * not less deep. */
-static uint64_t boundary_of(struct span value)
+/* A Content-Type that all read alike is what it says. Any other may be one of a multipart or message by any word in it,
+ * and its boundary is 0: its multipart never ends; deeper than it is, not less deep. */
+static void content_type(struct check *c, struct span value)
 {
-    size_t at = 0;
-    while (at < value.len) {
-        struct span rest = span_sub(value, at, value.len);
-        size_t hit = span_find(rest, ';');
-        rest = mime_trim(span_sub(rest, hit + 1, rest.len));
-        at = value.len - rest.len;
-        if (hit == value.len || rest.len == 0)
-            return 0;
-        if (!span_starts_nocase(rest, SPAN("boundary")))
-            continue;
-        rest = mime_trim(span_sub(rest, 8, rest.len));
-        if (rest.len == 0 || rest.ptr[0] != '=')
-            continue;
-        rest = mime_trim(span_sub(rest, 1, rest.len));
-        bool quoted = rest.len > 0 && rest.ptr[0] == '"';
-        rest = span_sub(rest, quoted, rest.len);
-        size_t n = 0;
-        while (n < rest.len && rest.ptr[n] != (quoted ? '"' : ';') && (quoted || !mime_is_space(rest.ptr[n])))
-            n++;
-        struct span boundary = trim_end(span_sub(rest, 0, n));
-        return boundary.len > 0 && span_find(boundary, '\\') == boundary.len ? hash_of(boundary) : 0;
-    }
-    return 0;
-}
-
-/* The word WORD in any case somewhere in the first kilobyte of S. */
-static bool mentions(struct span s, struct span word)
-{
-    s = span_sub(s, 0, 1024);
-    for (size_t i = 0; i + word.len <= s.len; i++)
-        if (span_starts_nocase(span_sub(s, i, s.len), word))
-            return true;
-    return false;
+    struct span boundary, type = mime_trim(value);
+    bool plain = mime_type_is_plain(value, &boundary);
+    if (plain)
+        type = span_sub(type, 0, span_find(type, ';'));
+    bool multipart = plain ? span_starts_nocase(type, SPAN("multipart/")) : mime_mentions(type, SPAN("multipart"));
+    bool message = plain ? span_starts_nocase(type, SPAN("message/")) : mime_mentions(type, SPAN("message"));
+    c->multipart = c->multipart || multipart;
+    c->encapsulates = c->encapsulates || message;
+    c->guessed = c->guessed || (message && !plain);
+    c->digest = c->digest || mime_mentions(type, SPAN("digest"));
+    c->untyped = c->untyped && !plain;
+    c->boundary = plain && c->types++ == 0 && boundary.len > 0 ? hash_of(boundary) : 0;
 }
 
 /* The field that ends at END. */
@@ -153,29 +141,36 @@ static void end_field(struct check *c, size_t end)
     size_t begin = c->field_begin;
     c->field_begin = SIZE_MAX;
     struct span field = span_sub(c->message, begin, end - begin);
-    note(c, &c->result.field, field.len, LIMIT_MIME_FIELD, MIME_CAP_FIELD, begin);
-    size_t colon = span_find(span_sub(field, 0, 256), ':');
-    struct span name = mime_trim(span_sub(field, 0, colon)), value = span_sub(field, colon + 1, field.len);
+    size_t semicolons = count(field, ';');
+    note(c, &c->result.field, field.len + c->before, LIMIT_MIME_FIELD, MIME_CAP_FIELD, begin);
+    size_t n = 0;
+    while (n < field.len && field.ptr[n] != ':' && !mime_is_space(field.ptr[n]))
+        n++;
+    struct span name = span_sub(field, 0, n), value = span_sub(field, n, field.len);
+    value = span_sub(value, span_find(value, ':') + 1, value.len);
     if (span_starts_nocase(name, SPAN("content-")))
-        note(c, &c->result.parameters, count(value, ';'), LIMIT_MIME_PARAMETERS, MIME_CAP_PARAMETERS, begin);
-    if (is_address_field(name))
-        note(c, &c->result.groups, count_groups(value), LIMIT_MIME_GROUPS, MIME_CAP_GROUPS, begin);
-    if (!span_eq_nocase(name, SPAN("content-type")))
-        return;
-    c->encapsulates = c->encapsulates || mentions(value, SPAN("message"));
-    if (mentions(value, SPAN("multipart"))) {
-        c->multipart = true;
-        c->digest = c->digest || mentions(value, SPAN("digest"));
-        c->boundary = boundary_of(value);
+        note(c, &c->result.parameters, semicolons + c->semicolons, LIMIT_MIME_PARAMETERS, MIME_CAP_PARAMETERS, begin);
+    c->before = c->glued ? c->before + field.len : 0;
+    c->semicolons = c->glued ? c->semicolons + semicolons : 0;
+    c->glued = false;
+    if (is_address_field(name)) { /* several fields of one kind make one list */
+        size_t deepest;
+        c->groups += count_groups(value, &deepest);
+        note(c, &c->result.groups, c->groups > deepest ? c->groups : deepest, LIMIT_MIME_GROUPS, MIME_CAP_GROUPS,
+             begin);
     }
+    if (span_eq_nocase(name, SPAN("content-type")))
+        content_type(c, value);
 }
 
 static void begin_block(struct check *c)
 {
     c->in_block = true;
-    c->fields = 0;
+    c->fields = c->types = c->groups = 0;
     c->field_begin = SIZE_MAX;
-    c->multipart = c->digest = c->encapsulates = false;
+    c->untyped = true;
+    c->multipart = c->digest = c->encapsulates = c->opened = c->glued = c->guessed = false;
+    c->before = c->semicolons = 0;
     c->boundary = 0;
 }
 
@@ -186,43 +181,76 @@ static void push(struct check *c, struct level level, size_t offset)
         c->levels[c->depth++] = level;
 }
 
+/* What the block has said until now opens levels. */
+static void push_pending(struct check *c, size_t at)
+{
+    uint64_t boundary = c->certain ? c->boundary : 0;
+    /* A part of a digest that says nothing of its type is a message. Which multipart it is in may be in doubt. */
+    for (size_t i = 0; i < c->depth && c->untyped; i++)
+        if (c->levels[i].digest) {
+            c->encapsulates = true;
+            c->guessed = c->guessed || i + 1 < c->depth;
+        }
+    if (c->multipart)
+        push(c, (struct level){boundary, boundary == 0, c->digest}, at);
+    if (c->encapsulates)
+        push(c, (struct level){0}, at);
+    c->opened = c->opened || c->encapsulates;
+    c->multipart = c->encapsulates = c->digest = false;
+}
+
 /* An empty line at AT ended a header block. */
 static void end_block(struct check *c, size_t at)
 {
-    bool digest = c->depth > 0 && c->fields == 0 && c->levels[c->depth - 1].digest;
     c->in_block = false;
-    if (c->multipart)
-        push(c, (struct level){c->boundary, c->digest}, at);
-    if (c->encapsulates)
-        push(c, (struct level){0}, at);
-    /* Headers may follow: of the message inside, or of a digest's message, whose part has none of its own. */
-    if (c->encapsulates || digest)
-        begin_block(c);
+    push_pending(c, at);
+    bool certain = c->certain && !c->guessed;
+    if (c->opened)
+        begin_block(c); /* of the message inside */
+    c->certain = certain;
 }
 
-/* A line that begins with "--". It ends the block before it and may begin one. */
+/* The innermost level with this boundary, counted from 1; 0: none. */
+static size_t level_of(const struct check *c, uint64_t boundary)
+{
+    size_t level = c->depth;
+    while (level > 0 && c->levels[level - 1].boundary != boundary)
+        level--;
+    return level;
+}
+
+/* A line that begins with "--". It may begin a block of headers. */
 static void delimiter(struct check *c, struct span line, size_t at)
 {
     struct span text = trim_end(span_sub(line, 2, line.len));
     bool closes = text.len >= 2 && text.ptr[text.len - 1] == '-' && text.ptr[text.len - 2] == '-';
     uint64_t whole = hash_of(text), inner = closes ? hash_of(span_sub(text, 0, text.len - 2)) : 0;
-    size_t level = c->depth;
-    while (level > 0 && c->levels[level - 1].boundary != whole &&
-           !(closes && c->levels[level - 1].boundary == inner && inner != 0))
-        level--;
-    if (level > 0) {
-        bool close = c->levels[level - 1].boundary != whole;
-        c->depth = close ? level - 1 : level;
-        if (!close)
-            note(c, &c->result.parts, c->result.parts + 1, LIMIT_MIME_PARTS, MIME_CAP_PARTS, at);
+    /* Among headers the line is junk to the library unless it knows the boundary, which may be the one of these very
+     * headers: the block goes on, and what it has said until now is open. */
+    if (c->in_block) {
+        c->certain = false;
+        push_pending(c, at);
     }
-    if (c->in_block)
-        end_field(c, at);
+    c->untyped = true;
+    size_t opens = level_of(c, whole), ends = closes ? level_of(c, inner) : 0, unknown = c->depth;
+    while (unknown > 0 && !c->levels[unknown - 1].unknown)
+        unknown--;
+    if (opens > 0 || unknown > 0)
+        note(c, &c->result.parts, c->result.parts + 1, LIMIT_MIME_PARTS, MIME_CAP_PARTS, at);
+    /* An unknown boundary further in may be the same as this one; what opens by one boundary may end by another. */
+    bool certain = (opens > unknown) != (ends > unknown) && (opens == 0 || ends == 0);
+    if (certain)
+        c->depth = opens > 0 ? opens : ends - 1;
+    if (c->in_block || (certain && ends > 0))
+        return;
     size_t dashes = 0;
     while (dashes < text.len && text.ptr[dashes] == '-')
         dashes++;
-    if (dashes < text.len || c->dashes || level > 0)
+    /* Lines of dashes stand in every second text. */
+    if (dashes < text.len || opens > 0 || ends > 0 || unknown > 0) {
         begin_block(c);
+        c->certain = certain;
+    }
 }
 
 /* LINE of a header block. */
@@ -238,74 +266,54 @@ static void block_line(struct check *c, struct span line, size_t at)
     if (char_is_blank(line.ptr[0])) {
         if (c->field_begin == SIZE_MAX)
             c->field_begin = at;
+        /* Where its buffer happens to end there, GMime takes these for delimiters. */
+        struct span text = mime_trim(line);
+        if (span_starts(text, SPAN("--"))) {
+            c->glued = true;
+            delimiter(c, text, at);
+        }
         return;
     }
     end_field(c, at);
     c->field_begin = at;
-    size_t colon = span_find(span_sub(line, 0, 1024), ':');
-    if (colon == line.len || colon == 1024)
+    size_t n = 0;
+    while (n < line.len && (unsigned char)line.ptr[n] > ' ' && line.ptr[n] != ':')
+        n++;
+    while (n < line.len && (unsigned char)line.ptr[n] <= ' ')
+        n++;
+    if (n == line.len || line.ptr[n] != ':') /* junk, which is passed over */
         return;
     c->fields++;
     note(c, &c->result.headers, c->fields, LIMIT_MIME_HEADERS, MIME_CAP_HEADERS, at);
-}
-
-/* Whether a boundary might be nothing but dashes: then a line of dashes begins a part, which it otherwise does in every
- * second text. */
-static bool dashes_may_delimit(struct span message)
-{
-    size_t at = 0;
-    while (at < message.len) {
-        struct span rest = span_sub(message, at, message.len);
-        size_t hit = span_find(rest, '=');
-        if (hit == rest.len)
-            return false;
-        struct span value = mime_trim(span_sub(rest, hit + 1, 8));
-        size_t from = at + hit > 32 ? at + hit - 32 : 0; /* a name and some blanks */
-        struct span name = trim_end(span_sub(message, from, at + hit - from));
-        /* Quoted-printable text is full of '=': the character before it decides most of them. */
-        char last = name.len > 0 ? char_lower(name.ptr[name.len - 1]) : '\0';
-        if (last != '*' && last != 'y' && !char_is_digit(last)) {
-            at += hit + 1;
-            continue;
-        }
-        bool encoded = mentions(name, SPAN("boundary*")); /* whatever that comes to */
-        if (encoded)
-            return true;
-        while (value.len > 0 && (value.ptr[0] == '"' || value.ptr[0] == '-'))
-            value = span_sub(value, 1, value.len);
-        if (span_ends_nocase(name, SPAN("boundary")) &&
-            (value.len == 0 || !(char_is_alnum(value.ptr[0]) || strchr("=_'+.,/:?()", value.ptr[0]))))
-            return true;
-        at += hit + 1;
-    }
-    return false;
 }
 
 struct mime_precheck mime_precheck(struct span message)
 {
     struct check c = {.message = message};
     size_t at = 0;
-    c.dashes = dashes_may_delimit(message);
+    c.certain = true;
     begin_block(&c);
     while (at < message.len && c.result.broken == MIME_CAP_NONE) {
         if (!c.in_block) { /* bodies are passed over from dashes to dashes */
             at = mime_dashes_find(message, at);
             if (at >= message.len)
                 break;
-            if (!mime_line_begins(message, MIME_ENDS_ANY, at)) {
+            if (!mime_line_begins(message, MIME_ENDS_LF, at)) {
                 while (at < message.len && message.ptr[at] == '-')
                     at++;
                 continue;
             }
         }
-        struct mime_line line = mime_line_at(message, MIME_ENDS_ANY, at);
+        struct mime_line line = mime_line_at(message, MIME_ENDS_LF, at);
+        if (c.in_block)
+            block_line(&c, line.text, at);
         if (span_starts(line.text, SPAN("--")))
             delimiter(&c, line.text, at);
-        else if (c.in_block)
-            block_line(&c, line.text, at);
         at = line.next;
     }
-    if (c.in_block)
+    if (c.in_block) {
         end_field(&c, message.len);
+        end_block(&c, message.len);
+    }
     return c.result;
 }
