@@ -73,26 +73,31 @@ static size_t count(struct span s, char c)
     return n;
 }
 
-/* Groups of an address field, colons outside quotes, and how deep its comments are. */
+/* Groups of an address field, colons outside quotes, and how deep its comments are. Where quotes do not stand as they
+ * should, a reader may see another end of them, and every colon counts. */
 static size_t count_groups(struct span s, size_t *deepest)
 {
     size_t groups = 0, depth = 0;
+    bool quoted = false, odd = false;
     *deepest = 0;
-    bool quoted = false;
     for (size_t i = 0; i < s.len; i++) {
         char ch = s.ptr[i];
-        if (ch == '\\')
+        if (ch == '\\') {
+            odd = odd || !quoted;
             i++;
-        else if (ch == '"')
+        } else if (ch == '"') {
+            odd = odd || (!quoted && i > 0 && !mime_is_space(s.ptr[i - 1]) && !strchr(",;:<", s.ptr[i - 1]));
             quoted = !quoted;
-        else if (ch == ':' && !quoted)
+        } else if (ch == ':' && !quoted) {
             groups++;
-        else if (ch == '(' && !quoted)
+        } else if (ch == '(' && !quoted) {
             *deepest = ++depth > *deepest ? depth : *deepest;
-        else if (ch == ')' && depth > 0)
+            odd = true; /* there may be quotes in it that do not count */
+        } else if (ch == ')' && depth > 0) {
             depth--;
+        }
     }
-    return groups;
+    return odd || quoted ? count(s, ':') : groups;
 }
 
 static bool is_address_field(struct span name)
@@ -264,8 +269,10 @@ static void block_line(struct check *c, struct span line, size_t at)
         return;
     }
     if (char_is_blank(line.ptr[0])) {
-        if (c->field_begin == SIZE_MAX)
+        if (c->field_begin == SIZE_MAX) { /* nothing to go on with: a field of its own */
             c->field_begin = at;
+            note(c, &c->result.headers, ++c->fields, LIMIT_MIME_HEADERS, MIME_CAP_HEADERS, at);
+        }
         /* Where its buffer happens to end there, GMime takes these for delimiters. */
         struct span text = mime_trim(line);
         if (span_starts(text, SPAN("--"))) {
