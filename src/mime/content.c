@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Contents by their first octets; polyglots by their last. */
 #include "mime/content.h"
+#include "mime/cms.h"
 #include "mime/field.h"
 
 struct row {
@@ -122,6 +123,49 @@ static enum mime_content text_of(struct span s)
     return MIME_CONTENT_TEXT;
 }
 
+/* A packet of OpenPGP (RFC 9580, 4.2): its tag, and where the next one begins. */
+struct packet {
+    unsigned tag;
+    struct span body;
+    size_t next;
+};
+
+static bool packet_at(struct span s, size_t at, struct packet *p)
+{
+    if (at + 6 > s.len)
+        return false;
+    const unsigned char *u = (const unsigned char *)s.ptr + at;
+    size_t head, length;
+    if ((u[0] & 0x80) == 0)
+        return false;
+    if ((u[0] & 0x40) != 0) {
+        p->tag = u[0] & 0x3f;
+        head = u[1] < 192 ? 2 : u[1] < 224 ? 3 : u[1] < 255 ? 2 : 6;
+        length = u[1] < 192 ? u[1] : u[1] < 224 ? (size_t)(u[1] - 192) * 256 + u[2] + 192 : u[1] < 255 ? 0 : s.len;
+    } else {
+        p->tag = u[0] >> 2 & 0xf;
+        head = (u[0] & 3) == 0 ? 2 : (u[0] & 3) == 1 ? 3 : 5;
+        length = (u[0] & 3) == 0 ? u[1] : (u[0] & 3) == 1 ? (size_t)u[1] << 8 | u[2] : s.len;
+    }
+    p->body = span_sub(s, at + head, length);
+    p->next = at + head + p->body.len;
+    return true;
+}
+
+/* A key for the message, encrypted (to a public key or by a passphrase), and after it more keys or encrypted data. */
+static bool is_pgp(struct span s)
+{
+    enum { PUBLIC_KEY = 1, PASSPHRASE = 3, ENCRYPTED = 9, ENCRYPTED_INTEGRITY = 18, ENCRYPTED_AEAD = 20 };
+    struct packet first, second;
+    if (!packet_at(s, 0, &first) || (first.tag != PUBLIC_KEY && first.tag != PASSPHRASE) || first.body.len < 4 ||
+        !packet_at(s, first.next, &second))
+        return false;
+    unsigned version = (unsigned char)first.body.ptr[0];
+    bool known = first.tag == PUBLIC_KEY ? version == 3 || version == 6 : version >= 4 && version <= 6;
+    return known && (second.tag == PUBLIC_KEY || second.tag == PASSPHRASE || second.tag == ENCRYPTED ||
+                     second.tag == ENCRYPTED_INTEGRITY || second.tag == ENCRYPTED_AEAD);
+}
+
 enum mime_content mime_content_of(struct span octets)
 {
     if (octets.len == 0)
@@ -141,6 +185,10 @@ enum mime_content mime_content_of(struct span octets)
         return MIME_CONTENT_PDF;
     if (octets.len > 26 && span_starts(octets, SPAN("BM")) && le32(octets, 2) == octets.len)
         return MIME_CONTENT_BMP;
+    if (mime_cms_of(octets) != MIME_CMS_NONE)
+        return MIME_CONTENT_CMS;
+    if (is_pgp(octets))
+        return MIME_CONTENT_PGP;
     return is_text(octets) ? text_of(octets) : MIME_CONTENT_UNKNOWN;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One part: what its headers say of it, what its octets are, what is wrong with it. */
 #include "base/mem.h"
+#include "mime/cms.h"
 #include "mime/content.h"
 #include "mime/run.h"
 
@@ -43,9 +44,8 @@ static void copy_charset(struct mime_piece *piece, struct span field, struct mim
         piece->part.charset[n] = mime_shown(p->value.ptr[n]);
 }
 
-static void judge_type(struct mime_piece *piece, const struct mime_type *type, struct mime_parameters *parameters)
+static void judge_type(struct mime_piece *piece, const struct mime_type *type)
 {
-    bool differ;
     struct span text = span_cstr(type->text);
     if (span_eq(text, SPAN("message/partial")))
         piece->part.defects |= mime_defect_bit(MIME_DEFECT_PARTIAL);
@@ -53,11 +53,6 @@ static void judge_type(struct mime_piece *piece, const struct mime_type *type, s
         piece->part.defects |= mime_defect_bit(MIME_DEFECT_EXTERNAL_BODY);
     if (span_eq(text, SPAN("multipart/encrypted")) || span_eq(text, SPAN("application/pgp-encrypted")))
         piece->part.defects |= mime_defect_bit(MIME_DEFECT_ENCRYPTED_PGP);
-    if (!span_eq(text, SPAN("application/pkcs7-mime")) && !span_eq(text, SPAN("application/x-pkcs7-mime")))
-        return;
-    const struct mime_parameter *p = mime_parameter_get(parameters, SPAN("smime-type"), false, &differ);
-    if (!p || !(span_eq_nocase(p->value, SPAN("signed-data")) || span_eq_nocase(p->value, SPAN("certs-only"))))
-        piece->part.defects |= mime_defect_bit(MIME_DEFECT_ENCRYPTED_SMIME);
 }
 
 enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header *header, const struct mime_type *type)
@@ -80,7 +75,7 @@ enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header 
         collect_names(piece, header->type.last, SPAN("name"), parameters);
     collect_names(piece, header->type.first, SPAN("name"), parameters);
     copy_charset(piece, header->type.first, parameters);
-    judge_type(piece, type, parameters);
+    judge_type(piece, type);
     mem_free(parameters);
     part->defects |= mime_names_judge(&part->names);
     return ERR_OK;
@@ -129,6 +124,35 @@ static enum err compare_readings(struct mime_run *run, const struct mime_part *p
     return e;
 }
 
+/* Whether somebody without a key sees nothing of it. The name in the header is only believed where there is no CMS, and
+ * only of what the headers mean: not of what was decoded otherwise. */
+static bool is_closed_cms(const struct mime_piece *piece, struct span octets)
+{
+    const mime_readings own = 1u << MIME_READING_GUESSED | 1u << MIME_READING_VARIANT | 1u << MIME_READING_CARVED;
+    struct span type = span_cstr(piece->part.type);
+    if (piece->part.content == MIME_CONTENT_CMS)
+        return mime_cms_of(octets) == MIME_CMS_CLOSED;
+    return (span_eq(type, SPAN("application/pkcs7-mime")) || span_eq(type, SPAN("application/x-pkcs7-mime"))) &&
+           (piece->part.readings & own) == 0;
+}
+
+/* Whether there is a PGP message: binary, or as text, with whatever before and after it. */
+static bool is_pgp_message(enum mime_content c, struct span octets)
+{
+    const struct span mark = SPAN("-----BEGIN PGP MESSAGE-----");
+    if (c == MIME_CONTENT_PGP && !span_starts(octets, SPAN("-----")))
+        return true;
+    if (c != MIME_CONTENT_PGP && mime_content_class(c) != MIME_CLASS_TEXT && c != MIME_CONTENT_HTML)
+        return false;
+    size_t at = 0;
+    while ((at += span_find_span(span_sub(octets, at, octets.len), mark)) < octets.len) {
+        if (at == 0 || octets.ptr[at - 1] == '\n' || octets.ptr[at - 1] == '\r')
+            return true;
+        at += mark.len;
+    }
+    return false;
+}
+
 static mime_defects judge_content(const struct mime_piece *piece, struct span octets)
 {
     mime_defects found = 0;
@@ -143,7 +167,9 @@ static mime_defects judge_content(const struct mime_piece *piece, struct span oc
         found |= mime_defect_bit(MIME_DEFECT_POLYGLOT);
     if (c == MIME_CONTENT_TNEF)
         found |= mime_defect_bit(MIME_DEFECT_TNEF);
-    if (c == MIME_CONTENT_PGP && span_starts(octets, SPAN("-----BEGIN PGP MESSAGE-----")))
+    if (is_closed_cms(piece, octets))
+        found |= mime_defect_bit(MIME_DEFECT_ENCRYPTED_SMIME);
+    if (is_pgp_message(c, octets))
         found |= mime_defect_bit(MIME_DEFECT_ENCRYPTED_PGP);
     return found;
 }
