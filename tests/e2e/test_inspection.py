@@ -195,7 +195,8 @@ def test_a_false_alarm_can_be_declared(start_pair):
 
 # --- what nobody can look at ---
 
-@pytest.mark.parametrize("make,reason", [(evasion.encrypted_pgp, "encrypted"), (evasion.encrypted_smime, "encrypted"), (evasion.partial, "partial"),
+@pytest.mark.parametrize("make,reason", [(evasion.encrypted_pgp, "encrypted"), (evasion.encrypted_smime, "encrypted"),
+                                         (evasion.encrypted_pgp_in_words, "encrypted"), (evasion.encrypted_smime_called_signed, "encrypted"), (evasion.partial, "partial"),
                                          (evasion.external_body, "external")])
 def test_what_nobody_can_look_at_has_its_reason_and_action(start_pair, make, reason):
     pair = start_pair(engines=fake_stanza(mime_decompose="true"))
