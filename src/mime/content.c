@@ -192,8 +192,9 @@ enum mime_content mime_content_of(struct span octets)
     return is_text(octets) ? text_of(octets) : MIME_CONTENT_UNKNOWN;
 }
 
-/* The record at the end of a zip, whose directory lies where it says, or that distance after something in front. */
-static bool ends_as_zip(struct span s)
+/* The record at the end of a zip, whose directory lies where it says, or that distance after something in front;
+ * *before: how long that is. */
+static bool ends_as_zip(struct span s, size_t *before)
 {
     enum { RECORD = 22, COMMENT = 65535 };
     size_t tail = s.len < RECORD + COMMENT ? s.len : RECORD + COMMENT;
@@ -203,22 +204,40 @@ static bool ends_as_zip(struct span s)
         at += hit;
         if (at + RECORD > end.len)
             return false;
-        unsigned size = le32(end, at + 12);
+        unsigned size = le32(end, at + 12), offset = le32(end, at + 16);
         unsigned comment = (unsigned char)end.ptr[at + 20] | (unsigned)(unsigned char)end.ptr[at + 21] << 8;
         size_t place = s.len - tail + at;
         if (at + RECORD + comment == end.len && size > 0 && size <= place &&
-            span_starts(span_sub(s, place - size, 4), SPAN("PK\1\2")))
+            span_starts(span_sub(s, place - size, 4), SPAN("PK\1\2"))) {
+            *before = place - size > offset ? place - size - offset : 0;
             return true;
+        }
         at += 4;
     }
     return false;
 }
 
+/* A picture, sound or film that is a page to whoever takes it for one: what counts there is the first kilobytes. */
+static bool begins_with_page(struct span s)
+{
+    static const char *const words[] = {"<script", "<html", "<iframe", "<?php"};
+    s = span_sub(s, 0, 4096);
+    for (size_t at = 0; (at += span_find(span_sub(s, at, s.len), '<')) < s.len; at++)
+        if (has_word(span_sub(s, at, s.len), words, ARRAY_SIZE(words)))
+            return true;
+    return false;
+}
+
 bool mime_content_is_polyglot(struct span octets, enum mime_content c)
 {
-    bool may = mime_content_class(c) == MIME_CLASS_MEDIA || c == MIME_CONTENT_PDF || c == MIME_CONTENT_RTF ||
-               c == MIME_CONTENT_HTML || c == MIME_CONTENT_TEXT || c == MIME_CONTENT_OLE2;
-    return may && ends_as_zip(octets);
+    bool media = mime_content_class(c) == MIME_CLASS_MEDIA;
+    bool may = media || c == MIME_CONTENT_PDF || c == MIME_CONTENT_RTF || c == MIME_CONTENT_HTML ||
+               c == MIME_CONTENT_TEXT || c == MIME_CONTENT_OLE2 || c == MIME_CONTENT_UNKNOWN;
+    size_t before = 0;
+    if (media && begins_with_page(octets))
+        return true;
+    /* One zip behind another: some readers begin at the begin, some at the end. */
+    return (may || c == MIME_CONTENT_ZIP) && ends_as_zip(octets, &before) && (may || before > 0);
 }
 
 bool mime_content_is_mail(struct span octets)
