@@ -195,3 +195,59 @@ enum err mime_yenc_decode(struct span data, struct buf *out)
     }
     return e == ERR_OK ? buf_append(out, span_of(slice, n)) : e;
 }
+
+/* Whether PARAMETERS, ";NAME=value" in a row with folds, have NAME with a value that begins with BEGIN; *value: up to
+ * the next one. */
+static bool has_parameter(struct span parameters, struct span name, struct span begin, struct span *value)
+{
+    for (size_t at = 0; (at += span_find(span_sub(parameters, at, parameters.len), ';')) < parameters.len; at++) {
+        struct span one = mime_trim(span_sub(parameters, at + 1, parameters.len));
+        if (!span_starts_nocase(one, name))
+            continue;
+        one = span_sub(one, name.len, one.len);
+        *value = span_sub(one, 0, span_find(one, ';'));
+        if (span_starts_nocase(*value, begin))
+            return true;
+    }
+    return false;
+}
+
+/* Where a property's value begins, behind the first colon outside quotes. */
+static size_t property_value(struct span s)
+{
+    enum { MOST = 4096 };
+    bool quoted = false;
+    s = span_sub(s, 0, MOST);
+    for (size_t i = 0; i < s.len; i++) {
+        quoted = quoted != (s.ptr[i] == '"');
+        if (s.ptr[i] == ':' && !quoted)
+            return i + 1;
+        if (s.ptr[i] == '\n' && i + 1 < s.len && !char_is_blank(s.ptr[i + 1]))
+            break;
+    }
+    return 0;
+}
+
+bool mime_calendar_find(struct span text, size_t from, struct mime_inline *found)
+{
+    const struct span word = SPAN("ATTACH");
+    for (size_t at = from; (at = find_line(text, at, word)) < text.len; at += word.len) {
+        struct span property = span_sub(text, at, text.len), value;
+        size_t data = property_value(property), end = data;
+        if (data == 0 || !has_parameter(span_sub(property, 0, data - 1), SPAN("ENCODING="), SPAN("B"), &value))
+            continue;
+        if (!has_parameter(span_sub(property, 0, data - 1), SPAN("X-FILENAME="), SPAN(""), &found->name) &&
+            !has_parameter(span_sub(property, 0, data - 1), SPAN("FILENAME="), SPAN(""), &found->name))
+            found->name = (struct span){0};
+        if (found->name.len > 1 && found->name.ptr[0] == '"')
+            found->name = span_sub(found->name, 1, found->name.len - 2);
+        do /* lines that begin with a blank belong to it */
+            end = mime_line_at(property, MIME_ENDS_ANY, end).next;
+        while (end < property.len && char_is_blank(property.ptr[end]));
+        found->begin = at;
+        found->data = at + data;
+        found->end = at + end;
+        return true;
+    }
+    return false;
+}

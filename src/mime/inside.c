@@ -169,11 +169,16 @@ enum { CUT_FILES = 16 };
 /* Files of one kind inside a text, each with what is inside it. */
 struct inline_kind {
     enum mime_encoding encoding;
-    enum mime_defect defect;
-    struct span mark; /* without it there is none: one quick look */
+    enum mime_defect defect; /* MIME_DEFECT_COUNT: it is the usual way */
+    struct span mark;        /* without it there is none: one quick look */
     bool (*find)(struct span text, size_t from, struct mime_inline *found);
     enum err (*decode)(struct span data, struct buf *out);
 };
+
+static enum err calendar_decode(struct span data, struct buf *out)
+{
+    return mime_base64_decode(data, MIME_BASE64_ACROSS, out);
+}
 
 static enum err decode_inline(const struct inline_kind *kind, const struct mime_inline *inner, struct span data,
                               struct buf *out, struct span *name, struct span *file)
@@ -190,8 +195,10 @@ static enum err open_one_inline(struct mime_job *job, const struct mime_piece *p
 {
     struct buf out;
     struct mime_tnef_name name = {.text = inner->name};
-    struct found found = {
-        .number = number, .encoding = kind->encoding, .names = &name, .defects = mime_defect_bit(kind->defect)};
+    struct found found = {.number = number,
+                          .encoding = kind->encoding,
+                          .names = &name,
+                          .defects = kind->defect < MIME_DEFECT_COUNT ? mime_defect_bit(kind->defect) : 0};
     buf_init(&out, mime_run_room(job->run));
     enum err e = decode_inline(kind, inner, span_sub(text, inner->data, inner->end - inner->data), &out, &name.text,
                                &found.octets);
@@ -230,6 +237,7 @@ enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *
     static const struct inline_kind kinds[] = {
         {MIME_UUENCODE, MIME_DEFECT_UUENCODED, {"begin", 5}, mime_uuencode_find, mime_uuencode_decode},
         {MIME_YENC, MIME_DEFECT_YENCODED, {"=ybegin ", 8}, mime_yenc_find, mime_yenc_decode},
+        {MIME_BASE64, MIME_DEFECT_COUNT, {"ATTACH", 6}, mime_calendar_find, calendar_decode},
         {MIME_BINHEX, MIME_DEFECT_UUENCODED, {"(This file must be conv", 23}, mime_binhex_find, NULL},
     };
     enum err e = ERR_OK;
@@ -248,11 +256,9 @@ static bool named_as_message(const struct mime_part *part)
     static const char *const ends[] = {".eml", ".mht", ".mhtml", ".nws"};
     for (unsigned n = 0; n < part->names.count; n++) {
         struct span name = mime_trim(span_cstr(part->names.text[n]));
-        for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
-            size_t length = strlen(ends[i]);
-            if (name.len > length && span_starts_nocase(span_sub(name, name.len - length, length), span_cstr(ends[i])))
+        for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+            if (span_ends_nocase(name, span_cstr(ends[i])))
                 return true;
-        }
     }
     return false;
 }

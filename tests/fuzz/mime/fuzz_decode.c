@@ -125,7 +125,7 @@ static void check_containers(struct span in)
 static void check_files(struct span in)
 {
     static bool (*const finds[])(struct span, size_t, struct mime_inline *) = {mime_uuencode_find, mime_yenc_find,
-                                                                               mime_binhex_find};
+                                                                               mime_binhex_find, mime_calendar_find};
     for (size_t k = 0; k < ARRAY_SIZE(finds); k++) {
         struct mime_inline found;
         size_t at = 0;

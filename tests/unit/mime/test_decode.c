@@ -182,6 +182,13 @@ START_TEST(files_in_texts_are_found)
         {"=ybegin line=1 size=1 name=a b\r\nx\r\n=yend\r\ny", mime_yenc_find, "a b", 32, 42},
         {"=ybegin part=1 name=a\n=ypart begin=1\nx\n", mime_yenc_find, "a", 37, 39},
         {"x=ybegin name=a\n", mime_yenc_find, NULL, 0, 0},
+        {"A:b\r\nATTACH;FMTTYPE=a/b;X-FILENAME=\"a:b\";\r\n ENCODING=BASE64;VALUE=BINARY:YW\r\n Jj\r\nC:d\r\n",
+         mime_calendar_find, "a:b", 73, 82},
+        {"ATTACH;ENCODING=b:YWJj", mime_calendar_find, "", 18, 22},
+        {"ATTACH:https://a.test/b;ENCODING=BASE64:", mime_calendar_find, NULL, 0, 0},
+        {"ATTACH;ENCODING=8BIT:YWJj", mime_calendar_find, NULL, 0, 0},
+        {"ATTACH;ENCODING=BASE64\r\nC:d", mime_calendar_find, NULL, 0, 0},
+        {"ATTACH", mime_calendar_find, NULL, 0, 0},
         {"(This file must be converted with BinHex 4.0)\r\n:abc:\r\n", mime_binhex_find, "", 48, 52},
         {"(This file must be converted with BinHex 4.0)\r\nabc\r\n", mime_binhex_find, NULL, 0, 0},
     };

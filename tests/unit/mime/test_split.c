@@ -142,6 +142,10 @@ static const struct evasion evasions[] = {
     {"uuencode without a mode", TOP "\r\nbegin  a.txt\r\n35&AE('-E8W)E=\"!P87EL;V%D(0\r\n`\r\nend\r\n", NULL},
     {"uuencode over another's begin",
      TOP "\r\nbegin 644 a.txt\r\n*5&AE('-E8W)E=\r\nbegin 644 b.txt\r\n)('!A>6QO860A\r\n`\r\nend\r\n", NULL},
+    {"attached to a calendar's entry",
+     TOP "Content-Type: text/calendar\r\n\r\nBEGIN:VEVENT\r\nATTACH;VALUE=BINARY;ENCODING=BASE64;\r\n "
+         "X-FILENAME=a.exe:VGhlIHNlY3JldC\r\n BwYXlsb2FkIQ==\r\nEND:VEVENT\r\n",
+     NULL},
     {"base64 as uuencode", TOP "\r\nbegin-base64 644 a.txt\r\n" SECRET64 "\r\n====\r\n", NULL},
     {"a message by its name, after lines that are no headers",
      MIXED "--b1\r\nContent-Type: application/octet-stream; name=a.EML\r\n\r\nwords\r\n" BASE64 "\r\n" SECRET64
