@@ -90,7 +90,7 @@ static bool pass_name(struct span *s)
 /* The next value that has a length. False: there are no more; *broken where the list ends early. */
 static bool next_value(struct mime_tnef_properties *p, struct span *value, bool *broken)
 {
-    uint32_t word, length;
+    uint32_t word = 0, length;
     *value = (struct span){0};
     while (p->values == 0) {
         if (p->left == 0)
