@@ -21,10 +21,10 @@ struct gathering {
     struct buf content_rows, rows; /* the table */
     struct parts_content *contents;
     uint32_t content_count, content_room, row_count;
-    const struct mime_limits *limits; /* of both readings together … */
-    struct mime_report *report;       /* … and what was found */
-    const char *cut;                  /* the limit of the file that was reached, or NULL */
-    const char *what;                 /* that failed */
+    struct mime_limits limits; /* of both readings together … */
+    struct mime_report report; /* … and what was found */
+    const char *cut;           /* the limit of the file that was reached, or NULL */
+    const char *what;          /* that failed */
 };
 
 struct inspector {
@@ -197,7 +197,7 @@ static enum err take_ordinary(void *arg, const struct mime_part *part)
     if (e != ERR_OK || part->octets.len == 0 || is_whole(g, part, digest) ||
         find_content(g, digest) != PARTS_NO_CONTENT)
         return e;
-    return mime_split_found(part, g->limits, take_part, g, g->report);
+    return mime_split_found(part, &g->limits, take_part, g, &g->report);
 }
 
 static enum err write_table(const struct gathering *g, uint64_t *size)
@@ -214,11 +214,11 @@ static enum err write_table(const struct gathering *g, uint64_t *size)
     return e;
 }
 
-static void describe_cut(const struct mime_report *report, const struct gathering *g, struct scan_inspection *result)
+static void describe_cut(const struct gathering *g, struct scan_inspection *result)
 {
     size_t len = 0;
     for (unsigned bit = MIME_CUT_DECODED; bit <= MIME_CUT_LAST && len < sizeof(result->limit); bit <<= 1)
-        if (report->cut & bit)
+        if (g->report.cut & bit)
             len += (size_t)snprintf(result->limit + len, sizeof(result->limit) - len, "%s%s", len > 0 ? " " : "",
                                     mime_cut_word((enum mime_cut)bit));
     if (g->cut && len < sizeof(result->limit))
@@ -244,20 +244,17 @@ static enum err gather_ordinary(struct gathering *g, int fd, struct span message
 
 static enum err gather(struct gathering *g, int fd, struct span message, struct scan_inspection *result)
 {
-    struct mime_limits limits = mime_limits_for(message.len);
-    struct mime_report report;
-    if (limits.decoded > CONTENTS_MAX)
-        limits.decoded = CONTENTS_MAX;
-    g->limits = &limits;
-    g->report = &report;
-    enum err e = mime_split(message, &limits, take_part, g, &report);
+    g->limits = mime_limits_for(message.len);
+    if (g->limits.decoded > CONTENTS_MAX)
+        g->limits.decoded = CONTENTS_MAX;
+    enum err e = mime_split(message, &g->limits, take_part, g, &g->report);
     if (e == ERR_OK)
         e = gather_ordinary(g, fd, message);
     if (e != ERR_OK)
         return e;
     *result = (struct scan_inspection){
-        .contents = g->content_count, .parts = g->row_count, .defects = report.defects & INSPECTION_DEFECTS};
-    describe_cut(&report, g, result);
+        .contents = g->content_count, .parts = g->row_count, .defects = g->report.defects & INSPECTION_DEFECTS};
+    describe_cut(g, result);
     g->what = "the table of parts cannot be written";
     return write_table(g, &result->size);
 }
