@@ -2,7 +2,8 @@
 /* src/daemon: where the parts become programs. role.h (this) what the supervisor hands to the processes it starts;
  * main.c the command line of postern; modules.c the one explicit list of scope classes; config.c files → struct conf,
  * and the global options; log_sink.c where log lines go; supervisor.c who is started when, signals, the end;
- * check_machine.c what --check looks for on the machine; scan_pool.c the scan hosts of one pool: generations, reload; child.c one supervised process; startup.c what must be
+ * check_machine.c what --check looks for on the machine; scan_pool.h the scan hosts of one pool: generations,
+ * reload, with its files; child.c one supervised process; startup.c what must be
  * there before: programs, log file, users, listeners, spool; tempdir.c directories of the scan workers; scanner_files.c
  * programs that scan hosts start; environment.c
  * and privileges.c what children get and what root gives up; notify.c word to the service manager; unrar.c a look for a
