@@ -154,6 +154,7 @@ static void take_over(struct scan_pool *p, struct scan_host *next)
     next->phase = HOST_SERVING;
     connect_edge(p, ROLE_SUCCESSOR);
     scan_pool_log_done(p, next, old);
+    scan_pool_note_best(p, next);
     p->reload_us = 0;
     if (p->waiting == TRIGGER_CHANGE) /* the new one has looked itself, before it loaded */
         p->waiting = TRIGGER_NONE;
@@ -241,15 +242,16 @@ static void serving_loaded(struct scan_pool *p, struct scan_host *h)
     bool failed = false;
     for (size_t i = 0; i < h->engine_count; i++)
         failed = failed || h->engines[i].state != SCAN_ENGINE_READY;
-    if (p->reload_us) {
-        const struct scan_host *old = other_host(p);
-        if (scan_pool_accepts(p->shared->framework, old->engines, old->engine_count, h->engines, h->engine_count, &why))
-            scan_pool_log_done(p, h, old);
-        else
-            scan_pool_log_failed(p, h->generation, false, why.text);
-        p->reload_us = 0;
-    }
-    if (failed && p->has_database)
+    const struct scan_host *old = p->reload_us ? other_host(p) : NULL;
+    /* At the first start there is nothing to compare with. */
+    bool worse = (old || p->best_count > 0) && !scan_pool_judge(p, old, h, &why);
+    if (worse)
+        scan_pool_log_failed(p, h->generation, false, why.text);
+    else if (old)
+        scan_pool_log_done(p, h, old);
+    p->reload_us = 0;
+    scan_pool_note_best(p, h);
+    if ((failed || worse) && p->has_database)
         try_again_later(p);
     go_on(p);
 }
@@ -267,7 +269,7 @@ static void host_loaded(struct scan_host *h)
     if (h->phase != HOST_COMING)
         return;
     const struct scan_host *now = p->serving;
-    if (!scan_pool_accepts(p->shared->framework, now->engines, now->engine_count, h->engines, h->engine_count, &why)) {
+    if (!scan_pool_judge(p, now, h, &why)) {
         refuse(p, h, why.text);
         return;
     }

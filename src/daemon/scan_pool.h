@@ -71,7 +71,10 @@ struct scan_pool {
     struct scan_host hosts[2];
     struct scan_host *serving;
     unsigned generations; /* number of the last one */
-    uint64_t reload_us;   /* when the reload under way began; 0: none */
+    /* The best of what has served: without it losses could add up, each of them small enough. */
+    struct scan_status best[LIMIT_ENGINES];
+    size_t best_count;
+    uint64_t reload_us; /* when the reload under way began; 0: none */
     enum scan_pool_trigger waiting;
     struct deadline limit; /* of what the other host does */
     struct deadline retry;
@@ -97,8 +100,8 @@ bool scan_pool_is_running(const struct scan_pool *p);
 void scan_pool_release(struct scan_pool *p);
 
 /* Whether NEXT may take over from NOW (each COUNT engines as their hosts reported them); WHY where it may not. An
- * engine that scans must go on scanning, and its database must not have lost more than the engine's max_signature_loss.
- */
+ * engine that scans must go on scanning, its database must not have lost more than the engine's max_signature_loss,
+ * and must find the test string if the one before found it (unless test_string = ignored). */
 bool scan_pool_accepts(const struct framework *fw, const struct scan_status *now, size_t now_count,
                        const struct scan_status *next, size_t next_count, struct errtext *why);
 

@@ -17,6 +17,12 @@ enum err scan_pool_host_spawn(struct scan_host *h, int control, pid_t *pid, int 
 void scan_pool_host_release(struct scan_host *h);
 
 /* scan_pool_judge.c */
+/* scan_pool_accepts for NEXT after NOW (NULL: nothing is known of a host before it), with NOW raised to the best that
+ * P has had. */
+bool scan_pool_judge(const struct scan_pool *p, const struct scan_host *now, const struct scan_host *next,
+                     struct errtext *why);
+/* H serves. */
+void scan_pool_note_best(struct scan_pool *p, const struct scan_host *h);
 void scan_pool_log_start(const struct scan_pool *p, unsigned generation, const char *reason);
 /* One line for each engine that has a database. */
 void scan_pool_log_done(const struct scan_pool *p, const struct scan_host *next, const struct scan_host *old);

@@ -29,23 +29,38 @@ static bool lost_too_many(uint64_t many, uint64_t few, int64_t percent)
            many - few > many / 100 * (uint64_t)percent + many % 100 * (uint64_t)percent / 100;
 }
 
+/* Both are of an engine with the options CONF. */
+static bool database_is_worse(const struct engine_conf *conf, const struct scan_status *was,
+                              const struct scan_status *is, struct errtext *why)
+{
+    if (lost_too_many(was->signatures, is->signatures, conf->max_signature_loss)) {
+        errtext_set(why, "%s: %llu signatures instead of %llu, and max_signature_loss is %lld percent", is->engine,
+                    (unsigned long long)is->signatures, (unsigned long long)was->signatures,
+                    (long long)conf->max_signature_loss);
+        return true;
+    }
+    if (conf->test_string != TEST_STRING_IGNORED && was->test_string == SCAN_TEST_STRING_FOUND &&
+        is->test_string == SCAN_TEST_STRING_UNKNOWN) {
+        errtext_set(why,
+                    "%s: the standard anti-virus test string is no longer found; where that is meant so, test_string = "
+                    "ignored accepts it",
+                    is->engine);
+        return true;
+    }
+    return false;
+}
+
 static bool engine_is_worse(const struct framework *fw, const struct scan_status *was, const struct scan_status *is,
                             struct errtext *why)
 {
-    if (!was || was->state != SCAN_ENGINE_READY)
+    if (!was)
         return false;
     if (is->state != SCAN_ENGINE_READY) {
         errtext_set(why, "%s: %s", is->engine, is->detail);
-        return true;
+        return was->state == SCAN_ENGINE_READY;
     }
     const struct framework_engine *conf = engine_conf(fw, is->engine);
-    if (!conf || !framework_has_database(conf) ||
-        !lost_too_many(was->signatures, is->signatures, conf->conf->max_signature_loss))
-        return false;
-    errtext_set(why, "%s: %llu signatures instead of %llu, and max_signature_loss is %lld percent", is->engine,
-                (unsigned long long)is->signatures, (unsigned long long)was->signatures,
-                (long long)conf->conf->max_signature_loss);
-    return true;
+    return conf && framework_has_database(conf) && database_is_worse(conf->conf, was, is, why);
 }
 
 bool scan_pool_accepts(const struct framework *fw, const struct scan_status *now, size_t now_count,
@@ -65,6 +80,42 @@ bool scan_pool_accepts(const struct framework *fw, const struct scan_status *now
         return true;
     errtext_set(why, "%s: %s", failed ? failed->engine : "no engine", failed ? failed->detail : "none was reported");
     return false;
+}
+
+/* Adds to ALL, which has room for LIMIT_ENGINES, what SEEN says for its engine. */
+static void raise_to(struct scan_status *all, size_t *count, const struct scan_status *seen)
+{
+    struct scan_status *known = NULL;
+    for (size_t i = 0; i < *count && !known; i++)
+        if (strcmp(all[i].engine, seen->engine) == 0)
+            known = &all[i];
+    if (!known) {
+        if (*count < LIMIT_ENGINES)
+            all[(*count)++] = *seen;
+        return;
+    }
+    if (known->signatures < seen->signatures)
+        known->signatures = seen->signatures;
+    if (seen->test_string == SCAN_TEST_STRING_FOUND)
+        known->test_string = SCAN_TEST_STRING_FOUND;
+}
+
+bool scan_pool_judge(const struct scan_pool *p, const struct scan_host *now, const struct scan_host *next,
+                     struct errtext *why)
+{
+    struct scan_status all[LIMIT_ENGINES];
+    size_t count = now ? now->engine_count : 0;
+    memcpy(all, now ? now->engines : p->best, count * sizeof(all[0]));
+    for (size_t i = 0; i < p->best_count; i++)
+        raise_to(all, &count, &p->best[i]);
+    return scan_pool_accepts(p->shared->framework, all, count, next->engines, next->engine_count, why);
+}
+
+void scan_pool_note_best(struct scan_pool *p, const struct scan_host *h)
+{
+    for (size_t i = 0; i < h->engine_count; i++)
+        if (h->engines[i].state == SCAN_ENGINE_READY)
+            raise_to(p->best, &p->best_count, &h->engines[i]);
 }
 
 /* ---- the log ---- */

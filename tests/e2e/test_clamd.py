@@ -5,6 +5,7 @@ import functools
 import pytest
 from harness import mail, places, verdicts
 from harness.clamd import Clamd as RealClamd
+from harness.console import Console, listener
 from harness.emulators.base import Fault
 from harness.emulators.clamd import Clamd
 from harness.postern import asking_daemons, clamav_stanza, clamd_stanza, engine, make_database
@@ -248,3 +249,44 @@ def test_real_clamd_killed_in_the_middle_of_a_scan_is_451_and_mail_flows_when_it
     clamd.start()
     assert_passes(pair)
     assert_infected(pair)
+
+
+# --- what clamd decides by itself ---
+
+STOCK = {}  # of clamd.conf: its defaults
+ALERTS = {"AlertExceedsMax": "yes", "AlertEncrypted": "yes"}
+ROWS = {
+    # clamd.conf, what stands in the stanza, and what is doubtful then
+    "stock": (STOCK, {}, ["limits", "encrypted"]),
+    "one alert": ({"AlertExceedsMax": "yes"}, {}, ["encrypted"]),
+    "both alerts": (ALERTS, {}, []),
+    "what the stanza lets pass anyway": (STOCK, {"on_limit": "pass", "on_encrypted": "pass"}, []),
+    "with signatures that do not find the test string": ({**ALERTS, "test_string": False}, {}, ["test-string"]),
+    "on purpose": ({**ALERTS, "test_string": False}, {"test_string": "ignored"}, []),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_real_clamd_that_calls_clean_what_it_has_not_looked_at_is_a_warning(directory, row, start_pair):
+    """Nobody has to send such a mail first: texts of postern's own tell."""
+    settings, options, doubts = ROWS[row]
+    settings = dict(settings)
+    known = settings.pop("test_string", True)
+    signatures = SIGNATURE + (f"Test.String:0:*:{mail.test_virus().hex()}\n" if known else "")
+    daemon = RealClamd(directory / "clamd", make_database(directory / "db", {"test.ndb": signatures}), places.free_port(), **settings).start()
+    try:
+        socket = directory / "control/socket"
+        pair = start_pair(engines=clamd_stanza(daemon.path, **options) + listener(socket))
+        trial = pair.log.wait_for("engine-trial")
+        assert trial["result"] == ("doubtful" if doubts else "good"), trial
+        warnings = pair.log.find("engine-doubt", engine="clamd1")
+        assert [(event["doubt"], event["level"]) for event in warnings] == [(word, "warning") for word in doubts], warnings
+        (health,) = Console(socket).json("engine", "health")["engines"]
+        assert (health["state"], health["doubts"]) == ("closed", doubts), health
+        shown = Console(socket).ask("engine", "health", "clamd1")
+        assert shown.count("doubtful: ") == len(doubts) and ("AlertExceedsMax yes" in shown) == ("limits" in doubts), shown
+        assert_passes(pair)
+        assert_infected(pair)
+        pair.postern.finish()
+    finally:
+        daemon.kill()

@@ -12,7 +12,10 @@ from harness.postern import clamav_stanza, fake_stanza
 
 # Each pattern is what a mail carries, and what a signature of that name finds.
 ALPHA, BETA = b"-".join([b"PATTERN", b"ALPHA"]), b"-".join([b"PATTERN", b"BETA"])
-FILLER = "".join(f"Test.Filler{i}:0:*:{os.urandom(12).hex()}\n" for i in range(8))
+NOTHING = [f"Test.Filler{i}:0:*:{os.urandom(12).hex()}\n" for i in range(8)]
+# As official databases do, these know the standard anti-virus test string; and one of as many that does not.
+FILLER = "".join(NOTHING[:7]) + f"Test.String:0:*:{mail.test_virus().hex()}\n"
+FORGETFUL = "".join(NOTHING)
 # Loading the small databases of these tests, twice over, on a busy machine with sanitizers.
 LOADED = 90.0
 QUICK = {"database_settle": "100ms"}
@@ -167,6 +170,7 @@ BROKEN = {
     "empty": break_with(b""),
     "missing": lambda signatures: (signatures.path / "test.ndb").unlink(),
     "shrunk": break_with(signature("Test.Alpha", ALPHA).encode()),
+    "forgot-test-string": break_with((FORGETFUL + signature("Test.Alpha", ALPHA)).encode()),
     "clean-is-infected": break_with((FILLER + signature("Test.Canary", b"quick brown fox jumps")).encode()),
 }
 
@@ -195,6 +199,8 @@ def test_broken_database_keeps_the_old_one_with_an_alarm_until_it_is_mended(star
         assert "canary" in failed["reason"] and "Test.Canary" in failed["reason"]
     if kind == "shrunk":
         assert "max_signature_loss" in failed["reason"]
+    if kind == "forgot-test-string":
+        assert "the standard anti-virus test string is no longer found" in failed["reason"]
 
     mend(signatures)
     wait_loaded(pair)
@@ -213,7 +219,7 @@ def test_unreadable_database_keeps_the_old_one_until_it_is_readable(start, signa
 
 
 def test_loss_of_signatures_is_accepted_where_the_configuration_says_so(start, signatures):
-    pair = start(max_signature_loss=100)
+    pair = start(max_signature_loss=100, test_string="ignored")
     BROKEN["shrunk"](signatures)
     assert wait_loaded(pair)["signatures"] == 1
 
@@ -250,9 +256,14 @@ def test_database_that_is_broken_at_start_is_451_until_it_is_mended(start, signa
     assert (verdict(pair, ALPHA), verdict(pair, BETA)) == ("infected", "infected")
 
 
-def test_the_canary_knows_whether_the_test_string_is_found(start_pair, start, database):
-    assert start_pair(engines=clamav_stanza(database)).log.find("engine-ready", test_string="found")
-    assert start().log.find("engine-ready", test_string="unknown to this database")
+def test_the_canary_knows_whether_the_test_string_is_found(start, signatures):
+    pair = start()
+    assert pair.log.find("engine-ready", test_string="found") and not pair.log.find("engine-doubt")
+    pair.postern.finish()
+    BROKEN["forgot-test-string"](signatures)
+    pair = start()
+    assert pair.log.find("engine-ready", test_string="unknown to this database")
+    assert pair.log.wait_for("engine-doubt", engine="clamav1")["level"] == "warning"
 
 
 # --- while something happens to the processes ---
