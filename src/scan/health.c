@@ -121,7 +121,7 @@ bool health_admit(struct health *h, uint64_t now_us, unsigned *ticket, struct ve
         h->trials++;
         *ticket = h->round;
     } else {
-        char text[LIMIT_VERDICT_TEXT + 1], when[64] = "", after[64] = "";
+        char text[LIMIT_VERDICT_TEXT + 1], when[48] = "", after[40] = "";
         uint64_t wait = until(h->due_us, now_us);
         if (h->state == HEALTH_OPEN && !h->probing && wait != HEALTH_NEVER)
             snprintf(when, sizeof(when), ", next probe in %llu ms", (unsigned long long)(wait / 1000));

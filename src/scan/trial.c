@@ -190,8 +190,6 @@ struct trials *trials_new(struct scan_client *c, const struct log *log, void (*l
 
 void trials_free(struct trials *set)
 {
-    if (!set)
-        return;
     OBJ_CHECK(set, TRIALS_MAGIC);
     for (size_t i = 0; i < LIMIT_ENGINES; i++) {
         struct trial *t = &set->items[i];
