@@ -38,7 +38,7 @@ struct bench {
     struct deadline guard;
     bool (*until)(struct bench *b);
     int message;
-    unsigned wakes, changes, generation;
+    unsigned wakes, changes, wanted, generation;
     struct log log;
     char lines[16][LIMIT_LOG_LINE];
     size_t line_count;
@@ -149,8 +149,8 @@ static inline void bench_open(struct bench *b, size_t engines)
             .name = engine_names[i], .type = "fake", .pool = i % 2 ? "IO" : "CPU", .built = true, .conf = &b->conf[i]};
     }
     b->fw.pool_count = POOLS;
-    b->fw.pools[0].name = "CPU";
-    b->fw.pools[1].name = "IO";
+    b->fw.pools[0] = (struct framework_pool){.name = "CPU", .conf.backlog = 100};
+    b->fw.pools[1] = (struct framework_pool){.name = "IO", .conf.backlog = 100};
     b->log = (struct log){.write = log_line, .wallclock_ms = log_clock, .arg = b, .min_level = LOG_LEVEL_DEBUG};
     b->message = memfd_new("message");
     ck_assert_int_ge(b->message, 0);
@@ -238,63 +238,80 @@ static inline void broker_status(struct bench *b, int pool, const char *engine, 
     broker_send(b, pool, &r);
 }
 
-static inline struct scan_run *start(struct bench *b)
+/* On a message whose digest is full of OCTET, on the loop's client C. */
+static inline struct scan_run *start_of(struct bench *b, struct scan_client *c, int octet)
 {
     uint8_t digest[32];
-    memset(digest, 0xd1, sizeof(digest));
+    memset(digest, octet, sizeof(digest));
     unsigned before = b->wakes;
-    struct scan_run *r = scan_run_start(
-        b->client, &(struct scan_subject){.fd = b->message, .size = 7, .digest = digest}, bench_woken, b);
+    struct scan_run *r =
+        scan_run_start(c, &(struct scan_subject){.fd = b->message, .size = 7, .digest = digest}, bench_woken, b);
     ck_assert_ptr_nonnull(r);
     ck_assert_uint_eq(b->wakes, before); /* never from inside the call */
     return r;
 }
 
-static inline bool woken(struct bench *b)
+static inline struct scan_run *start(struct bench *b)
 {
-    return b->wakes > 0;
-}
-static inline bool woken_twice(struct bench *b)
-{
-    return b->wakes > 1;
-}
-static inline bool one_record(struct bench *b)
-{
-    return b->broker[0].count + b->broker[1].count >= 1;
-}
-static inline bool two_records(struct bench *b)
-{
-    return b->broker[0].count + b->broker[1].count >= 2;
-}
-static inline bool three_records(struct bench *b)
-{
-    return b->broker[0].count + b->broker[1].count >= 3;
-}
-static inline bool four_records(struct bench *b)
-{
-    return b->broker[0].count + b->broker[1].count >= 4;
-}
-static inline bool woken_three_times(struct bench *b)
-{
-    return b->wakes > 2;
-}
-static inline bool one_change(struct bench *b)
-{
-    return b->changes > 0;
-}
-static inline bool two_changes(struct bench *b)
-{
-    return b->changes > 1;
+    return start_of(b, b->client, 0xd1);
 }
 
-static inline bool three_changes(struct bench *b)
+static inline bool enough_wakes(struct bench *b)
 {
-    return b->changes > 2;
+    return b->wakes >= b->wanted;
 }
 
-static inline bool four_changes(struct bench *b)
+static inline bool enough_records(struct bench *b)
 {
-    return b->changes > 3;
+    return b->broker[0].count + b->broker[1].count >= b->wanted;
+}
+
+static inline bool enough_changes(struct bench *b)
+{
+    return b->changes >= b->wanted;
+}
+
+/* Until so many runs have been woken. */
+static inline void wait_wakes(struct bench *b, unsigned count)
+{
+    b->wanted = count;
+    pump(b, enough_wakes);
+}
+
+/* Until both brokers together have so many records. */
+static inline void wait_records(struct bench *b, unsigned count)
+{
+    b->wanted = count;
+    pump(b, enough_records);
+}
+
+static inline void wait_changes(struct bench *b, unsigned count)
+{
+    b->wanted = count;
+    pump(b, enough_changes);
+}
+
+static inline bool host_is_missed(const struct bench *b)
+{
+    unsigned generation;
+    (void)scan_client_status(b->client, 0, &generation);
+    return generation == 0;
+}
+
+static inline void stop_loop(void *arg)
+{
+    loop_stop(arg);
+}
+
+/* Runs the loop until the client knows that the host of pool 0 has ended: its end makes no event of its own here. */
+static inline void wait_missed(struct bench *b)
+{
+    while (!host_is_missed(b)) {
+        struct loop_deferred turn;
+        loop_deferred_init(&turn, stop_loop, b->loop);
+        loop_defer(b->loop, &turn);
+        loop_run(b->loop);
+    }
 }
 
 static inline void assert_verdict(const struct scan_run *r, enum verdict_class c, enum verdict_reason reason,

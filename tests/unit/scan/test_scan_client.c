@@ -11,7 +11,7 @@ START_TEST(a_job_names_engine_size_digest_and_deadline_and_carries_the_message)
     uint64_t before = clock_monotonic_us();
     struct scan_run *r = start(&b);
     uint64_t after = clock_monotonic_us();
-    pump(&b, one_record);
+    wait_records(&b, 1);
     const struct scan_job *job = &b.broker[0].got[0].job;
     ck_assert_int_eq(b.broker[0].got[0].type, SCAN_JOB);
     ck_assert(b.broker[0].with_fd[0]);
@@ -43,9 +43,9 @@ START_TEST(an_answer_becomes_the_verdict_under_our_own_name_of_the_engine)
         bench_start(&b, false);
         broker_open(&b, 0);
         struct scan_run *r = start(&b);
-        pump(&b, one_record);
+        wait_records(&b, 1);
         broker_answer(&b, 0, b.broker[0].got[0].job.id, rows[i].class, rows[i].reason, rows[i].name);
-        pump(&b, woken);
+        wait_wakes(&b, 1);
         assert_verdict(r, rows[i].class, rows[i].reason, "one");
         ck_assert_str_eq(scan_run_verdict(r)->name, rows[i].name);
         ck_assert_uint_eq(scan_run_verdict(r)->database_version, 42);
@@ -112,16 +112,16 @@ START_TEST(engines_scan_in_order_and_the_strictest_decides)
         broker_open(&b, 0);
         broker_open(&b, 1);
         struct scan_run *r = start(&b);
-        pump(&b, one_record);
+        wait_records(&b, 1);
         ck_assert_uint_eq(b.broker[1].count, 0);
         broker_answer(&b, 0, b.broker[0].got[0].job.id, rows[i].first, reason_of[rows[i].first], "");
         if (rows[i].jobs == 2) {
-            pump(&b, two_records);
+            wait_records(&b, 2);
             ck_assert_str_eq(b.broker[1].got[0].job.engine, "two");
             ck_assert_uint_ne(b.broker[1].got[0].job.id, b.broker[0].got[0].job.id);
             broker_answer(&b, 1, b.broker[1].got[0].job.id, rows[i].second, reason_of[rows[i].second], "");
         }
-        pump(&b, woken);
+        wait_wakes(&b, 1);
         assert_verdict(r, rows[i].result, reason_of[rows[i].result], rows[i].decided);
         ck_assert_str_eq(scan_run_words(r), rows[i].words);
         ck_assert_uint_eq(b.broker[0].count + b.broker[1].count, rows[i].jobs);
@@ -161,9 +161,9 @@ START_TEST(a_false_alarm_by_digest_is_clean_but_trouble_is_not)
         broker_open(&b, 0);
         struct scan_run *r = scan_run_start(
             b.client, &(struct scan_subject){.fd = b.message, .size = 7, .digest = digest}, bench_woken, &b);
-        pump(&b, one_record);
+        wait_records(&b, 1);
         broker_answer(&b, 0, b.broker[0].got[0].job.id, rows[i].class, rows[i].reason, rows[i].name);
-        pump(&b, woken);
+        wait_wakes(&b, 1);
         assert_verdict(r, rows[i].result, rows[i].result == VERDICT_CLEAN ? VERDICT_REASON_NONE : rows[i].reason,
                        "one");
         ck_assert_uint_eq(scan_run_verdict(r)->database_version, 42);
@@ -182,7 +182,7 @@ START_TEST(scan_off_skips_and_no_engine_is_trouble)
     bench_start(&b, false);
     ck_assert(scan_client_settled(b.client));
     struct scan_run *r = start(&b);
-    pump(&b, woken);
+    wait_wakes(&b, 1);
     assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_NO_ENGINE, "");
     scan_run_free(r);
     bench_close(&b);
@@ -192,7 +192,7 @@ START_TEST(scan_off_skips_and_no_engine_is_trouble)
     bench_start(&b, false);
     broker_open(&b, 0);
     r = start(&b);
-    pump(&b, woken);
+    wait_wakes(&b, 1);
     assert_verdict(r, VERDICT_SKIPPED, VERDICT_REASON_SCAN_OFF, "");
     scan_run_free(r);
     bench_close(&b);
@@ -207,7 +207,7 @@ START_TEST(an_engine_that_is_not_built_is_down_and_counts_as_settled)
     bench_start(&b, false);
     ck_assert(scan_client_settled(b.client));
     struct scan_run *r = start(&b);
-    pump(&b, woken);
+    wait_wakes(&b, 1);
     assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
     ck_assert_ptr_nonnull(strstr(scan_run_verdict(r)->detail, "this version"));
     scan_run_free(r);
@@ -223,16 +223,16 @@ START_TEST(a_loading_engine_gets_its_jobs_and_a_failed_one_does_not)
     broker_open(&b, 0);
     broker_status(&b, 0, "one", SCAN_ENGINE_LOADING, "");
     struct scan_run *r = start(&b);
-    pump(&b, one_record);
+    wait_records(&b, 1);
     ck_assert(!scan_client_settled(b.client));
     broker_status(&b, 0, "one", SCAN_ENGINE_FAILED, "no signatures in /nowhere");
-    pump(&b, one_change);
+    wait_changes(&b, 1);
     ck_assert(scan_client_settled(b.client));
     ck_assert_ptr_null(scan_run_verdict(r)); /* the broker answers its jobs itself */
     broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_ERROR, VERDICT_REASON_DOWN, "");
-    pump(&b, woken);
+    wait_wakes(&b, 1);
     struct scan_run *second = start(&b);
-    pump(&b, woken_twice);
+    wait_wakes(&b, 2);
     assert_verdict(second, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
     ck_assert_str_eq(scan_run_verdict(second)->detail, "no signatures in /nowhere");
     ck_assert_uint_eq(b.broker[0].count, 1);
@@ -251,19 +251,19 @@ START_TEST(silence_ends_at_the_deadline_with_a_cancel_and_the_late_answer_is_ign
     broker_open(&b, 0);
     uint64_t before = clock_monotonic_us();
     struct scan_run *r = start(&b);
-    pump(&b, woken);
+    wait_wakes(&b, 1);
     assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "one");
     ck_assert_uint_ge(clock_monotonic_us() - before, 1001000); /* timeout and the broker's grace */
-    pump(&b, two_records);
+    wait_records(&b, 2);
     ck_assert_int_eq(b.broker[0].got[1].type, SCAN_CANCEL);
     ck_assert_uint_eq(b.broker[0].got[1].cancel, b.broker[0].got[0].job.id);
     /* the late answer does not hit the next run, which is answered in its own time */
     b.conf[0].timeout_ms = 10000;
     struct scan_run *next = start(&b);
-    pump(&b, three_records);
+    wait_records(&b, 3);
     broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
     broker_answer(&b, 0, b.broker[0].got[2].job.id, VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
-    pump(&b, woken_twice);
+    wait_wakes(&b, 2);
     ck_assert_uint_eq(scan_client_late_answers(b.client), 1);
     assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "one");
     assert_verdict(next, VERDICT_INFECTED, VERDICT_REASON_NONE, "one");
@@ -282,16 +282,16 @@ START_TEST(answers_for_unknown_ids_and_other_channels_are_ignored)
     broker_open(&b, 0);
     broker_open(&b, 1);
     struct scan_run *r = start(&b);
-    pump(&b, one_record);
+    wait_records(&b, 1);
     uint64_t id = b.broker[0].got[0].job.id;
     const uint64_t wrong[] = {0, id + 1, id + 4096, UINT64_MAX};
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
         broker_answer(&b, 0, wrong[i], VERDICT_CLEAN, VERDICT_REASON_NONE, "");
     broker_answer(&b, 1, id, VERDICT_CLEAN, VERDICT_REASON_NONE, ""); /* the right id from the wrong host */
     broker_status(&b, 1, "two", SCAN_ENGINE_READY, "");
-    pump(&b, one_change); /* all of it was read */
+    wait_changes(&b, 1); /* all of it was read */
     broker_answer(&b, 0, id, VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
-    pump(&b, woken);
+    wait_wakes(&b, 1);
     ck_assert_uint_eq(scan_client_late_answers(b.client), 5);
     assert_verdict(r, VERDICT_INFECTED, VERDICT_REASON_NONE, "one");
     scan_run_free(r);
@@ -306,13 +306,13 @@ START_TEST(jobs_are_answered_in_any_order)
     bench_start(&b, false);
     broker_open(&b, 0);
     struct scan_run *first = start(&b), *second = start(&b);
-    pump(&b, two_records);
+    wait_records(&b, 2);
     broker_answer(&b, 0, b.broker[0].got[1].job.id, VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
-    pump(&b, woken);
+    wait_wakes(&b, 1);
     ck_assert_ptr_null(scan_run_verdict(first));
     assert_verdict(second, VERDICT_INFECTED, VERDICT_REASON_NONE, "one");
     broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
-    pump(&b, woken_twice);
+    wait_wakes(&b, 2);
     assert_verdict(first, VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
     scan_run_free(first);
     scan_run_free(second);
@@ -327,22 +327,22 @@ START_TEST(a_run_given_up_is_cancelled_and_never_wakes)
     bench_start(&b, false);
     broker_open(&b, 0);
     struct scan_run *r = start(&b);
-    pump(&b, one_record);
+    wait_records(&b, 1);
     scan_run_free(r);
-    pump(&b, two_records);
+    wait_records(&b, 2);
     ck_assert_int_eq(b.broker[0].got[1].type, SCAN_CANCEL);
     ck_assert_uint_eq(b.broker[0].got[1].cancel, b.broker[0].got[0].job.id);
     ck_assert(!b.broker[0].with_fd[1]);
     broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
     broker_status(&b, 0, "one", SCAN_ENGINE_READY, "");
-    pump(&b, one_change);
+    wait_changes(&b, 1);
     ck_assert_uint_eq(b.wakes, 0);
     ck_assert_uint_eq(scan_client_late_answers(b.client), 1);
     /* and one whose verdict is known, but whose wake has not come yet */
     b.fw.scan_off = true;
     scan_run_free(start(&b));
     broker_status(&b, 0, "one", SCAN_ENGINE_FAILED, "");
-    pump(&b, two_changes);
+    wait_changes(&b, 2);
     ck_assert_uint_eq(b.wakes, 0);
     bench_close(&b);
 }
@@ -369,7 +369,7 @@ START_TEST(a_run_may_be_freed_by_its_wake)
     struct self_freeing s = {.bench = &b};
     s.run = scan_run_start(b.client, &(struct scan_subject){.fd = b.message, .size = 7, .digest = digest},
                            free_and_count, &s);
-    pump(&b, woken);
+    wait_wakes(&b, 1);
     bench_close(&b);
 }
 END_TEST

@@ -2,20 +2,59 @@
 /* Hosts that come, go, rave and take over: where messages wait, who scans them, what is said of it. */
 #include "scan_bench.h"
 
-START_TEST(without_a_channel_a_run_is_down_at_once)
+START_TEST(where_no_host_is_there_messages_wait_for_one_within_their_deadlines)
 {
     struct bench b;
     bench_open(&b, 1);
     bench_start(&b, false);
     struct scan_run *r = start(&b);
-    pump(&b, woken);
-    assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
+    b.conf[0].timeout_ms = 1;
+    struct scan_run *hurried = start(&b);
+    wait_wakes(&b, 1);
+    assert_verdict(hurried, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "one");
+    ck_assert_str_eq(scan_run_verdict(hurried)->detail, "no scan host took it before the deadline");
+    ck_assert_ptr_null(scan_run_verdict(r));
+    broker_open(&b, 0);
+    wait_records(&b, 1);
+    broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    wait_wakes(&b, 2);
+    assert_verdict(r, VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
     scan_run_free(r);
+    scan_run_free(hurried);
     bench_close(&b);
 }
 END_TEST
 
-/* Each of these ends the channel; the first run is ERROR protocol, the next one down at once. */
+START_TEST(as_many_wait_as_backlog_says_on_all_loops_together_and_the_next_is_overload_at_once)
+{
+    struct bench b;
+    bench_open(&b, 1);
+    b.fw.pools[0].conf.backlog = 2;
+    bench_start(&b, false);
+    struct scan_client *other = scan_client_new(b.loop, b.runtime, &b.log, false); /* another loop's */
+    ck_assert_ptr_nonnull(other);
+    struct scan_run *first = start(&b), *second = start_of(&b, other, 2), *third = start(&b);
+    wait_wakes(&b, 1);
+    assert_verdict(third, VERDICT_ERROR, VERDICT_REASON_OVERLOAD, "one");
+    scan_run_free(second); /* a client that leaves makes room */
+    struct scan_run *fourth = start(&b), *fifth = start_of(&b, other, 5);
+    wait_wakes(&b, 2);
+    assert_verdict(fifth, VERDICT_ERROR, VERDICT_REASON_OVERLOAD, "one");
+    broker_open(&b, 0);
+    wait_records(&b, 2);
+    ck_assert_ptr_null(scan_run_verdict(first));
+    ck_assert_ptr_null(scan_run_verdict(fourth));
+    scan_run_free(first);
+    scan_run_free(third);
+    scan_run_free(fourth);
+    scan_run_free(fifth);
+    ck_assert_uint_eq(atomic_load(&b.runtime->waiting[0]), 0);
+    scan_client_free(other);
+    bench_close(&b);
+}
+END_TEST
+
+/* Each of these ends the channel. */
 static void send_garbage(struct bench *b)
 {
     ck_assert_int_eq(fdpass_send(b->broker[0].fd, SPAN("garbage"), -1), ERR_OK);
@@ -53,44 +92,26 @@ START_TEST(a_record_that_makes_no_sense_closes_the_channel)
     for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
         struct bench b;
         bench_open(&b, 2);
-        b.fw.engine_count = 2;
+        b.fw.engines[1].built = false;
         bench_start(&b, false);
         broker_open(&b, 0);
         struct scan_run *r = start(&b);
-        pump(&b, one_record);
+        wait_records(&b, 1);
         faults[i](&b);
-        pump(&b, woken);
-        assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_PROTOCOL, "one");
+        wait_missed(&b);
         struct scan_run *next = start(&b);
-        pump(&b, woken_twice);
-        assert_verdict(next, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
+        broker_close(&b, 0);
+        broker_open(&b, 0); /* started instead */
+        wait_records(&b, 2);
+        ck_assert_uint_eq(b.wakes, 0);
+        faults[i](&b);
+        wait_wakes(&b, 1); /* a second time is once too often */
+        assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_PROTOCOL, "one");
+        ck_assert_ptr_null(scan_run_verdict(next));
         scan_run_free(r);
         scan_run_free(next);
         bench_close(&b);
     }
-}
-END_TEST
-
-START_TEST(a_host_that_goes_away_ends_its_jobs_and_the_next_one_is_used)
-{
-    struct bench b;
-    bench_open(&b, 1);
-    bench_start(&b, false);
-    broker_open(&b, 0);
-    struct scan_run *r = start(&b);
-    pump(&b, one_record);
-    broker_close(&b, 0);
-    broker_open(&b, 0); /* started instead */
-    struct scan_run *next = start(&b);
-    pump(&b, woken);
-    assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_DOWN, "one"); /* it may have been the message */
-    pump(&b, one_record);
-    broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
-    pump(&b, woken_twice);
-    assert_verdict(next, VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
-    scan_run_free(r);
-    scan_run_free(next);
-    bench_close(&b);
 }
 END_TEST
 
@@ -107,7 +128,7 @@ static void broker_replace(struct bench *b)
     broker_args[1] = (struct broker_arg){b, 1};
     loop_watch_init(&br->watch, b->loop, br->fd, broker_ready, &broker_args[1]);
     loop_watch_set(&br->watch, LOOP_READ);
-    scan_client_take_over(b->client, 0, ++b->generation, fds[0]);
+    scan_client_attach(b->client, 0, ++b->generation, fds[0]);
 }
 
 static bool old_one_closed(struct bench *b)
@@ -123,20 +144,20 @@ START_TEST(a_newer_generation_gets_new_jobs_and_the_older_one_finishes_its_own)
     bench_start(&b, false);
     broker_open(&b, 0);
     struct scan_run *first = start(&b), *given_up = start(&b);
-    pump(&b, two_records);
+    wait_records(&b, 2);
     broker_replace(&b);
     struct scan_run *second = start(&b);
-    pump(&b, three_records);
+    wait_records(&b, 3);
     ck_assert_uint_eq(b.broker[0].count, 2);
     ck_assert_uint_eq(b.broker[1].count, 1);
     broker_answer(&b, 1, b.broker[1].got[0].job.id, VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
-    pump(&b, woken);
+    wait_wakes(&b, 1);
     assert_verdict(second, VERDICT_INFECTED, VERDICT_REASON_NONE, "one");
     ck_assert_uint_eq(scan_run_verdict(second)->generation, 2);
     ck_assert_ptr_null(scan_run_verdict(first));
     broker_status(&b, 0, "one", SCAN_ENGINE_FAILED, "no word of the older one counts");
     broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
-    pump(&b, woken_twice);
+    wait_wakes(&b, 2);
     assert_verdict(first, VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
     ck_assert_uint_eq(scan_run_verdict(first)->generation, 1);
     ck_assert(!old_one_closed(&b)); /* it has a job left */
@@ -145,9 +166,9 @@ START_TEST(a_newer_generation_gets_new_jobs_and_the_older_one_finishes_its_own)
     while (recv(b.broker[0].fd, (char[SCAN_RECORD_SIZE]){0}, SCAN_RECORD_SIZE, MSG_DONTWAIT) > 0) /* the cancel */
         ;
     ck_assert(old_one_closed(&b)); /* which is how its host learns that it is done */
-    pump(&b, four_records);
+    wait_records(&b, 4);
     broker_answer(&b, 1, b.broker[1].got[1].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
-    pump(&b, woken_three_times);
+    wait_wakes(&b, 3);
     assert_verdict(third, VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
     scan_run_free(first);
     scan_run_free(second);
@@ -185,18 +206,18 @@ START_TEST(the_jobs_of_an_older_generation_that_dies_or_raves_are_scanned_by_the
         broken_calls = 0;
         broker_open(&b, 0);
         struct scan_run *r = start(&b);
-        pump(&b, one_record);
+        wait_records(&b, 1);
         broker_replace(&b);
         if (raves)
             send_garbage(&b);
         else
             broker_close(&b, 0);
-        pump(&b, two_records);
+        wait_records(&b, 2);
         ck_assert_uint_eq(b.broker[1].count, 1);
         ck_assert_str_eq(b.broker[1].got[0].job.engine, "one");
         ck_assert(b.broker[1].with_fd[0]);
         broker_answer(&b, 1, b.broker[1].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
-        pump(&b, woken);
+        wait_wakes(&b, 1);
         assert_verdict(r, VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
         ck_assert_uint_eq(scan_run_verdict(r)->generation, 2);
         ck_assert_uint_eq(broken_calls, 0); /* whoever serves now has done nothing wrong */
@@ -206,80 +227,39 @@ START_TEST(the_jobs_of_an_older_generation_that_dies_or_raves_are_scanned_by_the
 }
 END_TEST
 
-static bool host_is_missed(struct bench *b)
+START_TEST(what_a_host_leaves_is_asked_of_the_next_one_once_and_in_no_more_time)
 {
-    unsigned generation;
-    (void)scan_client_status(b->client, 0, &generation);
-    return generation == 0;
-}
-
-static void stop_loop(void *arg)
-{
-    loop_stop(arg);
-}
-
-/* Runs the loop until the client knows that the host of pool 0 has ended: its end makes no event of its own here. */
-static void pump_until_missed(struct bench *b)
-{
-    while (!host_is_missed(b)) {
-        struct loop_deferred turn;
-        loop_deferred_init(&turn, stop_loop, b->loop);
-        loop_defer(b->loop, &turn);
-        loop_run(b->loop);
+    for (int known_before = 0; known_before < 2; known_before++) {
+        struct bench b;
+        bench_open(&b, 1);
+        bench_start(&b, false);
+        broker_open(&b, 0);
+        struct scan_run *r = start(&b), *late = NULL;
+        wait_records(&b, 1);
+        struct scan_job first = b.broker[0].got[0].job;
+        if (known_before) { /* the news of the next one is here before this one's end was seen */
+            broker_replace(&b);
+            broker_close(&b, 0);
+        } else {
+            broker_close(&b, 0);
+            wait_missed(&b);
+            late = start(&b);
+            broker_replace(&b);
+        }
+        wait_records(&b, known_before ? 2 : 3);
+        const struct scan_job *again = &b.broker[1].got[0].job;
+        ck_assert(b.broker[1].with_fd[0]);
+        ck_assert_uint_ne(again->id, first.id);
+        ck_assert_uint_eq(again->deadline_us, first.deadline_us);
+        ck_assert_uint_eq(b.wakes, 0);
+        broker_close(&b, 1); /* the second host that dies while it has the message */
+        wait_wakes(&b, 1);
+        assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
+        ck_assert(!late || !scan_run_verdict(late)); /* it has lost one only */
+        scan_run_free(r);
+        scan_run_free(late);
+        bench_close(&b);
     }
-}
-
-START_TEST(a_job_whose_host_died_before_the_next_one_took_over_is_asked_there_once)
-{
-    struct bench b;
-    bench_open(&b, 1);
-    bench_start(&b, false);
-    broker_open(&b, 0);
-    struct scan_run *r = start(&b);
-    pump(&b, one_record);
-    struct scan_job first = b.broker[0].got[0].job;
-    broker_close(&b, 0);
-    pump_until_missed(&b);
-    struct scan_run *late = start(&b); /* comes when there is no host at all */
-    ck_assert_uint_eq(b.wakes, 0);
-    broker_replace(&b);
-    pump(&b, three_records);
-    ck_assert_uint_eq(b.wakes, 0);
-    ck_assert_uint_eq(b.broker[1].count, 2);
-    const struct scan_job *again = &b.broker[1].got[0].job;
-    ck_assert(b.broker[1].with_fd[0] && b.broker[1].with_fd[1]);
-    ck_assert_uint_ne(again->id, first.id);
-    ck_assert_uint_eq(again->deadline_us, first.deadline_us); /* it gets no more time than it had */
-    broker_answer(&b, 1, b.broker[1].got[1].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
-    pump(&b, woken);
-    assert_verdict(late, VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
-    broker_close(&b, 1); /* the second host that dies while it has the message */
-    pump_until_missed(&b);
-    pump(&b, woken_twice);
-    assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
-    scan_run_free(r);
-    scan_run_free(late);
-    bench_close(&b);
-}
-END_TEST
-
-START_TEST(a_job_that_nobody_takes_over_is_down_soon)
-{
-    struct bench b;
-    bench_open(&b, 1);
-    bench_start(&b, false);
-    broker_open(&b, 0);
-    struct scan_run *r = start(&b);
-    pump(&b, one_record);
-    broker_close(&b, 0);
-    pump(&b, woken);
-    assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
-    struct scan_run *next = start(&b); /* and from then on at once */
-    pump(&b, woken_twice);
-    assert_verdict(next, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
-    scan_run_free(r);
-    scan_run_free(next);
-    bench_close(&b);
 }
 END_TEST
 
@@ -287,39 +267,18 @@ START_TEST(a_job_that_waits_for_a_host_may_be_given_up_or_run_out_of_time)
 {
     struct bench b;
     bench_open(&b, 1);
-    b.conf[0].timeout_ms = 1; /* and the grace of a second, which ends before the wait does */
+    b.conf[0].timeout_ms = 1;
     bench_start(&b, false);
     broker_open(&b, 0);
     struct scan_run *given_up = start(&b), *r = start(&b);
-    pump(&b, two_records);
+    wait_records(&b, 2);
     broker_close(&b, 0);
-    pump_until_missed(&b);
+    wait_missed(&b);
     scan_run_free(given_up);
-    pump(&b, woken);
+    wait_wakes(&b, 1);
     assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "one");
     broker_replace(&b); /* nobody is left to ask it */
     scan_run_free(r);
-    bench_close(&b);
-}
-END_TEST
-
-START_TEST(the_jobs_of_a_host_that_dies_are_not_given_to_the_one_that_was_started_for_it)
-{
-    struct bench b;
-    int fds[2];
-    bench_open(&b, 1);
-    bench_start(&b, false);
-    broker_open(&b, 0);
-    struct scan_run *r = start(&b);
-    pump(&b, one_record);
-    /* The news of the new one is here before the old one's end was seen. */
-    ck_assert_int_eq(fdpass_pair(fds), ERR_OK);
-    scan_client_attach(b.client, 0, ++b.generation, fds[0]);
-    broker_close(&b, 0);
-    pump(&b, woken);
-    assert_verdict(r, VERDICT_ERROR, VERDICT_REASON_DOWN, "one");
-    scan_run_free(r);
-    close(fds[1]);
     bench_close(&b);
 }
 END_TEST
@@ -338,13 +297,13 @@ START_TEST(each_engine_has_the_generation_that_it_met_and_is_remembered_under_it
     bench_start(&b, false);
     broker_open(&b, 0);
     struct scan_run *r = start(&b);
-    pump(&b, one_record);
+    wait_records(&b, 1);
     broker_replace(&b);
     broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
-    pump(&b, two_records);
+    wait_records(&b, 2);
     ck_assert_str_eq(b.broker[1].got[0].job.engine, "two");
     broker_answer(&b, 1, b.broker[1].got[0].job.id, VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
-    pump(&b, woken);
+    wait_wakes(&b, 1);
     assert_verdict(r, VERDICT_INFECTED, VERDICT_REASON_NONE, "two");
     ck_assert_uint_eq(scan_run_verdict(r)->generation, 2);
     for (unsigned generation = 1; generation <= 2; generation++) {
@@ -357,29 +316,65 @@ START_TEST(each_engine_has_the_generation_that_it_met_and_is_remembered_under_it
 }
 END_TEST
 
-START_TEST(a_full_channel_is_overload_at_once)
+/* A channel in which there is little room, and which nobody reads until broker_replace; its other end. */
+static int attach_narrow(struct bench *b)
 {
-    struct bench b;
-    bench_open(&b, 1);
-    bench_start(&b, false);
     int fds[2], small = 1;
     ck_assert_int_eq(fdpass_pair(fds), ERR_OK);
     ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
-    scan_client_attach(b.client, 0, 1, fds[0]); /* nobody reads fds[1] */
-    struct scan_run *runs[1024];
-    size_t count = 0;
-    while (count < ARRAY_SIZE(runs) && !woken(&b)) {
-        runs[count] = start(&b);
-        if (!scan_run_verdict(runs[count++]))
-            continue;
-        pump(&b, woken);
-    }
-    ck_assert_uint_eq(b.wakes, 1);
-    ck_assert_uint_gt(count, 1);
-    assert_verdict(runs[count - 1], VERDICT_ERROR, VERDICT_REASON_OVERLOAD, "one");
-    for (size_t i = 0; i < count; i++)
+    scan_client_attach(b->client, 0, ++b->generation, fds[0]);
+    return fds[1];
+}
+
+START_TEST(where_a_channel_is_full_messages_wait_in_their_order_until_there_is_room)
+{
+    enum { RUNS = 20 };
+    struct bench b;
+    struct scan_run *runs[RUNS];
+    bench_open(&b, 1);
+    bench_start(&b, false);
+    struct broker *br = &b.broker[0];
+    br->fd = attach_narrow(&b);
+    for (int i = 0; i < RUNS; i++)
+        runs[i] = start_of(&b, b.client, i);
+    unsigned waiting = atomic_load(&b.runtime->waiting[0]);
+    ck_assert_uint_gt(waiting, 0);
+    ck_assert_uint_lt(waiting, RUNS);
+    broker_args[0] = (struct broker_arg){&b, 0};
+    loop_watch_init(&br->watch, b.loop, br->fd, broker_ready, &broker_args[0]);
+    loop_watch_set(&br->watch, LOOP_READ);
+    wait_records(&b, RUNS);
+    for (int i = 0; i < RUNS; i++)
+        ck_assert_int_eq(br->got[i].job.digest[0], i);
+    ck_assert_uint_eq(atomic_load(&b.runtime->waiting[0]), 0);
+    ck_assert_uint_eq(b.wakes, 0);
+    for (int i = 0; i < RUNS; i++)
         scan_run_free(runs[i]);
-    close(fds[1]);
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(what_waits_behind_a_full_channel_goes_to_the_host_that_takes_over)
+{
+    enum { RUNS = 20 };
+    struct bench b;
+    struct scan_run *runs[RUNS];
+    bench_open(&b, 1);
+    b.fw.pools[0].conf.backlog = RUNS;
+    bench_start(&b, false);
+    int full = attach_narrow(&b);
+    for (int i = 0; i < RUNS; i++)
+        runs[i] = start_of(&b, b.client, i);
+    unsigned waiting = atomic_load(&b.runtime->waiting[0]);
+    ck_assert_uint_gt(waiting, 0);
+    broker_replace(&b);
+    wait_records(&b, waiting);
+    ck_assert_int_eq(b.broker[1].got[0].job.digest[0], (int)(RUNS - waiting));
+    close(full); /* the rest follows */
+    wait_records(&b, RUNS);
+    ck_assert_uint_eq(b.wakes, 0);
+    for (int i = 0; i < RUNS; i++)
+        scan_run_free(runs[i]);
     bench_close(&b);
 }
 END_TEST
@@ -394,10 +389,10 @@ START_TEST(the_client_is_settled_when_every_built_engine_has_reported)
     broker_open(&b, 1);
     ck_assert(!scan_client_settled(b.client));
     broker_status(&b, 0, "one", SCAN_ENGINE_READY, "");
-    pump(&b, one_change);
+    wait_changes(&b, 1);
     ck_assert(!scan_client_settled(b.client));
     broker_status(&b, 1, "two", SCAN_ENGINE_FAILED, "");
-    pump(&b, two_changes);
+    wait_changes(&b, 2);
     ck_assert(scan_client_settled(b.client));
     broker_close(&b, 0);
     broker_open(&b, 0); /* a restart of a host does not take that back */
@@ -414,19 +409,17 @@ START_TEST(the_loss_of_a_host_and_its_return_are_logged_where_asked_and_what_the
         bench_start(&b, asked);
         broker_open(&b, 0);
         broker_status(&b, 0, "one", SCAN_ENGINE_READY, "1.4.6");
-        pump(&b, one_change);
+        wait_changes(&b, 1);
         broker_status(&b, 0, "one", SCAN_ENGINE_FAILED, "it broke");
-        pump(&b, two_changes);
+        wait_changes(&b, 2);
         broker_status(&b, 0, "one", SCAN_ENGINE_READY, "1.4.6");
-        pump(&b, three_changes);
+        wait_changes(&b, 3);
         ck_assert_uint_eq(b.line_count, 0);
-        struct scan_run *r = start(&b);
         broker_close(&b, 0);
-        pump(&b, woken);
-        scan_run_free(r);
+        wait_missed(&b);
         broker_open(&b, 0);
         broker_status(&b, 0, "one", SCAN_ENGINE_READY, "1.4.6");
-        pump(&b, four_changes);
+        wait_changes(&b, 4);
         ck_assert_uint_eq(b.line_count, asked ? 2 : 0);
         if (asked) {
             static const char *const ready[] = {" engine-ready ",         "engine=one",   "pool=CPU",
@@ -456,18 +449,17 @@ START_TEST(a_channel_for_a_pool_that_is_not_there_is_closed)
 END_TEST
 
 #define CASES(X)                                                                                                       \
-    X(without_a_channel_a_run_is_down_at_once)                                                                         \
+    X(where_no_host_is_there_messages_wait_for_one_within_their_deadlines)                                             \
+    X(as_many_wait_as_backlog_says_on_all_loops_together_and_the_next_is_overload_at_once)                             \
     X(a_record_that_makes_no_sense_closes_the_channel)                                                                 \
-    X(a_host_that_goes_away_ends_its_jobs_and_the_next_one_is_used)                                                    \
     X(a_newer_generation_gets_new_jobs_and_the_older_one_finishes_its_own)                                             \
     X(an_older_generation_without_jobs_is_left_at_once)                                                                \
     X(the_jobs_of_an_older_generation_that_dies_or_raves_are_scanned_by_the_newer_one)                                 \
-    X(a_job_whose_host_died_before_the_next_one_took_over_is_asked_there_once)                                         \
-    X(a_job_that_nobody_takes_over_is_down_soon)                                                                       \
+    X(what_a_host_leaves_is_asked_of_the_next_one_once_and_in_no_more_time)                                            \
     X(a_job_that_waits_for_a_host_may_be_given_up_or_run_out_of_time)                                                  \
-    X(the_jobs_of_a_host_that_dies_are_not_given_to_the_one_that_was_started_for_it)                                   \
     X(each_engine_has_the_generation_that_it_met_and_is_remembered_under_it)                                           \
-    X(a_full_channel_is_overload_at_once)                                                                              \
+    X(where_a_channel_is_full_messages_wait_in_their_order_until_there_is_room)                                        \
+    X(what_waits_behind_a_full_channel_goes_to_the_host_that_takes_over)                                               \
     X(the_client_is_settled_when_every_built_engine_has_reported)                                                      \
     X(the_loss_of_a_host_and_its_return_are_logged_where_asked_and_what_the_host_says_itself_is_not)                   \
     X(a_channel_for_a_pool_that_is_not_there_is_closed)
