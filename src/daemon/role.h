@@ -27,9 +27,9 @@
 enum { ROLE_FD_CONFIG = 3, ROLE_FD_CONTROL = 4, ROLE_FD_LISTENERS = 5, ROLE_FD_SCANNERS = 5 };
 enum { ROLE_LOOPS_MAX = 64 };
 
-/* Datagrams on control: type, pool, loop; one octet each. CHANNEL, SUCCESSOR and BROKEN add the generation of the
+/* Datagrams on control: type, pool, loop; one octet each. CHANNEL and BROKEN add the generation of the
  * pool's host in four octets, big-endian. Supervisor → edge: CHANNEL with a descriptor, the channel of loop LOOP to the
- * host of pool POOL, which was started; SUCCESSOR, the same to one that ran already and takes over; DRAIN: stop
+ * host of pool POOL, which takes over from the one before it; DRAIN: stop
  * accepting, 421 4.3.2 to idle sessions, let open transactions finish, exit 0. Supervisor → scan host: CHANNEL with a
  * descriptor (pool and loop are informative). DRAIN: scan what is there and what still comes, exit 0 when the edge has
  * closed every channel. End of file: finish running jobs, answer queued ones with ERROR down, exit 0. Edge →
@@ -40,7 +40,6 @@ enum { ROLE_LOOPS_MAX = 64 };
  * while. */
 enum role_message {
     ROLE_CHANNEL = 'C',
-    ROLE_SUCCESSOR = 'S',
     ROLE_DRAIN = 'D',
     ROLE_READY = 'R',
     ROLE_BROKEN = 'B',
@@ -50,7 +49,7 @@ enum role_message {
     ROLE_RELOAD = 'A'
 };
 enum { ROLE_HEAD = 3, ROLE_HEAD_GENERATION = 7, ROLE_MESSAGE_MAX = 2048 };
-/* The generation in the octets of a CHANNEL, SUCCESSOR or BROKEN, and into them. */
+/* The generation in the octets of a CHANNEL or BROKEN, and into them. */
 unsigned role_get_generation(const unsigned char message[ROLE_HEAD_GENERATION]);
 void role_put_generation(unsigned char message[ROLE_HEAD_GENERATION], unsigned generation);
 

@@ -28,7 +28,7 @@ static struct scan_host *other_host(struct scan_pool *p)
 
 /* The channels between the host that serves and the edge, if both run: whichever was started last calls this. A host
  * that waits for its start gets its ends then; meanwhile messages wait in the sockets. */
-static void connect_edge(struct scan_pool *p, enum role_message type)
+void scan_pool_connect(struct scan_pool *p)
 {
     struct scan_host *h = p->serving;
     bool reachable = child_is_running(&h->child) || h->phase == HOST_WAITING;
@@ -45,14 +45,9 @@ static void connect_edge(struct scan_pool *p, enum role_message type)
             child_kill(&h->child);
             return;
         }
-        child_send_channel(&h->child, ROLE_CHANNEL, p->index, i, h->generation, pair[0]);
-        child_send_channel(p->shared->edge, type, p->index, i, h->generation, pair[1]);
+        child_send_channel(&h->child, p->index, i, h->generation, pair[0]);
+        child_send_channel(p->shared->edge, p->index, i, h->generation, pair[1]);
     }
-}
-
-void scan_pool_connect(struct scan_pool *p)
-{
-    connect_edge(p, ROLE_CHANNEL);
 }
 
 /* ---- start ---- */
@@ -152,7 +147,7 @@ static void take_over(struct scan_pool *p, struct scan_host *next)
     deadline_clear(&p->limit);
     p->serving = next;
     next->phase = HOST_SERVING;
-    connect_edge(p, ROLE_SUCCESSOR);
+    scan_pool_connect(p);
     scan_pool_log_done(p, next, old);
     scan_pool_note_best(p, next);
     p->reload_us = 0;
@@ -304,6 +299,15 @@ static void host_message(void *arg, struct span bytes)
 
 /* ---- ends ---- */
 
+/* The host that served has died: the one that loads is nearer to serving than the other, started again, would be. */
+static void promote(struct scan_pool *p, struct scan_host *next)
+{
+    host_off(p->serving);
+    p->serving = next;
+    next->phase = HOST_SERVING;
+    scan_pool_connect(p); /* messages wait in the channels until it has loaded */
+}
+
 /* True: it is started again. */
 static bool host_ended(void *arg, const struct child_end *end)
 {
@@ -311,8 +315,12 @@ static bool host_ended(void *arg, const struct child_end *end)
     struct scan_pool *p = h->pool;
     enum scan_host_phase phase = h->phase;
     h->loaded = h->connected = false;
-    if (phase == HOST_SERVING && !p->closing)
-        return true;
+    if (phase == HOST_SERVING && !p->closing) {
+        if (other_host(p)->phase != HOST_COMING)
+            return true;
+        promote(p, other_host(p));
+        return false;
+    }
     host_off(h);
     if (phase == HOST_COMING && !p->no_reloads) {
         scan_pool_log_failed(p, h->generation, true, end->text);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Jobs out, answers in. A job is found through a bounded table by slot and serial number.
+/* Jobs out, answers in. A job is found through a bounded table by slot and serial number. A call that no host takes
+ * now, because there is none or its channel is full, waits in front of its pool, in the order of arrival, as long as
+ * its deadline allows: the supervisor starts hosts again, and a reload is no reason to turn a message away.
  *
  * Callers are told from the loop's calls only, so nothing here is freed under our feet.
  */
@@ -10,51 +12,63 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum {
-    /* The broker kills the worker at the deadline and says so; ours is only for a broker that does not. */
-    GRACE_MS = 1000,
-    /* After the end of a host: the supervisor's word of the one that takes over is on its way already, or there is
-       none. */
-    GAP_MS = 2000,
-};
+/* The broker kills the worker at the deadline and says so; ours is only for a broker that does not. */
+enum { GRACE_MS = 1000 };
 
-/* Sends the call's job; otherwise WHY is its ERROR verdict. */
-static bool call_ask(struct scan_call *call, struct verdict *why);
+static const char too_many[] = "too many scans are waiting";
+
+static bool call_is_open(const struct scan_call *call)
+{
+    return call->id != 0 || call->waiting;
+}
+
+static atomic_uint *waiting_count(const struct scan_call *call)
+{
+    return &call->client->runtime->waiting[call->pool];
+}
 
 /* The job is no longer on its way: its slot is free, its timer off. */
 static void call_unlink(struct scan_call *call)
 {
-    if (call->id == 0 && !call->waiting)
+    if (!call_is_open(call))
         return;
     struct client_channel *ch = call->channel;
     if (call->id != 0)
         call->client->slots[call->id & (SLOT_COUNT - 1)] = NULL;
+    if (call->waiting)
+        atomic_fetch_sub(waiting_count(call), 1);
     call->client->calls--;
     call->id = 0;
     call->waiting = false;
     call->channel = NULL;
     list_remove(&call->node);
     deadline_clear(&call->deadline);
-    if (call->kind == SCAN_JOB_INSPECT && call->parts >= 0) {
-        close(call->parts);
-        call->parts = -1;
-    }
     if (ch && ch->retired && list_empty(&ch->calls))
         client_channel_discard(ch);
 }
 
-/* The call is on its way from here on, as one of LIST. */
-static void call_link(struct scan_call *call, struct list *list)
+/* Neither has it a file that a host was to fill. */
+static void call_close(struct scan_call *call)
+{
+    call_unlink(call);
+    if (call->kind == SCAN_JOB_INSPECT && call->parts >= 0) {
+        close(call->parts);
+        call->parts = -1;
+    }
+}
+
+/* The call is open from here on, as one of LIST, for GRACE_MS longer than its deadline. */
+static void call_link(struct scan_call *call, struct list *list, uint64_t grace_ms)
 {
     uint64_t now = clock_monotonic_us();
     call->client->calls++;
     list_append(list, &call->node);
-    deadline_set_ms(&call->deadline, (call->until_us > now ? (call->until_us - now) / 1000 : 0) + GRACE_MS);
+    deadline_set_ms(&call->deadline, (call->until_us > now ? (call->until_us - now + 999) / 1000 : 0) + grace_ms);
 }
 
 void client_call_end(struct scan_call *call, const struct verdict *v)
 {
-    call_unlink(call);
+    call_close(call);
     call->answered(call, v);
 }
 
@@ -63,31 +77,6 @@ void client_call_fail(struct scan_call *call, enum verdict_reason reason, const 
     struct verdict v;
     verdict_set(&v, VERDICT_ERROR, reason, detail);
     client_call_end(call, &v);
-}
-
-void client_calls_fail(struct list *calls, enum verdict_reason reason, const char *detail)
-{
-    struct list *node;
-    while ((node = list_take(calls)) != NULL)
-        client_call_fail(container_of(node, struct scan_call, node), reason, detail);
-}
-
-static const char host_gone[] = "the scan host closed the channel";
-
-void client_calls_repeat(struct list *calls)
-{
-    struct list *node;
-    while ((node = list_take(calls)) != NULL) {
-        struct scan_call *call = container_of(node, struct scan_call, node);
-        struct verdict why;
-        call_unlink(call);
-        if (call->lost)
-            verdict_set(&why, VERDICT_ERROR, VERDICT_REASON_DOWN, host_gone);
-        bool again = !call->lost;
-        call->lost = true;
-        if (!again || !call_ask(call, &why))
-            call->answered(call, &why);
-    }
 }
 
 void client_call_inspected(struct scan_call *call, const struct scan_inspection *i)
@@ -101,46 +90,6 @@ void client_call_inspected(struct scan_call *call, const struct scan_inspection 
     call->parts = -1;
     call_unlink(call);
     call->inspected(call, i, parts);
-}
-
-static bool gap_is_open(const struct scan_client *c, int pool)
-{
-    return deadline_is_set(&c->gaps[pool].limit);
-}
-
-void client_gap_close(struct client_gap *gap, bool others, bool takes_over)
-{
-    struct list calls, *node;
-    deadline_clear(&gap->limit);
-    list_init(&calls);
-    list_move_all(&calls, &gap->calls);
-    while ((node = list_take(&calls)) != NULL) {
-        struct scan_call *call = container_of(node, struct scan_call, node);
-        struct verdict why;
-        bool again = takes_over || (others && !call->lost);
-        call_unlink(call);
-        if (!again)
-            verdict_set(&why, VERDICT_ERROR, VERDICT_REASON_DOWN, host_gone);
-        if (!again || !call_ask(call, &why))
-            call->answered(call, &why);
-    }
-}
-
-void client_gap_open(struct client_gap *gap)
-{
-    deadline_set_ms(&gap->limit, GAP_MS);
-}
-
-static void gap_expired(void *arg)
-{
-    client_gap_close(arg, false, false);
-}
-
-void client_gap_init(struct client_gap *gap, struct scan_client *c)
-{
-    gap->client = c;
-    list_init(&gap->calls);
-    deadline_init(&gap->limit, c->loop, gap_expired, gap);
 }
 
 struct scan_call *client_call_find(const struct client_channel *ch, uint64_t id)
@@ -166,8 +115,11 @@ static void call_expired(void *arg)
 {
     struct scan_call *call = arg;
     OBJ_CHECK(call->client, SCAN_CLIENT_MAGIC);
+    bool waited = call->waiting;
     job_cancel(call);
-    client_call_fail(call, VERDICT_REASON_TIMEOUT, "no answer from the scan host before the deadline");
+    client_call_fail(call, VERDICT_REASON_TIMEOUT,
+                     waited ? "no scan host took it before the deadline"
+                            : "no answer from the scan host before the deadline");
 }
 
 /* A free slot for the next job and its id, or 0. The serial number in the upper bits makes ids unique for good. */
@@ -179,26 +131,6 @@ static uint64_t job_id(struct scan_client *c)
             return id;
     }
     return 0;
-}
-
-/* Why the engine cannot be asked now; VERDICT_REASON_NONE: it can. */
-static enum verdict_reason call_obstacle(const struct scan_client *c, const struct scan_call *call, int pool,
-                                         const char **detail)
-{
-    const struct client_engine *e = &c->engines[call->engine];
-    if (pool < 0) {
-        *detail = "this version of postern cannot run the engine";
-        return VERDICT_REASON_DOWN;
-    }
-    if (!c->channels[pool]) {
-        *detail = "the scan host is not running";
-        return VERDICT_REASON_DOWN;
-    }
-    if (call->kind == SCAN_JOB_ENGINE && e->status.state == SCAN_ENGINE_FAILED) {
-        *detail = e->status.detail;
-        return VERDICT_REASON_DOWN;
-    }
-    return VERDICT_REASON_NONE;
 }
 
 static enum err job_send(struct scan_call *call, const struct client_channel *ch, uint64_t id)
@@ -229,38 +161,112 @@ static enum err job_send(struct scan_call *call, const struct client_channel *ch
     return e;
 }
 
+/* Sends the job under a new *ID. */
+static enum err job_offer(struct scan_call *call, const struct client_channel *ch, uint64_t *id)
+{
+    *id = job_id(call->client);
+    return *id != 0 ? job_send(call, ch, *id) : ERR_FULL;
+}
+
+/* There may be room later, or another host: that this one is gone is noticed where its channel is read. */
+static bool is_for_later(enum err offered)
+{
+    return offered == ERR_AGAIN || offered == ERR_CLOSED;
+}
+
+static void explain(enum err offered, struct verdict *why)
+{
+    if (offered == ERR_FULL)
+        verdict_set(why, VERDICT_ERROR, VERDICT_REASON_OVERLOAD, too_many);
+    else
+        verdict_set(why, VERDICT_ERROR, VERDICT_REASON_DOWN, strerror(errno));
+}
+
+/* The host of CH has it. */
+static void call_given(struct scan_call *call, struct client_channel *ch, uint64_t id)
+{
+    call->id = id;
+    call->channel = ch;
+    call->client->slots[id & (SLOT_COUNT - 1)] = call;
+    call_link(call, &ch->calls, GRACE_MS);
+}
+
+/* In front of the pool there is room for as many as may wait inside. */
+static bool call_wait(struct scan_call *call, struct verdict *why)
+{
+    struct scan_client *c = call->client;
+    if (atomic_fetch_add(waiting_count(call), 1) >= (uint64_t)c->fw->pools[call->pool].conf.backlog) {
+        atomic_fetch_sub(waiting_count(call), 1);
+        verdict_set(why, VERDICT_ERROR, VERDICT_REASON_OVERLOAD, too_many);
+        return false;
+    }
+    call->waiting = true;
+    call_link(call, &c->waiting[call->pool], 0);
+    if (c->channels[call->pool])
+        client_channel_wait(c->channels[call->pool]);
+    return true;
+}
+
+/* Gives the call to its pool; otherwise WHY is its ERROR verdict. */
 static bool call_ask(struct scan_call *call, struct verdict *why)
 {
     struct scan_client *c = call->client;
-    const char *detail = NULL;
-    int pool = call->kind == SCAN_JOB_INSPECT ? c->fw->inspection_pool : c->engines[call->engine].pool;
-    if (pool >= 0 && gap_is_open(c, pool)) {
-        call->waiting = true;
-        call_link(call, &c->gaps[pool].calls);
-        return true;
-    }
-    enum verdict_reason reason = call_obstacle(c, call, pool, &detail);
-    if (reason != VERDICT_REASON_NONE) {
-        verdict_set(why, VERDICT_ERROR, reason, detail);
+    const struct client_engine *e = &c->engines[call->engine];
+    if (call->pool < 0) {
+        verdict_set(why, VERDICT_ERROR, VERDICT_REASON_DOWN, "this version of postern cannot run the engine");
         return false;
     }
-    struct client_channel *ch = c->channels[pool];
-    uint64_t id = job_id(c);
-    enum err e = id ? job_send(call, ch, id) : ERR_AGAIN;
-    if (e == ERR_AGAIN) {
-        verdict_set(why, VERDICT_ERROR, VERDICT_REASON_OVERLOAD, "too many scans are waiting");
+    if (call->kind == SCAN_JOB_ENGINE && e->status.state == SCAN_ENGINE_FAILED) {
+        verdict_set(why, VERDICT_ERROR, VERDICT_REASON_DOWN, e->status.detail);
         return false;
     }
-    if (e != ERR_OK) { /* a closed channel is noticed, and dropped, where it is read */
-        verdict_set(why, VERDICT_ERROR, VERDICT_REASON_DOWN,
-                    e == ERR_IO ? strerror(errno) : "the scan host closed the channel");
-        return false;
+    struct client_channel *ch = list_empty(&c->waiting[call->pool]) ? c->channels[call->pool] : NULL;
+    uint64_t id = 0;
+    enum err offered = ch ? job_offer(call, ch, &id) : ERR_AGAIN;
+    if (is_for_later(offered))
+        return call_wait(call, why);
+    if (offered == ERR_OK)
+        call_given(call, ch, id);
+    else
+        explain(offered, why);
+    return offered == ERR_OK;
+}
+
+void client_calls_flush(struct scan_client *c, int pool)
+{
+    struct list *list = &c->waiting[pool];
+    struct client_channel *ch;
+    while ((ch = c->channels[pool]) != NULL && !list_empty(list)) {
+        struct scan_call *call = container_of(list->next, struct scan_call, node);
+        struct verdict why;
+        uint64_t id;
+        enum err offered = job_offer(call, ch, &id);
+        if (is_for_later(offered))
+            return;
+        call_unlink(call);
+        if (offered == ERR_OK) {
+            call_given(call, ch, id);
+        } else {
+            explain(offered, &why);
+            call->answered(call, &why);
+        }
     }
-    call->id = id;
-    call->channel = ch;
-    c->slots[id & (SLOT_COUNT - 1)] = call;
-    call_link(call, &ch->calls);
-    return true;
+}
+
+void client_calls_repeat(struct list *calls, enum verdict_reason reason, const char *detail)
+{
+    struct list *node;
+    while ((node = list_take(calls)) != NULL) {
+        struct scan_call *call = container_of(node, struct scan_call, node);
+        struct verdict why;
+        bool again = !call->lost;
+        call_close(call);
+        call->lost = true;
+        if (!again)
+            verdict_set(&why, VERDICT_ERROR, reason, detail);
+        if (!again || !call_ask(call, &why))
+            call->answered(call, &why);
+    }
 }
 
 void scan_call_init(struct scan_call *call, struct scan_client *c,
@@ -285,6 +291,7 @@ bool scan_call_send_parts(struct scan_call *call, size_t engine, int fd, uint64_
     OBJ_CHECK(call->client, SCAN_CLIENT_MAGIC);
     call->kind = SCAN_JOB_ENGINE;
     call->engine = engine;
+    call->pool = call->client->engines[engine].pool;
     call->fd = fd;
     call->size = size;
     call->parts = parts;
@@ -306,6 +313,7 @@ bool scan_call_inspect(struct scan_call *call, size_t engine, int fd, uint64_t s
     OBJ_CHECK(call->client, SCAN_CLIENT_MAGIC);
     call->kind = SCAN_JOB_INSPECT;
     call->engine = engine;
+    call->pool = call->client->fw->inspection_pool;
     call->fd = fd;
     call->size = size;
     call->parts = -1;
@@ -316,8 +324,8 @@ bool scan_call_inspect(struct scan_call *call, size_t engine, int fd, uint64_t s
 
 void scan_call_cancel(struct scan_call *call)
 {
-    if (call->id == 0 && !call->waiting)
+    if (!call_is_open(call))
         return;
     job_cancel(call);
-    call_unlink(call);
+    call_close(call);
 }

@@ -36,28 +36,19 @@ void client_channel_discard(struct client_channel *ch)
 static void channel_close(struct client_channel *ch, enum verdict_reason reason, const char *detail)
 {
     struct scan_client *c = ch->client;
+    bool served = !ch->retired;
     struct list calls;
     list_init(&calls);
     list_move_all(&calls, &ch->calls);
-    bool retired = ch->retired;
     client_channel_discard(ch);
-    if (retired) {
-        if (ch->followed)
-            client_calls_repeat(&calls);
-        else
-            client_calls_fail(&calls, reason, detail);
-        return;
+    if (served) {
+        c->channels[ch->pool] = NULL;
+        list_append(&c->retired, &ch->node);
+        client_engines_lost(c, ch, detail);
     }
-    c->channels[ch->pool] = NULL;
-    list_append(&c->retired, &ch->node);
-    client_engines_lost(c, ch, detail);
-    if (reason == VERDICT_REASON_DOWN) {
-        client_gap_open(&c->gaps[ch->pool]);
-        client_calls_repeat(&calls); /* that is, they wait */
-    } else {
-        client_calls_fail(&calls, reason, detail);
-    }
-    pool_calls_moved(&c->pool_calls, c, ch->pool, detail);
+    client_calls_repeat(&calls, reason, detail);
+    if (served)
+        pool_calls_moved(&c->pool_calls, c, ch->pool, detail);
 }
 
 static void channel_broken(struct client_channel *ch)
@@ -118,11 +109,8 @@ static bool record_arrived(struct client_channel *ch, struct span bytes)
     return false;
 }
 
-static void channel_ready(void *arg, int events)
+static void channel_read(struct client_channel *ch)
 {
-    struct client_channel *ch = arg;
-    OBJ_CHECK(ch->client, SCAN_CLIENT_MAGIC);
-    (void)events;
     for (int i = 0; i < RECORDS_PER_TURN && ch->fd >= 0; i++) {
         unsigned char bytes[SCAN_RECORD_SIZE];
         size_t len;
@@ -141,10 +129,36 @@ static void channel_ready(void *arg, int events)
     }
 }
 
+/* Calls that wait for room take it. */
+static void channel_flush(struct client_channel *ch)
+{
+    struct scan_client *c = ch->client;
+    client_calls_flush(c, ch->pool);
+    if (list_empty(&c->waiting[ch->pool]))
+        loop_watch_set(&ch->watch, LOOP_READ);
+    else
+        client_channel_wait(ch);
+}
+
+static void channel_ready(void *arg, int events)
+{
+    struct client_channel *ch = arg;
+    OBJ_CHECK(ch->client, SCAN_CLIENT_MAGIC);
+    channel_read(ch);
+    if ((events & LOOP_WRITE) && !ch->retired)
+        channel_flush(ch);
+}
+
+void client_channel_wait(struct client_channel *ch)
+{
+    loop_watch_set(&ch->watch, LOOP_READ | LOOP_WRITE);
+}
+
 void client_channel_retire(struct client_channel *ch)
 {
     ch->client->channels[ch->pool] = NULL;
     ch->retired = true;
+    loop_watch_set(&ch->watch, LOOP_READ); /* whoever waits for room waits elsewhere now */
     list_append(&ch->client->retired, &ch->node);
     client_engines_lost(ch->client, ch, NULL);
     if (list_empty(&ch->calls))
@@ -158,7 +172,7 @@ void client_channel_free(struct client_channel *ch)
     channel_reap(ch);
 }
 
-static void client_attach(struct scan_client *c, int pool_index, unsigned generation, int fd, bool takes_over)
+void scan_client_attach(struct scan_client *c, int pool_index, unsigned generation, int fd)
 {
     OBJ_CHECK(c, SCAN_CLIENT_MAGIC);
     struct client_channel *ch = NULL;
@@ -169,10 +183,8 @@ static void client_attach(struct scan_client *c, int pool_index, unsigned genera
             c->broken(c->broken_arg, pool_index, generation);
         return;
     }
-    if (c->channels[pool_index]) {
-        c->channels[pool_index]->followed = takes_over;
+    if (c->channels[pool_index])
         client_channel_retire(c->channels[pool_index]);
-    }
     ch->client = c;
     ch->pool = pool_index;
     ch->generation = generation;
@@ -181,18 +193,7 @@ static void client_attach(struct scan_client *c, int pool_index, unsigned genera
     list_init(&ch->node);
     loop_deferred_init(&ch->reaper, channel_reap, ch);
     loop_watch_init(&ch->watch, c->loop, fd, channel_ready, ch);
-    loop_watch_set(&ch->watch, LOOP_READ);
     c->channels[pool_index] = ch;
     pool_calls_moved(&c->pool_calls, c, pool_index, "the scan host was replaced");
-    client_gap_close(&c->gaps[pool_index], true, takes_over);
-}
-
-void scan_client_attach(struct scan_client *c, int pool_index, unsigned generation, int fd)
-{
-    client_attach(c, pool_index, generation, fd, false);
-}
-
-void scan_client_take_over(struct scan_client *c, int pool_index, unsigned generation, int fd)
-{
-    client_attach(c, pool_index, generation, fd, true);
+    channel_flush(ch);
 }

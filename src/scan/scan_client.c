@@ -93,7 +93,7 @@ struct scan_client *scan_client_new(struct loop *l, struct scan_runtime *runtime
     loop_deferred_init(&c->change, client_changed, c);
     list_init(&c->retired);
     for (size_t i = 0; i < LIMIT_ENGINES; i++)
-        client_gap_init(&c->gaps[i], c);
+        list_init(&c->waiting[i]);
     pool_calls_init(&c->pool_calls);
     for (size_t i = 0; i < fw->engine_count; i++)
         c->engines[i].pool = fw->engines[i].built ? framework_pool_index(fw, fw->engines[i].pool) : -1;
@@ -118,8 +118,6 @@ void scan_client_free(struct scan_client *c)
             client_channel_retire(c->channels[i]);
     LIST_EACH_SAFE (node, &c->retired)
         client_channel_free(container_of(node, struct client_channel, node));
-    for (size_t i = 0; i < LIMIT_ENGINES; i++)
-        deadline_clear(&c->gaps[i].limit);
     loop_defer_cancel(&c->change);
     OBJ_FINI(c);
     mem_free(c);

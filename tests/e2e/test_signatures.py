@@ -6,11 +6,9 @@ import signal
 
 import pytest
 from harness import mail
-from harness.containers import signed_by_nobody
 from harness.postern import clamav_stanza, make_database
+from harness.signatures import ALPHA, LOADED, signed_by_nobody
 
-ALPHA = b"-".join([b"PATTERN", b"ALPHA"])
-LOADED = 90.0  # small databases, on a busy machine
 NO_SCAN = "its signatures do not suffice: that does not pass by itself"
 
 

@@ -214,7 +214,7 @@ static inline void rig_open_as(struct rig *r, const char *type, const struct eng
     r->fw.engines[0] =
         (struct framework_engine){.name = "one", .type = type, .pool = "CPU", .built = true, .conf = &r->conf};
     r->fw.pool_count = 1;
-    r->fw.pools[0].name = "CPU";
+    r->fw.pools[0] = (struct framework_pool){.name = "CPU", .conf.backlog = 100};
     r->log = (struct log){.write = rig_log_line, .wallclock_ms = rig_log_clock, .arg = r, .min_level = LOG_LEVEL_DEBUG};
     r->fd = -1;
     r->version = 27500;

@@ -282,11 +282,12 @@ START_TEST(an_engine_that_must_find_the_test_string_scans_nothing_before)
 }
 END_TEST
 
-START_TEST(without_a_host_a_probe_says_so_and_decides_nothing)
+START_TEST(an_engine_whose_host_does_not_come_in_time_rests)
 {
     struct rig r;
     struct engine_conf conf = resting_long;
     conf.breaker_failures = 1;
+    conf.timeout_ms = 1;
     rig_open(&r, &conf);
     scan_client_free(r.client);
     rig_detach(&r);
@@ -294,8 +295,8 @@ START_TEST(without_a_host_a_probe_says_so_and_decides_nothing)
     ck_assert_ptr_nonnull(r.client);
     struct asked a = probe_it(&r);
     ck_assert(!a.result.good);
-    ck_assert_str_eq(a.text, "down: the scan host is not running");
-    ck_assert_int_eq(state_of(&r), HEALTH_CLOSED);
+    ck_assert_str_eq(a.text, "timeout: no scan host took it before the deadline");
+    ck_assert_int_eq(state_of(&r), HEALTH_OPEN);
     rig_close(&r);
 }
 END_TEST
@@ -349,7 +350,7 @@ END_TEST
     X(where_the_test_string_is_ignored_nothing_follows_from_it)                                                        \
     X(signatures_that_a_host_loaded_without_the_test_string_are_not_trusted_where_it_was_found_before)                 \
     X(an_engine_that_must_find_the_test_string_scans_nothing_before)                                                   \
-    X(without_a_host_a_probe_says_so_and_decides_nothing)                                                              \
+    X(an_engine_whose_host_does_not_come_in_time_rests)                                                                \
     X(a_client_that_ends_gives_its_probe_up)                                                                           \
     X(an_idle_engine_is_probed_where_that_is_wanted)
 #include "support/check_main.h"
