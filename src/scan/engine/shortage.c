@@ -98,14 +98,14 @@ static void find_next(void *next, const char *name)
 #define FIND_NEXT(name)                                                                                                \
     static __typeof__(shortage_##name) *next;                                                                          \
     find_next(&next, #name)
-/* The old names differ by a limit of 2 GiB on 32-bit machines, which nobody misses. */
-#define SAME_AS(name) __attribute__((alias(name)))
 
 WRAPPER(int, open64, const char *path, int flags, ...);
-WRAPPER(int, open, const char *path, int flags, ...) SAME_AS("open64");
+/* The old names differ by a limit of 2 GiB on 32-bit machines, which nobody misses. No aliases: with the C library's
+ * own checks of a release build, compilers refuse them. */
+WRAPPER(int, open, const char *path, int flags, ...);
 WRAPPER(int, openat64, int dirfd, const char *path, int flags, ...);
 WRAPPER(FILE *, fopen64, const char *path, const char *mode);
-WRAPPER(FILE *, fopen, const char *path, const char *mode) SAME_AS("fopen64");
+WRAPPER(FILE *, fopen, const char *path, const char *mode);
 WRAPPER(int, mkdir, const char *path, mode_t mode);
 WRAPPER(DIR *, opendir, const char *path);
 WRAPPER(int, dup, int fd);
@@ -180,6 +180,15 @@ int shortage_open64(const char *path, int flags, ...)
     return open_at(AT_FDCWD, path, flags, mode);
 }
 
+int shortage_open(const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    mode_t mode = mode_of(flags, args);
+    va_end(args);
+    return open_at(AT_FDCWD, path, flags, mode);
+}
+
 int shortage_openat64(int dirfd, const char *path, int flags, ...)
 {
     va_list args;
@@ -197,6 +206,11 @@ FILE *shortage_fopen64(const char *path, const char *mode)
     FILE *f = next(path, mode);
     note_open(f ? 0 : -1, flags, was_there);
     return f;
+}
+
+FILE *shortage_fopen(const char *path, const char *mode)
+{
+    return shortage_fopen64(path, mode);
 }
 
 int shortage_mkdir(const char *path, mode_t mode)
