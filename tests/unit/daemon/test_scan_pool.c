@@ -97,6 +97,7 @@ START_TEST(a_generation_in_which_nothing_scans_is_no_gain)
 }
 END_TEST
 
+/* C19 */
 START_TEST(a_database_that_has_lost_the_test_string_is_not_let_in)
 {
     static const struct {
