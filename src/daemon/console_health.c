@@ -25,6 +25,19 @@ static void print_passed(struct console_call *c, const struct engine_runtime *e)
     console_text(c, "\n");
 }
 
+static bool has_doubt(const struct engine_runtime *e, enum engine_doubt d)
+{
+    return (atomic_load(&e->doubts) & 1U << d) != 0;
+}
+
+/* A host that cannot scan says so at once, and no message is a failure of the engine's then. */
+static void print_host(struct console_call *c, const struct engine_runtime *e, const struct scan_status *host)
+{
+    if (host->state != SCAN_ENGINE_READY)
+        console_text(c, "    its scan host: %s%s%s\n", console_engine_state(e->engine, host),
+                     host->detail[0] ? ": " : "", host->detail);
+}
+
 static void print_health(struct console_call *c, const struct engine_runtime *e, const struct health_view *v)
 {
     static const char *const meanings[] = {"asked as ever", "not asked", "asked by few messages"};
@@ -37,12 +50,16 @@ static void print_health(struct console_call *c, const struct engine_runtime *e,
         console_text(c, ", next probe in %llu s", seconds(v->probe_in_us));
     console_text(c, "%s%s", v->why[0] ? "; last trouble: " : "", v->why);
     print_passed(c, e);
+    for (int d = 0; d < ENGINE_DOUBT_COUNT; d++)
+        if (has_doubt(e, (enum engine_doubt)d))
+            console_text(c, "    doubtful: %s\n", engine_doubt_text((enum engine_doubt)d));
 }
 
-static void json_health(struct console_call *c, const char *name, const struct health_view *v)
+static void json_health(struct console_call *c, const struct engine_runtime *e, const struct health_view *v,
+                        const struct scan_status *host)
 {
     console_json_open(c, NULL, '{');
-    console_json_str(c, "name", name);
+    console_json_str(c, "name", e->engine->name);
     console_json_str(c, "state", health_state_word(v->state));
     console_json_ms(c, "state_ms", v->state_us);
     console_json_u64(c, "failures", v->failures);
@@ -53,6 +70,13 @@ static void json_health(struct console_call *c, const char *name, const struct h
     if (v->probe_in_us != HEALTH_NEVER)
         console_json_ms(c, "next_probe_ms", v->probe_in_us);
     console_json_str(c, "last_trouble", v->why[0] ? v->why : NULL);
+    console_json_str(c, "scan_host", console_engine_state(e->engine, host));
+    console_json_str(c, "scan_host_detail", host->detail[0] ? host->detail : NULL);
+    console_json_open(c, "doubts", '[');
+    for (int d = 0; d < ENGINE_DOUBT_COUNT; d++)
+        if (has_doubt(e, (enum engine_doubt)d))
+            console_json_str(c, NULL, engine_doubt_word((enum engine_doubt)d));
+    console_json_close(c);
     console_json_close(c);
 }
 
@@ -69,8 +93,11 @@ static void engine_health(struct console_call *c)
         if (wanted && strcmp(wanted, name) != 0)
             continue;
         health_look(&r->engines[i].health, loop_now_us(c->view->loop), &v);
+        unsigned generation;
+        const struct scan_status *host = scan_client_status(c->view->scans, i, &generation);
         print_health(c, &r->engines[i], &v);
-        json_health(c, name, &v);
+        print_host(c, &r->engines[i], host);
+        json_health(c, &r->engines[i], &v, host);
         count++;
     }
     if (wanted && count == 0)

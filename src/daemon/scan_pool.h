@@ -6,10 +6,12 @@
  *   COMING -> SERVING   it can scan, and is no worse than the other: every loop of the edge gets a channel to it
  *   SERVING -> DRAINING the other scans what it still has; when the edge has all answers it ends: OFF
  *   COMING -> REFUSED -> OFF   it cannot: the other goes on, reload-failed is logged, `reload_retry` later it is tried
- * again OFF -> WAITING -> SERVING  (reload_mode = stop_first) it starts when the other has drained and ended
+ * again
+ *   OFF -> WAITING -> SERVING  (reload_mode = stop_first) it starts when the other has drained and ended
  *
  * So there are never more than two; what asks for a reload meanwhile waits, once. The host that serves is started again
- * whenever it ends. A generation's number tells which load of the databases a verdict came from: each start has a new
+ * whenever it ends, or the one that is COMING serves as it is. Messages wait for it in their channels, within their
+ * deadlines. A generation's number tells which load of the databases a verdict came from: each start has a new
  * one.
  */
 #ifndef DAEMON_SCAN_POOL_H
@@ -71,7 +73,10 @@ struct scan_pool {
     struct scan_host hosts[2];
     struct scan_host *serving;
     unsigned generations; /* number of the last one */
-    uint64_t reload_us;   /* when the reload under way began; 0: none */
+    /* The best of what has served: without it losses could add up, each of them small enough. */
+    struct scan_status best[LIMIT_ENGINES];
+    size_t best_count;
+    uint64_t reload_us; /* when the reload under way began; 0: none */
     enum scan_pool_trigger waiting;
     struct deadline limit; /* of what the other host does */
     struct deadline retry;
@@ -97,8 +102,8 @@ bool scan_pool_is_running(const struct scan_pool *p);
 void scan_pool_release(struct scan_pool *p);
 
 /* Whether NEXT may take over from NOW (each COUNT engines as their hosts reported them); WHY where it may not. An
- * engine that scans must go on scanning, and its database must not have lost more than the engine's max_signature_loss.
- */
+ * engine that scans must go on scanning, its database must not have lost more than the engine's max_signature_loss,
+ * and must find the test string if the one before found it (unless test_string = ignored). */
 bool scan_pool_accepts(const struct framework *fw, const struct scan_status *now, size_t now_count,
                        const struct scan_status *next, size_t next_count, struct errtext *why);
 

@@ -37,6 +37,8 @@ enum { NETSCAN_LENGTH, NETSCAN_DOT, NETSCAN_CHUNK };
 enum { GOAHEAD_AUTO, GOAHEAD_YES, GOAHEAD_NO };
 /* Words of icap's option mode. */
 enum { ICAP_MODE_RESPMOD, ICAP_MODE_REQMOD };
+/* Words of the option test_string. */
+enum { TEST_STRING_REMEMBERED, TEST_STRING_REQUIRED, TEST_STRING_IGNORED };
 
 /* What csapi means by a limit of 0. */
 enum { SCANNER_FILE_SIZE = 104857600, SCANNER_CUMULATIVE_SIZE = 209715200 };
@@ -91,6 +93,7 @@ struct engine_conf {
     bool cache_clean;
     int64_t breaker_failures;                 /* 0: never */
     int64_t probe_interval_ms, probe_idle_ms; /* IDLE 0: not at all */
+    int test_string;                          /* TEST_STRING_ */
     /* texts of our replies; %v virus or reason, %e engine, %i message id */
     const char *infected_text, *unscannable_text, *error_text;
     int64_t infected_code, unscannable_code;
@@ -116,6 +119,8 @@ struct engine_conf {
     bool database_watch;         /* load again when the database changed */
     int64_t database_settle_ms;  /* once it has been quiet for so long */
     int64_t max_signature_loss;  /* percent of the old one's that a new database may lack; 100: any */
+    int64_t min_signatures;      /* with fewer the engine does not scan */
+    bool official_only;          /* clamav: signatures without ClamAV's own signature are passed over */
     struct scanner_conf scanner; /* csapi's own */
     struct plugin_conf plugin;   /* plugin's own */
     struct command_conf command;

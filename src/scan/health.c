@@ -25,8 +25,8 @@ enum health_sign health_sign_of(const struct verdict *v)
         return HEALTH_NOTHING;
     if (v->class != VERDICT_ERROR)
         return HEALTH_GOOD;
-    /* No worker had it: the scan host says so itself, at once. But a host that says nothing at all is as bad as an
-     * engine that does not, and of that no answer tells. */
+    /* No worker had it: the scan host says so itself, at once. But a host that says nothing at all, or none that comes,
+     * is as bad as an engine that does not, and of that no answer tells. */
     bool host_is_silent = v->reason == VERDICT_REASON_TIMEOUT && v->generation == 0;
     if (v->scan_us == 0 && !host_is_silent)
         return HEALTH_NOTHING;
@@ -41,6 +41,11 @@ void health_init(struct health *h, const struct health_conf *conf, uint64_t now_
     h->since_us = h->heard_us = now_us;
     h->pause_us = conf->interval_us;
     h->due_us = HEALTH_NEVER;
+    if (conf->untried) {
+        h->state = HEALTH_OPEN;
+        h->due_us = now_us;
+        snprintf(h->why, sizeof(h->why), "it was not tried yet");
+    }
 }
 
 void health_release(struct health *h)
@@ -116,11 +121,13 @@ bool health_admit(struct health *h, uint64_t now_us, unsigned *ticket, struct ve
         h->trials++;
         *ticket = h->round;
     } else {
-        char text[LIMIT_VERDICT_TEXT + 1], when[64] = "";
+        char text[LIMIT_VERDICT_TEXT + 1], when[48] = "", after[40] = "";
         uint64_t wait = until(h->due_us, now_us);
         if (h->state == HEALTH_OPEN && !h->probing && wait != HEALTH_NEVER)
             snprintf(when, sizeof(when), ", next probe in %llu ms", (unsigned long long)(wait / 1000));
-        snprintf(text, sizeof(text), "the engine is resting after %u failures%s%s (%.100s)", h->failures, when,
+        if (h->failures > 0)
+            snprintf(after, sizeof(after), " after %u failures", h->failures);
+        snprintf(text, sizeof(text), "the engine is resting%s%s%s (%.100s)", after, when,
                  h->state == HEALTH_OPEN ? "" : ", others are trying it", h->why);
         verdict_set(why, VERDICT_ERROR, VERDICT_REASON_DOWN, text);
     }
@@ -209,11 +216,11 @@ static bool probe_good(struct health *h, uint64_t now_us, struct health_change *
     return true;
 }
 
-static bool probe_bad(struct health *h, const char *why, uint64_t now_us, struct health_change *change)
+static bool probe_bad(struct health *h, bool blind, const char *why, uint64_t now_us, struct health_change *change)
 {
     h->probes_bad++;
     remember(h, "probe", why ? why : "");
-    if (h->state == HEALTH_CLOSED) {
+    if (h->state == HEALTH_CLOSED && !blind) {
         if (!is_suspect(h)) /* nobody's message has failed, or too few */
             count_failure(h);
         if (!is_suspect(h)) {
@@ -223,7 +230,8 @@ static bool probe_bad(struct health *h, const char *why, uint64_t now_us, struct
         enter(h, HEALTH_OPEN, later(now_us, h->pause_us), now_us, change);
         return true;
     }
-    back_off(h);
+    if (h->state != HEALTH_CLOSED)
+        back_off(h);
     if (h->state == HEALTH_OPEN) {
         h->due_us = later(now_us, h->pause_us);
         return false;
@@ -240,8 +248,8 @@ bool health_probe_end(struct health *h, enum health_sign sign, const char *why, 
     h->probing = false;
     if (sign == HEALTH_GOOD)
         changed = probe_good(h, now_us, change);
-    else if (sign == HEALTH_BAD)
-        changed = probe_bad(h, why, now_us, change);
+    else if (sign == HEALTH_BAD || sign == HEALTH_BLIND)
+        changed = probe_bad(h, sign == HEALTH_BLIND, why, now_us, change);
     else if (h->state != HEALTH_CLOSED || is_suspect(h)) /* it could not be asked: once more */
         h->due_us = later(now_us, h->pause_us);
     else
@@ -250,18 +258,25 @@ bool health_probe_end(struct health *h, enum health_sign sign, const char *why, 
     return changed;
 }
 
-bool health_pattern(struct health *h, bool found, unsigned generation, uint64_t database_version)
+bool health_pattern(struct health *h, bool found)
 {
     pthread_mutex_lock(&h->lock);
-    bool expected =
-        h->pattern.known && h->pattern.generation == generation && h->pattern.database_version == database_version;
-    if (found) {
-        h->pattern.known = true;
-        h->pattern.generation = generation;
-        h->pattern.database_version = database_version;
-    }
+    bool expected = !h->conf.pattern_ignored && (h->pattern_known || h->conf.pattern_required);
+    h->pattern_known = h->pattern_known || found;
     pthread_mutex_unlock(&h->lock);
     return found || !expected;
+}
+
+bool health_distrust(struct health *h, const char *why, uint64_t now_us, struct health_change *change)
+{
+    pthread_mutex_lock(&h->lock);
+    bool changes = h->state != HEALTH_OPEN;
+    if (changes) {
+        remember(h, "", why);
+        enter(h, HEALTH_OPEN, later(now_us, h->pause_us), now_us, change);
+    }
+    pthread_mutex_unlock(&h->lock);
+    return changes;
 }
 
 void health_hint(struct health *h, uint64_t now_us)
@@ -281,6 +296,7 @@ void health_look(struct health *h, uint64_t now_us, struct health_view *out)
                                 .quiet_us = since(h->heard_us, now_us),
                                 .probe_in_us = until(h->due_us, now_us),
                                 .probing = h->probing,
+                                .pattern_known = h->pattern_known,
                                 .opened = h->opened,
                                 .probes = h->probes,
                                 .probes_bad = h->probes_bad};

@@ -10,9 +10,13 @@
  *   HALF_OPEN  HEALTH_TRIALS messages at a time are scanned. The first that goes well, or one more good probe where
  * none comes: CLOSED. The first that fails: OPEN, and the next probe is due twice as late.
  *
+ * An engine that scans but no longer finds the test string, which it has found before, would let viruses through: it is
+ * OPEN at once (HEALTH_BLIND, health_distrust), whatever its signatures are called now, until it finds it again. So is
+ * one that must have found it before it scans anything, from the beginning.
+ *
  * What counts as a failure: the engine was asked in a worker and was down, silent, crashed, talked nonsense or reported
- * trouble. What does not: a full queue, a scan host that is not there or closes its channel (both show at once, and end
- * by themselves), a message's own fault (poison, memory). Any thread; each call takes a mutex for a moment.
+ * trouble; or no scan host took a message before its deadline. What does not: a full queue, a scan host that ended (the
+ * next one is on its way), a message's own fault (poison, memory). Any thread; each call takes a mutex for a moment.
  */
 #ifndef SCAN_HEALTH_H
 #define SCAN_HEALTH_H
@@ -27,12 +31,15 @@ enum health_state { HEALTH_CLOSED, HEALTH_OPEN, HEALTH_HALF_OPEN };
 const char *health_state_word(enum health_state s); /* "closed", "open", "half-open" */
 
 /* What a word of the engine tells about it. */
-enum health_sign { HEALTH_GOOD, HEALTH_BAD, HEALTH_NOTHING };
+enum health_sign { HEALTH_GOOD, HEALTH_BAD, HEALTH_NOTHING, HEALTH_BLIND };
 enum health_sign health_sign_of(const struct verdict *v);
 
 struct health_conf {
     unsigned failures; /* 0: it never opens */
     uint64_t interval_us, interval_max_us;
+    bool pattern_ignored;  /* nothing follows from the test string */
+    bool pattern_required; /* it must be found, known or not */
+    bool untried;          /* and nothing else has tried that: it begins as OPEN, with a probe due */
 };
 
 #define HEALTH_NEVER UINT64_MAX
@@ -48,11 +55,7 @@ struct health {
     bool probing;
     uint64_t opened, probes, probes_bad; /* counters */
     char why[LIMIT_VERDICT_TEXT + 1];    /* the last bad sign */
-    struct {
-        bool known;
-        unsigned generation;
-        uint64_t database_version;
-    } pattern; /* the test string was found by this database */
+    bool pattern_known;                  /* the test string was found, since the program runs */
 };
 
 /* A change of state, to be logged by whose call brought it about. */
@@ -79,8 +82,11 @@ bool health_probe_begin(struct health *h, bool forced, uint64_t now_us);
 /* The probe was SIGN; WHY says what came, where it was not good (may be NULL). True: as health_report. */
 bool health_probe_end(struct health *h, enum health_sign sign, const char *why, uint64_t now_us,
                       struct health_change *change);
-/* Whether the test string was FOUND is in order: once a database has found it, it shall not pass it any more. */
-bool health_pattern(struct health *h, bool found, unsigned generation, uint64_t database_version);
+/* Whether it is in order that the test string was FOUND, or not: an engine that has found it shall not pass it any
+ * more, and that its signatures have changed meanwhile is no excuse, as those who lose them change too. */
+bool health_pattern(struct health *h, bool found);
+/* The engine's word is not to be relied on any more, as WHY says: OPEN. True: as health_report. */
+bool health_distrust(struct health *h, const char *why, uint64_t now_us, struct health_change *change);
 /* The engine may be back: an OPEN one's probe is due now. */
 void health_hint(struct health *h, uint64_t now_us);
 
@@ -90,6 +96,7 @@ struct health_view {
     uint64_t state_us, quiet_us; /* for how long; since the last good sign */
     uint64_t probe_in_us;        /* HEALTH_NEVER: none is due */
     bool probing;
+    bool pattern_known; /* it has found the test string */
     uint64_t opened, probes, probes_bad;
     char why[LIMIT_VERDICT_TEXT + 1]; /* the last bad sign; empty: there was none */
 };

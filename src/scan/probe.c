@@ -5,6 +5,7 @@
 #include "base/obj.h"
 #include "scan/canary_text.h"
 #include "scan/scan_client.h"
+#include "scan/trial.h"
 #include "sys/rng.h"
 #include <errno.h>
 #include <unistd.h>
@@ -34,6 +35,8 @@ struct probes {
     struct scan_runtime *runtime;
     struct loop *loop;
     const struct log *log;
+    bool first; /* this loop's is the one that acts where one is enough */
+    struct trials *trials;
     struct probe items[LIMIT_ENGINES];
 };
 
@@ -66,7 +69,7 @@ static void log_change(const struct probe *p, const struct health_change *change
 
 static void log_probe(const struct probe *p)
 {
-    static const char *const words[] = {"good", "bad", "unknown"};
+    static const char *const words[] = {"good", "bad", "unknown", "bad"};
     struct log_record r;
     log_begin(&r, p->set->log, LOG_ENGINE_PROBE);
     log_cstr(&r, "engine", engine_of(p)->name);
@@ -103,6 +106,8 @@ static void judge(struct probe *p, enum health_sign sign, const char *what, cons
 
 static void ask(struct probe *p, bool pattern);
 
+static const char pattern_lost[] = "the test string is not found any more";
+
 static void judge_clean(struct probe *p, const struct verdict *v)
 {
     p->result.clean = *v;
@@ -122,8 +127,8 @@ static void judge_pattern(struct probe *p, const struct verdict *v)
         judge(p, health_sign_of(v), verdict_reason_word(v->reason), v);
     else if (v->class == VERDICT_UNSCANNABLE)
         judge(p, HEALTH_BAD, "the test string could not be scanned", v);
-    else if (!health_pattern(health_of(p), found, v->generation, v->database_version))
-        judge(p, HEALTH_BAD, "the test string is not found any more", NULL);
+    else if (!health_pattern(health_of(p), found))
+        judge(p, HEALTH_BLIND, pattern_lost, NULL);
     else
         judge(p, HEALTH_GOOD,
               found ? "scans, and finds the test string" : "scans; its database does not know the test string", NULL);
@@ -148,7 +153,7 @@ static void ask(struct probe *p, bool pattern)
     close_message(p);
     p->pattern = pattern;
     rng_bytes(digest, sizeof(digest));
-    if (canary_message(pattern, &p->fd, &size) != ERR_OK) {
+    if (canary_message(pattern ? CANARY_PATTERN : CANARY_CLEAN, &p->fd, &size) != ERR_OK) {
         verdict_set(&why, VERDICT_ERROR, VERDICT_REASON_NONE, strerror(errno));
         judge(p, HEALTH_NOTHING, "no message could be made", &why);
     } else if (!scan_call_send(&p->call, p->engine, p->fd, size, digest, &why)) {
@@ -185,6 +190,8 @@ static void probe_finish(void *arg)
     log_probe(p);
     if (health_probe_end(health_of(p), p->sign, p->text, now, &change))
         log_change(p, &change);
+    if (p->sign == HEALTH_GOOD)
+        trials_start(p->set->trials, p->engine);
     probe_look(p);
     if (done)
         done(p->arg, &p->result);
@@ -232,6 +239,17 @@ static void probe_idle(void *arg)
 
 /* ---- the set ---- */
 
+/* What scans, but would let viruses through, scans no more. */
+static void distrust(void *arg, size_t engine)
+{
+    struct probes *set = arg;
+    struct probe *p = &set->items[engine];
+    struct health_change change;
+    if (health_distrust(health_of(p), pattern_lost, loop_now_us(set->loop), &change))
+        log_change(p, &change);
+    probe_look(p);
+}
+
 struct probes *probes_new(struct scan_client *c, const struct log *log, bool idle)
 {
     struct probes *set = MEM_NEW(struct probes);
@@ -242,6 +260,13 @@ struct probes *probes_new(struct scan_client *c, const struct log *log, bool idl
     set->runtime = scan_client_runtime(c);
     set->loop = scan_client_loop(c);
     set->log = log;
+    set->first = idle;
+    set->trials = trials_new(c, log, distrust, set);
+    if (!set->trials) {
+        OBJ_FINI(set);
+        mem_free(set);
+        return NULL;
+    }
     for (size_t i = 0; i < set->runtime->framework->engine_count; i++) {
         struct probe *p = &set->items[i];
         p->set = set;
@@ -262,6 +287,7 @@ void probes_free(struct probes *set)
     if (!set)
         return;
     OBJ_CHECK(set, PROBES_MAGIC);
+    trials_free(set->trials);
     for (size_t i = 0; i < set->runtime->framework->engine_count; i++) {
         struct probe *p = &set->items[i];
         struct health_change change;
@@ -290,7 +316,13 @@ void probes_report(struct probes *set, size_t engine, unsigned ticket, const str
 void probes_engine_ready(struct probes *set, size_t engine)
 {
     struct probe *p = &set->items[engine];
+    unsigned generation;
+    enum scan_test_string told = scan_client_status(set->client, engine, &generation)->test_string;
     health_hint(health_of(p), loop_now_us(set->loop));
+    if (told != SCAN_TEST_STRING_UNTRIED && !health_pattern(health_of(p), told == SCAN_TEST_STRING_FOUND))
+        distrust(set, engine);
+    if (set->first)
+        trials_start(set->trials, engine);
     probe_look(p);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Probes of engines: two messages of ours (canary_text.h) over one loop's channels, one clean, and after that the test
- * string, which may be unknown to a database, but not to one that has found it before. health.h says when one is due;
+ * string, which may be unknown to a database, but not where it was found before. health.h says when one is due;
  * the loop on which it becomes due sends it, so that each loop has a set of these. A probe passes by cache, breaker and
  * counters of messages. Besides, the first loop tries engines that nobody has asked for `probe_idle`, and an
- * administrator may ask for one. Thread: the loop's.
+ * administrator may ask for one. A good one, and news of a daemon, are followed by a trial (trial.h). Thread: the
+ * loop's.
  */
 #ifndef SCAN_PROBE_H
 #define SCAN_PROBE_H
@@ -23,7 +24,7 @@ void probes_free(struct probes *p);
 /* What became of a message that health_admit let through to engine number ENGINE (V is NULL: nothing, it was given up):
  * told to the engine's health, logged where that changes, and a probe is sent when that makes one due. */
 void probes_report(struct probes *p, size_t engine, unsigned ticket, const struct verdict *v);
-/* The engine's host has just said that it is READY. */
+/* The engine's host has just said that it is READY, or has news of it. */
 void probes_engine_ready(struct probes *p, size_t engine);
 
 struct probe_result {

@@ -9,12 +9,18 @@
  * this once the engine is back. */
 enum { PROBE_PAUSE_MAX_MS = 60 * 1000 };
 
-static struct health_conf health_conf_of(const struct engine_conf *conf)
+static struct health_conf health_conf_of(const struct framework_engine *engine)
 {
+    const struct engine_conf *conf = engine->conf;
+    bool required = conf->test_string == TEST_STRING_REQUIRED;
     int64_t most = conf->probe_interval_ms > PROBE_PAUSE_MAX_MS ? conf->probe_interval_ms : PROBE_PAUSE_MAX_MS;
     return (struct health_conf){.failures = (unsigned)conf->breaker_failures,
                                 .interval_us = (uint64_t)conf->probe_interval_ms * 1000,
-                                .interval_max_us = (uint64_t)most * 1000};
+                                .interval_max_us = (uint64_t)most * 1000,
+                                .pattern_ignored = conf->test_string == TEST_STRING_IGNORED,
+                                .pattern_required = required,
+                                /* signatures that a scan host loads are tried by its canary */
+                                .untried = required && engine->built && !framework_has_database(engine)};
 }
 
 /* False: no memory. */
@@ -41,7 +47,7 @@ struct scan_runtime *scan_runtime_new(const struct framework *fw)
     r->framework = fw;
     for (size_t i = 0; i < fw->engine_count; i++) {
         struct engine_runtime *e = &r->engines[i];
-        const struct health_conf conf = health_conf_of(fw->engines[i].conf);
+        const struct health_conf conf = health_conf_of(&fw->engines[i]);
         e->engine = &fw->engines[i];
         health_init(&e->health, &conf, clock_monotonic_us());
         complete = complete && runtime_add_cache(e);
@@ -112,4 +118,27 @@ struct engine_runtime *scan_runtime_find(struct scan_runtime *r, const char *nam
         if (strcmp(r->framework->engines[i].name, name) == 0)
             return &r->engines[i];
     return NULL;
+}
+
+static const struct {
+    const char *word, *text;
+} doubts[] = {
+    [ENGINE_DOUBT_PATTERN] = {"test-string",
+                              "it does not find the standard anti-virus test string, as whole official databases do; "
+                              "test_string = required would not let it scan, test_string = ignored accepts it"},
+    [ENGINE_DOUBT_LIMITS] = {"limits", "it calls clean what exceeds its limits, so such mail is delivered unscanned: "
+                                       "write AlertExceedsMax yes into clamd.conf (on_limit = pass accepts it)"},
+    [ENGINE_DOUBT_ENCRYPTED] = {"encrypted",
+                                "it calls encrypted archives clean, so such mail is delivered unscanned: "
+                                "write AlertEncrypted yes into clamd.conf (on_encrypted = pass accepts it)"},
+};
+
+const char *engine_doubt_word(enum engine_doubt d)
+{
+    return doubts[d].word;
+}
+
+const char *engine_doubt_text(enum engine_doubt d)
+{
+    return doubts[d].text;
 }

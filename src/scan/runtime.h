@@ -12,6 +12,11 @@
 #include "scan/verdict_cache.h"
 #include <stdatomic.h>
 
+/* What a trial of an engine that asks a daemon (trial.h) has found wanting. */
+enum engine_doubt { ENGINE_DOUBT_PATTERN, ENGINE_DOUBT_LIMITS, ENGINE_DOUBT_ENCRYPTED, ENGINE_DOUBT_COUNT };
+const char *engine_doubt_word(enum engine_doubt d); /* "test-string", "limits", "encrypted" */
+const char *engine_doubt_text(enum engine_doubt d); /* what it means, and what helps */
+
 struct engine_runtime {
     const struct framework_engine *engine;
     atomic_bool disabled; /* by an administrator's command: not asked until it is enabled again */
@@ -26,12 +31,14 @@ struct engine_runtime {
     /* Messages about which its word decided, by its class, that were let through because an option says pass. */
     atomic_uint_fast64_t passed[VERDICT_CLASS_COUNT];
     struct health health;
+    atomic_uint doubts;          /* bits 1 << enum engine_doubt */
     struct verdict_cache *cache; /* NULL: switched off */
 };
 
 struct scan_runtime {
     const struct framework *framework;
-    atomic_uint_fast64_t parts_memory; /* octets of all parts files that are in use now */
+    atomic_uint_fast64_t parts_memory;  /* octets of all parts files that are in use now */
+    atomic_uint waiting[LIMIT_ENGINES]; /* by pool: scans that no host has yet (scan_client.h) */
     atomic_uint_fast64_t inspections, inspection_us, inspections_failed;
     atomic_uint_fast64_t defects[MIME_DEFECT_COUNT]; /* messages with each */
     struct engine_runtime engines[LIMIT_ENGINES];    /* in the framework's order */

@@ -81,6 +81,7 @@ static void put_status(struct record_writer *w, const struct scan_status *s)
     put_u64(w, s->database_version);
     put_u64(w, s->signatures);
     put_text(w, s->detail, sizeof(s->detail));
+    put_octet(w, s->test_string);
 }
 
 static void put_query(struct record_writer *w, const struct scan_query *q)
@@ -232,6 +233,11 @@ static void get_status(struct cursor *c, struct scan_status *s)
     s->database_version = cursor_u64(c);
     s->signatures = cursor_u64(c);
     get_text(c, s->detail, sizeof(s->detail));
+    unsigned test_string = cursor_u8(c);
+    if (test_string > SCAN_TEST_STRING_UNKNOWN)
+        cursor_fail(c);
+    else
+        s->test_string = (enum scan_test_string)test_string;
 }
 
 static void get_query(struct cursor *c, struct scan_query *q)

@@ -42,11 +42,14 @@ struct scan_answer {
 };
 
 enum scan_engine_state { SCAN_ENGINE_LOADING, SCAN_ENGINE_READY, SCAN_ENGINE_FAILED };
+/* What the canary found out about the standard anti-virus test string and the signatures that the engine loaded. */
+enum scan_test_string { SCAN_TEST_STRING_UNTRIED, SCAN_TEST_STRING_FOUND, SCAN_TEST_STRING_UNKNOWN };
 struct scan_status {
     char engine[LIMIT_ENGINE_NAME + 1];
     enum scan_engine_state state;
     uint64_t database_version, signatures;
     char detail[LIMIT_VERDICT_TEXT + 1]; /* library version, or why it failed */
+    enum scan_test_string test_string;
 };
 
 struct scan_query {

@@ -8,6 +8,7 @@ static const char *const action_words[] = {"reject", "pass", "quarantine", NULL}
 static const char *const on_error_words[] = {"error_code", "next", "pass", NULL};
 static const char *const quarantine_reply_words[] = {"accept", "reject", NULL};
 static const char *const on_unscannable_words[] = {"action", "reject", "pass", "error_code", "quarantine", NULL};
+static const char *const test_string_words[] = {"remembered", "required", "ignored", NULL};
 static const char *const on_trouble_words[] = {"on_error", "error_code", "next", "pass", NULL};
 
 /* One row; the field is given by its path inside struct STRUCT. */
@@ -42,6 +43,10 @@ enum { SETTLE_MIN_MS = 10, SETTLE_MAX_MS = 3600 * 1000, RETRY_MIN_MS = 100, RETR
         .description = "what a message is that the daemon suspects without knowing a virus in it: infected, or "       \
                        "unscannable (reason suspicious)"                                                               \
     }
+#define MIN_SIGNATURES_ROW                                                                                             \
+    OPTION(conf.min_signatures, "min_signatures", INT, "0", 0, 1000000000,                                             \
+           "with fewer signatures than these the engine does not scan: the error code instead, at start as well; the " \
+           "official databases of ClamAV have millions; 0: one is enough")
 #define WORDS_ROW(field, row_name, row_default, row_words, text)                                                       \
     {                                                                                                                  \
         .name = (row_name), .type = DIRECTIVE_ENUM, .offset = CONF_OFFSET(engine_stanza, field),                       \
@@ -64,7 +69,8 @@ static const struct directive clamav_rows[] = {
         conf.max_filesize, "max_filesize", SIZE, "100M", 1024, 2147483647,
         "octets of one file inside a message (clamd: MaxFileSize); a larger one makes it unscannable. With a daemon: "
         "octets of a message, not to exceed its StreamMaxLength and MaxFileSize"),
-    OPTION(conf.max_recursion, "max_recursion", INT, "17", 1, 100,
+    /* libclamav's own limit is 100, and what reaches that is clean to it, whatever it is asked to alert on */
+    OPTION(conf.max_recursion, "max_recursion", INT, "17", 1, 99,
            "depth of archives inside archives (clamd: MaxRecursion); deeper is unscannable"),
     OPTION(conf.max_files, "max_files", INT, "10000", 1, 1000000,
            "files inside one message (clamd: MaxFiles); more is unscannable"),
@@ -73,8 +79,11 @@ static const struct directive clamav_rows[] = {
     OPTION(conf.database_settle_ms, "database_settle", DURATION, "5", SETTLE_MIN_MS, SETTLE_MAX_MS,
            "how long a changed database must have been quiet before it is loaded"),
     OPTION(conf.max_signature_loss, "max_signature_loss", INT, "50", 0, 100,
-           "percent of the signatures in use that a new database may lack; with a greater loss it is taken for broken "
-           "and the old one stays in use; 100: any loss is accepted"),
+           "percent of the most signatures since start that a new database may lack; with a greater loss it is taken "
+           "for broken and the old one stays in use; 100: any loss is accepted"),
+    MIN_SIGNATURES_ROW,
+    OPTION(conf.official_only, "official_only", BOOL, "false", 0, 0,
+           "true: only databases that ClamAV has signed are loaded (clamd: OfficialDatabaseOnly)"),
 };
 
 static const char *const suspicious_words[] = {"infected", "unscannable", NULL};
@@ -145,8 +154,9 @@ static const struct directive plugin_rows[] = {
     OPTION(conf.database_settle_ms, "database_settle", DURATION, "5", SETTLE_MIN_MS, SETTLE_MAX_MS,
            "how long a changed database must have been quiet before it is loaded"),
     OPTION(conf.max_signature_loss, "max_signature_loss", INT, "50", 0, 100,
-           "percent of the signatures in use that a new database may lack; with a greater loss it is taken for broken "
-           "and the old one stays in use; 100: any loss is accepted"),
+           "percent of the most signatures since start that a new database may lack; with a greater loss it is taken "
+           "for broken and the old one stays in use; 100: any loss is accepted"),
+    MIN_SIGNATURES_ROW,
     OPTION(conf.plugin.load_timeout_ms, "load_timeout", DURATION, "300", LOAD_MIN_MS, LOAD_MAX_MS,
            "how long the plug-in may take to start and to load its database; then its scan host is started again"),
     WORDS_ROW(
@@ -189,8 +199,9 @@ static const struct directive csapi_rows[] = {
     OPTION(conf.database, "database", STRING, "/var/lib/clamav", 1, 4096,
            "directory or file of definitions that the scanner loads, and the only one that it can read"),
     OPTION(conf.max_signature_loss, "max_signature_loss", INT, "50", 0, 100,
-           "percent of the signatures in use that new definitions may lack; with a greater loss they are taken for "
-           "broken and the old ones stay in use; 100: any loss is accepted"),
+           "percent of the most signatures since start that new definitions may lack; with a greater loss they are "
+           "taken for broken and the old ones stay in use; 100: any loss is accepted"),
+    MIN_SIGNATURES_ROW,
     DAEMON_ROW(NULL, "scan with Symantec Scan Engine over its native protocol instead of a scanner program: host:port, "
                      "port 7777 where none is given; of several in a list the first that answers is asked"),
     OPTION(

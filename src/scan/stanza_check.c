@@ -246,15 +246,17 @@ static void warn_daemon_decides(const struct conf_scope *scope, struct problems 
 {
     static const struct {
         const char *option, *clamd;
-    } rows[] = {{"database", "DatabaseDirectory"},
-                {"alert_encrypted", "AlertEncrypted"},
-                {"max_scansize", "MaxScanSize"},
-                {"max_recursion", "MaxRecursion"},
-                {"max_files", "MaxFiles"}};
+    } rows[] = {{"database", "DatabaseDirectory"},     {"official_only", "OfficialDatabaseOnly"},
+                {"alert_encrypted", "AlertEncrypted"}, {"max_scansize", "MaxScanSize"},
+                {"max_recursion", "MaxRecursion"},     {"max_files", "MaxFiles"}};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (stanza_is_given(scope, rows[i].option))
             problem_warning(problems, scope, rows[i].option, "has no effect with a daemon: %s in clamd.conf counts",
                             rows[i].clamd);
+    if (stanza_is_given(scope, "min_signatures"))
+        problem_warning(problems, scope, "min_signatures",
+                        "has no effect with a daemon, which does not tell how many it has; test_string = required "
+                        "tries it before it scans");
 }
 
 /* A daemon's first name is what counts, and it cannot be asked what else there is: a virus behind it would pass without

@@ -62,7 +62,13 @@ struct store_source {
  * fit their digest; ERR_NOMEM. */
 enum err store_copy(int to, const struct store_source *source) must_use;
 /* Writes the file NAME into the directory DIR, durably: under another name, fsync, linked, or moved over what has the
- * name if REPLACE, fsync of the directory. Nothing is left of it when that fails, as store_copy does. */
+ * name if REPLACE, fsync of the directory. Nothing is left of it when that fails, as store_copy does.
+ *
+ * The other name (STORE_NEW, O_EXCL) stands where one would expect O_TMPFILE and linkat from that: to give a file
+ * without a name one takes /proc, which a hardened unit may hide, or CAP_DAC_READ_SEARCH, which the edge shall not
+ * have; not every file system that quarantine may be put on knows such files (NFS does not); and a file that replaces
+ * another needs a name anyway. What is lost is that a crash leaves nothing: opening deletes what bears such a name, and
+ * the directory is 0700 and ours alone. */
 enum err store_write(int dir, const char *name, const struct store_source *source, bool replace) must_use;
 
 /* Reads a file as a whole; at most QUARANTINE_META_MAX. ERR_NOTFOUND; ERR_IO with errno; ERR_FULL, ERR_NOMEM. */

@@ -5,6 +5,7 @@ import functools
 import pytest
 from harness import mail, places, verdicts
 from harness.clamd import Clamd as RealClamd
+from harness.console import Console, listener
 from harness.emulators.base import Fault
 from harness.emulators.clamd import Clamd
 from harness.postern import asking_daemons, clamav_stanza, clamd_stanza, engine, make_database
@@ -32,6 +33,12 @@ def by_tcp():
 
 
 # Daemons must outlive postern, whose last mail after each test must pass: their fixtures stand before start_pair.
+
+def forget_trial(pair, daemon):
+    """The first mail finds no connection that a trial has left; for one that was kept, a daemon that goes without a word is asked again."""
+    pair.log.wait_for("engine-trial")
+    daemon.drop_connections()
+
 
 # --- good days ---
 
@@ -107,11 +114,13 @@ FAULTS = {
 def test_a_misbehaving_daemon_costs_one_message_a_451(by_tcp, silent, start_pair):
     faults, timeout = verdicts.of_one_kind(FAULTS, silent)
     pair = start_pair(engines=clamd_stanza(by_tcp.address, timeout=timeout, breaker_failures=0))
+    forget_trial(pair, by_tcp)
     verdicts.assert_each_costs_one_message(pair, by_tcp, faults, DETECTED)
 
 
 def test_an_answer_cut_at_any_octet_is_never_clean(by_tcp, start_pair):
     pair = start_pair(engines=clamd_stanza(by_tcp.address, breaker_failures=0))
+    forget_trial(pair, by_tcp)
     verdicts.assert_cut_is_never_clean(pair, by_tcp, range(OK_ANSWER))
 
 
@@ -140,7 +149,9 @@ def test_an_early_ok_is_no_ok_and_an_early_limit_is_too_large(by_tcp, start_pair
 
 
 def test_a_session_closed_while_idle_is_renewed_without_a_451(emulated, start_pair):
-    verdicts.assert_idle_end_costs_nothing(start_pair(engines=clamd_stanza(emulated.address)), emulated)
+    pair = start_pair(engines=clamd_stanza(emulated.address))
+    forget_trial(pair, emulated)
+    verdicts.assert_idle_end_costs_nothing(pair, emulated)
 
 
 def test_a_daemon_that_never_greets_is_down_and_the_next_server_is_asked(emulated, directory, start_pair):
@@ -248,3 +259,44 @@ def test_real_clamd_killed_in_the_middle_of_a_scan_is_451_and_mail_flows_when_it
     clamd.start()
     assert_passes(pair)
     assert_infected(pair)
+
+
+# --- what clamd decides by itself ---
+
+STOCK = {}  # of clamd.conf: its defaults
+ALERTS = {"AlertExceedsMax": "yes", "AlertEncrypted": "yes"}
+ROWS = {
+    # clamd.conf, what stands in the stanza, and what is doubtful then
+    "stock": (STOCK, {}, ["limits", "encrypted"]),
+    "one alert": ({"AlertExceedsMax": "yes"}, {}, ["encrypted"]),
+    "both alerts": (ALERTS, {}, []),
+    "what the stanza lets pass anyway": (STOCK, {"on_limit": "pass", "on_encrypted": "pass"}, []),
+    "with signatures that do not find the test string": ({**ALERTS, "test_string": False}, {}, ["test-string"]),
+    "on purpose": ({**ALERTS, "test_string": False}, {"test_string": "ignored"}, []),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_real_clamd_that_calls_clean_what_it_has_not_looked_at_is_a_warning(directory, row, start_pair):
+    """Nobody has to send such a mail first: texts of postern's own tell."""
+    settings, options, doubts = ROWS[row]
+    settings = dict(settings)
+    known = settings.pop("test_string", True)
+    signatures = SIGNATURE + (f"Test.String:0:*:{mail.test_virus().hex()}\n" if known else "")
+    daemon = RealClamd(directory / "clamd", make_database(directory / "db", {"test.ndb": signatures}), places.free_port(), **settings).start()
+    try:
+        socket = directory / "control/socket"
+        pair = start_pair(engines=clamd_stanza(daemon.path, **options) + listener(socket))
+        trial = pair.log.wait_for("engine-trial")
+        assert trial["result"] == ("doubtful" if doubts else "good"), trial
+        warnings = pair.log.find("engine-doubt", engine="clamd1")
+        assert [(event["doubt"], event["level"]) for event in warnings] == [(word, "warning") for word in doubts], warnings
+        (health,) = Console(socket).json("engine", "health")["engines"]
+        assert (health["state"], health["doubts"]) == ("closed", doubts), health
+        shown = Console(socket).ask("engine", "health", "clamd1")
+        assert shown.count("doubtful: ") == len(doubts) and ("AlertExceedsMax yes" in shown) == ("limits" in doubts), shown
+        assert_passes(pair)
+        assert_infected(pair)
+        pair.postern.finish()
+    finally:
+        daemon.kill()

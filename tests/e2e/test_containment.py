@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""A hostile engine is contained each time: what the client hears, what the log says, and which counters moved, each by one (C13–C17).
+"""A hostile engine, or a machine that has nothing left, is contained each time: what the client hears, what the log says, and which counters moved, each by
+one (C13–C17).
 
 test_scanner_faults.py asks the sanitizer build whether the next message passes; here the release build says precisely how a worker ended."""
 import os
 import re
+import signal
+import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 from harness import client, mail
@@ -183,3 +187,85 @@ def test_a_scan_that_nobody_waits_for_any_more_costs_its_worker_and_is_counted(c
     session.close()
     case.expect_moved(invocations=1, killed_cancelled=1)
     case.expect_next_passes()
+
+
+class Sender:
+    """A message that is sent by a thread, because its answer takes its time."""
+
+    def __init__(self, pair, content):
+        self.reply = None
+        self.thread = threading.Thread(target=self._send, args=(pair, content), daemon=True)
+        self.thread.start()
+
+    def _send(self, pair, content):
+        self.reply = pair.deliver(content)
+
+    def join(self):
+        self.thread.join(60)
+        return self.reply
+
+
+@pytest.mark.parametrize("order", ["crash", "exit 7", "garbage"])
+def test_other_scans_go_on_while_a_worker_ends_and_is_replaced(contained, order):
+    """C13: one is held in its worker; another worker ends by its message, and its successor scans."""
+    case = contained()
+    (held,) = case.pair.postern.worker_pids()
+    os.kill(held, signal.SIGSTOP)
+    sender = Sender(case.pair, mail.plain())
+    until(lambda: case.pool()["busy"] == 1, "the first message is at the worker that stands still")
+    case.console.ask("threads", "CPU", "concurrency", "2")
+    case.pair.log.wait_for("worker-born", count=2)
+    mark = case.pair.log.mark()
+    case.expect_refused(order, ENDS[order][0])
+    end = case.pair.log.wait_for("worker-exit", since=mark)
+    born = case.pair.log.wait_for("worker-born", since=mark, slot=end["slot"])
+    assert end["pid"] != held and born["pid"] not in (held, end["pid"])
+    assert float(born["vacant_ms"]) >= 0, "how long that took is measured, and not judged here"
+    assert case.pair.deliver(mail.plain()).code == 250  # by the successor
+    assert sender.reply is None and case.pool()["busy"] == 1
+    os.kill(held, signal.SIGCONT)
+    assert sender.join().code == 250
+    assert len(case.pair.log.find("worker-exit")) == 1
+    case.console.ask("threads", "CPU", "concurrency", "1")
+    until(lambda: len(case.pair.postern.worker_pids()) == 1, "there are as many workers as before")
+
+
+def set_processes(pid, soft, hard):
+    """RLIMIT_NPROC of PID, by its own user: others may lack the right, root too where a container keeps it from its root."""
+    status = os.stat(f"/proc/{pid}")
+    options = {"user": status.st_uid, "group": status.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    subprocess.run(["prlimit", f"--pid={pid}", f"--nproc={soft}:{hard}"], check=True, timeout=60, **options)
+
+
+def limit_of_processes(pid):
+    """Soft and hard, as words."""
+    line = re.search(r"^Max processes +(\S+) +(\S+)", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE)
+    return line.group(1), line.group(2)
+
+
+def test_a_machine_without_processes_is_told_to_the_client_and_in_engine_health_and_heals_by_itself(contained):
+    """C17: fork fails (EAGAIN), and the last worker has just died."""
+    case = contained()
+    host = case.pair.postern.scan_host_pid()
+    soft, hard = limit_of_processes(host)
+    set_processes(host, 0, hard)
+    mark = case.pair.log.mark()
+    case.pair.postern.hurt("worker")
+    down = case.pair.log.wait_for("engine-down", since=mark)
+    assert "no worker can be started: Resource temporarily unavailable" in down["reason"], down
+    with client.Client(case.pair.port) as session:  # the greeting is as ever
+        assert session.greeting.code == 220
+        session.ehlo()
+        assert session.message(mail.plain()).code == 451
+    event = case.pair.log.wait_for("message", since=mark)
+    assert (event["reason"], event["detail"]) == ("down", "no worker can be started: Resource temporarily unavailable"), event
+    (health,) = case.console.json("engine", "health")["engines"]
+    assert (health["scan_host"], health["scan_host_detail"]) == ("failed", event["detail"]), health
+    assert "its scan host: failed: no worker can be started" in case.console.ask("engine", "health")
+    assert case.pair.backend.mails == []
+
+    mark = case.pair.log.mark()
+    set_processes(host, soft, hard)
+    case.pair.log.wait_for("worker-born", since=mark)
+    until(lambda: case.console.json("engine", "health")["engines"][0]["scan_host"] == "ready", "its engine is ready again")
+    assert case.pair.deliver(mail.plain()).code == 250

@@ -194,7 +194,8 @@ static enum err apply_settings(struct cl_engine *engine, const struct engine_con
     return ERR_OK;
 }
 
-static enum err load_database(struct cl_engine *engine, const char *path, struct engine_info *info, struct errtext *why)
+static enum err load_database(struct cl_engine *engine, const char *path, bool official_only, struct engine_info *info,
+                              struct errtext *why)
 {
     unsigned signatures = 0;
     forget_messages();
@@ -202,7 +203,7 @@ static enum err load_database(struct cl_engine *engine, const char *path, struct
         errtext_set(why, "database %s: %s", path, strerror(errno));
         return ERR_NOTFOUND;
     }
-    cl_error_t rc = cl_load(path, engine, &signatures, CL_DB_STDOPT);
+    cl_error_t rc = cl_load(path, engine, &signatures, CL_DB_STDOPT | (official_only ? CL_DB_OFFICIAL_ONLY : 0));
     if (rc == CL_EOPEN && strstr(last_words.text, "No supported database files"))
         rc = CL_SUCCESS; /* an empty directory */
     if (rc != CL_SUCCESS) {
@@ -210,7 +211,7 @@ static enum err load_database(struct cl_engine *engine, const char *path, struct
         return ERR_SYNTAX;
     }
     if (signatures == 0) {
-        errtext_set(why, "database %s: no signatures found", path);
+        errtext_set(why, "database %s: no %ssignatures found", path, official_only ? "official " : "");
         return ERR_NOTFOUND;
     }
     rc = cl_engine_compile(engine);
@@ -258,7 +259,7 @@ static enum err clamav_open(const struct engine_conf *conf, void **state, struct
     }
     enum err e = apply_settings(c->engine, conf, why);
     if (e == ERR_OK)
-        e = load_database(c->engine, clamav_database(conf), info, why);
+        e = load_database(c->engine, clamav_database(conf), conf->official_only, info, why);
     if (e != ERR_OK) {
         clamav_close(c);
         return e;

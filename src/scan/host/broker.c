@@ -38,19 +38,28 @@ static void channel_watch_update(struct channel *c)
     loop_watch_set(&c->watch, waiting ? LOOP_WRITE : LOOP_READ);
 }
 
+static struct scan_status status_of(const struct host_engine *e)
+{
+    struct scan_status s = {.state = e->status,
+                            .database_version = e->info.database_version,
+                            .signatures = e->info.signatures,
+                            .test_string = e->test_string};
+    verdict_copy_text(s.engine, sizeof(s.engine), span_cstr(e->conf->name));
+    verdict_copy_text(s.detail, sizeof(s.detail), span_cstr(e->detail));
+    return s;
+}
+
 static enum err send_status(struct channel *c)
 {
     const struct broker *b = c->broker;
     for (size_t i = 0; i < b->engine_count; i++) {
         const struct host_engine *e = &b->engines[i];
-        bool refused = b->refusal != VERDICT_REASON_NONE;
-        struct scan_record r = {.type = SCAN_STATUS};
-        r.status.state = refused ? SCAN_ENGINE_FAILED : e->status;
-        r.status.database_version = e->info.database_version;
-        r.status.signatures = e->info.signatures;
-        verdict_copy_text(r.status.engine, sizeof(r.status.engine), span_cstr(e->conf->name));
-        verdict_copy_text(r.status.detail, sizeof(r.status.detail), span_cstr(refused ? b->refusal_text : e->detail));
+        struct scan_record r = {.type = SCAN_STATUS, .status = status_of(e)};
         enum err sent;
+        if (b->refusal != VERDICT_REASON_NONE) {
+            r.status.state = SCAN_ENGINE_FAILED;
+            verdict_copy_text(r.status.detail, sizeof(r.status.detail), span_cstr(b->refusal_text));
+        }
         send_record(c, &r, &sent);
         if (sent != ERR_OK)
             return sent;
@@ -369,6 +378,9 @@ static void database_changed(void *arg)
 
 static void engine_log(const struct broker *b, const struct host_engine *e)
 {
+    static const char *const test_string_words[] = {[SCAN_TEST_STRING_UNTRIED] = NULL,
+                                                    [SCAN_TEST_STRING_FOUND] = "found",
+                                                    [SCAN_TEST_STRING_UNKNOWN] = "unknown to this database"};
     bool ready = e->status == SCAN_ENGINE_READY;
     struct log_record r;
     if (!ready && b->options->replaces) /* the engine of the older generation is not down */
@@ -383,7 +395,7 @@ static void engine_log(const struct broker *b, const struct host_engine *e)
         log_u64(&r, "database_version", e->info.database_version);
         log_cstr(&r, "missing", e->info.missing[0] ? e->info.missing : NULL);
         log_u64(&r, "generation", b->options->generation);
-        log_cstr(&r, "test_string", !e->database ? NULL : e->knows_test_string ? "found" : "unknown to this database");
+        log_cstr(&r, "test_string", test_string_words[e->test_string]);
         log_ms(&r, "loaded_ms", e->loaded_us);
     } else {
         log_cstr(&r, "reason", e->detail);
@@ -439,20 +451,46 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
 
 static void report_engine(const struct broker *b, const struct host_engine *e)
 {
-    struct scan_record r = {.type = SCAN_STATUS};
-    r.status.state = e->status;
-    r.status.database_version = e->info.database_version;
-    r.status.signatures = e->info.signatures;
-    verdict_copy_text(r.status.engine, sizeof(r.status.engine), span_cstr(e->conf->name));
-    verdict_copy_text(r.status.detail, sizeof(r.status.detail), span_cstr(e->detail));
+    const struct scan_record r = {.type = SCAN_STATUS, .status = status_of(e)};
     tell_supervisor(b, 'E', &r);
+}
+
+/* A database that is a fraction of what it should be loads as well as a whole one. */
+static void check_size(struct host_engine *e)
+{
+    char text[LIMIT_VERDICT_TEXT + 1];
+    if (e->status != SCAN_ENGINE_READY || !e->database || e->info.signatures >= (uint64_t)e->conf->conf->min_signatures)
+        return;
+    snprintf(text, sizeof(text), "database %.100s: %llu signatures, expected at least %lld (min_signatures)",
+             e->database, (unsigned long long)e->info.signatures, (long long)e->conf->conf->min_signatures);
+    e->status = SCAN_ENGINE_FAILED;
+    verdict_copy_text(e->detail, sizeof(e->detail), span_cstr(text));
+}
+
+/* At a first start there is nothing to compare with. */
+static void log_doubt(const struct broker *b, const struct host_engine *e)
+{
+    struct log_record r;
+    if (e->status != SCAN_ENGINE_READY || e->test_string != SCAN_TEST_STRING_UNKNOWN ||
+        e->conf->conf->test_string == TEST_STRING_IGNORED)
+        return;
+    log_begin(&r, b->log, LOG_ENGINE_DOUBT);
+    log_cstr(&r, "engine", e->conf->name);
+    log_u64(&r, "generation", b->options->generation);
+    log_u64(&r, "signatures", e->info.signatures);
+    log_cstr(&r, "reason",
+             "its signatures do not find the standard anti-virus test string, as whole official databases do; "
+             "test_string = required would refuse them, test_string = ignored accepts them without a word");
+    log_end(&r);
 }
 
 /* The engines are loaded and tried: whatever came of it, from here on the supervisor is listened to. */
 static void broker_ready(struct broker *b)
 {
     for (size_t i = 0; i < b->engine_count; i++) {
+        check_size(&b->engines[i]);
         engine_log(b, &b->engines[i]);
+        log_doubt(b, &b->engines[i]);
         report_engine(b, &b->engines[i]);
     }
     tell_supervisor(b, 'L', NULL);

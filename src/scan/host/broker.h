@@ -71,6 +71,7 @@ struct worker {
     uint64_t
         serial; /* id of the last job towards this worker: ours, not the edge's, so that no answer fits another job */
     int64_t jobs_done;
+    uint64_t vacant_us; /* since when nobody was in its place; 0: nobody has ever been */
     struct keeper_line line;
 };
 

@@ -40,17 +40,31 @@ static void engine_fails(struct host_engine *e, const char *what, const struct v
     verdict_copy_text(e->detail, sizeof(e->detail), span_cstr(text));
 }
 
+/* Where somebody else can go on, or where nothing may be taken on trust, trouble of ours is reason enough. */
+static bool must_be_tried(const struct canary *c, const struct host_engine *e)
+{
+    return c->broker->options->replaces || e->conf->conf->test_string == TEST_STRING_REQUIRED;
+}
+
+static void note_pattern(struct host_engine *e, const struct verdict *v)
+{
+    bool found = v->class == VERDICT_INFECTED;
+    e->test_string = found ? SCAN_TEST_STRING_FOUND : SCAN_TEST_STRING_UNKNOWN;
+    if (!found && e->conf->conf->test_string == TEST_STRING_REQUIRED)
+        engine_fails(e, "the test string is not found, and test_string = required", v);
+}
+
 static void judge(struct canary *c, const struct verdict *v)
 {
     struct host_engine *e = &c->broker->engines[c->engine];
     const char *what = c->pattern ? "the test string could not be scanned" : "a clean text was not found clean";
     if (v->class == VERDICT_ERROR) {
-        if (c->broker->options->replaces)
+        if (must_be_tried(c, e))
             engine_fails(e, "its worker had trouble", v);
     } else if (c->pattern ? v->class == VERDICT_UNSCANNABLE : v->class != VERDICT_CLEAN) {
         engine_fails(e, what, v);
     } else if (c->pattern) {
-        e->knows_test_string = v->class == VERDICT_INFECTED;
+        note_pattern(e, v);
     }
     if (c->pattern || e->status != SCAN_ENGINE_READY)
         c->engine++;
@@ -63,9 +77,11 @@ static void give_up(struct canary *c, const char *text)
 {
     struct verdict v;
     verdict_set(&v, VERDICT_ERROR, VERDICT_REASON_DOWN, text);
-    for (; c->engine < c->broker->engine_count; c->engine++)
-        if (c->broker->options->replaces && concerns(&c->broker->engines[c->engine]))
-            engine_fails(&c->broker->engines[c->engine], "it could not be asked", &v);
+    for (; c->engine < c->broker->engine_count; c->engine++) {
+        struct host_engine *e = &c->broker->engines[c->engine];
+        if (concerns(e) && must_be_tried(c, e))
+            engine_fails(e, "it could not be asked", &v);
+    }
     canary_stop(c);
     c->done(c->broker);
 }
@@ -121,7 +137,7 @@ static void ask_next(struct canary *c)
         c->done(b);
         return;
     }
-    if (canary_message(c->pattern, &fd, &size) != ERR_OK) {
+    if (canary_message(c->pattern ? CANARY_PATTERN : CANARY_CLEAN, &fd, &size) != ERR_OK) {
         give_up(c, strerror(errno));
         return;
     }

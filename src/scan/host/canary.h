@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The canary: before a host takes messages, each engine with a signature database scans two texts of ours, as a job
  * like any other, in a worker in its cage. A clean one must be clean. The standard anti-virus test string must not be
- * trouble; whether it is found depends on the database, and is noted. */
+ * trouble; whether it is found depends on the database, and is noted for who compares it with the one before: the
+ * supervisor, and the edge. With test_string = required it must be found, here already. */
 #ifndef SCAN_HOST_CANARY_H
 #define SCAN_HOST_CANARY_H
 

@@ -4,6 +4,7 @@
 #include "scan/host/broker.h"
 
 #include "base/mem.h"
+#include "sys/clock.h"
 #include "sys/fdpass.h"
 
 #include <errno.h>
@@ -15,9 +16,10 @@
 enum {
     BIRTH_PAUSE_MS = 100, /* doubled with each worker that dies before it takes jobs, six times at most */
     BIRTH_PAUSE_DOUBLINGS = 6,
-    IDLE_MS = 60 * 1000,  /* after that an unused worker of an on-demand pool goes */
-    BIRTH_MS = 60 * 1000, /* from fork to its first record: emptying a large directory takes a while */
-    CLOSING_MS = 1000,    /* from the end of a worker's channel to its own end, which tells more than we can */
+    BIRTHS_UNTIL_REFUSAL = 3, /* so many failed ones in a row, and no worker left: the pool cannot scan */
+    IDLE_MS = 60 * 1000,      /* after that an unused worker of an on-demand pool goes */
+    BIRTH_MS = 60 * 1000,     /* from fork to its first record: emptying a large directory takes a while */
+    CLOSING_MS = 1000,        /* from the end of a worker's channel to its own end, which tells more than we can */
 };
 
 static void worker_log(const struct worker *w, enum log_event event, const char *cause, const char *how)
@@ -111,6 +113,20 @@ static void sandbox_log(struct broker *b, const struct sandbox_level *level)
     log_end(&r);
 }
 
+/* How long its place was empty is what a message may have waited for it. */
+static void born_log(const struct worker *w)
+{
+    uint64_t now = clock_monotonic_us();
+    struct log_record r;
+    log_begin(&r, w->broker->log, LOG_WORKER_BORN);
+    log_cstr(&r, "pool", w->broker->pool->name);
+    log_u64(&r, "slot", w->slot);
+    log_u64(&r, "pid", (uint64_t)w->pid);
+    if (w->vacant_us)
+        log_ms(&r, "vacant_ms", now > w->vacant_us ? now - w->vacant_us : 0);
+    log_end(&r);
+}
+
 static void worker_hello(struct worker *w, struct span bytes)
 {
     struct broker *b = w->broker;
@@ -133,6 +149,7 @@ static void worker_hello(struct worker *w, struct span bytes)
         return;
     }
     sandbox_log(b, &hello.level);
+    born_log(w);
     b->births_failed = 0;
     pool_set_refusal(b, VERDICT_REASON_NONE, "");
     worker_idle(w);
@@ -334,6 +351,7 @@ static void worker_exited(void *arg, int events)
     close(w->pidfd);
     close(w->channel);
     w->state = WORKER_EMPTY;
+    w->vacant_us = clock_monotonic_us();
     pool_dispatch_soon(w->broker);
 }
 
@@ -433,16 +451,29 @@ static struct worker *find_worker(struct broker *b, enum worker_state state)
     return NULL;
 }
 
+/* The machine has no process, memory or descriptors for another one. Messages are not kept waiting for long: they are
+ * told when there is nobody left to scan them, and engines are FAILED until a worker is born. */
+static void spawn_failed(struct broker *b, int cause)
+{
+    char text[LIMIT_VERDICT_TEXT + 1];
+    log_text(b->log, LOG_SHORTAGE, "reason", "pool %s: a worker cannot be started: %s", b->pool->name, strerror(cause));
+    birth_failed(b);
+    bool nobody = pool_is_empty(b);
+    snprintf(text, sizeof(text), "no worker can be started: %s", strerror(cause));
+    if (nobody && b->births_failed >= BIRTHS_UNTIL_REFUSAL && b->refusal == VERDICT_REASON_NONE)
+        pool_set_refusal(b, VERDICT_REASON_DOWN, text);
+}
+
 static void start_workers(struct broker *b)
 {
     if (b->stopping || deadline_is_set(&b->birth_pause))
         return;
     int64_t wanted = b->all_at_once ? b->concurrency : b->queue_len - count_workers(b, WORKER_STARTING);
+    if (b->refusal != VERDICT_REASON_NONE && wanted < 1 && pool_is_empty(b))
+        wanted = 1; /* nobody sends messages to a pool that refuses them, and only a birth ends that */
     for (struct worker *w; wanted > 0 && (w = find_worker(b, WORKER_EMPTY)) != NULL; wanted--)
         if (worker_spawn(w) != ERR_OK) {
-            log_text(b->log, LOG_SHORTAGE, "reason", "pool %s: a worker cannot be started: %s", b->pool->name,
-                     strerror(errno));
-            birth_failed(b);
+            spawn_failed(b, errno);
             return;
         }
 }

@@ -19,9 +19,9 @@ struct host_engine {
     char detail[LIMIT_VERDICT_TEXT + 1]; /* of the library, or why it failed */
     const char *database;                /* that it loaded, or tried to; NULL: it has none */
     const char *file_base;               /* where its daemon finds messages as files; NULL: it reads none */
-    bool knows_test_string;
-    uint64_t loaded_us; /* what loading took */
-    unsigned running;   /* jobs at workers now */
+    enum scan_test_string test_string;   /* whether that finds it */
+    uint64_t loaded_us;                  /* what loading took */
+    unsigned running;                    /* jobs at workers now */
 };
 
 /* What stands in the place of an engine where the job is to take a message apart; it has no type. READY: this host can

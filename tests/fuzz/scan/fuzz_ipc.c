@@ -58,8 +58,10 @@ static void record_from(struct span bytes, struct scan_record *r)
     }
     if (r->type == SCAN_JOB)
         r->job.kind = (enum scan_job_kind)(head[1] % (SCAN_JOB_INSPECT + 2));
-    if (r->type == SCAN_STATUS)
+    if (r->type == SCAN_STATUS) {
         r->status.state = (enum scan_engine_state)(head[1] % (SCAN_ENGINE_FAILED + 2));
+        r->status.test_string = (enum scan_test_string)(head[2] % (SCAN_TEST_STRING_UNKNOWN + 2));
+    }
 }
 
 static bool record_in_range(const struct scan_record *r)
@@ -73,7 +75,8 @@ static bool record_in_range(const struct scan_record *r)
     case SCAN_CANCEL:
         return true;
     case SCAN_STATUS:
-        return r->status.engine[0] != '\0' && r->status.state <= SCAN_ENGINE_FAILED;
+        return r->status.engine[0] != '\0' && r->status.state <= SCAN_ENGINE_FAILED &&
+               r->status.test_string <= SCAN_TEST_STRING_UNKNOWN;
     case SCAN_QUERY:
         return r->query.concurrency <= LIMIT_POOL_WORKERS;
     case SCAN_POOL:

@@ -26,10 +26,11 @@ struct rig {
     int fd;
     struct loop_watch watch;
     unsigned generation, jobs, cancels;
-    struct verdict answer; /* to what is no test string */
-    struct verdict answer_pattern;
+    struct verdict answer;                                        /* to what is no test string */
+    struct verdict answer_pattern, answer_deep, answer_encrypted; /* to texts of ours */
     bool silent;
     uint64_t version; /* of the database */
+    enum scan_test_string test_string;
     /* waiting */
     bool (*until)(struct rig *r);
     struct deadline guard;
@@ -95,15 +96,20 @@ static inline void rig_status(struct rig *r, enum scan_engine_state state)
 {
     struct scan_record record = {.type = SCAN_STATUS, .status = {.state = state, .signatures = 1}};
     record.status.database_version = r->version;
+    record.status.test_string = r->test_string;
     verdict_copy_text(record.status.engine, sizeof(record.status.engine), SPAN("one"));
     rig_send(r, &record);
 }
 
-static inline bool is_pattern(int fd)
+static inline struct verdict rig_answer_to(struct rig *r, int fd)
 {
     char head[4] = "";
     ck_assert_int_eq(pread(fd, head, sizeof(head), 0), sizeof(head));
-    return memcmp(head, "X5O!", sizeof(head)) == 0;
+    if (memcmp(head, "X5O!", sizeof(head)) == 0)
+        return r->answer_pattern;
+    if (memcmp(head, "\x1f\x8b\x08", 3) == 0)
+        return r->answer_deep;
+    return memcmp(head, "PK\3\4", sizeof(head)) == 0 ? r->answer_encrypted : r->answer;
 }
 
 static inline void rig_job(struct rig *r, const struct scan_job *job, int fd)
@@ -113,7 +119,7 @@ static inline void rig_job(struct rig *r, const struct scan_job *job, int fd)
     ck_assert_int_ge(fd, 0);
     r->jobs++;
     record.answer.id = job->id;
-    record.answer.verdict = is_pattern(fd) ? r->answer_pattern : r->answer;
+    record.answer.verdict = rig_answer_to(r, fd);
     record.answer.verdict.database_version = r->version;
     record.answer.verdict.scan_us = 100;
     if (!r->silent)
@@ -184,14 +190,16 @@ static inline void rig_attach(struct rig *r)
     rig_wait(r, rig_is_ready);
 }
 
-static inline void rig_say(struct verdict *answer, enum verdict_class class, enum verdict_reason reason, const char *name)
+static inline void rig_say(struct verdict *answer, enum verdict_class class, enum verdict_reason reason,
+                           const char *name)
 {
     verdict_set(answer, class, reason, NULL);
     verdict_copy_text(answer->name, sizeof(answer->name), span_cstr(name));
 }
 
-/* CONF with a timeout; the engine finds everything clean, and knows the test string. */
-static inline void rig_open(struct rig *r, const struct engine_conf *conf)
+/* CONF with a timeout, for an engine of the class TYPE; it finds everything clean, but knows the test string, and what
+ * it cannot look at. */
+static inline void rig_open_as(struct rig *r, const char *type, const struct engine_conf *conf)
 {
     memset(r, 0, sizeof(*r));
     r->loop = loop_new();
@@ -204,14 +212,16 @@ static inline void rig_open(struct rig *r, const struct engine_conf *conf)
         r->conf.timeout_ms = 10000;
     r->fw.engine_count = 1;
     r->fw.engines[0] =
-        (struct framework_engine){.name = "one", .type = "fake", .pool = "CPU", .built = true, .conf = &r->conf};
+        (struct framework_engine){.name = "one", .type = type, .pool = "CPU", .built = true, .conf = &r->conf};
     r->fw.pool_count = 1;
-    r->fw.pools[0].name = "CPU";
+    r->fw.pools[0] = (struct framework_pool){.name = "CPU", .conf.backlog = 100};
     r->log = (struct log){.write = rig_log_line, .wallclock_ms = rig_log_clock, .arg = r, .min_level = LOG_LEVEL_DEBUG};
     r->fd = -1;
     r->version = 27500;
     rig_say(&r->answer, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
     rig_say(&r->answer_pattern, VERDICT_INFECTED, VERDICT_REASON_NONE, "Test.String");
+    rig_say(&r->answer_deep, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT, "");
+    rig_say(&r->answer_encrypted, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, "");
     r->message = memfd_new("message");
     ck_assert_int_ge(r->message, 0);
     ck_assert_int_eq(write(r->message, "Message", 7), 7);
@@ -221,6 +231,11 @@ static inline void rig_open(struct rig *r, const struct engine_conf *conf)
     ck_assert_ptr_nonnull(r->client);
     scan_client_on_change(r->client, rig_changed, r);
     rig_attach(r);
+}
+
+static inline void rig_open(struct rig *r, const struct engine_conf *conf)
+{
+    rig_open_as(r, "fake", conf);
 }
 
 static inline void rig_close(struct rig *r)

@@ -431,7 +431,7 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { reason_texts [ limit = \"%s\" ] } }", "error |unknown placeholder %s"},
         {"antivirus { clamav { ignore_signatures ( * ) } }", "error |fits every name|action = pass"},
         {"antivirus { clamav { ignore_signatures ( A.B sha256:00 ) } }", "error |sha256:00|64 hexadecimal digits"},
-        {"antivirus { clamav { max_recursion = 0 } }", "error |max_recursion = 0|between 1 and 100"},
+        {"antivirus { clamav { max_recursion = 0 } }", "error |max_recursion = 0|between 1 and 99"},
         {"antivirus { clamav { timout = 3 } }", "error |timout|timeout"},
         {"antivirus { kaspersky { timout = 3 } }", "error |timout|timeout"},
     };

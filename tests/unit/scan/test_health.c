@@ -108,7 +108,8 @@ START_TEST(failures_in_a_row_make_a_probe_due_and_a_success_makes_them_forgotten
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct health h;
-        const struct health_conf conf = {rows[i].failures, 5 * SECOND, 60 * SECOND};
+        const struct health_conf conf = {
+            .failures = rows[i].failures, .interval_us = 5 * SECOND, .interval_max_us = 60 * SECOND};
         health_init(&h, &conf, 0);
         for (const char *m = rows[i].messages; *m; m++)
             ck_assert_int_eq(message(&h, *m, SECOND), '.'); /* all are let through */
@@ -322,7 +323,7 @@ START_TEST(a_breaker_that_is_switched_off_never_opens)
 {
     struct health h;
     struct health_change change;
-    const struct health_conf off = {0, 5 * SECOND, 60 * SECOND};
+    const struct health_conf off = {.interval_us = 5 * SECOND, .interval_max_us = 60 * SECOND};
     health_init(&h, &off, 0);
     for (unsigned i = 0; i < 100; i++) {
         ck_assert_int_eq(message(&h, '-', SECOND), '.');
@@ -335,17 +336,94 @@ START_TEST(a_breaker_that_is_switched_off_never_opens)
 }
 END_TEST
 
-START_TEST(a_test_string_that_a_database_found_must_be_found_again)
+/* '+': found, '-': not found. What is in order stands below. */
+START_TEST(a_test_string_that_was_found_must_be_found_again_whatever_the_signatures_are_called)
+{
+    static const struct {
+        bool ignored, required;
+        const char *tries, *good;
+    } rows[] = {
+        {false, false, "--++-+--", "yyyynynn"},
+        {true, false, "--++-+--", "yyyyyyyy"},
+        {false, true, "--++-+--", "nnyynynn"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct health h;
+        struct health_conf conf = three;
+        conf.pattern_ignored = rows[i].ignored;
+        conf.pattern_required = rows[i].required;
+        health_init(&h, &conf, 0);
+        for (size_t k = 0; rows[i].tries[k]; k++)
+            ck_assert_msg(health_pattern(&h, rows[i].tries[k] == '+') == (rows[i].good[k] == 'y'), "row %zu, try %zu",
+                          i, k);
+        ck_assert(look(&h, 0).pattern_known);
+        health_release(&h);
+    }
+}
+END_TEST
+
+START_TEST(an_engine_that_is_blind_rests_at_once_until_it_sees_again)
+{
+    const struct health_conf off = {.interval_us = 5 * SECOND, .interval_max_us = 60 * SECOND};
+    for (int breaker = 0; breaker < 2; breaker++) { /* switched on or off */
+        struct health h;
+        struct health_change change;
+        health_init(&h, breaker ? &three : &off, 0);
+        ck_assert(health_probe_begin(&h, true, SECOND));
+        ck_assert(health_probe_end(&h, HEALTH_BLIND, "lost", SECOND, &change)); /* one is enough */
+        ck_assert_int_eq(change.to, HEALTH_OPEN);
+        ck_assert_str_eq(change.why, "probe: lost");
+        ck_assert_int_eq(message(&h, '+', 2 * SECOND), 'x');
+        ck_assert_uint_eq(health_probe_wait(&h, SECOND), 5 * SECOND);
+        ck_assert(!probe(&h, HEALTH_BLIND, 6 * SECOND));
+        ck_assert_uint_eq(health_probe_wait(&h, 6 * SECOND), 10 * SECOND);
+        ck_assert(probe(&h, HEALTH_GOOD, 16 * SECOND));
+        ck_assert(probe(&h, HEALTH_BLIND, 21 * SECOND)); /* while it is tried */
+        ck_assert_int_eq(look(&h, 21 * SECOND).state, HEALTH_OPEN);
+        ck_assert(health_probe_begin(&h, true, 22 * SECOND));
+        ck_assert(health_probe_end(&h, HEALTH_GOOD, NULL, 22 * SECOND, &change));
+        ck_assert_int_eq(message(&h, '+', 23 * SECOND), '!');
+        ck_assert_int_eq(look(&h, 23 * SECOND).state, HEALTH_CLOSED);
+        health_release(&h);
+    }
+}
+END_TEST
+
+START_TEST(an_engine_that_is_not_to_be_relied_on_rests)
 {
     struct health h;
+    struct health_change change;
+    struct verdict why;
+    unsigned ticket;
     health_init(&h, &three, 0);
-    ck_assert(health_pattern(&h, false, 1, 27500)); /* it may not know it */
-    ck_assert(health_pattern(&h, true, 1, 27500));
-    ck_assert(health_pattern(&h, true, 1, 27500));
-    ck_assert(!health_pattern(&h, false, 1, 27500));
-    ck_assert(health_pattern(&h, false, 1, 27501)); /* another database */
-    ck_assert(health_pattern(&h, false, 2, 27500));
-    ck_assert(!health_pattern(&h, false, 1, 27500));
+    ck_assert(health_distrust(&h, "lost", SECOND, &change));
+    ck_assert_int_eq(change.from, HEALTH_CLOSED);
+    ck_assert_int_eq(change.to, HEALTH_OPEN);
+    ck_assert_uint_eq(change.probe_in_us, 5 * SECOND);
+    ck_assert(!health_admit(&h, 2 * SECOND, &ticket, &why));
+    ck_assert_str_eq(why.detail, "the engine is resting, next probe in 4000 ms (lost)");
+    ck_assert(!health_distrust(&h, "lost", SECOND, &change)); /* it rests already */
+    health_release(&h);
+}
+END_TEST
+
+START_TEST(an_engine_that_must_be_tried_first_is_asked_nothing_before)
+{
+    struct health h;
+    struct verdict why;
+    unsigned ticket;
+    struct health_conf conf = three;
+    conf.untried = conf.pattern_required = true;
+    health_init(&h, &conf, SECOND);
+    ck_assert(!health_admit(&h, SECOND, &ticket, &why));
+    ck_assert_int_eq(why.reason, VERDICT_REASON_DOWN);
+    ck_assert_str_eq(why.detail, "the engine is resting, next probe in 0 ms (it was not tried yet)");
+    ck_assert_uint_eq(health_probe_wait(&h, SECOND), 0);
+    ck_assert(!probe(&h, HEALTH_BLIND, SECOND));
+    ck_assert_int_eq(message(&h, '+', 2 * SECOND), 'x');
+    health_hint(&h, 3 * SECOND);
+    ck_assert(probe(&h, HEALTH_GOOD, 3 * SECOND));
+    ck_assert_int_eq(message(&h, '+', 3 * SECOND), '!');
     health_release(&h);
 }
 END_TEST
@@ -377,6 +455,9 @@ END_TEST
     X(a_host_that_reports_ready_brings_the_probe_forward)                                                              \
     X(probes_of_an_idle_engine_count_like_messages)                                                                    \
     X(a_breaker_that_is_switched_off_never_opens)                                                                      \
-    X(a_test_string_that_a_database_found_must_be_found_again)                                                         \
+    X(a_test_string_that_was_found_must_be_found_again_whatever_the_signatures_are_called)                             \
+    X(an_engine_that_is_blind_rests_at_once_until_it_sees_again)                                                       \
+    X(an_engine_that_is_not_to_be_relied_on_rests)                                                                     \
+    X(an_engine_that_must_be_tried_first_is_asked_nothing_before)                                                      \
     X(clocks_of_loops_may_lag_behind_each_other)
 #include "support/check_main.h"

@@ -200,6 +200,11 @@ START_TEST(a_probe_asks_for_a_clean_text_and_the_test_string)
 }
 END_TEST
 
+static bool is_probed_again(struct rig *r)
+{
+    return rig_line(r, 0, "engine-probe", "result=bad reason=\"it is resting\"") != NULL;
+}
+
 START_TEST(a_database_that_has_lost_the_test_string_is_no_longer_good)
 {
     struct rig r;
@@ -209,17 +214,80 @@ START_TEST(a_database_that_has_lost_the_test_string_is_no_longer_good)
     struct asked a = probe_it(&r);
     ck_assert(!a.result.good);
     ck_assert_str_eq(a.text, "the test string is not found any more");
-    rig_attach(&r); /* another one may not know it */
+    ck_assert_int_eq(state_of(&r), HEALTH_OPEN); /* one such probe is enough */
+    r.version = 0;                               /* and to have lost the rest too is no excuse */
+    size_t before = r.line_count;
+    rig_attach(&r); /* a new host is a reason to look again at once */
+    rig_wait(&r, is_probed_again);
+    ck_assert_ptr_null(rig_line(&r, before, "engine-tried", ""));
+    rig_say(&r.answer_pattern, VERDICT_INFECTED, VERDICT_REASON_NONE, "");
     ck_assert(probe_it(&r).result.good);
     rig_close(&r);
 }
 END_TEST
 
-START_TEST(without_a_host_a_probe_says_so_and_decides_nothing)
+START_TEST(where_the_test_string_is_ignored_nothing_follows_from_it)
+{
+    struct rig r;
+    struct engine_conf conf = resting_long;
+    conf.test_string = TEST_STRING_IGNORED;
+    rig_open(&r, &conf);
+    ck_assert(probe_it(&r).result.good);
+    rig_say(&r.answer_pattern, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    ck_assert(probe_it(&r).result.good);
+    ck_assert_int_eq(state_of(&r), HEALTH_CLOSED);
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(signatures_that_a_host_loaded_without_the_test_string_are_not_trusted_where_it_was_found_before)
+{
+    struct rig r;
+    rig_open(&r, &resting_long);
+    r.test_string = SCAN_TEST_STRING_FOUND; /* says its canary */
+    rig_attach(&r);
+    ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_CLEAN);
+    r.test_string = SCAN_TEST_STRING_UNKNOWN; /* as when it had to be started again */
+    rig_say(&r.answer_pattern, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    rig_attach(&r);
+    rig_wait(&r, rests);
+    struct verdict v = rig_scan(&r, 2, NULL);
+    ck_assert_int_eq(v.reason, VERDICT_REASON_DOWN);
+    ck_assert_ptr_nonnull(strstr(v.detail, "the test string is not found any more"));
+    r.test_string = SCAN_TEST_STRING_FOUND;
+    rig_say(&r.answer_pattern, VERDICT_INFECTED, VERDICT_REASON_NONE, "");
+    rig_attach(&r);
+    rig_wait(&r, is_tried);
+    ck_assert_int_eq(rig_scan(&r, 3, NULL).class, VERDICT_CLEAN);
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(an_engine_that_must_find_the_test_string_scans_nothing_before)
+{
+    struct rig r;
+    struct engine_conf conf = resting_long;
+    conf.test_string = TEST_STRING_REQUIRED;
+    rig_open(&r, &conf); /* a probe is on its way */
+    rig_wait(&r, is_tried);
+    ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_CLEAN);
+    rig_close(&r);
+
+    rig_open(&r, &conf);
+    rig_say(&r.answer_pattern, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    struct verdict v = rig_scan(&r, 1, NULL);
+    ck_assert_int_eq(v.class, VERDICT_ERROR);
+    ck_assert_int_eq(v.reason, VERDICT_REASON_DOWN);
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(an_engine_whose_host_does_not_come_in_time_rests)
 {
     struct rig r;
     struct engine_conf conf = resting_long;
     conf.breaker_failures = 1;
+    conf.timeout_ms = 1;
     rig_open(&r, &conf);
     scan_client_free(r.client);
     rig_detach(&r);
@@ -227,8 +295,8 @@ START_TEST(without_a_host_a_probe_says_so_and_decides_nothing)
     ck_assert_ptr_nonnull(r.client);
     struct asked a = probe_it(&r);
     ck_assert(!a.result.good);
-    ck_assert_str_eq(a.text, "down: the scan host is not running");
-    ck_assert_int_eq(state_of(&r), HEALTH_CLOSED);
+    ck_assert_str_eq(a.text, "timeout: no scan host took it before the deadline");
+    ck_assert_int_eq(state_of(&r), HEALTH_OPEN);
     rig_close(&r);
 }
 END_TEST
@@ -279,7 +347,10 @@ END_TEST
     X(messages_that_make_it_fail_do_not_make_it_rest)                                                                  \
     X(a_probe_asks_for_a_clean_text_and_the_test_string)                                                               \
     X(a_database_that_has_lost_the_test_string_is_no_longer_good)                                                      \
-    X(without_a_host_a_probe_says_so_and_decides_nothing)                                                              \
+    X(where_the_test_string_is_ignored_nothing_follows_from_it)                                                        \
+    X(signatures_that_a_host_loaded_without_the_test_string_are_not_trusted_where_it_was_found_before)                 \
+    X(an_engine_that_must_find_the_test_string_scans_nothing_before)                                                   \
+    X(an_engine_whose_host_does_not_come_in_time_rests)                                                                \
     X(a_client_that_ends_gives_its_probe_up)                                                                           \
     X(an_idle_engine_is_probed_where_that_is_wanted)
 #include "support/check_main.h"

@@ -35,7 +35,8 @@ static struct scan_record sample(enum scan_record_type type)
                                         .state = SCAN_ENGINE_READY,
                                         .database_version = 27500,
                                         .signatures = 8700000,
-                                        .detail = "1.4.6"};
+                                        .detail = "1.4.6",
+                                        .test_string = SCAN_TEST_STRING_UNKNOWN};
         break;
     case SCAN_QUERY:
         r.query = (struct scan_query){.id = 12, .concurrency = LIMIT_POOL_WORKERS};
@@ -113,6 +114,7 @@ START_TEST(every_type_survives_the_way)
     ck_assert_int_eq(out.status.state, SCAN_ENGINE_READY);
     ck_assert_uint_eq(out.status.signatures, 8700000);
     ck_assert_str_eq(out.status.detail, "1.4.6");
+    ck_assert_int_eq(out.status.test_string, SCAN_TEST_STRING_UNKNOWN);
     in = sample(SCAN_QUERY);
     ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
     ck_assert_uint_eq(out.query.id, 12);
@@ -122,6 +124,18 @@ START_TEST(every_type_survives_the_way)
     ck_assert_uint_eq(out.pool.id, 12);
     for (size_t i = 0; i < POOL_FIGURE_COUNT; i++)
         ck_assert_uint_eq(out.pool.figures[i], UINT64_MAX - i);
+}
+END_TEST
+
+START_TEST(a_status_that_says_of_the_test_string_what_nobody_can_is_refused)
+{
+    struct scan_record in = sample(SCAN_STATUS), out;
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    size_t len = scan_record_encode(&in, bytes);
+    for (unsigned word = 0; word < 256; word++) {
+        bytes[len - 1] = (unsigned char)word; /* the last octet */
+        ck_assert_int_eq(decode(bytes, len, &out), word <= SCAN_TEST_STRING_UNKNOWN ? ERR_OK : ERR_SYNTAX);
+    }
 }
 END_TEST
 
@@ -378,6 +392,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(every_type_survives_the_way)                                                                                     \
+    X(a_status_that_says_of_the_test_string_what_nobody_can_is_refused)                                                \
     X(a_query_for_more_workers_than_any_pool_may_have_is_refused)                                                      \
     X(figures_of_parts_beyond_what_a_message_may_have_are_refused)                                                     \
     X(every_figure_has_a_word_of_its_own_and_a_meaning)                                                                \

@@ -45,7 +45,8 @@ static void expect_all_contained(const struct misdeed *deeds, size_t count)
 START_TEST(faults_are_crashes)
 {
     static const struct misdeed deeds[] = {
-#if defined(POSTERN_SANITIZED) && !defined(POSTERN_VALGRIND) /* its report ends in an exit, or in a call outside the sandbox */
+#if defined(POSTERN_SANITIZED) &&                                                                                      \
+    !defined(POSTERN_VALGRIND) /* its report ends in an exit, or in a call outside the sandbox */
         {"crash", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "the worker ended"},
 #else
         {"crash", 10000, VERDICT_ERROR, VERDICT_REASON_CRASH, "SIGSEGV"},
@@ -293,9 +294,10 @@ START_TEST(a_host_that_cannot_fork_says_so_and_loses_nothing)
     r.before = forbid_fork;
     r.cannot_fork = true;
     rig_start(&r);
-    rig_job(&r, "clean", 500);
+    rig_job(&r, "clean", RIG_PATIENCE_MS); /* told long before its deadline */
     struct scan_answer a = rig_answer(&r);
-    RIG_EXPECT(&r, a, ERROR, TIMEOUT);
+    RIG_EXPECT(&r, a, ERROR, DOWN);
+    ck_assert_str_eq(a.verdict.detail, "no worker can be started: Resource temporarily unavailable");
     const char *log = rig_log(&r);
     ck_assert_msg(strstr(log, " shortage ") && strstr(log, "Resource temporarily unavailable"), "%s", log);
     rig_stop(&r);
