@@ -45,8 +45,8 @@ enum scan_engine_state { SCAN_ENGINE_LOADING, SCAN_ENGINE_READY, SCAN_ENGINE_FAI
 struct scan_status {
     char engine[LIMIT_ENGINE_NAME + 1];
     enum scan_engine_state state;
-    uint64_t database_version, signatures;
-    char detail[LIMIT_VERDICT_TEXT + 1]; /* library version, or why it failed */
+    uint64_t database_version, database_time, signatures; /* as in struct engine_info */
+    char detail[LIMIT_VERDICT_TEXT + 1];                  /* library version, or why it failed */
 };
 
 struct scan_query {

@@ -47,6 +47,7 @@ static enum err send_status(struct channel *c)
         struct scan_record r = {.type = SCAN_STATUS};
         r.status.state = refused ? SCAN_ENGINE_FAILED : e->status;
         r.status.database_version = e->info.database_version;
+        r.status.database_time = e->info.database_time;
         r.status.signatures = e->info.signatures;
         verdict_copy_text(r.status.engine, sizeof(r.status.engine), span_cstr(e->conf->name));
         verdict_copy_text(r.status.detail, sizeof(r.status.detail), span_cstr(refused ? b->refusal_text : e->detail));
@@ -397,6 +398,7 @@ void broker_engine_news(struct broker *b, struct host_engine *e, const struct sc
     if (e->info.database_version == news->database_version && strcmp(e->info.version, news->detail) == 0)
         return; /* another worker said so before */
     e->info.database_version = news->database_version;
+    e->info.database_time = news->database_time;
     snprintf(e->info.version, sizeof(e->info.version), "%.127s", news->detail);
     snprintf(e->detail, sizeof(e->detail), "%s", news->detail);
     engine_log(b, e);
@@ -442,6 +444,7 @@ static void report_engine(const struct broker *b, const struct host_engine *e)
     struct scan_record r = {.type = SCAN_STATUS};
     r.status.state = e->status;
     r.status.database_version = e->info.database_version;
+    r.status.database_time = e->info.database_time;
     r.status.signatures = e->info.signatures;
     verdict_copy_text(r.status.engine, sizeof(r.status.engine), span_cstr(e->conf->name));
     verdict_copy_text(r.status.detail, sizeof(r.status.detail), span_cstr(e->detail));

@@ -28,12 +28,14 @@ static struct scan_record sample(enum scan_record_type type)
                                                     .queue_us = 5,
                                                     .scan_us = 6,
                                                     .parts = 12,
-                                                    .part = "1.2"}};
+                                                    .part = "1.2",
+                                                    .cured = true}};
         break;
     case SCAN_STATUS:
         r.status = (struct scan_status){.engine = "clamav1",
                                         .state = SCAN_ENGINE_READY,
                                         .database_version = 27500,
+                                        .database_time = 1736155862,
                                         .signatures = 8700000,
                                         .detail = "1.4.6"};
         break;
@@ -100,6 +102,7 @@ START_TEST(every_type_survives_the_way)
     ck_assert_uint_eq(out.answer.verdict.scan_us, 6);
     ck_assert_uint_eq(out.answer.verdict.parts, 12);
     ck_assert_str_eq(out.answer.verdict.part, "1.2");
+    ck_assert(out.answer.verdict.cured);
     in = sample(SCAN_INSPECTION);
     ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
     ck_assert_uint_eq(out.inspected.id, 8);
@@ -112,6 +115,7 @@ START_TEST(every_type_survives_the_way)
     ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
     ck_assert_int_eq(out.status.state, SCAN_ENGINE_READY);
     ck_assert_uint_eq(out.status.signatures, 8700000);
+    ck_assert_uint_eq(out.status.database_time, 1736155862);
     ck_assert_str_eq(out.status.detail, "1.4.6");
     in = sample(SCAN_QUERY);
     ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
@@ -122,6 +126,22 @@ START_TEST(every_type_survives_the_way)
     ck_assert_uint_eq(out.pool.id, 12);
     for (size_t i = 0; i < POOL_FIGURE_COUNT; i++)
         ck_assert_uint_eq(out.pool.figures[i], UINT64_MAX - i);
+}
+END_TEST
+
+START_TEST(only_what_is_infected_is_cured)
+{
+    struct scan_record in = sample(SCAN_ANSWER), out;
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    size_t len = scan_record_encode(&in, bytes);
+    ck_assert_uint_eq(bytes[len - 1], 1);
+    bytes[len - 1] = 2;
+    ck_assert_int_eq(decode(bytes, len, &out), ERR_SYNTAX);
+    in.answer.verdict.class = VERDICT_CLEAN;
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_SYNTAX);
+    in.answer.verdict.cured = false;
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
+    ck_assert(!out.answer.verdict.cured);
 }
 END_TEST
 
@@ -232,6 +252,7 @@ START_TEST(an_answer_may_only_join_class_and_reason_that_belong_together)
 {
     struct scan_record in = sample(SCAN_ANSWER), out;
     unsigned char bytes[SCAN_RECORD_SIZE];
+    in.answer.verdict.cured = false;
     size_t len = scan_record_encode(&in, bytes);
     unsigned accepted = 0;
     for (unsigned class = 0; class < 256; class ++) {
@@ -378,6 +399,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(every_type_survives_the_way)                                                                                     \
+    X(only_what_is_infected_is_cured)                                                                                  \
     X(a_query_for_more_workers_than_any_pool_may_have_is_refused)                                                      \
     X(figures_of_parts_beyond_what_a_message_may_have_are_refused)                                                     \
     X(every_figure_has_a_word_of_its_own_and_a_meaning)                                                                \
