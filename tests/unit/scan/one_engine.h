@@ -28,8 +28,8 @@ struct rig {
     unsigned generation, jobs, cancels;
     struct verdict answer; /* to what is no test string */
     struct verdict answer_pattern;
-    bool silent;
-    uint64_t version; /* of the database */
+    bool silent, in_worker; /* IN_WORKER: its overload is that of the engine, not of the queue */
+    uint64_t version;       /* of the database */
     /* waiting */
     bool (*until)(struct rig *r);
     struct deadline guard;
@@ -115,7 +115,7 @@ static inline void rig_job(struct rig *r, const struct scan_job *job, int fd)
     record.answer.id = job->id;
     record.answer.verdict = is_pattern(fd) ? r->answer_pattern : r->answer;
     record.answer.verdict.database_version = r->version;
-    record.answer.verdict.scan_us = 100;
+    record.answer.verdict.scan_us = r->answer.reason == VERDICT_REASON_OVERLOAD && !r->in_worker ? 0 : 100;
     if (!r->silent)
         rig_send(r, &record);
 }
@@ -184,7 +184,8 @@ static inline void rig_attach(struct rig *r)
     rig_wait(r, rig_is_ready);
 }
 
-static inline void rig_say(struct verdict *answer, enum verdict_class class, enum verdict_reason reason, const char *name)
+static inline void rig_say(struct verdict *answer, enum verdict_class class, enum verdict_reason reason,
+                           const char *name)
 {
     verdict_set(answer, class, reason, NULL);
     verdict_copy_text(answer->name, sizeof(answer->name), span_cstr(name));
