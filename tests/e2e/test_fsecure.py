@@ -152,7 +152,7 @@ FAULTS = {
     "silence": (Fault(stall=0), ("timeout",)),
     "silence in the middle of a line": (Fault(stall=5), ("timeout",)),
     "an answer of HTTP": (Fault(raw=b"HTTP/1.0 200 OK\r\n\r\n", close_after=True), ("protocol",)),
-    "a name longer than a line may be": (Fault(name=b"N" * 20000), ("protocol",)),
+    "a word longer than a line may be": (Fault(raw=b"N" * 20000 + b"\tx"), ("protocol",)),
 }
 
 
@@ -180,6 +180,8 @@ def test_a_virus_that_was_told_counts_whatever_comes_behind_it(about, files, sta
             about.reports.append(b"INFECTED\t%s\tNamed.Virus\tAquarius\n" + rest)
             assert_infected(pair, mail.plain(), name="Named.Virus")
             assert_passes(pair)
+    about.reports.append(b"INFECTED\t%s\tNamed.Vir")
+    assert_infected(pair, mail.plain(), name="Named.Vir")
     assert messages_in(files) == []
 
 

@@ -347,7 +347,7 @@ FAULTS = {
     "a reset": (Fault(reset=True), ("down",)),
     "silence": (Fault(stall=0), ("timeout",)),
     "silence in the middle of a line": (Fault(stall=5), ("timeout",)),
-    "a name longer than a line may be": (Fault(name=b"N" * 20000), ("protocol",)),
+    "a word longer than a line may be": (Fault(raw=b"310-" + b"N" * 20000), ("protocol",)),
 }
 
 
@@ -395,7 +395,8 @@ HEAD = b"HTTP/1.0 200 OK\r\nContent-Length: 500\r\n\r\n"
 NO_LENGTH = b"HTTP/1.0 200 OK\r\n\r\n"
 TOLD = {
     # what it says before the connection ends: the virus
-    "aveserver": {b"322-Named.Virus\r\n" + rest: "Named.Virus" for rest in (b"", b"525 cannot read it\r\n", b"999 what\r\n")},
+    "aveserver": {**{b"322-Named.Virus\r\n" + rest: "Named.Virus" for rest in (b"", b"525 cannot read it\r\n", b"999 what\r\n")},
+                  b"322-Named.Vir": "Named.Vir", b"322-": "Unknown", b"230 Fi": "Unknown"},
     "http": {HEAD + b"DETECT Named.Virus": "Named.Virus", HEAD + b"DETECT": "Unknown", HEAD + b"DELETED\r\n": "Unknown",
              NO_LENGTH + b"DETECT Named.Vir": "Named.Vir"},
     "rest": {HEAD + DETECT_JSON: "Named.Virus", HEAD + DETECT_JSON[:40]: "Unknown", HEAD + DETECT_JSON + b"}": "Named.Virus",

@@ -173,7 +173,9 @@ static enum err fsecure_ask(struct link_connection *l, void *arg)
             return ERR_FULL;
         }
     } while (e == ERR_OK && fsecure_reply_line(&r, line) == FSECURE_MORE);
-    if (e != ERR_OK && !r.infected[0]) /* a virus that was named counts, though the rest of the answer is lost */
+    if (e != ERR_OK)
+        fsecure_reply_cut(&r, link_partial(l));
+    if (e != ERR_OK && !r.infected[0]) /* a virus that was told of counts, though the rest of the answer is lost */
         return e;
     fsecure_reply_verdict(&r, f->out);
     if (f->out->class == VERDICT_CLEAN && link_has_input(l)) {

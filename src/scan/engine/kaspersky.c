@@ -193,7 +193,9 @@ static enum err aveserver_ask(struct link_connection *l, void *arg)
     bool netscan = k->conf->daemon_is_remote && !s->by_file, whole = true;
     kaspersky_reply_begin(&r, span_of(NULL, 0), k->conf->suspicious == SUSPICIOUS_INFECTED);
     enum err e = netscan ? ask_by_connection(k, l, &r, &whole) : ask_by_file(k, l, &r);
-    if (e != ERR_OK && !r.found) /* a virus that was named counts, though the rest of the answer is lost */
+    if (e != ERR_OK)
+        kaspersky_reply_cut(&r, link_partial(l));
+    if (e != ERR_OK && !r.found) /* a virus that was told of counts, though the rest of the answer is lost */
         return e;
     if (netscan && kaspersky_reply_is_refusal(&r) && can_read_files(k, l->server)) {
         s->by_file = true;
