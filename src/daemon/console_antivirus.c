@@ -7,6 +7,7 @@
 #include <time.h>
 
 enum { DEFINITIONS = 32, FRESH_DAYS = 7 };
+#define YEAR_9999 UINT64_C(253402300799) /* its last second; a later time is nonsense of the host */
 
 /* Name of the antivirus scope that ENGINE stands in; the class's name where it has none. */
 static const char *instance_of(const struct framework_engine *engine)
@@ -173,7 +174,7 @@ static bool age_of(const struct scan_status *s, uint64_t *days)
 {
     uint64_t now = clock_wall_ms() / 1000;
     *days = now > s->database_time ? (now - s->database_time) / (24 * 3600) : 0;
-    return s->database_time != 0;
+    return s->database_time != 0 && s->database_time <= YEAR_9999;
 }
 
 /* Postern cannot know whether there is anything newer: what is older than a week is said to be, as libclamav does. */
