@@ -175,7 +175,7 @@ def test_an_answer_cut_at_any_octet_is_never_clean(fsavd, files, start_pair):
 def test_a_virus_that_was_told_counts_whatever_comes_behind_it(about, files, start_pair):
     """Not even on_error = pass lets it through."""
     pair = start_pair(engines=stanza(about.address, files, on_error="pass", breaker_failures=0))
-    for rest in (b"OK", b"ERROR\tno\n", b"what?\n"):
+    for rest in (b"OK", b"ERROR\tno\n", b"what?\nx"):
         with verdicts.case(rest):
             about.reports.append(b"INFECTED\t%s\tNamed.Virus\tAquarius\n" + rest)
             assert_infected(pair, mail.plain(), name="Named.Virus")

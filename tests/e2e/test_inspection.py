@@ -340,6 +340,7 @@ def in_trouble_as_a_whole(reason, part):
 def test_trouble_with_the_whole_message_hides_no_part_of_it(start_pair):
     """Not even where on_error = pass."""
     pair = start_pair(engines=fake_stanza(mime_decompose="true", on_error="pass", breaker_failures=0))
+    pair.postern.book.excuse("L4", because="what has trouble as a whole is refused for its part")
     for reason in ("engine", "protocol", "down", "memory"):
         event = send(pair, in_trouble_as_a_whole(reason, b"X-Fake: infected In.Part\r\n"), 550)
         assert (event["virus"], event["part"]) == ("In.Part", "2"), (reason, event)
