@@ -2,6 +2,12 @@
 /* `antivirus[:NAME] stats` in the original's layout, and `version`. The figures are of this edge since its start, over
  * all its loops. */
 #include "daemon/console_commands.h"
+#include "sys/clock.h"
+
+#include <time.h>
+
+enum { DEFINITIONS = 32, FRESH_DAYS = 7 };
+#define YEAR_9999 UINT64_C(253402300799) /* its last second; a later time is nonsense of the host */
 
 /* Name of the antivirus scope that ENGINE stands in; the class's name where it has none. */
 static const char *instance_of(const struct framework_engine *engine)
@@ -149,6 +155,42 @@ static void antivirus_stats(struct console_call *c)
     console_call_finish(c);
 }
 
+/* As the engine's vendor writes it: Symantec YYYYMMDD.nnn, the others a number. */
+static void definitions_version(const struct framework_engine *engine, const struct scan_status *s,
+                                char out[DEFINITIONS])
+{
+    unsigned long long version = s->database_version;
+    bool symantec = engine->scope->class == &csapi_class && engine->conf->daemon.count > 0;
+    if (version == 0)
+        snprintf(out, DEFINITIONS, "unknown");
+    else if (symantec)
+        snprintf(out, DEFINITIONS, "%08llu.%03llu", version / 1000, version % 1000);
+    else
+        snprintf(out, DEFINITIONS, "%llu", version);
+}
+
+/* Days since the definitions were made; false: nobody knows. */
+static bool age_of(const struct scan_status *s, uint64_t *days)
+{
+    uint64_t now = clock_wall_ms() / 1000;
+    *days = now > s->database_time ? (now - s->database_time) / (24 * 3600) : 0;
+    return s->database_time != 0 && s->database_time <= YEAR_9999;
+}
+
+/* Postern cannot know whether there is anything newer: what is older than a week is said to be, as libclamav does. */
+static void print_age(struct console_call *c, const struct scan_status *s)
+{
+    uint64_t days;
+    struct tm tm;
+    time_t made = (time_t)s->database_time;
+    if (!age_of(s, &days) || !gmtime_r(&made, &tm))
+        console_text(c, "Not known whether up to date: the definitions have no date\n");
+    else
+        console_text(c, "%s: the definitions are of %04d-%02d-%02d, %llu days old\n",
+                     days <= FRESH_DAYS ? "Up to date" : "Out of date", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                     (unsigned long long)days);
+}
+
 static void print_version(struct console_call *c, const struct framework_engine *engine, const struct scan_status *s,
                           unsigned generation)
 {
@@ -160,10 +202,10 @@ static void print_version(struct console_call *c, const struct framework_engine 
         return;
     }
     console_text(c, " scanner version number: %s\n", s->detail);
-    if (s->database_version != 0)
-        console_text(c, "AV definitions version: %llu\n", (unsigned long long)s->database_version);
-    else
-        console_text(c, "AV definitions version: unknown\n");
+    char version[DEFINITIONS];
+    definitions_version(engine, s, version);
+    console_text(c, "AV definitions version: %s\n", version);
+    print_age(c, s);
     if (s->signatures != 0)
         console_text(c, "AV definitions: %llu, generation %u\n", (unsigned long long)s->signatures, generation);
 }
@@ -172,11 +214,14 @@ static void json_version(struct console_call *c, const struct framework_engine *
                          unsigned generation)
 {
     bool ready = s->state == SCAN_ENGINE_READY;
+    uint64_t days;
     console_json_open(c, NULL, '{');
     json_identity(c, engine);
     console_json_str(c, "state", console_engine_state(engine, s));
     console_json_str(c, ready ? "scanner_version" : "reason", s->detail);
     console_json_u64(c, "definitions_version", s->database_version);
+    if (age_of(s, &days))
+        console_json_u64(c, "definitions_age_days", days);
     console_json_u64(c, "definitions", s->signatures);
     console_json_u64(c, "generation", generation);
     console_json_close(c);

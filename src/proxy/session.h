@@ -104,6 +104,9 @@ void session_end_unanswered(struct session *s, enum err e);
 bool session_may_reply(struct session *s);
 void session_free(struct session *s);
 
+/* step_receive.c: what engines may know of the message; before it is sealed that is its context alone */
+struct scan_subject session_subject(struct session *s);
+
 /* step_envelope.c: transactions and backends of a session */
 void session_end_transaction(struct session *s);
 void session_give_back(struct session *s, bool in_transaction, bool in_body);

@@ -186,9 +186,28 @@ static void session_on_rcpt(struct session *s, const struct smtp_server_event *e
         session_break_for_memory(s); /* a reply to this command alone would answer one before it */
 }
 
+/* Sooner than after the whole message: the queue of a pool that it would have to pass is full. True: it was refused. */
+static bool session_refuses_early(struct session *s)
+{
+    struct transaction *t = s->transaction;
+    const struct scan_subject subject = session_subject(s);
+    struct scan_decision decision;
+    if (!scan_run_refuses_early(s->proxy->scans, &subject, &t->verdict))
+        return false;
+    framework_decide(s->proxy->shared->framework, &t->verdict, t->id, &decision);
+    struct smtp_reply reply = transaction_refusal(&decision);
+    session_log_reject(s, "DATA", span_cstr(verdict_reason_word(t->verdict.reason)), &reply);
+    session_reply(s, &reply);
+    return true;
+}
+
 static void session_on_data(struct session *s)
 {
     struct transaction *t = s->transaction;
+    if (t && !t->broken && session_refuses_early(s)) {
+        session_end_transaction(s);
+        return;
+    }
     if (!t || t->broken) {
         if (t)
             session_reply(s, &s->failure);

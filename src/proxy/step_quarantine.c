@@ -42,10 +42,8 @@ static void show_headers(struct span message, bool whole, struct shown_headers *
 /* What the client will be told if all goes well. */
 static struct smtp_reply planned_reply(const struct transaction *t, char text[128])
 {
-    const unsigned char *e = t->decision.enhanced;
     if (!t->decision.accept)
-        return (struct smtp_reply){
-            .code = t->decision.code, .enhanced = {e[0], e[1], e[2]}, .text = span_cstr(t->decision.text)};
+        return transaction_refusal(&t->decision);
     snprintf(text, 128, "Message kept in quarantine, id %s", t->quarantine_id);
     return (struct smtp_reply){.code = 250, .enhanced = {2, 0, 0}, .text = span_cstr(text)};
 }

@@ -136,6 +136,18 @@ static enum err set_variable(void *arg, const char *name, const char *value)
     return context_set_message(arg, name, value);
 }
 
+struct scan_subject session_subject(struct session *s)
+{
+    const struct transaction *t = s->transaction;
+    struct scan_subject subject = {.fd = -1, .is_set = variable_is_set, .set = set_variable, .arg = s};
+    if (t->times.received) {
+        subject.fd = message_fd(t->message);
+        subject.size = t->size;
+        subject.digest = message_digest(t->message)->bytes;
+    }
+    return subject;
+}
+
 enum step_result step_scan(struct session *s)
 {
     struct transaction *t = s->transaction;
@@ -146,12 +158,7 @@ enum step_result step_scan(struct session *s)
         return STEP_WAIT;
     }
     if (!t->run) {
-        const struct scan_subject subject = {.fd = message_fd(t->message),
-                                             .size = t->size,
-                                             .digest = message_digest(t->message)->bytes,
-                                             .is_set = variable_is_set,
-                                             .set = set_variable,
-                                             .arg = s};
+        const struct scan_subject subject = session_subject(s);
         t->run = scan_run_start(s->proxy->scans, &subject, session_wake, s);
         if (!t->run)
             verdict_set(&t->verdict, VERDICT_ERROR, VERDICT_REASON_MEMORY, "no memory for a scan");
@@ -192,9 +199,7 @@ enum step_result step_decide(struct session *s)
         s->step = STEP_QUARANTINE;
         return STEP_GO;
     }
-    const unsigned char *e = t->decision.enhanced;
-    struct smtp_reply reply = {
-        .code = t->decision.code, .enhanced = {e[0], e[1], e[2]}, .text = span_cstr(t->decision.text)};
+    struct smtp_reply reply = transaction_refusal(&t->decision);
     transaction_set_reply(t, &reply);
     session_give_back(s, true, false);
     s->step = STEP_ANSWER;

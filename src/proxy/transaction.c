@@ -97,6 +97,12 @@ enum err transaction_send_body(struct backend *b, struct span bytes, size_t *don
     return e;
 }
 
+struct smtp_reply transaction_refusal(const struct scan_decision *d)
+{
+    const unsigned char *e = d->enhanced;
+    return (struct smtp_reply){.code = d->code, .enhanced = {e[0], e[1], e[2]}, .text = span_cstr(d->text)};
+}
+
 void transaction_set_reply(struct transaction *t, const struct smtp_reply *reply)
 {
     struct span text = span_sub(reply->text, 0, sizeof(t->reply_text) - 1);

@@ -94,6 +94,8 @@ enum err transaction_send_rcpt(const struct transaction *t, size_t i, struct bac
  * returned and not all was taken, B wakes its lessee, or has failed. */
 enum err transaction_send_body(struct backend *b, struct span bytes, size_t *done) must_use;
 
+/* What the client hears where D says that its message is not delivered; the text is D's. */
+struct smtp_reply transaction_refusal(const struct scan_decision *d);
 /* Notes the final reply to the client; its text is copied. */
 void transaction_set_reply(struct transaction *t, const struct smtp_reply *reply);
 struct smtp_reply transaction_reply(const struct transaction *t);

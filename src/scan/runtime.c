@@ -82,15 +82,17 @@ void engine_runtime_count(struct engine_runtime *e, const struct verdict *v)
         add(&e->reasons[v->reason], 1);
     if (v->class == VERDICT_ERROR || v->class == VERDICT_SKIPPED)
         return;
+    uint64_t parts = v->parts > 0 ? v->parts : 1;
     add(&e->checked, 1);
-    add(&e->parts, v->parts > 0 ? v->parts : 1);
+    add(&e->parts, parts);
     add(&e->detected, v->class == VERDICT_INFECTED ? 1 : 0);
+    add(&e->cured, v->cured ? 1 : 0);
     if (v->cached) {
         add(&e->cached, 1);
         return;
     }
     add(&e->scanned, 1);
-    add(&e->scanned_parts, 1);
+    add(&e->scanned_parts, parts);
     add(&e->scan_us, v->scan_us);
     add(&e->queue_us, v->queue_us);
 }

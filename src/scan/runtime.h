@@ -21,8 +21,8 @@ struct engine_runtime {
     const struct framework_engine *engine;
     atomic_bool disabled; /* by an administrator's command: not asked until it is enabled again */
     /* Messages and MIME parts that the engine looked at (clean, infected, unscannable), now or, where the cache knows
-     * them, earlier; viruses among the messages. No engine here cures. A message that was not taken apart, or has no
-     * parts, counts as one part. */
+     * them, earlier; viruses among the messages, and those of them that the engine cured (its copy: the message is
+     * infected for us all the same). A message that was not taken apart, or has no parts, counts as one part. */
     atomic_uint_fast64_t checked, parts, detected, cured;
     atomic_uint_fast64_t classes[VERDICT_CLASS_COUNT], reasons[VERDICT_REASON_COUNT]; /* of its words */
     atomic_uint_fast64_t cached; /* of CHECKED: known from the cache, in no time */
@@ -37,6 +37,8 @@ struct engine_runtime {
 
 struct scan_runtime {
     const struct framework *framework;
+    /* By the pool's index: its queue is taken for full until then, on the loops' clock; 0: it is not. */
+    atomic_uint_fast64_t full_until_us[LIMIT_ENGINES];
     atomic_uint_fast64_t parts_memory;  /* octets of all parts files that are in use now */
     atomic_uint waiting[LIMIT_ENGINES]; /* by pool: scans that no host has yet (scan_client.h) */
     atomic_uint_fast64_t inspections, inspection_us, inspections_failed;

@@ -59,6 +59,7 @@ static void put_answer(struct record_writer *w, const struct scan_answer *a)
     put_u64(w, v->scan_us);
     put_u64(w, v->parts);
     put_text(w, v->part, sizeof(v->part));
+    put_octet(w, v->cured);
 }
 
 static void put_inspection(struct record_writer *w, const struct scan_inspection_answer *a)
@@ -79,6 +80,7 @@ static void put_status(struct record_writer *w, const struct scan_status *s)
     put_text(w, s->engine, sizeof(s->engine));
     put_octet(w, s->state);
     put_u64(w, s->database_version);
+    put_u64(w, s->database_time);
     put_u64(w, s->signatures);
     put_text(w, s->detail, sizeof(s->detail));
     put_octet(w, s->test_string);
@@ -205,6 +207,10 @@ static void get_answer(struct cursor *c, struct scan_answer *a)
     v->scan_us = cursor_u64(c);
     v->parts = get_count(c);
     get_text(c, v->part, sizeof(v->part));
+    unsigned cured = cursor_u8(c);
+    if (cured > (class == VERDICT_INFECTED ? 1 : 0))
+        cursor_fail(c);
+    v->cured = cured == 1;
 }
 
 static void get_inspection(struct cursor *c, struct scan_inspection_answer *a)
@@ -231,6 +237,7 @@ static void get_status(struct cursor *c, struct scan_status *s)
     else
         s->state = (enum scan_engine_state)state;
     s->database_version = cursor_u64(c);
+    s->database_time = cursor_u64(c);
     s->signatures = cursor_u64(c);
     get_text(c, s->detail, sizeof(s->detail));
     unsigned test_string = cursor_u8(c);

@@ -47,8 +47,8 @@ enum scan_test_string { SCAN_TEST_STRING_UNTRIED, SCAN_TEST_STRING_FOUND, SCAN_T
 struct scan_status {
     char engine[LIMIT_ENGINE_NAME + 1];
     enum scan_engine_state state;
-    uint64_t database_version, signatures;
-    char detail[LIMIT_VERDICT_TEXT + 1]; /* library version, or why it failed */
+    uint64_t database_version, database_time, signatures; /* as in struct engine_info */
+    char detail[LIMIT_VERDICT_TEXT + 1];                  /* library version, or why it failed */
     enum scan_test_string test_string;
 };
 

@@ -13,6 +13,8 @@ enum { RUN_MAGIC = 0x5ca9a094 };
 
 /* All engines with names and reasons of common length; far below a log line. */
 enum { SCAN_RUN_WORDS = 1024 };
+/* So long, at most, a pool that has turned a message away is not offered another. */
+enum { FULL_US = 5 * 1000 * 1000 };
 
 struct scan_run {
     unsigned magic;
@@ -278,11 +280,45 @@ static void run_advance(struct scan_run *r)
     run_finish(r);
 }
 
+/* A pool that turned a message away is full until it answers something, whatever it be: then it has room for another.
+ * Or until a while has passed: whoever waited in the queue may have left it in silence. */
+static void run_note_pool(const struct scan_run *r, const struct verdict *v)
+{
+    const struct framework *fw = r->runtime->framework;
+    int pool =
+        r->call.kind == SCAN_JOB_INSPECT ? fw->inspection_pool : framework_pool_index(fw, fw->engines[r->engine].pool);
+    bool full = v && v->reason == VERDICT_REASON_OVERLOAD && v->scan_us == 0; /* otherwise it is the engine's word */
+    if (pool >= 0)
+        atomic_store(&r->runtime->full_until_us[pool], full ? loop_now_us(r->loop) + FULL_US : 0);
+}
+
+bool scan_run_refuses_early(struct scan_client *c, const struct scan_subject *s, struct verdict *v)
+{
+    struct scan_runtime *runtime = scan_client_runtime(c);
+    const struct framework *fw = runtime->framework;
+    uint64_t now = loop_now_us(scan_client_loop(c));
+    for (size_t i = 0; i < fw->engine_count && !fw->scan_off; i++) {
+        char name[SUBJECT_VARIABLE];
+        int pool = framework_pool_index(fw, fw->engines[i].pool);
+        if (pool < 0 || now >= atomic_load(&runtime->full_until_us[pool]) ||
+            atomic_load(&runtime->engines[i].disabled) || subject_skip(s, &fw->engines[i], name))
+            continue;
+        verdict_set(v, VERDICT_ERROR, VERDICT_REASON_OVERLOAD, "refused before it was received");
+        verdict_copy_text(v->engine, sizeof(v->engine), span_cstr(fw->engines[i].name));
+        if (framework_action(fw, v) != SCAN_ACTION_DEFER)
+            continue;
+        engine_runtime_count(&runtime->engines[i], v);
+        return true;
+    }
+    return false;
+}
+
 /* The engine that was asked has spoken, or will not. */
 static void run_answered(struct scan_call *call, const struct verdict *v)
 {
     struct scan_run *r = container_of(call, struct scan_run, call);
     OBJ_CHECK(r, RUN_MAGIC);
+    run_note_pool(r, v);
     if (call->kind == SCAN_JOB_INSPECT) {
         r->inspected = INSPECTION_FAILED;
         r->resumed = true;
@@ -302,6 +338,7 @@ static void run_inspected(struct scan_call *call, const struct scan_inspection *
 {
     struct scan_run *r = container_of(call, struct scan_run, call);
     OBJ_CHECK(r, RUN_MAGIC);
+    run_note_pool(r, NULL);
     r->inspected = INSPECTED;
     r->resumed = true;
     r->inspection = *i;

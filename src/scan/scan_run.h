@@ -26,6 +26,10 @@ const struct verdict *scan_run_verdict(const struct scan_run *r);
 const char *scan_run_words(const struct scan_run *r);
 /* What taking the message apart found; NULL: nobody asked for it, or it failed. Lives as long as R. */
 const struct scan_inspection *scan_run_inspection(const struct scan_run *r);
+/* Before a message is received: one of the pools that S (of which only the context counts) has to pass turned a message
+ * away as its queue was full, and has answered nothing since. V is then what S gets, ERROR overload of the first such
+ * engine, and is counted as its word. Never where an option lets the message go on all the same. */
+bool scan_run_refuses_early(struct scan_client *c, const struct scan_subject *s, struct verdict *v);
 /* Gives it up: a job on its way is cancelled, no WAKE comes any more. */
 void scan_run_free(struct scan_run *r);
 

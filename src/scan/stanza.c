@@ -93,9 +93,9 @@ static const char *const goahead_words[] = {"auto", "yes", "no", NULL};
 
 static const struct directive kaspersky_rows[] = {
 #include "scan/stanza_common.def"
-    DAEMON_ROW("127.0.0.1:9001",
-               "the Kaspersky daemon: host:port (default 9001; with protocol http or rest 9999) or the path of its "
-               "unix socket; of several in a list the first that answers is asked"),
+    DAEMON_ROW("127.0.0.1", "the Kaspersky daemon: host:port (port 9001 where none is given; with protocol http or "
+                            "rest 9999) or the path of its "
+                            "unix socket; of several in a list the first that answers is asked"),
     DAEMON_CONNECT_ROW,
     OPTION(conf.daemon_is_remote, "daemon_is_remote", BOOL, "false", 0, 0,
            "true: the message goes over the connection (NETSCAN, scanmemory); false: the daemon reads a file in "

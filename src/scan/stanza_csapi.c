@@ -29,10 +29,10 @@ static void check_processes(const struct conf_scope *scope, const struct engine_
     if (conf->max_concurrency == 0)
         problem_warning(problems, scope, NULL,
                         "max_concurrency is not given: one scanner process, so its messages are scanned one at a time");
-    else if (conf->max_concurrency > workers)
+    else if (conf->max_concurrency <= workers)
         problem_warning(problems, scope, "max_concurrency",
-                        "each is a process with the definitions in its memory, but no more than the %lld workers of "
-                        "its pool can use one: expected at most that many",
+                        "expected more scanner processes than its pool has workers (%lld), so that one is free "
+                        "whenever a worker asks, also while another is started again",
                         (long long)workers);
 }
 

@@ -61,6 +61,7 @@ struct verdict {
     uint64_t queue_us, scan_us;          /* time waiting for a worker, time in the engine */
     uint32_t parts;                      /* decoded parts that the engine looked at beside the message itself */
     char part[LIMIT_PART_PATH + 1];      /* of these, the one that the verdict is about; empty: the message itself */
+    bool cured;                          /* infected, but the engine says that it repaired or deleted its copy */
     bool cached;                         /* known from an earlier scan (verdict_cache.h); likewise in no record */
 };
 

@@ -56,6 +56,17 @@ def test_clean_passes_and_a_virus_is_refused_over_one_connection(emulated, start
     pair.log.wait_for("engine-ready", version=emulated.version.decode(), database_version=27500)
 
 
+def test_postern_says_what_the_vectors_say(emulated, start_pair):
+    """Every octet of a session. Of clamd's other commands (SCAN with a path and its kin, STATS, PING) postern uses none, so that the emulator knows
+    none with a path."""
+    pair = start_pair(engines=clamd_stanza(emulated.address))
+    contents = [mail.plain(b".dots\r\n\x01\xff\r\n"), mail.plain()]
+    for content in contents:
+        assert_passes(pair, content)
+    requests = [b"zFILDES\0\0" if emulated.path else b"zINSTREAM\0" + len(content).to_bytes(4, "big") + content + bytes(4) for content in contents]
+    assert bytes(emulated.heard[0]) == b"zIDSESSION\0zVERSION\0" + b"".join(requests)
+
+
 def test_workers_of_a_daemon_may_connect_and_those_of_libclamav_may_not(by_tcp, database, start_pair):
     both = clamav_stanza(database) + clamd_stanza(by_tcp.address)
     pair = start_pair(engines=both)
@@ -87,41 +98,73 @@ def test_a_descriptor_that_does_not_arrive_is_made_up_for_by_the_octets(director
 
 # --- bad days ---
 
-OK_ANSWER = len(b"2: stream: OK\0")
+def what(daemon):
+    """What it calls the message."""
+    return b"fd[10]" if daemon.path else b"stream"
 
-FAULTS = {
-    # fault: reasons that may stand in the log
-    "garbage": (Fault(raw=b"\x00\xff\xfe garbage"), ("protocol",)),
-    "text without sense": (Fault(raw=b"2: stream: FINE\0"), ("protocol",)),
-    "an endless line": (Fault(raw=b"A" * 100000), ("protocol",)),
-    "an answer of HTTP": (Fault(raw=b"HTTP/1.1 400 Bad Request\r\n\r\n"), ("protocol",)),
-    "a wrong number": (Fault(wrong_id=True), ("protocol",)),
-    "an answer too many": (Fault(raw=b"2: stream: OK\0002: stream: OK\0"), ("protocol",)),
-    "LF where NUL is due": (Fault(raw=b"2: stream: OK\n"), ("protocol",)),
-    "an error": (Fault(raw=b"2: stream: Broken ERROR\0"), ("engine",)),
-    "a time-out of the daemon": (Fault(raw=b"COMMAND READ TIMED OUT\n"), ("engine",)),
-    "no answer": (Fault(close=True), ("down",)),
-    "a reset": (Fault(reset=True), ("down",)),
-    "silence": (Fault(stall=0), ("timeout",)),
-    "silence in the middle": (Fault(stall=5), ("timeout",)),
-    "a name longer than an answer may be": (Fault(name=b"N" * 20000), ("protocol",)),
-    "a name with NUL": (Fault(name=b"Na\0me"), ("protocol",)),
-}
+
+def faults_of(daemon):
+    answer = b"2: " + what(daemon) + b": "
+    return {
+        # fault: reasons that may stand in the log
+        "garbage": (Fault(raw=b"\x00\xff\xfe garbage"), ("protocol",)),
+        "text without sense": (Fault(raw=answer + b"FINE\0"), ("protocol",)),
+        "an endless line": (Fault(raw=b"A" * 100000), ("protocol",)),
+        "an answer of HTTP": (Fault(raw=b"HTTP/1.1 400 Bad Request\r\n\r\n"), ("protocol",)),
+        "a wrong number": (Fault(wrong_id=True), ("protocol",)),
+        "an answer too many": (Fault(raw=answer + b"OK\0" + answer + b"OK\0"), ("protocol",)),
+        "an answer about something else": (Fault(raw=b"2: /var/tmp/a: b: OK\0"), ("protocol",)),
+        "LF where NUL is due": (Fault(raw=answer + b"OK\n"), ("protocol",)),
+        "no answer": (Fault(close=True), ("down",)),
+        "a reset": (Fault(reset=True), ("down",)),
+        "silence": (Fault(stall=0), ("timeout",)),
+        "silence in the middle": (Fault(stall=5), ("timeout",)),
+        "a name longer than an answer may be": (Fault(name=b"N" * 20000), ("protocol",)),
+        "a name with NUL": (Fault(name=b"Na\0me"), ("protocol",)),
+    }
 
 
 # C16
 @pytest.mark.parametrize("silent", [False, True])
-def test_a_misbehaving_daemon_costs_one_message_a_451(by_tcp, silent, start_pair):
-    faults, timeout = verdicts.of_one_kind(FAULTS, silent)
-    pair = start_pair(engines=clamd_stanza(by_tcp.address, timeout=timeout, breaker_failures=0))
-    forget_trial(pair, by_tcp)
-    verdicts.assert_each_costs_one_message(pair, by_tcp, faults, DETECTED)
+def test_a_misbehaving_daemon_costs_one_message_a_451(emulated, silent, start_pair):
+    faults, timeout = verdicts.of_one_kind(faults_of(emulated), silent)
+    pair = start_pair(engines=clamd_stanza(emulated.address, timeout=timeout, breaker_failures=0))
+    forget_trial(pair, emulated)
+    verdicts.assert_each_costs_one_message(pair, emulated, faults, DETECTED)
+    assert {how for how, _ in emulated.scans} == {what(emulated).decode()}
 
 
-def test_an_answer_cut_at_any_octet_is_never_clean(by_tcp, start_pair):
-    pair = start_pair(engines=clamd_stanza(by_tcp.address, breaker_failures=0))
-    forget_trial(pair, by_tcp)
-    verdicts.assert_cut_is_never_clean(pair, by_tcp, range(OK_ANSWER))
+ERRORS = {"an error": b"Broken ERROR\0", "no descriptor": b"No file descriptor received. ERROR\0", "a time-out of the daemon": b"COMMAND READ TIMED OUT\n"}
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_trouble_that_the_daemon_reports_is_an_error_of_the_stream_and_of_the_descriptor_a_reason_to_send_the_octets(emulated, error, start_pair):
+    pair = start_pair(engines=clamd_stanza(emulated.address, breaker_failures=0))
+    forget_trial(pair, emulated)
+    text = ERRORS[error] if error.startswith("a time-out") else b"2: " + ERRORS[error]
+    if emulated.path:
+        emulated.misbehave(Fault(raw=text, close_after=True))
+        assert_passes(pair)
+    verdicts.misbehave(emulated, Fault(raw=text))
+    event = assert_error(pair, "engine")
+    assert ERRORS[error].strip(b"\0\n").decode() in event["detail"], event
+    assert_passes(pair)
+    assert_infected(pair)
+    assert [how for how, _ in emulated.scans][-3:] == ["stream"] * 3
+
+
+def test_an_answer_cut_at_any_octet_is_never_clean(emulated, start_pair):
+    pair = start_pair(engines=clamd_stanza(emulated.address, breaker_failures=0))
+    forget_trial(pair, emulated)
+    verdicts.assert_cut_is_never_clean(pair, emulated, range(len(b"2: " + what(emulated) + b": OK\0")))
+
+
+def test_a_virus_that_was_told_counts_whatever_comes_behind_it(emulated, start_pair):
+    """Not even on_error = pass lets it through."""
+    pair = start_pair(engines=clamd_stanza(emulated.address, on_error="pass", breaker_failures=0))
+    forget_trial(pair, emulated)
+    found = b"2: " + what(emulated) + b": Named.Virus FOUND"
+    verdicts.assert_told_virus_counts(pair, emulated, {found + rest: "Named.Virus" for rest in (b"", b"\n", b"\0garbage")})
 
 
 def test_what_is_merely_awkward_costs_nothing(emulated, start_pair):

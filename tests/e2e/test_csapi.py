@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The engine csapi: postern-avscan behind it with every option, a scanner program that misbehaves in every way, and Symantec's daemon."""
+import datetime
 import functools
 import io
 import os
@@ -14,7 +15,7 @@ import pytest
 from harness import mail, processes, verdicts
 from harness.console import Console, listener as control_listener
 from harness.emulators.base import Fault
-from harness.emulators.symantec import Symantec
+from harness.emulators.symantec import Symantec, infected
 from harness.places import BUILD, until
 from harness.postern import asking_daemons, engine, make_database
 from harness.verdicts import assert_error, assert_passes, send
@@ -184,7 +185,7 @@ def test_an_accepted_option_without_effect_is_named(start_avscan, make_postern, 
 
 @pytest.mark.parametrize("options, text", [
     ({"max_concurrency": 0}, "max_concurrency is not given: one scanner process"),
-    ({"max_concurrency": 3}, "no more than the 2 workers of its pool"),
+    ({"max_concurrency": 2}, "expected more scanner processes than its pool has workers (2)"),
     ({"scanner_path": "avscan"}, "expected an absolute path"),
     ({"scanner_log": "csapi.log"}, "expected an absolute path"),
     ({"daemon": "127.0.0.1:7777", "max_extract_depth": 5}, "has no effect with a daemon"),
@@ -549,7 +550,6 @@ DAEMON_FAULTS = {
     "garbage": (Fault(raw=b"\x00\xff\xfe garbage\r\n"), ("protocol",)),
     "an endless line": (Fault(raw=b"2" * 100000), ("protocol",)),
     "a status that does not exist": (Fault(raw=b"230 ok\r\n4\r\n"), ("protocol",)),
-    "clean with infections": (Fault(raw=b"230 ok\r\n0\r\n20240105\r\n2\r\n1\r\n"), ("protocol",)),
     "no date": (Fault(raw=b"230 ok\r\n0\r\n\r\n2\r\n0\r\n"), ("protocol",)),
     "more than its answer": (Fault(raw=CLEAN_REPLY + CLEAN_REPLY), ("protocol",)),
     "a code that does not exist": (Fault(raw=b"299 Fine.\r\n"), ("protocol",)),
@@ -577,6 +577,45 @@ def test_symantec_misbehaving_costs_one_message(symantec, silent, start_pair):
 def test_symantec_an_answer_cut_at_any_octet_is_never_clean(symantec, start_pair):
     pair = start_pair(engines=daemon_stanza([symantec.address], breaker_failures=0))
     verdicts.assert_cut_is_never_clean(pair, symantec, range(len(CLEAN_REPLY)))
+
+
+def test_symantec_a_virus_that_was_told_counts_whatever_comes_behind_it(symantec, start_pair):
+    """Not even on_error = pass lets it through."""
+    pair = start_pair(engines=daemon_stanza([symantec.address], on_error="pass", breaker_failures=0))
+    head, clean = b"230 File scanned.\r\n", b"0\r\n20240105\r\n2\r\n"
+    verdicts.assert_told_virus_counts(pair, symantec, {
+        head + b"1\r\n": "unnamed", head + b"3\r\nwhat?\r\n": "unnamed", head + clean + b"1\r\n": "unnamed",
+        head + clean + b"1\r\nmessage.eml\r\nNamed.Virus\r\n": "Named.Virus"})
+
+
+def test_symantec_cured_is_infected_and_counted_and_definitions_have_their_form_and_age(symantec, directory, start_pair):
+    path = directory / "control" / "socket"
+    pair = start_pair(engines=daemon_stanza([symantec.address]) + control_listener(path))
+    console = Console(path)
+    assert "AV definitions version: unknown\nNot known whether up to date: " in console.ask("antivirus", "version")
+    for status in (1, 2, 3):
+        symantec.misbehave(Fault(raw=infected(b"message.eml", b"Some.Virus", status)))
+        assert_infected(pair, mail.plain(), name="Some.Virus")
+    assert "  Viruses detected:   3\n  Viruses cured:      2\n" in console.ask("antivirus", "stats")
+    pair.log.wait_for("engine-ready", version="Symantec Scan Engine, definitions 20240105.002")
+    days = (datetime.datetime.now(datetime.timezone.utc) - datetime.datetime(2024, 1, 5, tzinfo=datetime.timezone.utc)).days
+    text = console.ask("antivirus", "version")
+    said = re.search(r"\nAV definitions version: 20240105\.002\nOut of date: the definitions are of 2024-01-05, (\d+) days old\n", text)
+    assert said and int(said[1]) - days in (0, 1), text
+    (version,) = console.json("antivirus", "version")["engines"]
+    assert version["definitions_version"] == 20240105002 and version["definitions_age_days"] - days in (0, 1), version
+    fresh = datetime.date.today() - datetime.timedelta(days=1)
+    symantec.misbehave(Fault(raw=CLEAN_REPLY.replace(b"20240105", fresh.strftime("%Y%m%d").encode())))
+    assert_passes(pair)
+    until(lambda: re.search(rf"\nUp to date: the definitions are of {fresh}, [012] days old\n", console.ask("antivirus", "version")), "its new definitions are fresh")
+
+
+def test_symantec_postern_says_what_the_vectors_say(symantec, start_pair):
+    """AVSCANLOCAL, which gives a path, postern never says: what it sends whole needs no directory that both can see."""
+    pair = start_pair(engines=daemon_stanza([symantec.address]))
+    content = mail.plain(b".dots\r\n\x01\xff\r\n")
+    assert_passes(pair, content)
+    assert bytes(symantec.heard[0]) == b"Version 2\nAVSCAN\nmessage.eml\n%d\n" % len(content) + content
 
 
 def test_symantec_what_is_merely_awkward_costs_nothing(symantec, start_pair):

@@ -8,7 +8,7 @@ import socket
 import pytest
 from conftest import messages_in
 from harness import mail, places, verdicts
-from harness.emulators.base import Fault
+from harness.emulators.base import Ended, Fault
 from harness.emulators.fsecure import Fsavd
 from harness.postern import asking_daemons, engine
 from harness.verdicts import assert_error, assert_passes, assert_unscannable, deliver_in_background, send, virus
@@ -51,7 +51,10 @@ class About(Fsavd):
             super()._scan(conversation, path)
             return
         self.note_scan("SCAN", b"")
-        conversation.answer(self.reports.pop(0).replace(b"%s", path))
+        said = self.reports.pop(0).replace(b"%s", path)
+        conversation.answer(said)
+        if not said.endswith(b"\n"):
+            raise Ended
 
 
 @pytest.fixture
@@ -80,6 +83,15 @@ def test_vectors_of_fsavd(fsavd, directory):
                 (b"PING\n", b"ERROR\tUnknown command.\n")):
             connection.sendall(request)
             assert lines.read(len(answer)) == answer
+
+
+def test_postern_says_what_the_vectors_say(fsavd, files, start_pair):
+    pair = start_pair(engines=stanza(fsavd.address, files))
+    for _ in range(2):
+        assert_passes(pair)
+    assert bytes(fsavd.heard[0]) == (
+        b"PROTOCOL\t5\nCONFIGURE\tARCHIVE\t1\nCONFIGURE\tTIMEOUT\t20\nCONFIGURE\tMAXARCH\t5\nCONFIGURE\tMIME\t1\nCONFIGURE\tRISKWARE\t0\n"
+        + b"".join(b"SCAN\t" + seen["path"].encode() + b"\n" for seen in fsavd.files))
 
 
 # --- good days ---
@@ -140,7 +152,7 @@ FAULTS = {
     "silence": (Fault(stall=0), ("timeout",)),
     "silence in the middle of a line": (Fault(stall=5), ("timeout",)),
     "an answer of HTTP": (Fault(raw=b"HTTP/1.0 200 OK\r\n\r\n", close_after=True), ("protocol",)),
-    "a name longer than a line may be": (Fault(name=b"N" * 20000), ("protocol",)),
+    "a word longer than a line may be": (Fault(raw=b"N" * 20000 + b"\tx"), ("protocol",)),
 }
 
 
@@ -153,9 +165,24 @@ def test_a_misbehaving_daemon_costs_one_message_a_451(fsavd, files, silent, star
     assert messages_in(files) == []
 
 
-def test_an_answer_that_is_cut_is_never_clean(fsavd, files, start_pair):
+def test_an_answer_cut_at_any_octet_is_never_clean(fsavd, files, start_pair):
     pair = start_pair(engines=stanza(fsavd.address, files, breaker_failures=0))
-    verdicts.assert_cut_is_never_clean(pair, fsavd, (0, 1, 6, 80))
+    assert_passes(pair)
+    answer = report(b"CLEAN\t" + fsavd.files[0]["path"].encode())  # later paths are not shorter
+    verdicts.assert_cut_is_never_clean(pair, fsavd, range(len(answer)))
+
+
+def test_a_virus_that_was_told_counts_whatever_comes_behind_it(about, files, start_pair):
+    """Not even on_error = pass lets it through."""
+    pair = start_pair(engines=stanza(about.address, files, on_error="pass", breaker_failures=0))
+    for rest in (b"OK", b"ERROR\tno\n", b"what?\nx"):
+        with verdicts.case(rest):
+            about.reports.append(b"INFECTED\t%s\tNamed.Virus\tAquarius\n" + rest)
+            assert_infected(pair, mail.plain(), name="Named.Virus")
+            assert_passes(pair)
+    about.reports.append(b"INFECTED\t%s\tNamed.Vir")
+    assert_infected(pair, mail.plain(), name="Named.Vir")
+    assert messages_in(files) == []
 
 
 def test_what_is_merely_awkward_costs_nothing(fsavd, files, start_pair):

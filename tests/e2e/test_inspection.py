@@ -2,6 +2,7 @@
 """Messages are taken apart: what hides from an engine that is given the whole mail is found in its parts (B33), by every kind of
 engine; mail that was built to evade is infected where paranoid (B34); what nobody can look at has its reason (B35, B36); limits, faults
 and figures."""
+import re
 import shutil
 import signal
 
@@ -200,7 +201,13 @@ def test_statistics_count_parts_and_defects(start_pair, directory):
     assert figures["engines"][0]["mime_parts_checked"] >= 3 * 2 + 1 + 1
     assert figures["inspection"]["messages"] == 5 and figures["inspection"]["failed"] == 0
     assert figures["inspection"]["defects"]["duplicate-encoding"] == 1
-    assert "MIME parts checked: %d\n" % figures["engines"][0]["mime_parts_checked"] in console.ask("antivirus", "stats")
+    (engine,) = figures["engines"]
+    page = console.ask("antivirus", "stats")
+    parts = engine["mime_parts_checked"]
+    assert f"MIME parts checked: {parts}\n" in page
+    assert f"Avg. time/message   {engine['average_scan_ms']:.3f}ms\n" in page
+    per_part = float(re.search(r"Avg\. time/MIME part (\S+)ms\n", page)[1])
+    assert per_part == pytest.approx(engine["scan_ms"] / parts, abs=0.002) and per_part < engine["average_scan_ms"], (page, engine)
 
 
 # --- built to evade ---
@@ -322,6 +329,27 @@ def test_an_engine_that_fails_inside_a_part_costs_the_message_an_error(start_pai
     event = send(pair, mail.with_attachment(b"X-Fake: " + order.encode() + b"\r\n"), 451)
     assert (event["verdict"], event["reason"]) == ("error", reason), event
     assert pair.deliver(mail.plain()).code == 250
+
+
+def in_trouble_as_a_whole(reason, part):
+    """A mail that gives the test engine trouble, with a part that the engine knows."""
+    content = mail.with_attachment(part)
+    return content.replace(b"MIME-Version:", b"X-Fake: error " + reason.encode() + b"\r\nMIME-Version:", 1)
+
+
+def test_trouble_with_the_whole_message_hides_no_part_of_it(start_pair):
+    """Not even where on_error = pass."""
+    pair = start_pair(engines=fake_stanza(mime_decompose="true", on_error="pass", breaker_failures=0))
+    pair.postern.book.excuse("L4", because="what has trouble as a whole is refused for its part")
+    for reason in ("engine", "protocol", "down", "memory"):
+        event = send(pair, in_trouble_as_a_whole(reason, b"X-Fake: infected In.Part\r\n"), 550)
+        assert (event["virus"], event["part"]) == ("In.Part", "2"), (reason, event)
+        event = send(pair, in_trouble_as_a_whole(reason, b"nothing\r\n"), 250)
+        assert (event["verdict"], event["reason"], event["action"], event["parts_checked"]) == ("error", reason, "pass", 2), event
+    event = send(pair, in_trouble_as_a_whole("timeout", b"X-Fake: infected In.Part\r\n"), 250)
+    assert event["reason"] == "timeout" and not event.get("parts_checked"), "there was no time left for the parts"
+    strict = start_pair(engines=fake_stanza(mime_decompose="true", breaker_failures=0))
+    assert send(strict, in_trouble_as_a_whole("engine", b"nothing\r\n"), 451)["reason"] == "engine"
 
 
 def test_a_daemon_that_fails_at_a_part_costs_the_message_an_error(clamd, start_pair):

@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 from harness import mail, processes
+from harness.console import Console, listener
 from harness.places import BUILD, RELEASE_BUILD, until
 from harness.postern import clamav_stanza, fake_stanza, make_database
 
@@ -333,8 +334,40 @@ def test_full_queue_is_451_overload(start_pair):
         thread.join(60)
     codes = sorted(reply.code for reply in replies)
     assert codes.count(250) >= 1 and codes.count(451) >= 1 and set(codes) == {250, 451}, codes
-    pair.log.wait_for("message", verdict="error", count=codes.count(451))
-    assert {e["reason"] for e in pair.log.find("message", verdict="error")} == {"overload"}
+    late = until(lambda: len(found := pair.log.find("message", verdict="error")) + len(pair.log.find("reject", command="DATA")) == codes.count(451)
+                 and found, "a line for each")  # the first at least; who comes later may be refused at DATA
+    assert {e["reason"] for e in late} == {"overload"}
+
+
+def test_while_the_queue_is_full_messages_are_refused_before_they_are_received(start_pair, directory):
+    path = directory / "control" / "socket"
+    pair = start_pair(engines=fake_stanza(timeout="600s", breaker_failures=0, reason_texts='[ overload = "Busy, id %i" ]') + listener(path),
+                      pool={"Concurrency": 1, "Backlog": 1})
+    console, threads = Console(path), []
+
+    def waiting():
+        (pool,) = console.json("threads", "stats")["pools"]
+        return pool["busy"], pool["queued"]
+    for queued in (0, 1):  # one with the worker, one in the queue
+        threads.append(threading.Thread(target=pair.deliver, args=(mail.fake_order("hang"),)))
+        threads[-1].start()
+        until(lambda q=queued: waiting() == (1, q), f"{queued} messages wait")
+    told = []
+
+    def refused_at_data():
+        reply = pair.deliver(mail.plain())
+        assert (reply.code, reply.enhanced) == (451, "4.7.1") and "Busy, id " in reply.text, reply
+        told.append(reply)
+        return pair.log.find("reject", command="DATA", argument="overload")
+    (refused, *_) = until(refused_at_data, "a refusal at DATA")  # the second: the first had to find out
+    assert refused["reply"].startswith("451 4.7.1 Busy, id "), refused
+    assert console.json("antivirus", "stats")["engines"][0]["reasons"]["overload"] == len(told)
+    assert pair.backend.mails == []
+    for number in (1, 0):  # an operator ends both
+        until(lambda: waiting()[0] == 1, "the engine hangs")
+        pair.postern.hurt("worker")
+        until(lambda n=number: sum(thread.is_alive() for thread in threads) == n, "the answer")
+    until(lambda: pair.deliver(mail.plain()).code == 250, "mail flows again")
 
 
 # --- the scan host ---

@@ -223,6 +223,8 @@ static enum err load_database(struct cl_engine *engine, const char *path, bool o
     info->signatures = signatures;
     long long version = cl_engine_get_num(engine, CL_ENGINE_DB_VERSION, NULL);
     info->database_version = version > 0 ? (uint64_t)version : 0;
+    long long made = cl_engine_get_num(engine, CL_ENGINE_DB_TIME, NULL);
+    info->database_time = made > 0 ? (uint64_t)made : 0;
     return ERR_OK;
 }
 

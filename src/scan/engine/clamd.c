@@ -19,20 +19,18 @@ enum {
 };
 
 struct clamd_server {
-    uint64_t serial;   /* number of the last request in the session */
-    bool no_version;   /* it does not answer VERSION */
-    bool by_stream;    /* it cannot use descriptors */
-    uint64_t database; /* version of */
+    uint64_t serial;                  /* number of the last request in the session */
+    bool no_version;                  /* it does not answer VERSION */
+    bool by_stream;                   /* it cannot use descriptors */
+    uint64_t database, database_time; /* version of, and when it was made */
     char version[128];
 };
 
 struct clamd {
-    struct link *link;
+    struct daemon_engine base;
     uint64_t max_size;
     struct clamd_server servers[LINK_SERVERS];
     const struct clamd_server *told; /* whose version was told last */
-    struct engine_info info;
-    bool news;
     /* the request */
     int fd;
     uint64_t size;
@@ -50,40 +48,27 @@ static enum err clamd_open(const struct engine_conf *conf, void **state, struct 
         return e;
     struct clamd *c = MEM_NEW(struct clamd);
     if (c)
-        c->link = link_new(names, count, (uint64_t)conf->daemon_connect_ms);
-    if (!c || !c->link) {
+        c->base.link = link_new(names, count, (uint64_t)conf->daemon_connect_ms);
+    if (!c || !c->base.link) {
         mem_free(c);
         errtext_set(why, "clamd: no memory");
         return ERR_NOMEM;
     }
     c->max_size = (uint64_t)conf->max_filesize;
     snprintf(info->version, sizeof(info->version), "clamd at %.100s, not asked yet", conf->daemon.items[0]);
-    c->info = *info;
+    c->base.info = *info;
     *state = c;
     return ERR_OK;
 }
 
-static enum err clamd_worker_start(void *state, const char *temp, struct errtext *why)
-{
-    struct clamd *c = state;
-    (void)temp, (void)why;
-    link_resolve(c->link);
-    return ERR_OK;
-}
-
-static size_t clamd_ports(const void *state, uint16_t *out, size_t max)
-{
-    const struct clamd *c = state;
-    return link_ports(c->link, out, max);
-}
-
 static void note_version(struct clamd *c, const struct clamd_server *s)
 {
-    if (strcmp(c->info.version, s->version) == 0)
+    if (strcmp(c->base.info.version, s->version) == 0)
         return;
-    snprintf(c->info.version, sizeof(c->info.version), "%s", s->version);
-    c->info.database_version = s->database;
-    c->news = true;
+    snprintf(c->base.info.version, sizeof(c->base.info.version), "%s", s->version);
+    c->base.info.database_version = s->database;
+    c->base.info.database_time = s->database_time;
+    c->base.news = true;
 }
 
 /* Opens the session. */
@@ -101,7 +86,7 @@ static enum err clamd_greet(struct link_connection *l, void *arg)
     e = link_read_until(l, SPAN("\0\n"), REPLY_MAX, &reply, &end);
     if (e != ERR_OK)
         return e;
-    if (clamd_reply_version(reply, s->serial, s->version, sizeof(s->version), &s->database))
+    if (clamd_reply_version(reply, s->serial, s->version, sizeof(s->version), &s->database, &s->database_time))
         return ERR_OK;
     if (span_find_span(reply, SPAN("COMMAND UNAVAILABLE")) < reply.len) {
         s->no_version = true; /* and that ended the session */
@@ -161,6 +146,12 @@ static enum err send_request(struct clamd *c, struct link_connection *l, enum cl
     return link_send_fd(l, SPAN("zFILDES\0\0"), c->fd); /* the second NUL is what carries the descriptor */
 }
 
+/* That something was found counts, though the end of the answer is lost or not the one that is due. */
+static bool tells_of_a_find(const struct verdict *v)
+{
+    return v->class == VERDICT_INFECTED || v->class == VERDICT_UNSCANNABLE;
+}
+
 /* One scan by WAY, up to its verdict. */
 static enum err ask_by(struct clamd *c, struct link_connection *l, enum clamd_way way)
 {
@@ -172,17 +163,21 @@ static enum err ask_by(struct clamd *c, struct link_connection *l, enum clamd_wa
     if (sent != ERR_OK && sent != ERR_STATE)
         return sent;
     enum err e = link_read_until(l, SPAN("\0\n"), REPLY_MAX, &reply, &end);
-    if (e != ERR_OK)
-        return e;
+    if (e != ERR_OK) {
+        clamd_reply_verdict(link_partial(l), s->serial, way, c->out);
+        link_spoil(l);
+        return tells_of_a_find(c->out) ? ERR_OK : e;
+    }
     if (l->kept && clamd_reply_is_timeout(reply)) { /* it closed the idle session just when we began */
         link_disown_input(l);
         return ERR_CLOSED;
     }
+    clamd_reply_verdict(reply, s->serial, way, c->out);
     if (end == '\n' && !clamd_reply_is_timeout(reply)) {
         link_explain(l, "an answer that ends with LF");
-        return ERR_SYNTAX;
+        link_spoil(l);
+        return tells_of_a_find(c->out) ? ERR_OK : ERR_SYNTAX;
     }
-    clamd_reply_verdict(reply, s->serial, way, c->out);
     bool clean = c->out->class == VERDICT_CLEAN;
     if (clean && (sent == ERR_STATE || link_has_input(l))) {
         link_explain(l,
@@ -222,25 +217,16 @@ static void clamd_scan(void *state, int fd, uint64_t size, uint64_t time_ms, str
     c->fd = fd;
     c->size = size;
     c->out = &answer;
-    if (link_run(c->link, &exchange, c, daemon_time(time_ms), out))
+    if (link_run(c->base.link, &exchange, c, daemon_time(time_ms), out))
         *out = answer;
     c->out = NULL;
     c->fd = -1;
 }
 
-static bool clamd_news(void *state, struct engine_info *info)
-{
-    struct clamd *c = state;
-    bool news = c->news;
-    *info = c->info;
-    c->news = false;
-    return news;
-}
-
 static void clamd_close(void *state)
 {
     struct clamd *c = state;
-    link_free(c->link);
+    link_free(c->base.link);
     mem_free(c);
 }
 
@@ -248,9 +234,9 @@ const struct engine_type engine_clamd = {
     .name = "clamav",
     .cage = ENGINE_CAGE_NET,
     .open = clamd_open,
-    .worker_start = clamd_worker_start,
+    .worker_start = daemon_worker_start,
     .scan = clamd_scan,
     .close = clamd_close,
-    .ports = clamd_ports,
-    .news = clamd_news,
+    .ports = daemon_ports,
+    .news = daemon_news,
 };

@@ -7,6 +7,8 @@
 #include "base/num.h"
 #include "scan/engine/clamav_name.h"
 
+#include <time.h>
+
 enum { DIGEST_HEX_MIN = 32 /* MD5 */ };
 
 static bool take_suffix(struct span *s, struct span suffix)
@@ -119,15 +121,28 @@ void clamd_reply_verdict(struct span reply, uint64_t id, enum clamd_way way, str
         trouble(out, VERDICT_REASON_PROTOCOL, "an answer that makes no sense: ", reply);
 }
 
-bool clamd_reply_version(struct span reply, uint64_t id, char *version, size_t size, uint64_t *database)
+/* "Mon Jan  6 09:31:02 2025" */
+static uint64_t parse_date(struct span text)
+{
+    char date[40];
+    struct tm tm = {0};
+    verdict_copy_text(date, sizeof(date), text);
+    const char *end = strptime(date, "%a %b %e %H:%M:%S %Y", &tm);
+    time_t t = end && *end == '\0' ? timegm(&tm) : 0;
+    return t > 0 ? (uint64_t)t : 0;
+}
+
+bool clamd_reply_version(struct span reply, uint64_t id, char *version, size_t size, uint64_t *database, uint64_t *made)
 {
     uint64_t given;
     take_id(&reply, &given);
     if (given != id || !span_starts(reply, SPAN("ClamAV ")))
         return false;
     verdict_copy_text(version, size, reply);
-    struct span number = span_sub(reply, span_find(reply, '/') + 1, reply.len);
-    number = span_sub(number, 0, span_find(number, '/'));
+    struct span rest = span_sub(reply, span_find(reply, '/') + 1, reply.len);
+    size_t slash = span_find(rest, '/');
+    struct span number = span_sub(rest, 0, slash);
+    *made = parse_date(span_sub(rest, slash + 1, rest.len));
     if (num_parse_u64(number, UINT32_MAX, database) != ERR_OK)
         *database = 0;
     return true;

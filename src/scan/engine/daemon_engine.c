@@ -3,9 +3,33 @@
 #include "scan/engine/daemon_engine.h"
 
 #include <errno.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MARGIN_MS_MAX = 500 };
+
+enum err daemon_worker_start(void *state, const char *temp, struct errtext *why)
+{
+    struct daemon_engine *d = state;
+    (void)temp, (void)why;
+    link_resolve(d->link);
+    return ERR_OK;
+}
+
+size_t daemon_ports(const void *state, uint16_t *out, size_t max)
+{
+    const struct daemon_engine *d = state;
+    return link_ports(d->link, out, max);
+}
+
+bool daemon_news(void *state, struct engine_info *info)
+{
+    struct daemon_engine *d = state;
+    bool news = d->news;
+    *info = d->info;
+    d->news = false;
+    return news;
+}
 
 enum err daemon_servers(const struct engine_conf *conf, unsigned default_port, struct server_name names[LINK_SERVERS],
                         size_t *count, struct errtext *why)
@@ -36,6 +60,15 @@ bool daemon_message_is_too_large(uint64_t size, uint64_t max, struct verdict *ou
              (unsigned long long)max);
     verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_TOO_LARGE, detail);
     return true;
+}
+
+uint64_t daemon_day(uint64_t yyyymmdd)
+{
+    int year = (int)(yyyymmdd / 10000 % 10000), month = (int)(yyyymmdd / 100 % 100), day = (int)(yyyymmdd % 100);
+    struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
+    time_t t = timegm(&tm);
+    bool same = tm.tm_year == year - 1900 && tm.tm_mon == month - 1 && tm.tm_mday == day; /* no February 30 */
+    return same && yyyymmdd <= 99991231 && t > 0 ? (uint64_t)t : 0;
 }
 
 enum err daemon_read_message(int fd, uint64_t at, char *out, size_t len, struct errtext *why)

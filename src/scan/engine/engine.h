@@ -22,6 +22,7 @@
 
 struct engine_info {
     uint64_t database_version; /* 0: unknown */
+    uint64_t database_time;    /* when it was made, seconds since 1970; 0: unknown */
     uint64_t signatures;
     char version[128]; /* of the library */
     char missing[256]; /* what this build of the engine cannot do, and the package that would help; empty: nothing */

@@ -22,12 +22,10 @@ struct fsecure_server {
 };
 
 struct fsecure {
-    struct link *link;
+    struct daemon_engine base;
     struct fsecure_server servers[LINK_SERVERS];
     const struct engine_conf *conf; /* of the framework, which outlives the engine */
     struct message_file file;
-    struct engine_info info;
-    bool news;
     struct verdict *out; /* of the request */
 };
 
@@ -52,8 +50,8 @@ static enum err fsecure_open(const struct engine_conf *conf, void **state, struc
         name_own_socket(&names[i]);
     struct fsecure *f = MEM_NEW(struct fsecure);
     if (f)
-        f->link = link_new(names, count, (uint64_t)conf->daemon_connect_ms);
-    if (!f || !f->link) {
+        f->base.link = link_new(names, count, (uint64_t)conf->daemon_connect_ms);
+    if (!f || !f->base.link) {
         mem_free(f);
         errtext_set(why, "fsecure: no memory");
         return ERR_NOMEM;
@@ -64,16 +62,8 @@ static enum err fsecure_open(const struct engine_conf *conf, void **state, struc
              count == 0         ? "nowhere"
              : names[0].host[0] ? names[0].host
                                 : names[0].path);
-    f->info = *info;
+    f->base.info = *info;
     *state = f;
-    return ERR_OK;
-}
-
-static enum err fsecure_worker_start(void *state, const char *temp, struct errtext *why)
-{
-    struct fsecure *f = state;
-    (void)temp, (void)why;
-    link_resolve(f->link);
     return ERR_OK;
 }
 
@@ -81,12 +71,6 @@ static void fsecure_take_directory(void *state, const char *path, const char *wh
 {
     struct fsecure *f = state;
     message_file_init(&f->file, path, why);
-}
-
-static size_t fsecure_ports(const void *state, uint16_t *out, size_t max)
-{
-    const struct fsecure *f = state;
-    return link_ports(f->link, out, max);
 }
 
 static const char *fsecure_file_base(const struct engine_conf *conf)
@@ -128,13 +112,14 @@ static enum err exchange_line(struct fsecure *f, struct link_connection *l, cons
 
 static void note_version(struct fsecure *f, const struct fsecure_server *s)
 {
-    char version[sizeof(f->info.version)];
+    char version[sizeof(f->base.info.version)];
     snprintf(version, sizeof(version), "fsavd, DBVERSION %s", s->version[0] ? s->version : "not told");
-    if (strcmp(f->info.version, version) == 0)
+    if (strcmp(f->base.info.version, version) == 0)
         return;
-    memcpy(f->info.version, version, sizeof(version));
-    f->info.database_version = s->database;
-    f->news = true;
+    memcpy(f->base.info.version, version, sizeof(version));
+    f->base.info.database_version = s->database;
+    f->base.info.database_time = daemon_day(s->database / 100); /* 2009-03-17_05 */
+    f->base.news = true;
 }
 
 static enum err fsecure_greet(struct link_connection *l, void *arg)
@@ -188,7 +173,9 @@ static enum err fsecure_ask(struct link_connection *l, void *arg)
             return ERR_FULL;
         }
     } while (e == ERR_OK && fsecure_reply_line(&r, line) == FSECURE_MORE);
-    if (e != ERR_OK && !r.infected[0]) /* a virus that was named counts, though the rest of the answer is lost */
+    if (e != ERR_OK)
+        fsecure_reply_cut(&r, link_partial(l));
+    if (e != ERR_OK && !r.infected[0]) /* a virus that was told of counts, though the rest of the answer is lost */
         return e;
     fsecure_reply_verdict(&r, f->out);
     if (f->out->class == VERDICT_CLEAN && link_has_input(l)) {
@@ -216,26 +203,17 @@ static void fsecure_scan(void *state, int fd, uint64_t size, uint64_t time_ms, s
     }
     struct verdict answer = {.class = VERDICT_ERROR};
     f->out = &answer;
-    if (link_run(f->link, &exchange, f, daemon_time(time_ms), out))
+    if (link_run(f->base.link, &exchange, f, daemon_time(time_ms), out))
         *out = answer;
     message_file_remove(&f->file);
     f->out = NULL;
-}
-
-static bool fsecure_news(void *state, struct engine_info *info)
-{
-    struct fsecure *f = state;
-    bool news = f->news;
-    *info = f->info;
-    f->news = false;
-    return news;
 }
 
 static void fsecure_close(void *state)
 {
     struct fsecure *f = state;
     message_file_remove(&f->file);
-    link_free(f->link);
+    link_free(f->base.link);
     mem_free(f);
 }
 
@@ -243,11 +221,11 @@ const struct engine_type engine_fsecure = {
     .name = "fsecure",
     .cage = ENGINE_CAGE_NET,
     .open = fsecure_open,
-    .worker_start = fsecure_worker_start,
+    .worker_start = daemon_worker_start,
     .scan = fsecure_scan,
     .close = fsecure_close,
-    .ports = fsecure_ports,
-    .news = fsecure_news,
+    .ports = daemon_ports,
+    .news = daemon_news,
     .file_base = fsecure_file_base,
     .take_directory = fsecure_take_directory,
 };

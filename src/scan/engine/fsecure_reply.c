@@ -86,6 +86,13 @@ enum fsecure_step fsecure_reply_line(struct fsecure_reply *r, struct span line)
     return FSECURE_MORE;
 }
 
+void fsecure_reply_cut(struct fsecure_reply *r, struct span part)
+{
+    size_t path = span_find(part, '\t') + 1;
+    if (path < part.len && span_find(span_sub(part, path, part.len), '\t') + path < part.len) /* the path is whole */
+        fsecure_reply_line(r, part);
+}
+
 static void trouble(const struct fsecure_reply *r, enum verdict_reason reason, const char *what, struct verdict *out)
 {
     char detail[LIMIT_VERDICT_TEXT + 1];

@@ -27,6 +27,8 @@ struct fsecure_reply {
 void fsecure_reply_begin(struct fsecure_reply *r, struct span path, struct fsecure_wishes wishes);
 /* One line, without its end. After FSECURE_END nothing more is due. */
 enum fsecure_step fsecure_reply_line(struct fsecure_reply *r, struct span line);
+/* The beginning of a line of which the rest is lost: what names a virus counts, even without all of its name. */
+void fsecure_reply_cut(struct fsecure_reply *r, struct span part);
 void fsecure_reply_verdict(const struct fsecure_reply *r, struct verdict *out);
 
 /* Lines that belong to no request and may come at any time: "DBVERSION…", "PING". */

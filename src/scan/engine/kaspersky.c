@@ -31,7 +31,7 @@ static enum err kaspersky_open(const struct engine_conf *conf, void **state, str
     }
     unsigned port = conf->protocol == KASPERSKY_AVESERVER ? AVESERVER_PORT : HTTP_PORT;
     enum err e = daemon_servers(conf, port, k->names, &count, why);
-    if (e == ERR_OK && !(k->link = link_new(k->names, count, (uint64_t)conf->daemon_connect_ms))) {
+    if (e == ERR_OK && !(k->base.link = link_new(k->names, count, (uint64_t)conf->daemon_connect_ms))) {
         errtext_set(why, "kaspersky: no memory");
         e = ERR_NOMEM;
     }
@@ -43,16 +43,8 @@ static enum err kaspersky_open(const struct engine_conf *conf, void **state, str
     message_file_init(&k->file, NULL, "file_base is not given");
     snprintf(info->version, sizeof(info->version), "Kaspersky's daemon at %.80s, not asked yet",
              count > 0 ? conf->daemon.items[0] : "nowhere");
-    k->info = *info;
+    k->base.info = *info;
     *state = k;
-    return ERR_OK;
-}
-
-static enum err kaspersky_worker_start(void *state, const char *temp, struct errtext *why)
-{
-    struct kaspersky *k = state;
-    (void)temp, (void)why;
-    link_resolve(k->link);
     return ERR_OK;
 }
 
@@ -60,12 +52,6 @@ static void kaspersky_take_directory(void *state, const char *path, const char *
 {
     struct kaspersky *k = state;
     message_file_init(&k->file, path, why);
-}
-
-static size_t kaspersky_ports(const void *state, uint16_t *out, size_t max)
-{
-    const struct kaspersky *k = state;
-    return link_ports(k->link, out, max);
 }
 
 /* Whether a file is of use to some server. */
@@ -89,13 +75,13 @@ static const char *kaspersky_file_base(const struct engine_conf *conf)
 
 static void note_version(struct kaspersky *k, struct span text)
 {
-    char version[sizeof(k->info.version)], shown[100];
+    char version[sizeof(k->base.info.version)], shown[100];
     verdict_copy_text(shown, sizeof(shown), span_trim(text));
     snprintf(version, sizeof(version), "aveserver: %s", shown);
-    if (strcmp(k->info.version, version) == 0)
+    if (strcmp(k->base.info.version, version) == 0)
         return;
-    memcpy(k->info.version, version, sizeof(version));
-    k->news = true;
+    memcpy(k->base.info.version, version, sizeof(version));
+    k->base.news = true;
 }
 
 /* "201 text" before anything else; a daemon that is still loading says 5xx. */
@@ -207,7 +193,9 @@ static enum err aveserver_ask(struct link_connection *l, void *arg)
     bool netscan = k->conf->daemon_is_remote && !s->by_file, whole = true;
     kaspersky_reply_begin(&r, span_of(NULL, 0), k->conf->suspicious == SUSPICIOUS_INFECTED);
     enum err e = netscan ? ask_by_connection(k, l, &r, &whole) : ask_by_file(k, l, &r);
-    if (e != ERR_OK && !r.found) /* a virus that was named counts, though the rest of the answer is lost */
+    if (e != ERR_OK)
+        kaspersky_reply_cut(&r, link_partial(l));
+    if (e != ERR_OK && !r.found) /* a virus that was told of counts, though the rest of the answer is lost */
         return e;
     if (netscan && kaspersky_reply_is_refusal(&r) && can_read_files(k, l->server)) {
         s->by_file = true;
@@ -249,27 +237,18 @@ static void kaspersky_scan(void *state, int fd, uint64_t size, uint64_t time_ms,
     k->size = size;
     k->time_ms = daemon_time(time_ms);
     k->out = &answer;
-    if (link_run(k->link, k->conf->protocol == KASPERSKY_AVESERVER ? &aveserver : &http, k, k->time_ms, out))
+    if (link_run(k->base.link, k->conf->protocol == KASPERSKY_AVESERVER ? &aveserver : &http, k, k->time_ms, out))
         *out = answer;
     message_file_remove(&k->file);
     k->out = NULL;
     k->fd = -1;
 }
 
-static bool kaspersky_news(void *state, struct engine_info *info)
-{
-    struct kaspersky *k = state;
-    bool news = k->news;
-    *info = k->info;
-    k->news = false;
-    return news;
-}
-
 static void kaspersky_close(void *state)
 {
     struct kaspersky *k = state;
     message_file_remove(&k->file);
-    link_free(k->link);
+    link_free(k->base.link);
     mem_free(k);
 }
 
@@ -277,11 +256,11 @@ const struct engine_type engine_kaspersky = {
     .name = "kaspersky",
     .cage = ENGINE_CAGE_NET,
     .open = kaspersky_open,
-    .worker_start = kaspersky_worker_start,
+    .worker_start = daemon_worker_start,
     .scan = kaspersky_scan,
     .close = kaspersky_close,
-    .ports = kaspersky_ports,
-    .news = kaspersky_news,
+    .ports = daemon_ports,
+    .news = daemon_news,
     .file_base = kaspersky_file_base,
     .take_directory = kaspersky_take_directory,
 };

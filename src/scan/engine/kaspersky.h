@@ -21,13 +21,11 @@ struct kaspersky_server {
 };
 
 struct kaspersky {
-    struct link *link;
+    struct daemon_engine base;
     struct server_name names[LINK_SERVERS];
     struct kaspersky_server servers[LINK_SERVERS];
     const struct engine_conf *conf; /* of the framework, which outlives the engine */
     struct message_file file;
-    struct engine_info info;
-    bool news;
     /* the request */
     int fd;
     uint64_t size, time_ms;

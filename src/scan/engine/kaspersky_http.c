@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Kaspersky Scan Engine in HTTP mode (kavhttpd): one POST per connection, HTTP/1.0. With protocol http the object is
  * the body, and the answer a line of text; with rest both are JSON, the object in base64. With daemon_is_remote the
- * object goes over the connection (scanmemory), otherwise its path does (scanfile). */
+ * object goes over the connection (scanmemory), otherwise its path does (scanfile). What other clients tell it of a
+ * mail's sender (X-KAV-ObjectURL) is not sent: no engine learns of the envelope. */
 #include "scan/engine/kaspersky.h"
 #include "scan/engine/kaspersky_http_reply.h"
 
@@ -142,11 +143,13 @@ enum err kaspersky_http_ask(struct link_connection *l, void *arg)
     e = head.has_length ? link_read_block(l, head.length > LINK_REPLY ? LINK_REPLY + 1 : (size_t)head.length, &body)
                         : link_read_to_end(l, BODY_MAX, &body);
     if (e != ERR_OK)
-        return e;
+        body = link_partial(l);
     if (k->conf->protocol == KASPERSKY_REST)
         kaspersky_http_json(body, k->conf->paranoid, k->out);
     else
-        kaspersky_http_text(body, head.has_length, k->conf->paranoid, k->out);
+        kaspersky_http_text(body, e == ERR_OK && head.has_length, k->conf->paranoid, k->out);
+    if (e != ERR_OK) /* a virus counts, though the rest of the answer is lost */
+        return k->out->class == VERDICT_INFECTED ? ERR_OK : e;
     if (k->out->class == VERDICT_CLEAN && (sent == ERR_STATE || link_has_input(l))) {
         link_explain(l, sent == ERR_OK ? "it said more than its answer"
                                        : "it called the message clean before it had all of it");

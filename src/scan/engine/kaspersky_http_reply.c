@@ -111,11 +111,15 @@ static void not_scanned(struct span why, struct span whole, struct verdict *out)
 
 static void result_verdict(const struct result *r, bool paranoid, struct verdict *out)
 {
-    static const struct span found[] = {{"DETECT", 6}, {"DETECTED", 8}, {"DISINFECTED", 11}, {"DELETED", 7}};
+    static const struct {
+        struct span word;
+        bool cured;
+    } found[] = {{{"DETECT", 6}, false}, {{"DETECTED", 8}, false}, {{"DISINFECTED", 11}, true}, {{"DELETED", 7}, true}};
     struct span rest = r->text;
     for (size_t i = 0; i < ARRAY_SIZE(found); i++)
-        if (take_word(&rest, found[i])) {
+        if (take_word(&rest, found[i].word)) {
             infected(out, r->name.len > 0 ? r->name : rest);
+            out->cured = found[i].cured;
             return;
         }
     bool macro = r->macro || span_eq(r->text, SPAN("CLEAN AND CONTAINS OFFICE MACRO"));
@@ -137,10 +141,9 @@ void kaspersky_http_text(struct span body, bool whole, bool paranoid, struct ver
     while (text.len > 0 && is_space(text.ptr[text.len - 1])) /* blanks, tabs, line ends; not NUL */
         text.len--;
     bool ended = memchr(text.ptr ? text.ptr + text.len : "", '\n', body.len - text.len) != NULL;
-    if (!whole && !ended)
+    result_verdict(&(struct result){.text = text}, paranoid, out);
+    if (!whole && !ended && out->class != VERDICT_INFECTED)
         makes_no_sense(out, text);
-    else
-        result_verdict(&(struct result){.text = text}, paranoid, out);
 }
 
 /* JSON: just enough to find the results, strict about its form. */
@@ -252,8 +255,9 @@ static void read_once(struct json *j, struct json_text *t, bool *has)
 {
     if (*has)
         cursor_fail(&j->c);
+    else
+        read_string(j, t);
     *has = true;
-    read_string(j, t);
 }
 
 static void read_member(struct json *j, const char *key, struct json_object *o, unsigned depth)
@@ -276,6 +280,8 @@ static void note_result(struct json *j, const struct json_object *o)
                        .name = o->has_name ? span_cstr(o->name.text) : span_of(NULL, 0),
                        .macro = o->macro};
     result_verdict(&r, j->paranoid, &v);
+    if (j->c.bad && v.class != VERDICT_INFECTED)
+        return;
     if (j->results++ == 0 || verdict_stricter(&v, &j->verdict))
         j->verdict = v;
 }
@@ -298,7 +304,7 @@ static void read_object(struct json *j, unsigned depth)
         skip(j);
     } while (cursor_accept(&j->c, ','));
     cursor_expect(&j->c, '}');
-    if (o.has_result && !j->c.bad)
+    if (o.has_result)
         note_result(j, &o);
     else if (depth == 0) /* of what the message itself is nothing is said */
         cursor_fail(&j->c);
@@ -329,7 +335,8 @@ void kaspersky_http_json(struct span body, bool paranoid, struct verdict *out)
         cursor_fail(&j.c);
     read_object(&j, 0);
     skip(&j);
-    if (j.c.bad || j.c.rest.len > 0 || j.results == 0)
+    bool found = j.results > 0 && j.verdict.class == VERDICT_INFECTED;
+    if (!found && (j.c.bad || j.c.rest.len > 0 || j.results == 0))
         makes_no_sense(out, span_sub(body, 0, 160));
     else
         *out = j.verdict;

@@ -19,10 +19,10 @@ bool kaspersky_http_status(struct kaspersky_http_head *h, struct span line);
 /* One header line. False: what it says cannot be, or nobody here can read such a body (a transfer encoding). */
 bool kaspersky_http_header(struct kaspersky_http_head *h, struct span line);
 
-/* The whole BODY of an answer 200. WHOLE: its length was announced; otherwise what shows no end of its own is no
- * answer. PARANOID: documents with macros are infected. */
+/* The BODY of an answer 200. WHOLE: all of it, as its length was announced; otherwise what shows no end of its own is
+ * no answer. Only a virus counts whatever is lost behind it. PARANOID: documents with macros are infected. */
 void kaspersky_http_text(struct span body, bool whole, bool paranoid, struct verdict *out);
-/* The strictest result of the object and of the objects in it. */
+/* The strictest result of the object and of the objects in it. A virus counts as above. */
 void kaspersky_http_json(struct span body, bool paranoid, struct verdict *out);
 
 #endif

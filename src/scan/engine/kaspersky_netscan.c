@@ -7,6 +7,9 @@
  *   length   NETSCAN FLAGS SIZE CRLF, then as many octets
  *   dot      NETSCAN FLAGS CRLF, then the lines as in SMTP, with dots doubled, then a line with one dot
  *   chunk    NETSCAN FLAGS CRLF, then pieces behind their length in four octets, big endian; the last one is empty
+ *
+ * Nor is it known what a daemon calls the object in its answers, so any path there will do: that an answer belongs to
+ * another message cannot be seen, unless there is one too many.
  */
 #include "scan/engine/kaspersky.h"
 

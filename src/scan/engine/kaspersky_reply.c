@@ -61,6 +61,17 @@ enum kaspersky_step kaspersky_reply_line(struct kaspersky_reply *r, struct span 
     return KASPERSKY_END;
 }
 
+void kaspersky_reply_cut(struct kaspersky_reply *r, struct span part)
+{
+    unsigned code = part.len > 3 ? kaspersky_reply_code(part) : 0;
+    if (r->found || (code != CODE_VIRUS && code != CODE_INFECTED))
+        return;
+    struct span text = code == CODE_VIRUS ? span_sub(part, 4, part.len) : span_of(NULL, 0);
+    struct span name = span_trim(span_sub(text, 0, span_find_span(text, SPAN(" /"))));
+    verdict_copy_text(r->name, sizeof(r->name), name.len > 0 ? name : SPAN("Unknown"));
+    r->found = true;
+}
+
 bool kaspersky_reply_is_refusal(const struct kaspersky_reply *r)
 {
     return !r->nonsense && !r->found && r->code / 100 == 5;

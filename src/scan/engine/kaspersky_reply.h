@@ -26,6 +26,8 @@ struct kaspersky_reply {
 void kaspersky_reply_begin(struct kaspersky_reply *r, struct span object, bool suspicious_is_infected);
 /* One line, without its end. After KASPERSKY_END nothing more is due. */
 enum kaspersky_step kaspersky_reply_line(struct kaspersky_reply *r, struct span line);
+/* The beginning of a line of which the rest is lost: that there is a virus counts, even without all of its name. */
+void kaspersky_reply_cut(struct kaspersky_reply *r, struct span part);
 void kaspersky_reply_verdict(const struct kaspersky_reply *r, struct verdict *out);
 /* The command was refused: a code 5xx, and no virus before it. */
 bool kaspersky_reply_is_refusal(const struct kaspersky_reply *r);

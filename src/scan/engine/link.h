@@ -84,6 +84,8 @@ enum err link_read_block(struct link_connection *c, size_t len, struct span *out
 /* All that comes until the daemon closes; ERR_FULL: more than MAX octets. Nothing tells an end from a cut: that is for
  * the grammar of what was read. The connection is of no further use. */
 enum err link_read_to_end(struct link_connection *c, size_t max, struct span *out) must_use;
+/* After one of these failed: what there is of the answer that did not come to its end. */
+struct span link_partial(const struct link_connection *c);
 /* Input that came already and was not taken. */
 bool link_has_input(const struct link_connection *c);
 /* What was read is no answer to the request (the last words of a connection that had timed out): ERR_CLOSED after this

@@ -215,6 +215,12 @@ enum err link_read_to_end(struct link_connection *c, size_t max, struct span *ou
     return ERR_OK;
 }
 
+struct span link_partial(const struct link_connection *c)
+{
+    struct span all = buf_span(&c->in);
+    return span_sub(all, c->taken, all.len);
+}
+
 bool link_has_input(const struct link_connection *c)
 {
     return buf_len(&c->in) > c->taken;

@@ -3,7 +3,8 @@
 #include "scan/engine/symantec_reply.h"
 #include "base/num.h"
 
-enum { READY = 220, SCANNED = 230, VERSION_LEAST = 2, STATUS_MAX = 3, REVISION_MAX = 999, INFECTIONS_MAX = 100000 };
+enum { READY = 220, SCANNED = 230, VERSION_LEAST = 2, REVISION_MAX = 999, INFECTIONS_MAX = 100000 };
+enum { STATUS_CLEAN, STATUS_INFECTED, STATUS_PARTLY_REPAIRED, STATUS_REPAIRED };
 /* Position of a line in a reply. */
 enum { LINE_CODE, LINE_STATUS, LINE_DATE, LINE_REVISION, LINE_INFECTIONS, LINE_FILE, LINE_VIRUS, LINE_ID, LINE_FATE };
 
@@ -33,18 +34,15 @@ enum symantec_step symantec_greeting_line(struct symantec_reply *r, struct span 
 static bool take_status(struct symantec_reply *r, struct span line)
 {
     uint64_t status;
-    if (num_parse_u64(line, STATUS_MAX, &status) != ERR_OK)
+    if (num_parse_u64(line, STATUS_REPAIRED, &status) != ERR_OK)
         return false;
     r->status = (unsigned)status;
     return true;
 }
 
-/* Clean is what has a status of 0 and no infections; a status that says otherwise needs no name to count. */
 static enum symantec_step take_infections(struct symantec_reply *r, struct span line)
 {
     if (num_parse_u64(line, INFECTIONS_MAX, &r->infections) != ERR_OK)
-        return SYMANTEC_BAD;
-    if (r->status == 0 && r->infections > 0)
         return SYMANTEC_BAD;
     return r->infections == 0 ? SYMANTEC_DONE : SYMANTEC_MORE;
 }
@@ -105,15 +103,21 @@ static enum verdict_reason reason_of(unsigned code)
     return VERDICT_REASON_PROTOCOL;
 }
 
+bool symantec_reply_is_infected(const struct symantec_reply *r)
+{
+    return r->code == SCANNED && (r->status != STATUS_CLEAN || r->infections > 0);
+}
+
 void symantec_reply_verdict(const struct symantec_reply *r, struct verdict *out)
 {
     if (r->code != SCANNED) {
         enum verdict_reason reason = reason_of(r->code);
         verdict_set(out, verdict_reason_class(reason), reason, r->text);
-    } else if (r->status == 0) {
+    } else if (!symantec_reply_is_infected(r)) {
         verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
     } else {
         verdict_set(out, VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
+        out->cured = r->status >= STATUS_PARTLY_REPAIRED;
         verdict_copy_text(out->name, sizeof(out->name), span_cstr(r->virus[0] ? r->virus : "unnamed"));
     }
     out->database_version = symantec_reply_definitions(r);
@@ -121,5 +125,5 @@ void symantec_reply_verdict(const struct symantec_reply *r, struct verdict *out)
 
 uint64_t symantec_reply_definitions(const struct symantec_reply *r)
 {
-    return r->date * 1000 + r->revision;
+    return r->lines > LINE_INFECTIONS ? r->date * 1000 + r->revision : 0;
 }

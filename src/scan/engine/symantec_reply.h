@@ -36,9 +36,12 @@ struct symantec_reply {
 /* Zero the structure, then give it line after line until it is DONE. */
 enum symantec_step symantec_greeting_line(struct symantec_reply *r, struct span line);
 enum symantec_step symantec_reply_line(struct symantec_reply *r, struct span line);
-/* After DONE. What is not known to be clean is not. */
+/* What was taken says infected (a status that is not 0, or a number of infections), whatever may be behind it or lost.
+ */
+bool symantec_reply_is_infected(const struct symantec_reply *r);
+/* After DONE, or when it is infected. What is not known to be clean is not. */
 void symantec_reply_verdict(const struct symantec_reply *r, struct verdict *out);
-/* Date and revision as one number: 20240105002. */
+/* Date and revision as one number: 20240105002; 0 where the reply did not come so far. */
 uint64_t symantec_reply_definitions(const struct symantec_reply *r);
 
 #endif

@@ -42,6 +42,7 @@ static struct scan_status status_of(const struct host_engine *e)
 {
     struct scan_status s = {.state = e->status,
                             .database_version = e->info.database_version,
+                            .database_time = e->info.database_time,
                             .signatures = e->info.signatures,
                             .test_string = e->test_string};
     verdict_copy_text(s.engine, sizeof(s.engine), span_cstr(e->conf->name));
@@ -409,6 +410,7 @@ void broker_engine_news(struct broker *b, struct host_engine *e, const struct sc
     if (e->info.database_version == news->database_version && strcmp(e->info.version, news->detail) == 0)
         return; /* another worker said so before */
     e->info.database_version = news->database_version;
+    e->info.database_time = news->database_time;
     snprintf(e->info.version, sizeof(e->info.version), "%.127s", news->detail);
     snprintf(e->detail, sizeof(e->detail), "%s", news->detail);
     engine_log(b, e);

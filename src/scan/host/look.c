@@ -27,9 +27,14 @@ static void look_at(const struct look *l, int fd, uint64_t size, struct verdict 
     verdict_copy_text(out->engine, sizeof(out->engine), span_cstr(e->conf->name)); /* its stanza ranks */
 }
 
+/* Trouble with one thing says nothing about the others, which the engine may know to be viruses; unless there is no
+ * time left for them, or it was a scanner's end: a message may have but one of those. */
 static bool is_final(const struct look *l, const struct verdict *v)
 {
-    return v->class == VERDICT_ERROR || (v->class == VERDICT_INFECTED && !l->framework->all);
+    if (v->class == VERDICT_ERROR)
+        return v->reason == VERDICT_REASON_TIMEOUT || v->reason == VERDICT_REASON_CRASH ||
+               clock_monotonic_us() >= l->job->deadline_us;
+    return v->class == VERDICT_INFECTED && !l->framework->all;
 }
 
 static void trouble(const struct look *l, enum verdict_reason reason, const char *doing, int error, struct verdict *out)

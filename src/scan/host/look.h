@@ -14,7 +14,8 @@ struct look {
     int message, parts; /* PARTS: the parts file; -1: none */
     int dirfd;          /* the worker's directory, in which each part becomes a file of its own */
 };
-/* The word that counts, by framework_outranks_within; a virus ends it (unless all = true), and so does trouble. */
+/* The word that counts, by framework_outranks_within. A virus ends it (unless all = true), and so do the deadline and
+ * the crash of a scanner; other trouble does not. */
 void look_at_message(const struct look *l, struct verdict *out);
 
 #endif

@@ -239,6 +239,7 @@ static void tell_news(const struct worker_setup *setup, const struct scan_job *j
     if (!e || e->status != SCAN_ENGINE_READY || !e->type->news || !e->type->news(e->state, &info))
         return;
     r.status.database_version = info.database_version;
+    r.status.database_time = info.database_time;
     r.status.signatures = info.signatures;
     verdict_copy_text(r.status.engine, sizeof(r.status.engine), span_cstr(e->conf->name));
     verdict_copy_text(r.status.detail, sizeof(r.status.detail), span_cstr(info.version));

@@ -143,8 +143,11 @@ class Client:
         self.command("DATA", 354)
 
     def message(self, content, **envelope):
-        """One whole transaction; the reply to the final dot."""
-        self.start_data(**envelope)
+        """One whole transaction; the reply to the final dot, or to DATA where that is refused."""
+        self.envelope(**envelope)
+        reply = self.command("DATA")
+        if reply.code != 354:
+            return reply
         self.send(dot_stuffed(content))
         return self.reply()
 

@@ -116,6 +116,15 @@ def assert_cut_is_never_clean(pair, daemon, cuts):
             assert_passes(pair)
 
 
+def assert_told_virus_counts(pair, daemon, answers):
+    """ANSWERS: octets that tell of a virus and after which the connection ends, to the virus's name. The engine has on_error = pass."""
+    for octets, name in answers.items():
+        with case(octets):
+            misbehave(daemon, Fault(raw=octets, close_after=True))
+            assert_infected(pair, mail.plain(), name=name)
+            assert_passes(pair)
+
+
 def assert_awkward_costs_nothing(pair, daemon, name):
     for what, fault in AWKWARD.items():
         with case(what):

@@ -55,6 +55,7 @@ static void record_from(struct span bytes, struct scan_record *r)
     if (r->type == SCAN_ANSWER) {
         r->answer.verdict.class = (enum verdict_class)(head[1] % (VERDICT_CLASS_COUNT + 1));
         r->answer.verdict.reason = (enum verdict_reason)(head[2] % (VERDICT_REASON_COUNT + 1));
+        r->answer.verdict.cured = head[0] & 0x80;
     }
     if (r->type == SCAN_JOB)
         r->job.kind = (enum scan_job_kind)(head[1] % (SCAN_JOB_INSPECT + 2));
@@ -87,7 +88,7 @@ static bool record_in_range(const struct scan_record *r)
     case SCAN_ANSWER:
         break;
     }
-    if (v->parts > LIMIT_PARTS)
+    if (v->parts > LIMIT_PARTS || (v->cured && v->class != VERDICT_INFECTED))
         return false;
     if (v->class == VERDICT_INFECTED)
         return v->reason == VERDICT_REASON_NONE;

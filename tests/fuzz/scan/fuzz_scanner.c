@@ -74,9 +74,11 @@ static void check_symantec(struct span bytes, enum symantec_step (*take)(struct 
         bytes = span_sub(bytes, at + 1, bytes.len);
         FUZZ_REQUIRE(r.lines <= 9);
     }
-    if (step != SYMANTEC_DONE)
+    bool infected = take == symantec_reply_line && symantec_reply_is_infected(&r);
+    if (step != SYMANTEC_DONE && !infected)
         return;
     symantec_reply_verdict(&r, &v);
+    FUZZ_REQUIRE(!infected || v.class == VERDICT_INFECTED);
     FUZZ_REQUIRE(v.class != VERDICT_SKIPPED);
     if (take == symantec_reply_line)
         FUZZ_REQUIRE((v.class == VERDICT_CLEAN) == (r.code == 230 && r.status == 0 && r.lines == 5 && !r.infections));

@@ -28,8 +28,8 @@ struct rig {
     unsigned generation, jobs, cancels;
     struct verdict answer;                                        /* to what is no test string */
     struct verdict answer_pattern, answer_deep, answer_encrypted; /* to texts of ours */
-    bool silent;
-    uint64_t version; /* of the database */
+    bool silent, in_worker; /* IN_WORKER: its overload is that of the engine, not of the queue */
+    uint64_t version;       /* of the database */
     enum scan_test_string test_string;
     /* waiting */
     bool (*until)(struct rig *r);
@@ -121,7 +121,7 @@ static inline void rig_job(struct rig *r, const struct scan_job *job, int fd)
     record.answer.id = job->id;
     record.answer.verdict = rig_answer_to(r, fd);
     record.answer.verdict.database_version = r->version;
-    record.answer.verdict.scan_us = 100;
+    record.answer.verdict.scan_us = r->answer.reason == VERDICT_REASON_OVERLOAD && !r->in_worker ? 0 : 100;
     if (!r->silent)
         rig_send(r, &record);
 }

@@ -106,7 +106,7 @@ START_TEST(daemons_of_other_makers_have_the_defaults_of_the_original)
     struct fixture f;
     load(&f, "antivirus { kaspersky { file_base = /var/tmp } fsecure { file_base = /var/tmp } }", 0);
     const struct engine_conf *k = f.fw.engines[0].conf, *s = f.fw.engines[1].conf;
-    ck_assert_str_eq(k->daemon.items[0], "127.0.0.1:9001");
+    ck_assert_str_eq(k->daemon.items[0], "127.0.0.1"); /* the port is that of its protocol */
     ck_assert(!k->daemon_is_remote);
     ck_assert_int_eq(k->protocol, KASPERSKY_AVESERVER);
     ck_assert_int_eq(k->suspicious, SUSPICIOUS_INFECTED);

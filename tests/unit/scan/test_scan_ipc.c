@@ -28,12 +28,14 @@ static struct scan_record sample(enum scan_record_type type)
                                                     .queue_us = 5,
                                                     .scan_us = 6,
                                                     .parts = 12,
-                                                    .part = "1.2"}};
+                                                    .part = "1.2",
+                                                    .cured = true}};
         break;
     case SCAN_STATUS:
         r.status = (struct scan_status){.engine = "clamav1",
                                         .state = SCAN_ENGINE_READY,
                                         .database_version = 27500,
+                                        .database_time = 1736155862,
                                         .signatures = 8700000,
                                         .detail = "1.4.6",
                                         .test_string = SCAN_TEST_STRING_UNKNOWN};
@@ -101,6 +103,7 @@ START_TEST(every_type_survives_the_way)
     ck_assert_uint_eq(out.answer.verdict.scan_us, 6);
     ck_assert_uint_eq(out.answer.verdict.parts, 12);
     ck_assert_str_eq(out.answer.verdict.part, "1.2");
+    ck_assert(out.answer.verdict.cured);
     in = sample(SCAN_INSPECTION);
     ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
     ck_assert_uint_eq(out.inspected.id, 8);
@@ -113,6 +116,7 @@ START_TEST(every_type_survives_the_way)
     ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
     ck_assert_int_eq(out.status.state, SCAN_ENGINE_READY);
     ck_assert_uint_eq(out.status.signatures, 8700000);
+    ck_assert_uint_eq(out.status.database_time, 1736155862);
     ck_assert_str_eq(out.status.detail, "1.4.6");
     ck_assert_int_eq(out.status.test_string, SCAN_TEST_STRING_UNKNOWN);
     in = sample(SCAN_QUERY);
@@ -136,6 +140,22 @@ START_TEST(a_status_that_says_of_the_test_string_what_nobody_can_is_refused)
         bytes[len - 1] = (unsigned char)word; /* the last octet */
         ck_assert_int_eq(decode(bytes, len, &out), word <= SCAN_TEST_STRING_UNKNOWN ? ERR_OK : ERR_SYNTAX);
     }
+}
+END_TEST
+
+START_TEST(only_what_is_infected_is_cured)
+{
+    struct scan_record in = sample(SCAN_ANSWER), out;
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    size_t len = scan_record_encode(&in, bytes);
+    ck_assert_uint_eq(bytes[len - 1], 1);
+    bytes[len - 1] = 2;
+    ck_assert_int_eq(decode(bytes, len, &out), ERR_SYNTAX);
+    in.answer.verdict.class = VERDICT_CLEAN;
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_SYNTAX);
+    in.answer.verdict.cured = false;
+    ck_assert_int_eq(decode(bytes, scan_record_encode(&in, bytes), &out), ERR_OK);
+    ck_assert(!out.answer.verdict.cured);
 }
 END_TEST
 
@@ -246,6 +266,7 @@ START_TEST(an_answer_may_only_join_class_and_reason_that_belong_together)
 {
     struct scan_record in = sample(SCAN_ANSWER), out;
     unsigned char bytes[SCAN_RECORD_SIZE];
+    in.answer.verdict.cured = false;
     size_t len = scan_record_encode(&in, bytes);
     unsigned accepted = 0;
     for (unsigned class = 0; class < 256; class ++) {
@@ -393,6 +414,7 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(every_type_survives_the_way)                                                                                     \
     X(a_status_that_says_of_the_test_string_what_nobody_can_is_refused)                                                \
+    X(only_what_is_infected_is_cured)                                                                                  \
     X(a_query_for_more_workers_than_any_pool_may_have_is_refused)                                                      \
     X(figures_of_parts_beyond_what_a_message_may_have_are_refused)                                                     \
     X(every_figure_has_a_word_of_its_own_and_a_meaning)                                                                \

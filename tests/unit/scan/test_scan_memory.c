@@ -40,6 +40,32 @@ START_TEST(a_known_virus_is_refused_without_a_scan)
 }
 END_TEST
 
+/* Only the engine's own words: what the cache knows was cured then. */
+START_TEST(parts_and_cures_are_counted_as_the_engine_tells_them)
+{
+    struct rig r;
+    rig_open(&r, &cached);
+    rig_say(&r.answer, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    r.answer.parts = 3;
+    rig_scan(&r, 1, NULL);
+    r.answer.parts = 0;
+    rig_scan(&r, 2, NULL);
+    rig_say(&r.answer, VERDICT_INFECTED, VERDICT_REASON_NONE, "Some.Virus");
+    rig_scan(&r, 3, NULL);
+    r.answer.cured = true;
+    for (int i = 0; i < 2; i++)
+        rig_scan(&r, 4, NULL);
+    const struct engine_runtime *e = &r.runtime->engines[0];
+    ck_assert_uint_eq(atomic_load(&e->checked), 5);
+    ck_assert_uint_eq(atomic_load(&e->parts), 7);
+    ck_assert_uint_eq(atomic_load(&e->scanned), 4);
+    ck_assert_uint_eq(atomic_load(&e->scanned_parts), 6);
+    ck_assert_uint_eq(atomic_load(&e->detected), 3);
+    ck_assert_uint_eq(atomic_load(&e->cured), 1);
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(what_an_option_lets_pass_is_counted_by_its_class)
 {
     static const struct {
@@ -203,6 +229,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(a_known_virus_is_refused_without_a_scan)                                                                         \
+    X(parts_and_cures_are_counted_as_the_engine_tells_them)                                                            \
     X(what_an_option_lets_pass_is_counted_by_its_class)                                                                \
     X(which_results_spare_the_next_scan)                                                                               \
     X(new_signatures_are_asked_about_what_was_known_before)                                                            \

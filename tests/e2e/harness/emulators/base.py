@@ -44,6 +44,7 @@ class Conversation:
         if connection.family != socket.AF_UNIX:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
+        self.heard = bytearray()
         self.descriptors = []
 
     def fill(self):
@@ -59,6 +60,7 @@ class Conversation:
         if not data:
             raise Ended
         self.buffer += data
+        self.heard += data
 
     def take(self, count):
         while len(self.buffer) < count:
@@ -116,6 +118,7 @@ class Emulator:
         self.always = None     # and after those
         self.greeting_delay = 0
         self.scans = []        # (how, octets) of every scan
+        self.heard = []        # every octet of each connection
         self.connections = 0
         self.open = set()
         self.listener = None
@@ -169,6 +172,8 @@ class Emulator:
 
     def _serve(self, connection):
         conversation = Conversation(connection)
+        with self.condition:
+            self.heard.append(conversation.heard)
         try:
             time.sleep(self.greeting_delay)
             self.talk(conversation)
@@ -196,7 +201,7 @@ class Emulator:
         self.drop_connections()
         with self.condition:
             self.condition.wait_for(lambda: not self.open, SOON)
-            self.faults, self.always, self.scans, self.connections = [], None, [], 0
+            self.faults, self.always, self.scans, self.heard, self.connections = [], None, [], [], 0
 
     def next_fault(self):
         with self.condition:

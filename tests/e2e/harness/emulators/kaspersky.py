@@ -6,7 +6,7 @@ import json
 import os
 import stat
 
-from .base import PAYLOAD, Emulator, Ended
+from .base import PAYLOAD, Emulator, Ended, Fault
 
 DETECTED = b"EICAR-Test-File"
 GREETING = b"201 KAV emulator ready"
@@ -126,6 +126,9 @@ class ScanEngine(Emulator):
         self.note_scan(target, scanned or b"")
         conversation.answer(self._answer(rest, scanned, fault), fault)
         raise Ended
+
+    def answer_to_clean(self, rest):
+        return self._answer(rest, b"", Fault())
 
     def _answer(self, rest, scanned, fault):
         name = (fault.name or (DETECTED if PAYLOAD in (scanned or b"") else b"")).decode("latin-1")

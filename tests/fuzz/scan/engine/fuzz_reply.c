@@ -125,8 +125,8 @@ static void play_clamd(struct span reply, enum clamd_way way)
 static void play_version(struct span reply)
 {
     char version[64];
-    uint64_t database = 0;
-    if (!clamd_reply_version(reply, 1, version, sizeof(version), &database))
+    uint64_t database = 0, made;
+    if (!clamd_reply_version(reply, 1, version, sizeof(version), &database, &made))
         return;
     check_printable(version);
     FUZZ_REQUIRE(database <= UINT32_MAX);
@@ -232,9 +232,9 @@ static void play_json(struct span body, bool paranoid)
     while (body.len > 0 && body.ptr[body.len - 1] != '}')
         body.len--;
     size_t least = body.len > 200 ? body.len - 200 : 0;
-    for (size_t len = body.len; len-- > least;) { /* no part of it is an answer */
+    for (size_t len = body.len; len-- > least;) { /* no part of it is an answer, but half a word may be "macros" */
         kaspersky_http_json(span_sub(body, 0, len), paranoid, &cut);
-        FUZZ_REQUIRE(cut.class == VERDICT_ERROR);
+        FUZZ_REQUIRE(cut.class == VERDICT_ERROR || (paranoid && cut.class == VERDICT_INFECTED));
     }
 }
 

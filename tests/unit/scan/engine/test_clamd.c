@@ -171,12 +171,17 @@ START_TEST(an_ok_before_the_whole_message_is_no_ok)
 END_TEST
 
 /* One scan whose answer is TEXT, after which the daemon closes. */
-static struct verdict answered(struct span text)
+static struct verdict answered_by(bool local, struct span text)
 {
     struct rigged r;
-    open_engine(&r, false);
+    open_engine(&r, local);
     begin_session(&r);
-    DO(&r, EXPECT, "zINSTREAM\0\0\0\0\x3e" CLEANMSG "\0\0\0\0");
+    if (local) {
+        DO(&r, EXPECT_FD, "zFILDES\0\0");
+        r.d.steps[r.d.count - 1].file = SPAN(CLEANMSG);
+    } else {
+        DO(&r, EXPECT, "zINSTREAM\0\0\0\0\x3e" CLEANMSG "\0\0\0\0");
+    }
     daemon_add(&r.d, DAEMON_SEND_EACH, text);
     DO(&r, CLOSE, "");
     daemon_start(&r.d);
@@ -185,19 +190,44 @@ static struct verdict answered(struct span text)
     return v;
 }
 
-START_TEST(an_answer_cut_at_any_octet_is_an_error)
+static struct verdict answered(struct span text)
 {
-    struct span ok = SPAN("2: stream: OK\0"), found = SPAN("2: stream: V FOUND\0");
-    struct verdict v = answered(ok);
-    IS(v, CLEAN, NONE, "");
-    for (size_t len = 0; len < ok.len; len++) {
-        v = answered(span_sub(ok, 0, len));
-        ck_assert_msg(v.class == VERDICT_ERROR, "cut to %zu: %s", len, verdict_class_word(v.class));
+    return answered_by(false, text);
+}
+
+/* By its terminator alone OK differs from the beginning of a name; FOUND needs none. */
+START_TEST(an_answer_cut_at_any_octet_is_an_error_unless_it_told_of_a_virus)
+{
+    static const struct {
+        struct span ok, found;
+    } ways[] = {{SPAN("2: stream: OK\0"), SPAN("2: stream: V FOUND\0")},
+                {SPAN("2: fd[10]: OK\0"), SPAN("2: fd[10]: V FOUND\0")}};
+    for (unsigned local = 0; local < ARRAY_SIZE(ways); local++) {
+        struct span ok = ways[local].ok, found = ways[local].found;
+        struct verdict v = answered_by(local, ok);
+        IS(v, CLEAN, NONE, "");
+        for (size_t len = 0; len < ok.len; len++) {
+            v = answered_by(local, span_sub(ok, 0, len));
+            ck_assert_msg(v.class == VERDICT_ERROR, "cut to %zu: %s", len, verdict_class_word(v.class));
+        }
+        for (size_t len = 0; len < found.len - 1; len++) {
+            v = answered_by(local, span_sub(found, 0, len));
+            ck_assert_msg(v.class == VERDICT_ERROR, "cut to %zu: %s", len, verdict_class_word(v.class));
+        }
+        v = answered_by(local, span_sub(found, 0, found.len - 1));
+        IS(v, INFECTED, NONE, "V");
     }
-    for (size_t len = 0; len < found.len; len++) {
-        v = answered(span_sub(found, 0, len));
-        ck_assert_msg(v.class == VERDICT_ERROR, "cut to %zu: %s", len, verdict_class_word(v.class));
-    }
+}
+END_TEST
+
+START_TEST(a_find_counts_however_its_answer_ends)
+{
+    struct verdict v = answered(SPAN("2: stream: V FOUND\n"));
+    IS(v, INFECTED, NONE, "V");
+    v = answered(SPAN("2: stream: Heuristics.Encrypted.Zip FOUND"));
+    IS(v, UNSCANNABLE, ENCRYPTED, "Heuristics.Encrypted.Zip");
+    v = answered(SPAN("3: stream: V FOUND"));
+    IS(v, ERROR, PROTOCOL, "");
 }
 END_TEST
 
@@ -289,7 +319,8 @@ END_TEST
     X(the_size_limit_is_told_before_everything_was_sent)                                                               \
     X(a_message_over_our_own_limit_is_not_sent_at_all)                                                                 \
     X(an_ok_before_the_whole_message_is_no_ok)                                                                         \
-    X(an_answer_cut_at_any_octet_is_an_error)                                                                          \
+    X(an_answer_cut_at_any_octet_is_an_error_unless_it_told_of_a_virus)                                                \
+    X(a_find_counts_however_its_answer_ends)                                                                           \
     X(answers_that_make_no_sense_are_errors)                                                                           \
     X(a_session_that_timed_out_while_idle_costs_nothing)                                                               \
     X(a_clamd_without_version_is_asked_without_it)                                                                     \

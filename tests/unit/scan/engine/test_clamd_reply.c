@@ -102,24 +102,26 @@ START_TEST(the_version_names_the_database)
     static const struct {
         const char *reply;
         bool is_version;
-        uint64_t database;
+        uint64_t database, made;
     } versions[] = {
-        {"1: ClamAV 1.4.6/27500/Mon Jan  6 09:31:02 2025", true, 27500},
-        {"1: ClamAV 1.4.6", true, 0},
-        {"1: ClamAV 1.4.6/x/Mon Jan", true, 0},
-        {"1: ClamAV 1.4.6/99999999999999999999/Mon", true, 0},
-        {"2: ClamAV 1.4.6/27500/Mon", false, 0},
-        {"ClamAV 1.4.6/27500/Mon", false, 0},
-        {"1: PONG", false, 0},
-        {"", false, 0},
+        {"1: ClamAV 1.4.6/27500/Mon Jan  6 09:31:02 2025", true, 27500, 1736155862},
+        {"1: ClamAV 1.4.6/27500/Mon Jan  6 09:31:02 2025 ", true, 27500, 0},
+        {"1: ClamAV 1.4.6", true, 0, 0},
+        {"1: ClamAV 1.4.6/x/Mon Jan", true, 0, 0},
+        {"1: ClamAV 1.4.6/99999999999999999999/Mon", true, 0, 0},
+        {"2: ClamAV 1.4.6/27500/Mon", false, 0, 0},
+        {"ClamAV 1.4.6/27500/Mon", false, 0, 0},
+        {"1: PONG", false, 0, 0},
+        {"", false, 0, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
         char version[64];
-        uint64_t database = 1;
-        bool is = clamd_reply_version(span_cstr(versions[i].reply), 1, version, sizeof(version), &database);
+        uint64_t database = 1, made = 1;
+        bool is = clamd_reply_version(span_cstr(versions[i].reply), 1, version, sizeof(version), &database, &made);
         ck_assert_msg(is == versions[i].is_version, "%s", versions[i].reply);
         if (is) {
             ck_assert_uint_eq(database, versions[i].database);
+            ck_assert_uint_eq(made, versions[i].made);
             ck_assert_str_eq(version, versions[i].reply + 3);
         }
     }

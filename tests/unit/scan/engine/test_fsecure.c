@@ -125,9 +125,10 @@ static struct verdict answered(const char *text_of, int cut)
     return v;
 }
 
-START_TEST(an_answer_cut_at_any_octet_is_an_error)
+START_TEST(an_answer_cut_at_any_octet_is_an_error_unless_it_told_of_a_virus)
 {
-    static const char ok[] = "CLEAN\t@/1.eml\nOK\tScan ok.\n";
+    static const char ok[] = "CLEAN\t@/1.eml\nOK\tScan ok.\n",
+                      infected[] = "INFECTED\t@/1.eml\tV\tAquarius\nOK\tScan ok.\n";
     int len = (int)(sizeof(ok) - 2 + strlen("/tmp/postern-files-XXXXXX"));
     struct verdict v = answered(ok, len);
     IS(v, CLEAN, NONE, "");
@@ -135,6 +136,15 @@ START_TEST(an_answer_cut_at_any_octet_is_an_error)
         v = answered(ok, cut);
         ck_assert_msg(v.class == VERDICT_ERROR, "cut to %d: %s", cut, verdict_class_word(v.class));
     }
+    int told = (int)(sizeof("INFECTED\t/1.eml\t") - 1 + strlen("/tmp/postern-files-XXXXXX"));
+    for (int cut = told - 8; cut < told + 12; cut++) {
+        v = answered(infected, cut);
+        ck_assert_msg(v.class == (cut < told ? VERDICT_ERROR : VERDICT_INFECTED), "cut to %d: %s", cut,
+                      verdict_class_word(v.class));
+    }
+    IS(v, INFECTED, NONE, "V");
+    v = answered("INFECTED\t/elsewhere/1.eml\tV", -1);
+    IS(v, ERROR, PROTOCOL, "");
 }
 END_TEST
 
@@ -182,7 +192,7 @@ END_TEST
     X(messages_are_files_over_one_session)                                                                             \
     X(what_an_old_daemon_does_not_know_is_done_without_and_the_rest_is_needed)                                         \
     X(lines_between_are_passed_over)                                                                                   \
-    X(an_answer_cut_at_any_octet_is_an_error)                                                                          \
+    X(an_answer_cut_at_any_octet_is_an_error_unless_it_told_of_a_virus)                                                \
     X(answers_that_make_no_sense_are_errors)                                                                           \
     X(the_socket_of_our_own_user_is_the_default)
 #include "support/check_main.h"

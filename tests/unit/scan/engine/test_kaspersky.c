@@ -227,17 +227,22 @@ static struct verdict answered(struct span text)
     return v;
 }
 
-START_TEST(an_answer_cut_at_any_octet_is_an_error_unless_it_named_a_virus)
+START_TEST(an_answer_cut_at_any_octet_is_an_error_unless_it_told_of_a_virus)
 {
     static const struct span answers[] = {SPAN("220 File is clean\r\n"),
-                                          SPAN("322-EICAR-Test-File\r\n230 File is infected\r\n")};
+                                          SPAN("322-EICAR-Test-File\r\n230 File is infected\r\n"),
+                                          SPAN("230 File is infected\r\n"), SPAN("232 Suspicious object\r\n")};
     for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
         for (size_t len = 0; len < answers[i].len; len++) {
             struct verdict v = answered(span_sub(answers[i], 0, len));
-            bool named = i == 1 && len >= sizeof("322-EICAR-Test-File\r\n") - 1;
-            ck_assert_msg(v.class == (named ? VERDICT_INFECTED : VERDICT_ERROR), "cut to %zu: %s", len,
+            bool told = (i == 1 || i == 2) && len > 3;
+            ck_assert_msg(v.class == (told ? VERDICT_INFECTED : VERDICT_ERROR), "answer %zu cut to %zu: %s", i, len,
                           verdict_class_word(v.class));
         }
+    struct verdict v = answered(SPAN("322-EICAR Test /tmp/pos"));
+    IS(v, INFECTED, NONE, "EICAR Test");
+    v = answered(SPAN("322-"));
+    IS(v, INFECTED, NONE, "Unknown");
 }
 END_TEST
 
@@ -500,7 +505,7 @@ END_TEST
     X(a_large_message_is_stuffed_whole)                                                                                \
     X(a_go_ahead_is_waited_for_where_it_is_due)                                                                        \
     X(a_go_ahead_that_nobody_waits_for_is_learned_from)                                                                \
-    X(an_answer_cut_at_any_octet_is_an_error_unless_it_named_a_virus)                                                  \
+    X(an_answer_cut_at_any_octet_is_an_error_unless_it_told_of_a_virus)                                                \
     X(answers_that_make_no_sense_are_errors)                                                                           \
     X(a_daemon_that_is_not_ready_gets_no_command)                                                                      \
     X(a_stale_connection_is_renewed_once)                                                                              \

@@ -68,6 +68,52 @@ START_TEST(macros_are_infected_where_paranoid)
 }
 END_TEST
 
+START_TEST(a_virus_counts_though_the_rest_is_lost)
+{
+    struct verdict v;
+    kaspersky_http_text(SPAN("DETECT Some.Vir"), false, false, &v);
+    RESULT(v, VERDICT_INFECTED, VERDICT_REASON_NONE, "Some.Vir", "text");
+    kaspersky_http_text(SPAN("DELETED"), false, false, &v);
+    RESULT(v, VERDICT_INFECTED, VERDICT_REASON_NONE, "Unknown", "text");
+    kaspersky_http_text(SPAN("DETEC"), false, false, &v);
+    RESULT(v, VERDICT_ERROR, VERDICT_REASON_PROTOCOL, "", "text");
+    kaspersky_http_text(SPAN("NON_SCANNED (PASSWORD"), false, false, &v);
+    RESULT(v, VERDICT_ERROR, VERDICT_REASON_PROTOCOL, "", "text");
+    static const struct {
+        const char *body, *name;
+    } jsons[] = {
+        {"{\"scanResult\":\"DETECT\"", "Unknown"},
+        {"{\"scanResult\":\"DETECT\",\"detectionName\":\"Some.Vir", "Some.Vir"},
+        {"{\"scanResult\":\"CLEAN\",\"subObjectsScanResults\":[{\"scanResult\":\"DETECT\",\"detectionName\":\"In\"}",
+         "In"},
+        {"{\"scanResult\":\"DETECT\",\"scanResult\":\"CLEAN\"}", "Unknown"},
+        {"{\"scanResult\":\"DETECT\",\"detectionName\":\"V\"}x", "V"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(jsons); i++) {
+        kaspersky_http_json(span_cstr(jsons[i].body), false, &v);
+        RESULT(v, VERDICT_INFECTED, VERDICT_REASON_NONE, jsons[i].name, jsons[i].body);
+    }
+}
+END_TEST
+
+START_TEST(what_it_disinfected_or_deleted_is_cured)
+{
+    static const struct {
+        const char *word;
+        bool cured;
+    } rows[] = {{"CLEAN", false}, {"DETECT", false}, {"DETECTED", false}, {"DISINFECTED", true}, {"DELETED", true}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char json[64];
+        struct verdict v;
+        kaspersky_http_text(span_cstr(rows[i].word), true, false, &v);
+        ck_assert_msg(v.cured == rows[i].cured, "%s", rows[i].word);
+        snprintf(json, sizeof(json), "{\"scanResult\":\"%s\"}", rows[i].word);
+        kaspersky_http_json(span_cstr(json), false, &v);
+        ck_assert_msg(v.cured == rows[i].cured, "%s", json);
+    }
+}
+END_TEST
+
 START_TEST(without_a_length_only_a_whole_line_is_an_answer)
 {
     struct verdict v;
@@ -139,7 +185,7 @@ START_TEST(each_json_answer_has_its_verdict)
 }
 END_TEST
 
-START_TEST(json_cut_anywhere_is_an_error)
+START_TEST(json_cut_anywhere_is_an_error_unless_it_told_of_a_virus)
 {
     for (size_t i = 0; i < ARRAY_SIZE(jsons); i++) {
         struct span whole = span_cstr(jsons[i].body);
@@ -148,7 +194,9 @@ START_TEST(json_cut_anywhere_is_an_error)
         for (size_t len = 0; len < whole.len; len++) {
             struct verdict v;
             kaspersky_http_json(span_sub(whole, 0, len), false, &v);
-            ck_assert_msg(v.class == VERDICT_ERROR, "%.*s", (int)len, whole.ptr);
+            bool told = span_find_span(span_sub(whole, 0, len), SPAN("\"DETECT")) < len;
+            ck_assert_msg(v.class == VERDICT_ERROR || (told && v.class == VERDICT_INFECTED), "%.*s", (int)len,
+                          whole.ptr);
         }
     }
 }
@@ -190,9 +238,11 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(each_line_of_text_has_its_verdict)                                                                               \
     X(macros_are_infected_where_paranoid)                                                                              \
+    X(a_virus_counts_though_the_rest_is_lost)                                                                          \
+    X(what_it_disinfected_or_deleted_is_cured)                                                                         \
     X(without_a_length_only_a_whole_line_is_an_answer)                                                                 \
     X(each_json_answer_has_its_verdict)                                                                                \
-    X(json_cut_anywhere_is_an_error)                                                                                   \
+    X(json_cut_anywhere_is_an_error_unless_it_told_of_a_virus)                                                         \
     X(deep_json_is_an_error_and_no_overrun)                                                                            \
     X(a_head_is_read_line_by_line)
 #include "support/check_main.h"

@@ -40,6 +40,8 @@ static const struct {
     {"230 File scanned.\r\n1\r\n20240105\r\n2\r\n1\r\nf\r\n\r\n1\r\n0\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE,
      "unnamed"},
     {"230 File scanned.\r\n1\r\n20240105\r\n2\r\n0\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "unnamed"},
+    {"230 File scanned.\r\n0\r\n20240105\r\n2\r\n1\r\n" BLOCK, VERDICT_INFECTED, VERDICT_REASON_NONE,
+     "EICAR Test String"},
     {"420 Closing.\r\n", VERDICT_ERROR, VERDICT_REASON_DOWN, ""},
     {"430 Not accepted.\r\n", VERDICT_ERROR, VERDICT_REASON_OVERLOAD, ""},
     {"500 Syntax.\r\n", VERDICT_ERROR, VERDICT_REASON_ENGINE, ""},
@@ -99,6 +101,53 @@ START_TEST(a_reply_cut_at_any_octet_is_not_done)
 }
 END_TEST
 
+START_TEST(infected_counts_though_the_rest_is_lost_or_makes_no_sense)
+{
+    static const struct {
+        const char *text, *name;
+    } rows[] = {
+        {"230 ok\r\n1\r\n", "unnamed"},
+        {"230 ok\r\n2\r\n2024", "unnamed"},
+        {"230 ok\r\n3\r\nnonsense\r\n", "unnamed"},
+        {"230 ok\r\n1\r\n20240105\r\n2\r\n99999999999\r\n", "unnamed"},
+        {"230 ok\r\n0\r\n20240105\r\n2\r\n1\r\n", "unnamed"},
+        {"230 ok\r\n0\r\n20240105\r\n2\r\n1\r\nf\r\nSome.Vir", "unnamed"},
+        {"230 ok\r\n1\r\n20240105\r\n2\r\n1\r\nf\r\nSome.Virus\r\n", "Some.Virus"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct symantec_reply r;
+        struct verdict v;
+        ck_assert_msg(take_all(symantec_reply_line, rows[i].text, &r) != SYMANTEC_DONE, "%s", rows[i].text);
+        ck_assert_msg(symantec_reply_is_infected(&r), "%s", rows[i].text);
+        symantec_reply_verdict(&r, &v);
+        ck_assert_int_eq(v.class, VERDICT_INFECTED);
+        ck_assert_str_eq(v.name, rows[i].name);
+    }
+    static const char *const others[] = {
+        "", "230 ok\r\n", "230 ok\r\n1", "230 ok\r\n4\r\n", "533 Error.\r\n1\r\n", "230 ok\r\n0\r\n20240105\r\n2\r\n1"};
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        struct symantec_reply r;
+        take_all(symantec_reply_line, others[i], &r);
+        ck_assert_msg(!symantec_reply_is_infected(&r), "%s", others[i]);
+    }
+}
+END_TEST
+
+START_TEST(what_it_repaired_is_cured)
+{
+    static const bool cured[] = {false, false, true, true}; /* by the status */
+    for (unsigned status = 0; status < ARRAY_SIZE(cured); status++) {
+        char text[64];
+        struct symantec_reply r;
+        struct verdict v;
+        snprintf(text, sizeof(text), "230 ok\r\n%u\r\n20240105\r\n2\r\n0\r\n", status);
+        ck_assert_int_eq(take_all(symantec_reply_line, text, &r), SYMANTEC_DONE);
+        symantec_reply_verdict(&r, &v);
+        ck_assert_msg(v.cured == cured[status], "status %u", status);
+    }
+}
+END_TEST
+
 START_TEST(what_cannot_be_said_is_bad)
 {
     static const char *const bad[] = {
@@ -118,7 +167,6 @@ START_TEST(what_cannot_be_said_is_bad)
         "230 ok\r\n0\r\n2024-1-5\r\n",
         "230 ok\r\n0\r\n20240105\r\nx\r\n",
         "230 ok\r\n0\r\n20240105\r\n2\r\n\r\n",
-        "230 ok\r\n0\r\n20240105\r\n2\r\n1\r\n",
         "230 ok\r\n1\r\n20240105\r\n2\r\n99999999999\r\n",
     };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -156,6 +204,8 @@ END_TEST
     X(each_reply_has_its_verdict)                                                                                      \
     X(definitions_are_date_and_revision)                                                                               \
     X(a_reply_cut_at_any_octet_is_not_done)                                                                            \
+    X(infected_counts_though_the_rest_is_lost_or_makes_no_sense)                                                       \
+    X(what_it_repaired_is_cured)                                                                                       \
     X(what_cannot_be_said_is_bad)                                                                                      \
     X(a_greeting_offers_the_protocol_or_nothing)
 #include "support/check_main.h"
