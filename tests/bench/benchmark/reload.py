@@ -2,6 +2,7 @@
 """Signatures are exchanged under load: what 20 sessions notice of it. Latencies of single messages, so this has a client of its own; it sends at half
 the rate that postern passes at most, as a machine that is busy all the time has no room for loading signatures either."""
 import multiprocessing
+import queue
 import time
 
 from harness.client import dot_stuffed
@@ -56,7 +57,10 @@ class Load:
     def __exit__(self, *_):
         self.over.set()
         for _ in self.processes:
-            sent, trouble = self.results.get(timeout=90)
+            try:
+                sent, trouble = self.results.get(timeout=90)
+            except queue.Empty:
+                sent, trouble = [], "a session ended without a word"
             self.sent += sent
             self.trouble += [trouble] if trouble else []
         for process in self.processes:
