@@ -8,6 +8,7 @@
 #include "daemon/log_sink.h"
 #include "daemon/scanner_files.h"
 #include "scan/host/host.h"
+#include "sys/autogroup.h"
 #include "sys/priv.h"
 
 #include <errno.h>
@@ -43,6 +44,7 @@ struct arguments {
     const char *pool, *temp, *origin;
     uint64_t generation;
     bool tmpfs, replaces, version;
+    int session; /* sys/autogroup.h */
     struct scan_host_scanner scanners[LIMIT_ENGINES];
 };
 
@@ -123,6 +125,7 @@ static int run_pool(const struct arguments *a, const struct conf *conf, const st
                                       .temp_base = a->temp,
                                       .temp_is_tmpfs = a->tmpfs,
                                       .replaces = a->replaces,
+                                      .session = a->session,
                                       .generation = (unsigned)a->generation,
                                       .scanners = a->scanners,
                                       .origin = a->origin,
@@ -191,6 +194,7 @@ int main(int argc, char **argv)
         fprintf(stderr, PROGRAM ": descriptor %d is not a control socket\n%s", ROLE_FD_CONTROL, usage);
         return 2;
     }
+    a.session = a.replaces ? autogroup_open() : -1;
     priv_harden_self();
     int status = run(&a);
 #ifdef POSTERN_PLUGIN_HOST

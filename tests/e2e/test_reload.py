@@ -2,6 +2,7 @@
 """New signatures without a restart: what starts a reload, what a message sees of it, what is not let in."""
 import contextlib
 import os
+import pathlib
 import signal
 import threading
 
@@ -59,6 +60,18 @@ def test_signature_added_to_the_database_is_found_without_a_restart(start, signa
     assert pair.log.wait_for("message", virus="Test.Beta.UNOFFICIAL", generation=2)
     wait_one_host(pair)
     assert hosts(pair) != before
+
+
+def test_a_new_generation_has_its_full_share_of_the_processors(start, signatures):
+    pair = start()
+    signatures.put(signature("Test.Alpha", ALPHA), signature("Test.Beta", BETA))
+    wait_loaded(pair, generation=2)
+    wait_one_host(pair)
+    try:
+        group = pathlib.Path(f"/proc/{hosts(pair)[0]}/autogroup").read_text(encoding="ascii")
+    except FileNotFoundError:
+        pytest.skip("this kernel has no groups of processes by session")
+    assert group.endswith(" nice 0\n"), group  # it gave way while it loaded
 
 
 def test_sighup_loads_the_signatures_again_and_without_the_watch_only_sighup_does(start, signatures):

@@ -17,7 +17,11 @@
  * silence. Each is named to a callback first, and if it is unpacked, that shows as a layer: a member that was named and
  * did not show was not looked at;
  * - a temporary file that cannot be made, written or read (disk full, no inodes, no descriptors), one that vanished,
- * and an allocation that fails end a part of the scan, and the result is "clean" in many places: see shortage.h. */
+ * and an allocation that fails end a part of the scan, and the result is "clean" in many places: see shortage.h.
+ *
+ * It has a MIME reader of its own. Where decoded parts follow the message, those that it took out of it as well, octet
+ * for octet, are known as layers (layers.h) of a scan that found nothing and reached no limit. Only what it takes out
+ * of mail counts: there each layer is a file of its own, whose kind is found out as that of a file handed to it is. */
 /* OpenSSL, which clamav.h includes whole, has a type of the name of one of our error codes. */
 #define ERR_STATE openssl_err_state
 #include <clamav.h>
@@ -25,6 +29,7 @@
 
 #include <errno.h>
 #include <link.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -53,11 +58,16 @@ struct clamav {
     uint64_t max_filesize;
     bool has_unrar;
     struct conf_list ignored; /* false alarms by name */
+    bool parts_follow;        /* the message is decomposed */
+    struct layers layers;     /* of the last scan; none unless it was clean */
 };
 
 /* What the callbacks see of one message. */
 struct findings {
-    const struct clamav *engine;
+    struct clamav *engine;
+    uint32_t mail_depth; /* so many of the layers around the next one are mail, from the outermost on */
+    dev_t device;        /* of the file that is scanned */
+    ino_t inode;
     bool rar, cut;
     bool member_due, member_lost; /* a member was named and has not shown as a layer (yet, or ever) */
     const char *unsupported;      /* kind of container that cannot be opened */
@@ -105,10 +115,28 @@ static void on_virus(int fd, const char *name, void *context)
         verdict_copy_text(out, sizeof(f->name), span_cstr(name));
 }
 
+/* A layer that the MIME reader wrote to a file of its own: not a piece of a file that is looked at as one kind of thing
+ * only. */
+static void note_layer(struct findings *f, int fd, const char *type, struct span file, uint32_t depth)
+{
+    struct stat st;
+    struct sha256_digest digest;
+    if (!f->engine->parts_follow || depth > f->mail_depth)
+        return;
+    f->mail_depth = type && strcmp(type, "CL_TYPE_MAIL") == 0 ? depth + 1 : depth;
+    if (depth == 0 || file.len == 0 || fd < 0 || fstat(fd, &st) != 0 || (uint64_t)st.st_size != file.len ||
+        (st.st_dev == f->device && st.st_ino == f->inode))
+        return;
+    struct sha256 *h = sha256_new();
+    if (h && sha256_update(h, file) == ERR_OK && sha256_finish(h, &digest) == ERR_OK)
+        layers_add(&f->engine->layers, file.len, &digest);
+    sha256_free(h);
+}
+
 static cl_error_t on_layer(int fd, const char *type, const char **ancestors, size_t parent_size, const char *name,
                            size_t size, const char *bytes, uint32_t depth, uint32_t attributes, void *context)
 {
-    (void)fd, (void)ancestors, (void)parent_size, (void)name, (void)attributes;
+    (void)ancestors, (void)parent_size, (void)name, (void)attributes;
     struct findings *f = context;
     if (!f)
         return CL_CLEAN;
@@ -116,6 +144,7 @@ static cl_error_t on_layer(int fd, const char *type, const char **ancestors, siz
     if (depth > 0 && f->engine->max_filesize && size + UNZIP_BLOCK > f->engine->max_filesize)
         f->cut = true;
     struct span file = span_of(bytes, bytes ? size : 0);
+    note_layer(f, fd, type, file, depth);
     if (!f->rar)
         f->rar = (type && strncmp(type, "CL_TYPE_RAR", 11) == 0) || container_holds_rar(file);
     if (!f->unsupported)
@@ -228,6 +257,16 @@ static enum err load_database(struct cl_engine *engine, const char *path, bool o
     return ERR_OK;
 }
 
+/* OpenSSL reads its configuration at the first use, which has to be before the cage. */
+static bool digest_works(void)
+{
+    struct sha256_digest ignored;
+    struct sha256 *h = sha256_new();
+    bool works = h && sha256_finish(h, &ignored) == ERR_OK;
+    sha256_free(h);
+    return works;
+}
+
 static const char *clamav_database(const struct engine_conf *conf)
 {
     return conf->database ? conf->database : cl_retdbdir();
@@ -267,6 +306,7 @@ static enum err clamav_open(const struct engine_conf *conf, void **state, struct
         return e;
     }
     c->ignored = conf->ignore_signatures;
+    c->parts_follow = conf->mime_decompose && digest_works();
     c->has_unrar = unrar_is_loaded();
     c->max_filesize = (uint64_t)cl_engine_get_num(c->engine, CL_ENGINE_MAX_FILESIZE, NULL);
     /* Everything is taken apart. Heuristics that guess (phishing, macros, broken files) stay off: what a message merely
@@ -373,9 +413,28 @@ static cl_error_t scan_once(const struct clamav *c, int fd, struct cl_scan_optio
     return rc;
 }
 
+static const struct layers *clamav_layers(const void *state)
+{
+    const struct clamav *c = state;
+    return &c->layers;
+}
+
+static struct findings begin_scan(struct clamav *c, int fd)
+{
+    struct findings f = {.engine = c, .before = shortage_seen()};
+    struct stat st;
+    if (fstat(fd, &st) == 0) {
+        f.device = st.st_dev;
+        f.inode = st.st_ino;
+    }
+    layers_clear(&c->layers);
+    return f;
+}
+
 static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, struct verdict *out)
 {
     struct clamav *c = state;
+    layers_clear(&c->layers);
     if (c->max_filesize && size > c->max_filesize) {
         char detail[LIMIT_VERDICT_TEXT + 1];
         snprintf(detail, sizeof(detail), "%llu octets, and max_filesize is %llu", (unsigned long long)size,
@@ -390,13 +449,13 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
                       : limit_ms > INT32_MAX ? INT32_MAX
                                              : (long long)limit_ms);
     forget_messages();
-    struct findings f = {.engine = c, .before = shortage_seen()};
+    struct findings f = begin_scan(c, fd);
     cl_error_t rc = scan_once(c, fd, c->options, &f);
     if (rc == CL_VIRUS && f.ignored[0] && !f.name[0]) {
         /* A false alarm ended the scan; the virus behind it must not get through. */
         struct cl_scan_options options = c->options;
         options.general |= CL_SCAN_GENERAL_ALLMATCHES;
-        f = (struct findings){.engine = c, .before = shortage_seen()};
+        f = begin_scan(c, fd);
         rc = scan_once(c, fd, options, &f);
         if (rc == CL_VIRUS && f.ignored[0] && !f.name[0])
             rc = CL_CLEAN;
@@ -407,6 +466,8 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
         map_failure(rc, &f, out);
     else
         map_clean(&f, out);
+    if (rc != CL_CLEAN || out->class != VERDICT_CLEAN || f.ignored[0])
+        layers_clear(&c->layers);
     if (f.ignored[0] && !out->detail[0]) {
         char detail[LIMIT_VERDICT_TEXT + 1];
         snprintf(detail, sizeof(detail), "%.128s: the name is in ignore_signatures", f.ignored);
@@ -422,4 +483,5 @@ const struct engine_type engine_clamav = {
     .scan = clamav_scan,
     .close = clamav_close,
     .database = clamav_database,
+    .layers = clamav_layers,
 };

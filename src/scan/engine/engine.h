@@ -17,6 +17,7 @@
 #define SCAN_ENGINE_ENGINE_H
 
 #include "base/err.h"
+#include "scan/engine/layers.h"
 #include "scan/framework.h"
 #include "scan/verdict.h"
 
@@ -97,6 +98,10 @@ struct engine_type {
     const struct engine_needs *(*needs)(const void *state);
     /* In a worker, after each scan: true when the worker should be replaced, and WHY says why. */
     bool (*is_worn)(void *state, struct errtext *why);
+    /* In a worker, right after a `scan` that said CLEAN and did all that it had to: what that scan took out of the file
+     * and looked at in the same way. Octets that are found there need not be handed over by themselves. NULL: it does
+     * not say. */
+    const struct layers *(*layers)(const void *state);
 };
 
 extern const struct engine_type engine_clamav;

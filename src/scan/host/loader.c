@@ -2,6 +2,7 @@
 /* A thread that loads, and one that waits for it. */
 #include "scan/host/loader.h"
 #include "scan/host/broker.h"
+#include "sys/autogroup.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -10,7 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOADING_NICE = 10 };
+enum {
+    LOADING_NICE = 10,
+    /* Of the whole session, which gets what the serving ones leave: on a machine that is busy all the time as good as
+     * nothing, so only for so long. New signatures shall not wait for the night. */
+    GIVING_WAY_NICE = 19,
+    GIVING_WAY_MS = 60 * 1000,
+};
 
 struct loader {
     struct broker *broker;
@@ -21,7 +28,7 @@ struct loader {
 };
 
 /* A priority that was given up does not come back without privileges, but it is a thread's own: this one only loads,
- * and is gone before anything else. */
+ * and is gone before anything else. It counts where the session's (sys/autogroup.h) does not. */
 static void *load(void *arg)
 {
     struct loader *l = arg;
@@ -46,8 +53,8 @@ static uint64_t limit_ms(const struct broker *b)
     return limit;
 }
 
-/* What hangs in a stranger's code cannot be called back: the process goes. */
-static void wait_or_end(struct loader *l, uint64_t ms)
+/* True: it has loaded within MS from now. */
+static bool wait_for(struct loader *l, uint64_t ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -63,29 +70,61 @@ static void wait_or_end(struct loader *l, uint64_t ms)
         rc = pthread_cond_timedwait(&l->change, &l->lock, &until);
     bool done = l->done;
     pthread_mutex_unlock(&l->lock);
-    if (done)
-        return;
+    return done;
+}
+
+/* What hangs in a stranger's code cannot be called back: the process goes. */
+static void end_hung(const struct loader *l, uint64_t ms)
+{
     log_text(l->broker->log, LOG_ENGINE_DOWN, "reason",
              "pool %s: its plug-in was not open after load_timeout (%llu ms): its scan host ends and is started again",
              l->broker->pool->name, (unsigned long long)ms);
     _exit(EXIT_FAILURE);
 }
 
+/* Those that serve come first while this one loads, and never again after it. */
+static void give_way(const struct loader *l)
+{
+    if (l->broker->options->replaces && autogroup_nice(l->broker->options->session, GIVING_WAY_NICE) != ERR_OK)
+        log_text(l->broker->log, LOG_SHORTAGE, "reason", "pool %s: loading cannot give way to scanning: %s",
+                 l->broker->pool->name, strerror(errno));
+}
+
+static void stop_giving_way(const struct loader *l)
+{
+    if (!l->broker->options->replaces || autogroup_nice(l->broker->options->session, 0) == ERR_OK)
+        return;
+    log_text(l->broker->log, LOG_SHORTAGE, "reason",
+             "pool %s: this scan host cannot have its share of the processors back after loading (%s), and ends",
+             l->broker->pool->name, strerror(errno));
+    _exit(EXIT_FAILURE);
+}
+
+/* A plug-in whose time is limited gets at least half of it with its full share. */
+static void wait_or_end(struct loader *l, uint64_t limit)
+{
+    uint64_t first = limit > 0 && limit / 2 < GIVING_WAY_MS ? limit / 2 : GIVING_WAY_MS;
+    bool done = wait_for(l, first);
+    stop_giving_way(l);
+    if (!done && limit > 0 && !wait_for(l, limit - first))
+        end_hung(l, limit);
+}
+
 void loader_run(struct broker *b, void (*open)(struct broker *b))
 {
     struct loader l = {.broker = b, .open = open, .lock = PTHREAD_MUTEX_INITIALIZER};
-    uint64_t ms = limit_ms(b);
     pthread_condattr_t clock;
     pthread_t thread;
     mallopt(M_ARENA_MAX, 1); /* where memory comes from shall not depend on the thread that asks */
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&l.change, &clock);
+    give_way(&l);
     if (pthread_create(&thread, NULL, load, &l) != 0) {
+        stop_giving_way(&l);
         open(b);
     } else {
-        if (ms > 0)
-            wait_or_end(&l, ms);
+        wait_or_end(&l, limit_ms(b));
         pthread_join(thread, NULL);
     }
     pthread_cond_destroy(&l.change);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Each part gets a file of its own, which nobody can change afterwards through what an engine, or a program that it
- * hands the file to, keeps of it: the descriptor is for reading, and the next part is another file. */
+/* A part that the engine took out of the message by itself is not handed to it again: it would see the same octets in
+ * the same way. Each other part gets a file of its own, which nobody can change afterwards through what an engine, or a
+ * program that it hands the file to, keeps of it: the descriptor is for reading, and the next part is another file. */
 #include "scan/host/look.h"
 #include "scan/parts.h"
 #include "sys/clock.h"
@@ -12,6 +13,14 @@
 
 enum { COPY_STEP = 64 * 1024 };
 #define PART_NAME "postern-part"
+
+/* What is known to have been looked at in this message, beside what stands in the parts file. */
+static void learn(const struct look *l, const struct verdict *v, struct layers *seen)
+{
+    const struct host_engine *e = l->engine;
+    if (e->type->layers && v->class == VERDICT_CLEAN)
+        layers_join(seen, e->type->layers(e->state));
+}
 
 static void look_at(const struct look *l, int fd, uint64_t size, struct verdict *out)
 {
@@ -86,6 +95,29 @@ static int part_file(const struct look *l, const struct parts_content *c)
     return fd;
 }
 
+/* The engine has taken these octets out of the message itself and looked at them. Digests in the parts file are a
+ * stranger's word: this one is made here, from what would be handed over. */
+static bool is_seen(const struct look *l, const struct parts_content *c, const struct layers *seen)
+{
+    char step[COPY_STEP];
+    struct sha256_digest digest;
+    if (!layers_have_size(seen, c->size))
+        return false;
+    struct sha256 *h = sha256_new();
+    enum err e = h ? ERR_OK : ERR_NOMEM;
+    for (uint64_t done = 0; done < c->size && e == ERR_OK;) {
+        size_t want = c->size - done < sizeof(step) ? (size_t)(c->size - done) : sizeof(step);
+        ssize_t n = pread(c->verbatim ? l->message : l->parts, step, want, (off_t)(c->offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        e = n > 0 ? sha256_update(h, span_of(step, (size_t)n)) : ERR_IO;
+        done += n > 0 ? (uint64_t)n : 0;
+    }
+    bool seen_before = e == ERR_OK && sha256_finish(h, &digest) == ERR_OK && layers_hold(seen, c->size, &digest);
+    sha256_free(h);
+    return seen_before;
+}
+
 static void look_at_part(const struct look *l, const struct parts_content *c, struct verdict *out)
 {
     int fd = part_file(l, c);
@@ -98,7 +130,7 @@ static void look_at_part(const struct look *l, const struct parts_content *c, st
     verdict_copy_text(out->part, sizeof(out->part), span_cstr(c->path));
 }
 
-static void look_at_parts(const struct look *l, struct span file, struct verdict *out)
+static void look_at_parts(const struct look *l, struct span file, struct layers *seen, struct verdict *out)
 {
     struct parts_view view;
     uint32_t looked_at = 0;
@@ -110,7 +142,10 @@ static void look_at_parts(const struct look *l, struct span file, struct verdict
         struct parts_content content;
         struct verdict v;
         parts_content(&view, looked_at++, &content);
+        if (is_seen(l, &content, seen))
+            continue;
         look_at_part(l, &content, &v);
+        learn(l, &v, seen);
         if (framework_outranks_within(l->framework, &v, out))
             *out = v;
     }
@@ -119,7 +154,9 @@ static void look_at_parts(const struct look *l, struct span file, struct verdict
 
 void look_at_message(const struct look *l, struct verdict *out)
 {
+    struct layers seen = {.count = 0};
     look_at(l, l->message, l->job->size, out);
+    learn(l, out, &seen);
     if (l->parts < 0 || is_final(l, out))
         return;
     size_t size = (size_t)l->job->parts_size;
@@ -128,6 +165,6 @@ void look_at_message(const struct look *l, struct verdict *out)
         trouble(l, VERDICT_REASON_MEMORY, "the file of decoded parts cannot be mapped", errno, out);
         return;
     }
-    look_at_parts(l, span_of(map, size), out);
+    look_at_parts(l, span_of(map, size), &seen, out);
     munmap(map, size);
 }

@@ -6,6 +6,7 @@ programs   what is measured: postern, the peers with their configurations, libcl
 account    CPU time and memory of families of processes, from /proc
 measure    one run of one cell, rounds of cells, idle sessions, shared pages
 report     medians, spreads and ratios as Markdown; svg draws the plot
+reload, cache, decompose   one thing each, with clients of their own; letters makes the mail for decompose
 """
 import sys
 from pathlib import Path

@@ -540,6 +540,71 @@ START_TEST(what_cannot_be_looked_at_is_not_ignored_with_the_virus_beside_it)
 }
 END_TEST
 
+static bool has_layer(const struct bench *b, const void *octets, size_t len)
+{
+    struct sha256_digest digest;
+    struct sha256 *h = sha256_new();
+    ck_assert(h && sha256_update(h, span_of(octets, len)) == ERR_OK && sha256_finish(h, &digest) == ERR_OK);
+    sha256_free(h);
+    return layers_hold(engine_clamav.layers(b->state), len, &digest);
+}
+
+/* No text, and of no kind that libclamav knows. */
+static size_t fill_attachment(unsigned char *out, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        out[i] = (unsigned char)(i * 41 + 128);
+    return size;
+}
+
+START_TEST(what_it_took_out_of_a_clean_mail_octet_for_octet_is_known)
+{
+    unsigned char attachment[300];
+    struct bench b;
+    prepare(&b);
+    b.conf.mime_decompose = true;
+    open_engine(&b);
+    add_mail_with(&b, attachment, fill_attachment(attachment, sizeof(attachment)));
+    struct verdict v = scan(&b);
+    EXPECT(v, CLEAN, NONE);
+    ck_assert(has_layer(&b, attachment, sizeof(attachment)));
+    ck_assert(!has_layer(&b, b.message, b.len)); /* the message itself */
+    ck_assert(!has_layer(&b, "hello\r\n", 7));   /* its text has lost its line ends there */
+    b.len = 0;                                   /* nor does the next scan vouch for what the last one saw */
+    add_text(&b, "From: a@example.org\r\nSubject: lunch\r\n\r\nAt noon?\r\n");
+    v = scan(&b);
+    EXPECT(v, CLEAN, NONE);
+    ck_assert(!has_layer(&b, attachment, sizeof(attachment)));
+    cleanup(&b);
+}
+END_TEST
+
+START_TEST(a_scan_that_found_something_or_was_cut_short_knows_no_layers)
+{
+    static const char *const ignored[] = {"Test.*"};
+    enum { INFECTED_TOO, LIMITED, IGNORED, NOT_DECOMPOSED, CASE_COUNT };
+    unsigned char attachment[300];
+    for (int i = 0; i < CASE_COUNT; i++) {
+        struct bench b;
+        prepare(&b);
+        b.conf.mime_decompose = i != NOT_DECOMPOSED;
+        if (i == LIMITED)
+            b.conf.max_files = 1;
+        if (i == IGNORED)
+            b.conf.ignore_signatures = (struct conf_list){ignored, ARRAY_SIZE(ignored)};
+        open_engine(&b);
+        add_mail_of(&b, 3, attachment, fill_attachment(attachment, sizeof(attachment)));
+        if (i == INFECTED_TOO || i == IGNORED)
+            add_text(&b, "TEST-VIRUS-PAYLOAD\r\n");
+        struct verdict v = scan(&b);
+        ck_assert_msg((v.class == VERDICT_CLEAN) == (i == IGNORED || i == NOT_DECOMPOSED), "case %d: %s %s", i,
+                      verdict_class_word(v.class), v.name);
+        ck_assert_msg(engine_clamav.layers(b.state)->count == 0, "case %d", i);
+        cleanup(&b);
+    }
+}
+END_TEST
+
 START_TEST(two_instances_live_in_one_process)
 {
     struct bench a, b;
@@ -581,6 +646,8 @@ END_TEST
     X(a_database_that_is_missing_empty_or_broken_is_refused)                                                           \
     X(an_ignored_signature_does_not_hide_the_virus_behind_it)                                                          \
     X(what_cannot_be_looked_at_is_not_ignored_with_the_virus_beside_it)                                                \
+    X(what_it_took_out_of_a_clean_mail_octet_for_octet_is_known)                                                       \
+    X(a_scan_that_found_something_or_was_cut_short_knows_no_layers)                                                    \
     X(two_instances_live_in_one_process)                                                                               \
     X(an_engine_is_found_by_its_name)
 #include "support/check_main.h"

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* What loading a new generation leaves to the one that serves: in a child that is a session of its own, as a scan host
+ * is. */
+#include <check.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "scan/host/broker.h"
+#include "scan/host/loader.h"
+#include "sys/autogroup.h"
+
+static int found; /* by the loading thread */
+
+/* The nice value of this process's session; -1: the kernel has none. */
+static int session_nice(void)
+{
+    char text[64] = "";
+    int nice = -1, fd = open("/proc/self/autogroup", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    const char *word = n > 0 ? strstr(text, " nice ") : NULL;
+    return word && sscanf(word, " nice %d", &nice) == 1 ? nice : -1;
+}
+
+static void look_around(struct broker *b)
+{
+    (void)b;
+    found = session_nice();
+}
+
+/* Exit status: the value while it loads, or 100 when it is not 0 afterwards. */
+static int load(bool replaces)
+{
+    static struct framework fw;
+    static const struct framework_pool pool = {.name = "CPU"};
+    static struct broker b;
+    struct scan_host_options o = {.framework = &fw, .replaces = replaces, .session = autogroup_open()};
+    b.options = &o;
+    b.pool = &pool;
+    loader_run(&b, look_around);
+    return session_nice() > 0 ? 100 : found < 0 ? 101 : found;
+}
+
+static int in_a_session(bool replaces)
+{
+    int status;
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        _exit(setsid() < 0 ? 102 : load(replaces));
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+START_TEST(a_generation_that_replaces_another_gives_way_while_it_loads_and_only_then)
+{
+    bool groups = session_nice() >= 0;
+    ck_assert_int_eq(in_a_session(true), groups ? 19 : 101);
+    ck_assert_int_eq(in_a_session(false), groups ? 0 : 101); /* nobody serves beside it */
+}
+END_TEST
+
+#define CASES(X) X(a_generation_that_replaces_another_gives_way_while_it_loads_and_only_then)
+#include "support/check_main.h"
