@@ -111,6 +111,7 @@ struct engine_conf {
     const char *icap_service;
     int icap_mode;        /* ICAP_MODE_ */
     int64_t icap_preview; /* octets at most; 0: none */
+    int64_t icap_end_delay_ms;
     bool icap_http_headers, icap_echo_is_clean;
     unsigned workers;            /* no option: of its pool, where the host says so; 0: unknown */
     bool database_watch;         /* load again when the database changed */

@@ -176,6 +176,18 @@ def test_what_a_server_sends_back_unscanned_is_never_clean(start_server, start_p
     assert_passes(pair)
 
 
+@pytest.mark.parametrize("preview", [None, 16], ids=["at the head", "after it asked for the rest"])
+def test_a_server_that_answers_without_the_end_of_a_message_has_not_scanned_it(preview, start_server, start_pair):
+    """Whatever the end is held back for: such a server, which knows what it will say by the head, says it meanwhile."""
+    server = start_server(preview=preview)
+    server.always = Fault(early=True)
+    pair = start_pair(engines=stanza(server.address, end_delay="10s", timeout="60s"))
+    for content in (bad(), mail.of_size(300_000) + mail.PAYLOAD + b"\r\n"):
+        assert_unscannable(pair, content, "limit")
+    server.always = None
+    assert_infected(pair)
+
+
 @pytest.mark.parametrize("echo_is_clean", ["true", "false"])
 def test_a_server_without_204_needs_a_word_of_the_administrator(echo_is_clean, start_server, start_pair, make_postern):
     server = start_server(allow_204=False, preview=None)
@@ -195,6 +207,8 @@ SAYINGS = [
     (b"200 OK", [b"X-Infection-Found: Type=2; Resolution=2; Threat=Encrypted container violation;"], 550, "unscannable", "encrypted"),
     (b"200 OK", [b"X-Infection-Found: Type=1; Resolution=2; Threat=no mail;"], 550, "infected", "policy: no mail"),
     (b"200 OK", [b"X-Response-Info: Blocked"], 550, "infected", "Blocked"),
+    (b"200 OK", [b"X-Blocked-Reason: Ransom.FileEncryptor.A"], 550, "infected", "Blocked"),
+    (b"200 OK", [b"X-Violations-Found: 1", b"a.doc", b"W97M.EncryptedDoc.Trojan", b"11101", b"0"], 550, "infected", "W97M.EncryptedDoc.Trojan"),
     (b"500 Server error", [b"X-Error-Code: password_protected"], 550, "unscannable", "encrypted"),
     (b"500 Server error", [], 451, "error", "engine"),
     (b"539 Aborted - No AV scanning license", [], 451, "error", "engine"),

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -132,6 +133,7 @@ static const struct jail_call net_calls[] = {
     ANY(connect), /* whereto is Landlock's business */
     {SYS_setsockopt, {{JAIL_ARG_EQ, 1, IPPROTO_TCP}, {JAIL_ARG_EQ, 2, TCP_NODELAY}}},
     JAIL_CALL_EQ(SYS_getsockopt, 1, SOL_SOCKET),
+    JAIL_CALL_EQ(SYS_ioctl, 1, SIOCOUTQ), /* what of it has arrived */
     JAIL_CALL_ZERO(SYS_sendto, 3, MSG_FASTOPEN),
     ANY(recvfrom),
     ANY(shutdown),
