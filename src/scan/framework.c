@@ -71,6 +71,8 @@ const char *framework_stem(const struct framework_engine *engine)
 
 void framework_script_name(const char *stem, char out[FRAMEWORK_SCRIPT_NAME])
 {
+    if (strcmp(stem, "fsecure") == 0) /* the one exception */
+        stem = "f_secure";
     snprintf(out, FRAMEWORK_SCRIPT_NAME, "%.*s_avscan", LIMIT_ENGINE_NAME, stem);
     for (char *c = out; *c; c++)
         if (!char_is_alnum(*c))

@@ -188,7 +188,7 @@ bool framework_pool_is_plugins(const struct framework *fw, const char *pool);
  * says nothing about it. */
 const char *framework_stem(const struct framework_engine *engine);
 /* The name by which scripts call an engine with the stem STEM, as the original forms it: whatever is no letter or digit
- * becomes '_', and "_avscan" follows. */
+ * becomes '_', and "_avscan" follows (clamav_avscan, csapi_avscan, kaspersky_avscan); fsecure's is f_secure_avscan. */
 enum { FRAMEWORK_SCRIPT_NAME = LIMIT_ENGINE_NAME + 8 };
 void framework_script_name(const char *stem, char out[FRAMEWORK_SCRIPT_NAME]);
 

@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The table of version 1.0 is the smallest there can be; a later one than ours may be larger. */
+enum { TABLE_MIN = sizeof(struct postern_engine), TABLE_MAX = 64 * 1024 };
+_Static_assert(POSTERN_ENGINE_ABI_MINOR == 0, "TABLE_MIN is the size of version 1.0, whatever comes after it");
 static const char symbol_name[] = "postern_engine";
 
 /* The loader would say "file too short" or "invalid ELF header"; and it would load what everybody may write. */
@@ -46,6 +49,14 @@ static enum err check_versions(const struct postern_engine *e, struct errtext *w
     return ERR_OK;
 }
 
+static bool reserved_is_zero(const struct postern_engine *e)
+{
+    bool zero = e->reserved0 == 0;
+    for (size_t i = 0; i < ARRAY_SIZE(e->reserved); i++)
+        zero = zero && !e->reserved[i];
+    return zero;
+}
+
 enum err plugin_library_check(const struct postern_engine *e, size_t object, struct errtext *why)
 {
     /* The version first: what another one means by the rest, nobody knows. */
@@ -55,9 +66,16 @@ enum err plugin_library_check(const struct postern_engine *e, size_t object, str
     }
     if (check_versions(e, why) != ERR_OK)
         return ERR_DENIED;
-    if (e->size != sizeof(*e) || object < sizeof(*e)) {
-        errtext_set(why, "its table has %u octets in an object of %zu, expected %zu for version %u.%u of the interface",
-                    e->size, object, sizeof(*e), e->abi_major, e->abi_minor);
+    if (e->size < TABLE_MIN || e->size > TABLE_MAX || object < e->size) {
+        errtext_set(why,
+                    "its table says that it has %u octets, in an object of %zu; expected %zu or more (version %d.0), "
+                    "and all of them there",
+                    e->size, object, (size_t)TABLE_MIN, POSTERN_ENGINE_ABI_MAJOR);
+        return ERR_DENIED;
+    }
+    if (!reserved_is_zero(e)) {
+        errtext_set(why, "a reserved field of its table is not zero: it wants something that version %d.%d has not",
+                    POSTERN_ENGINE_ABI_MAJOR, POSTERN_ENGINE_ABI_MINOR);
         return ERR_DENIED;
     }
     const char *missing = !e->name ? "name" : !e->version ? "version" : !e->open ? "open" : !e->scan ? "scan" : NULL;
@@ -80,7 +98,7 @@ static void measure(void *address, size_t *object)
         *object = entry->st_size;
 }
 
-enum err plugin_library_load(const char *path, const struct postern_engine **out, struct errtext *why)
+enum err plugin_library_load(const char *path, struct postern_engine *out, struct errtext *why)
 {
     struct errtext inner = {""};
     size_t object;
@@ -102,6 +120,6 @@ enum err plugin_library_load(const char *path, const struct postern_engine **out
         errtext_set(why, "library %.200s: %.250s", path, inner.text);
         return ERR_DENIED;
     }
-    *out = address;
+    memcpy(out, address, sizeof(*out)); /* what a later version has behind that is not for us */
     return ERR_OK;
 }
