@@ -91,7 +91,7 @@ bool framework_has_database(const struct framework_engine *engine)
     return engine->built && engine->conf->database && engine->conf->daemon.count == 0;
 }
 
-static bool is_command(const struct framework_engine *engine)
+bool framework_is_command(const struct framework_engine *engine)
 {
     return strcmp(engine->type, command_class.name) == 0;
 }
@@ -99,13 +99,13 @@ static bool is_command(const struct framework_engine *engine)
 static bool has_scanners(const struct framework_engine *engine)
 {
     bool csapi = strcmp(engine->type, csapi_class.name) == 0 && engine->conf->daemon.count == 0;
-    return engine->built && (csapi || is_command(engine));
+    return engine->built && (csapi || framework_is_command(engine));
 }
 
 int64_t framework_max_concurrency(const struct framework_engine *engine)
 {
     int64_t given = engine->conf->max_concurrency;
-    return given != 0 || !has_scanners(engine) ? given : is_command(engine) ? COMMAND_RUNNERS : 1;
+    return given != 0 || !has_scanners(engine) ? given : framework_is_command(engine) ? COMMAND_RUNNERS : 1;
 }
 
 unsigned framework_scanners(const struct framework *fw, const char *pool)

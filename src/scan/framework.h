@@ -65,7 +65,7 @@ struct plugin_conf {
     bool allow_unix_sockets, allow_executable_memory;
 };
 
-enum { COMMAND_RUNNERS = 4 /* where max_concurrency is not given */, COMMAND_LIST = 64 };
+enum { COMMAND_RUNNERS = 4 /* where max_concurrency is not given */, COMMAND_LIST = 64, COMMAND_PATTERNS = 8 };
 /* What command says of its program. */
 struct command_conf {
     struct conf_list argv; /* an argument "%s" is the message's path; without one the message is its standard input */
@@ -182,7 +182,9 @@ bool framework_quarantines(const struct framework *fw);
 
 /* A vendor's library (class plugin): alone in its pool, whose host is the program postern-plugin. */
 bool framework_is_plugin(const struct framework_engine *engine);
-/* POOL has one. */
+/* A scanner's command line (class command). */
+bool framework_is_command(const struct framework_engine *engine);
+/* POOL has a plug-in. */
 bool framework_pool_is_plugins(const struct framework *fw, const char *pool);
 /* What names derived from an engine begin with, such as NAME_status: its type; of a plug-in its own name, as the type
  * says nothing about it. */

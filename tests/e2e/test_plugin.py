@@ -388,11 +388,48 @@ def test_its_host_is_its_own_and_holds_no_libclamav(start_pair, database, hostil
 def test_check_refuses_a_shared_host_and_loads_nothing(make_postern, directory):
     never = plugin(directory / "not-there.so", options={"whatever": "1"})
     fine = make_postern(engines="antivirus { " + never + " }").check()
-    assert fine.returncode == 0 and "not-there" not in fine.stderr, fine.stderr
+    assert fine.returncode == 0 and "not-there.so: No such file or directory" in fine.stderr and "whatever" not in fine.stderr, fine.stderr
     shared = make_postern(engines='antivirus { clamav "c" { } ' + plugin("/v.so", pool="CPU") + " }").check()
     assert shared.returncode != 0 and "the pool CPU is for postern's own engines: a plug-in has a scan host of its own" in shared.stderr, shared.stderr
     loose = make_postern(engines="antivirus { " + plugin("/v.so", allow_ports=25) + " }").check()
     assert loose.returncode != 0 and "the cage strict cannot be widened: write sandbox = vendor" in loose.stderr, loose.stderr
+
+
+CHECKED = {
+    "a text": ("text.so", {}, "expected a shared library (ELF), found something else"),
+    "a directory": ("", {}, "expected a regular file"),
+    "open to everybody": ("open.so", {}, "everybody may write it (mode 0646)"),
+    "no symbol": ("no_symbol.so", {}, "no_symbol.so has no symbol postern_engine: it is no engine for postern"),
+    "a database that is missing": ("hostile.so", {"database": "/nonexistent/data"}, "cannot read /nonexistent/data: No such file or directory"),
+    "a path that is missing": ("hostile.so", {"sandbox": "vendor", "allow_read": "/nonexistent/vendor"}, "cannot read /nonexistent/vendor: No such file or directory"),
+}
+
+
+@pytest.mark.parametrize("row", CHECKED)
+def test_check_looks_at_the_files_of_a_stanza_and_runs_nothing(make_postern, directory, hostile, row):
+    public_copy(PLUGINS / "no_symbol.so", directory / "no_symbol.so")
+    (directory / "text.so").write_text("no library at all\n")
+    shutil.copy(hostile, directory / "open.so")
+    (directory / "open.so").chmod(0o646)
+    library, values, text = CHECKED[row]
+    checked = make_postern(engines=engines(plugin(directory / library, **values))).check()
+    assert checked.returncode == 0 and text in checked.stderr, checked.stderr
+    (directory / "data").mkdir()
+    (directory / "data").chmod(0o755)
+    good = make_postern(engines=engines(plugin(hostile, options={"mode": "open-abort"}, database=directory / "data"))).check()
+    assert good.returncode == 0 and "vendor1" not in good.stderr and "library" not in good.stderr, good.stderr
+
+
+@pytest.mark.root
+def test_check_names_a_file_of_the_database_that_scan_user_cannot_read(make_postern, directory, hostile):
+    (directory / "data").mkdir()
+    (directory / "data").chmod(0o755)
+    (directory / "data/definitions").write_text("1")
+    (directory / "data/definitions").chmod(0o600)
+    (directory / "data/.hidden").write_text("1")
+    (directory / "data/.hidden").chmod(0o600)
+    checked = make_postern(engines=engines(plugin(hostile, database=directory / "data"))).check()
+    assert f"cannot read definitions in {directory}/data: Permission denied" in checked.stderr and ".hidden" not in checked.stderr, checked.stderr
 
 
 def test_a_module_of_the_original_by_a_third_party(start_pair, hostile):

@@ -3,41 +3,16 @@
  * two products of two makers before him. */
 #include "scan/engine/plugin_library.h"
 #include "base/span.h"
+#include "sys/elf.h"
 
 #include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <link.h>
 #include <postern/engine.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* The table of version 1.0 is the smallest there can be; a later one than ours may be larger. */
 enum { TABLE_MIN = sizeof(struct postern_engine), TABLE_MAX = 64 * 1024 };
 _Static_assert(POSTERN_ENGINE_ABI_MINOR == 0, "TABLE_MIN is the size of version 1.0, whatever comes after it");
 static const char symbol_name[] = "postern_engine";
-
-/* The loader would say "file too short" or "invalid ELF header"; and it would load what everybody may write. */
-static enum err check_file(const char *path, struct errtext *why)
-{
-    struct stat st = {0};
-    unsigned char head[EI_NIDENT] = "";
-    enum err e = ERR_DENIED;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) != 0)
-        errtext_set(why, "library %.300s: %s (it is opened as user %u)", path, strerror(errno), (unsigned)geteuid());
-    else if (!S_ISREG(st.st_mode))
-        errtext_set(why, "library %.300s: expected a regular file", path);
-    else if (st.st_mode & S_IWOTH)
-        errtext_set(why, "library %.300s: everybody may write it (mode %04o)", path, (unsigned)st.st_mode & 07777U);
-    else if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || memcmp(head, ELFMAG, SELFMAG) != 0)
-        errtext_set(why, "library %.300s: expected a shared library (ELF), found something else", path);
-    else
-        e = ERR_OK;
-    if (fd >= 0)
-        close(fd);
-    return e;
-}
 
 static enum err check_versions(const struct postern_engine *e, struct errtext *why)
 {
@@ -102,8 +77,11 @@ enum err plugin_library_load(const char *path, struct postern_engine *out, struc
 {
     struct errtext inner = {""};
     size_t object;
-    if (check_file(path, why) != ERR_OK)
+    /* The loader would say "file too short" or "invalid ELF header"; and it would load what everybody may write. */
+    if (elf_check(path, ELF_LIBRARY, &inner) != ERR_OK) {
+        errtext_set(why, "library %.400s", inner.text);
         return ERR_DENIED;
+    }
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         const char *text = dlerror();
