@@ -328,6 +328,20 @@ def test_mail_flows_again_by_itself_when_the_server_is_back(server, start_pair):
     assert_passes(pair)
 
 
+def test_a_server_that_is_down_at_the_start_is_named_before_mail_comes(server, directory, start_pair):
+    server.stop()
+    pair = start_pair(engines=stanza([server.address, directory / "no.socket"]))
+    pair.postern.book.excuse("L6", because="nobody was there")
+    reason = pair.log.wait_for("engine-down")["reason"]
+    assert reason.startswith("engine icap1: nobody is there to be asked: ") and server.address in reason and "no.socket: cannot connect: " in reason, reason
+    assert_error(pair, "down")
+    server.start()
+    assert_passes(pair)
+    there = start_pair(engines=stanza([directory / "no.socket", server.address]))
+    assert_passes(there)
+    assert not there.log.find("engine-down")
+
+
 def test_the_next_server_answers_when_the_first_is_gone_or_overloaded(server, start_server, start_pair):
     second = start_server()
     pair = start_pair(engines=stanza([server.address, second.address]))

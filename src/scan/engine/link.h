@@ -62,6 +62,9 @@ struct link *link_new(const struct server_name *servers, size_t count, uint64_t 
 void link_free(struct link *l);
 /* Looks names up: before the sandbox closes. A name that is not found makes its server unreachable, no more. */
 void link_resolve(struct link *l);
+/* Whether one of them takes connections now, as far as that shows within WITHIN_MS for each and without looking a name
+ * up: such a server counts as there. ERR_CLOSED: none does; WHY says so of each. Nothing is kept. */
+enum err link_try(const struct link *l, uint64_t within_ms, struct errtext *why) must_use;
 /* The TCP ports of the servers, at most MAX; returns their number. */
 size_t link_ports(const struct link *l, uint16_t *out, size_t max);
 /* True: some server's `ask` returned ERR_OK. False: OUT is an ERROR (down, timeout, protocol, engine) that says why. */

@@ -65,8 +65,15 @@ class Icap(Emulator):
         self.without_headers = None  # instead of a verdict: status line and ICAP headers for every message
 
     def talk(self, conversation):
+        spoke = False
         while True:
-            line, headers = self._head(conversation)
+            try:
+                line, headers = self._head(conversation)
+            except Ended:
+                with self.condition:  # the broker's look whether somebody is there
+                    self.connections -= not spoke and not conversation.buffer
+                raise
+            spoke = True
             with self.condition:
                 self.requests.append((line, headers))
             method, target, version = line.split(b" ")

@@ -504,6 +504,33 @@ START_TEST(an_answer_without_the_end_shows_before_or_after_it_is_sent)
 }
 END_TEST
 
+START_TEST(whether_somebody_is_there_is_seen_without_a_word)
+{
+    struct daemon_script away, here;
+    struct server_name names[2];
+    struct errtext why = {""};
+    daemon_listen(&away, true);
+    daemon_listen(&here, false);
+    daemon_vanish(&away);
+    const struct daemon_script *const both[] = {&away, &here};
+    for (size_t i = 0; i < 2; i++)
+        ck_assert(server_name_parse(span_cstr(both[i]->name), 0, &names[i], &why) == ERR_OK);
+    struct link *l = link_new(names, 2, LONG_MS), *alone = link_new(names, 1, LONG_MS);
+    ck_assert_msg(link_try(l, LONG_MS, &why) == ERR_OK, "%s", why.text);
+    ck_assert(link_try(alone, LONG_MS, &why) == ERR_CLOSED);
+    ck_assert_msg(strstr(why.text, away.name) && strstr(why.text, "cannot connect"), "%s", why.text);
+    daemon_vanish(&here);
+    ck_assert(link_try(l, LONG_MS, &why) == ERR_CLOSED);
+    ck_assert_msg(strstr(why.text, away.name) && strstr(why.text, here.name), "%s", why.text);
+    link_free(l);
+    link_free(alone);
+    ck_assert(server_name_parse(SPAN("name.invalid:1"), 0, &names[0], &why) == ERR_OK);
+    l = link_new(names, 1, LONG_MS); /* nobody waits for a name server */
+    ck_assert(link_try(l, LONG_MS, &why) == ERR_OK);
+    link_free(l);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(one_connection_serves_many_requests_over_tcp_and_unix_sockets)                                                   \
     X(a_connection_that_was_closed_while_idle_is_replaced)                                                             \
@@ -521,6 +548,7 @@ END_TEST
     X(a_pause_ends_with_time_or_with_a_word)                                                                           \
     X(a_pause_ends_at_the_deadline_and_with_the_connection)                                                            \
     X(an_answer_without_the_end_shows_before_or_after_it_is_sent)                                                      \
+    X(whether_somebody_is_there_is_seen_without_a_word)                                                                \
     X(a_name_that_is_not_known_is_down_and_no_more)                                                                    \
     X(a_server_that_has_no_place_for_us_gives_way_to_the_next)
 #include "support/check_main.h"
