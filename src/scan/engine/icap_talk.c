@@ -325,7 +325,7 @@ static enum err send_message(struct icap *i, struct link_connection *l, const st
         e = read_head(i, l, h);
     if (e != ERR_OK || h->status != STATUS_CONTINUE)
         return e;
-    if (complete || !sent || h->section_count > 0) {
+    if (complete || !sent || h->section_count > 0 || h->signals.strongest != ICAP_NOTHING) {
         link_explain(l, "it said \"100 Continue\" out of turn");
         return ERR_SYNTAX;
     }

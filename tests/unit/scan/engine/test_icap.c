@@ -160,6 +160,8 @@ START_TEST(an_answer_to_a_part_is_clean_of_nothing_but_a_virus_counts)
         {"ICAP/1.0 200 OK\r\nX-Virus-ID: no threats\r\nEncapsulated: null-body=0\r\n\r\n", VERDICT_UNSCANNABLE,
          VERDICT_REASON_LIMIT},
         {"ICAP/1.0 100 Continue\r\nEncapsulated: null-body=0\r\n\r\n", VERDICT_ERROR, VERDICT_REASON_PROTOCOL},
+        {"ICAP/1.0 100 Continue\r\nX-Virus-ID: Evil\r\n\r\n" CLEAN_204, VERDICT_INFECTED, VERDICT_REASON_NONE},
+        {"ICAP/1.0 100 Continue\r\n\r\n" CLEAN_204, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct rigged r;
