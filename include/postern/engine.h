@@ -19,7 +19,7 @@
  * Threads. Every call comes on one thread, and never while another call is under way in that process. `open` may come
  * on another thread than the later calls, so keep nothing in thread-local storage across it. Start no
  * thread and no process, in no call: they would live outside the cage. What `open` or `worker_start` leaves running is
- * found, and the engine is down.
+ * found, processes are killed, and the engine is down. Handlers of pthread_atfork do not run when workers are forked.
  *
  * Descriptors. A worker keeps no descriptor that `open` left open: map what you need (mappings live on), or open it in
  * `worker_start`. A worker that holds many more descriptors after a scan than it had at its start is replaced.
@@ -39,7 +39,9 @@
  * `abi_minor` grows when something is added at the end of a structure or to a list of numbers; postern refuses a
  * plug-in that wants a later one than its own, and serves every earlier one. Numbers never change their meaning. Each
  * structure begins with its size as its maker knows it: of one that postern gives to you, do not touch what lies beyond
- * `size`. Reserved fields are zero and stay zero.
+ * `size`, and leave `size` as it is. Your table may be larger than postern's, compiled with a later header: what it has
+ * behind the fields that postern knows is not looked at. It is never smaller than that of version 1.0. Reserved fields
+ * are zero and stay zero: a table, an info or a verdict (but an infected one) with another value in one is refused.
  */
 #ifndef POSTERN_ENGINE_H
 #define POSTERN_ENGINE_H
@@ -132,7 +134,7 @@ struct postern_verdict {
 };
 
 struct postern_engine {
-    uint32_t size;      /* sizeof(struct postern_engine) */
+    uint32_t size;      /* sizeof(struct postern_engine), as in the header that you compile with */
     uint32_t abi_major; /* POSTERN_ENGINE_ABI_MAJOR */
     uint32_t abi_minor; /* the earliest one that has what you use: 0 */
     uint32_t reserved0;

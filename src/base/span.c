@@ -54,3 +54,15 @@ size_t span_find_span(struct span s, struct span needle)
     const char *hit = s.len ? memmem(s.ptr, s.len, needle.ptr, needle.len) : NULL;
     return hit ? (size_t)(hit - s.ptr) : s.len;
 }
+
+bool span_take_line(struct span *text, struct span *line)
+{
+    size_t at = span_find(*text, '\n');
+    if (at == text->len)
+        return false;
+    *line = span_sub(*text, 0, at);
+    *text = span_sub(*text, at + 1, text->len);
+    if (line->len > 0 && line->ptr[line->len - 1] == '\r')
+        line->len--;
+    return true;
+}

@@ -45,6 +45,9 @@ bool span_starts_nocase(struct span s, struct span prefix);
 bool span_ends_nocase(struct span s, struct span suffix);
 struct span span_trim(struct span s); /* without blanks and tabs at both ends */
 
+/* The next whole line of *TEXT, which is taken from it, without its LF or CRLF. False: it has none. */
+bool span_take_line(struct span *text, struct span *line);
+
 /* Index of the first C, or s.len. */
 size_t span_find(struct span s, char c);
 /* Index of the first NEEDLE, or s.len. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One look at a time, each for what would otherwise show in the log of a postern that runs already. */
 #include "daemon/check_machine.h"
+#include "daemon/check_files.h"
 #include "daemon/console_conf.h"
 #include "daemon/role.h"
 #include "daemon/scanner_files.h"
@@ -121,12 +122,17 @@ static void check_scanner(const struct framework_engine *engine, const char *who
 static void check_engines(const struct conf *conf, const struct framework *fw, struct problems *problems)
 {
     char who[96];
+    const struct spool_conf *spool = conf_child(conf->global, &spool_class, NULL)->values;
     become_scanner(conf, who, sizeof(who));
     for (size_t i = 0; i < fw->engine_count; i++) {
         if (framework_has_database(&fw->engines[i]) && !framework_is_plugin(&fw->engines[i]))
             check_database(&fw->engines[i], who, problems);
+        if (framework_is_plugin(&fw->engines[i]))
+            check_plugin_files(&fw->engines[i], who, problems);
         if (scanner_files_wanted(&fw->engines[i]))
             check_scanner(&fw->engines[i], who, problems);
+        if (framework_is_command(&fw->engines[i]))
+            check_command_files(&fw->engines[i], spool->spoolbase, who, problems);
     }
     become_root_again();
 }

@@ -16,8 +16,7 @@ static const char *default_program(const struct framework_engine *e)
     return e->built && strcmp(e->type, csapi_class.name) == 0 && e->conf->daemon.count == 0 ? "postern-avscan" : NULL;
 }
 
-/* NAME in the directory where we lie. */
-static bool default_path(const char *name, char path[PATH_MAX])
+bool scanner_files_beside(const char *name, char path[PATH_MAX])
 {
     size_t size = strlen(name) + 1;
     ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - size);
@@ -39,7 +38,7 @@ bool scanner_files_program(const struct framework_engine *e, char path[PATH_MAX]
     if (given)
         return (size_t)snprintf(path, PATH_MAX, "%s", given) < PATH_MAX;
     const char *beside = default_program(e);
-    return beside && default_path(beside, path);
+    return beside && scanner_files_beside(beside, path);
 }
 
 void scanner_files_open(struct scanner_files *f, const struct framework *fw)

@@ -16,6 +16,8 @@ struct scanner_files {
     int program[LIMIT_ENGINES], log[LIMIT_ENGINES]; /* by engine of the framework; -1: none */
 };
 
+/* NAME in the directory where we lie. */
+bool scanner_files_beside(const char *name, char path[PATH_MAX]);
 /* The engine works through a program of ours to open. */
 bool scanner_files_wanted(const struct framework_engine *e);
 /* Which one; false: it has none, or postern cannot tell where it lies itself. */

@@ -3,6 +3,8 @@
 #include "runner/judge.h"
 #include "scan/verdict.h"
 
+#include <signal.h>
+
 /* The length of the literal text at *PATTERN, up to a * or %v or its end. */
 static size_t literal_len(const char *pattern)
 {
@@ -109,8 +111,12 @@ static void by_code(const struct runner_rules *rules, unsigned code, struct span
 void runner_judge(const struct runner_rules *rules, const struct runner_end *end, struct span output,
                   struct scanner_result *out)
 {
+    /* Which call it was the kernel tells nobody but its own log. */
+    static const char by_the_cage[] =
+        " (SIGSYS): a system call that its cage (profile exec) forbids, such as one for a "
+        "process, a thread or a socket; the kernel's log has its number";
     struct span name;
-    char text[64];
+    char text[LIMIT_VERDICT_TEXT + 1];
     memset(out, 0, sizeof(*out));
     if (find_name(rules, output, &name)) {
         infected(out, name);
@@ -119,7 +125,8 @@ void runner_judge(const struct runner_rules *rules, const struct runner_end *end
     } else if (end->late) {
         trouble(out, "POSTERN_RESULT_TIMEOUT", "the program did not end in time");
     } else if (end->signal != 0) {
-        snprintf(text, sizeof(text), "the program was ended by signal %d", end->signal);
+        snprintf(text, sizeof(text), "the program was ended by signal %d%s", end->signal,
+                 end->signal == SIGSYS ? by_the_cage : "");
         trouble(out, "POSTERN_RESULT_CRASH", text);
     } else if (end->cut && rules->pattern_count > 0 && rules->codes[end->code % RUNNER_CODES] == RUNNER_CLEAN) {
         out->status = SCANNER_UNSCANNABLE;

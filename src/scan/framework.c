@@ -71,6 +71,8 @@ const char *framework_stem(const struct framework_engine *engine)
 
 void framework_script_name(const char *stem, char out[FRAMEWORK_SCRIPT_NAME])
 {
+    if (strcmp(stem, "fsecure") == 0) /* the one exception */
+        stem = "f_secure";
     snprintf(out, FRAMEWORK_SCRIPT_NAME, "%.*s_avscan", LIMIT_ENGINE_NAME, stem);
     for (char *c = out; *c; c++)
         if (!char_is_alnum(*c))
@@ -89,7 +91,7 @@ bool framework_has_database(const struct framework_engine *engine)
     return engine->built && engine->conf->database && engine->conf->daemon.count == 0;
 }
 
-static bool is_command(const struct framework_engine *engine)
+bool framework_is_command(const struct framework_engine *engine)
 {
     return strcmp(engine->type, command_class.name) == 0;
 }
@@ -97,13 +99,13 @@ static bool is_command(const struct framework_engine *engine)
 static bool has_scanners(const struct framework_engine *engine)
 {
     bool csapi = strcmp(engine->type, csapi_class.name) == 0 && engine->conf->daemon.count == 0;
-    return engine->built && (csapi || is_command(engine));
+    return engine->built && (csapi || framework_is_command(engine));
 }
 
 int64_t framework_max_concurrency(const struct framework_engine *engine)
 {
     int64_t given = engine->conf->max_concurrency;
-    return given != 0 || !has_scanners(engine) ? given : is_command(engine) ? COMMAND_RUNNERS : 1;
+    return given != 0 || !has_scanners(engine) ? given : framework_is_command(engine) ? COMMAND_RUNNERS : 1;
 }
 
 unsigned framework_scanners(const struct framework *fw, const char *pool)

@@ -67,7 +67,7 @@ struct plugin_conf {
     bool allow_unix_sockets, allow_executable_memory;
 };
 
-enum { COMMAND_RUNNERS = 4 /* where max_concurrency is not given */, COMMAND_LIST = 64 };
+enum { COMMAND_RUNNERS = 4 /* where max_concurrency is not given */, COMMAND_LIST = 64, COMMAND_PATTERNS = 8 };
 /* What command says of its program. */
 struct command_conf {
     struct conf_list argv; /* an argument "%s" is the message's path; without one the message is its standard input */
@@ -114,6 +114,7 @@ struct engine_conf {
     const char *icap_service;
     int icap_mode;        /* ICAP_MODE_ */
     int64_t icap_preview; /* octets at most; 0: none */
+    int64_t icap_end_delay_ms;
     bool icap_http_headers, icap_echo_is_clean;
     unsigned workers;            /* no option: of its pool, where the host says so; 0: unknown */
     bool database_watch;         /* load again when the database changed */
@@ -186,13 +187,15 @@ bool framework_quarantines(const struct framework *fw);
 
 /* A vendor's library (class plugin): alone in its pool, whose host is the program postern-plugin. */
 bool framework_is_plugin(const struct framework_engine *engine);
-/* POOL has one. */
+/* A scanner's command line (class command). */
+bool framework_is_command(const struct framework_engine *engine);
+/* POOL has a plug-in. */
 bool framework_pool_is_plugins(const struct framework *fw, const char *pool);
 /* What names derived from an engine begin with, such as NAME_status: its type; of a plug-in its own name, as the type
  * says nothing about it. */
 const char *framework_stem(const struct framework_engine *engine);
 /* The name by which scripts call an engine with the stem STEM, as the original forms it: whatever is no letter or digit
- * becomes '_', and "_avscan" follows. */
+ * becomes '_', and "_avscan" follows (clamav_avscan, csapi_avscan, kaspersky_avscan); fsecure's is f_secure_avscan. */
 enum { FRAMEWORK_SCRIPT_NAME = LIMIT_ENGINE_NAME + 8 };
 void framework_script_name(const char *stem, char out[FRAMEWORK_SCRIPT_NAME]);
 

@@ -25,6 +25,7 @@ static const char *const on_trouble_words[] = {"on_error", "error_code", "next",
 
 enum { TIMEOUT_MIN_MS = 1, TIMEOUT_MAX_MS = 3600 * 1000, CONCURRENCY_MAX = 1024 };
 enum { PROBE_MIN_MS = 100, PROBE_MAX_MS = 3600 * 1000, PROBE_IDLE_MAX_MS = 24 * 3600 * 1000 };
+enum { END_DELAY_MAX_MS = 10 * 1000 }; /* below any timeout that makes sense */
 enum { LOAD_MIN_MS = 100, LOAD_MAX_MS = 15 * 60 * 1000 };
 enum { SETTLE_MIN_MS = 10, SETTLE_MAX_MS = 3600 * 1000, RETRY_MIN_MS = 100, RETRY_MAX_MS = 24 * 3600 * 1000 };
 
@@ -227,6 +228,10 @@ static const struct directive icap_rows[] = {
     OPTION(conf.icap_preview, "preview", SIZE, "64K", 0, 65536,
            "octets of a message that go first where the server wants to see some first, at most as many as it asks "
            "for; 0: always the whole message at once"),
+    OPTION(
+        conf.icap_end_delay_ms, "end_delay", DURATION, "10ms", 0, END_DELAY_MAX_MS,
+        "so long the last octet of a message is held back, up to 100ms where the answer to OPTIONS took long: a server "
+        "that answers without it has not scanned all, so that is never clean"),
     OPTION(conf.icap_http_headers, "http_headers", BOOL, "true", 0, 0,
            "an HTTP header is made up around the message, as most servers expect; false: the message goes alone"),
     OPTION(conf.icap_echo_is_clean, "echo_is_clean", BOOL, "false", 0, 0,

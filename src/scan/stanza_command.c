@@ -9,7 +9,7 @@
 #include "scan/ignore.h"
 #include "scan/stanza.h"
 
-enum { CODE_MAX = 255, PATTERNS_MAX = 8, PATTERN_MAX = 200 };
+enum { CODE_MAX = 255, PATTERN_MAX = 200 };
 
 static void check_argv(const struct conf_scope *scope, const struct conf_list *argv, struct problems *problems)
 {
@@ -82,8 +82,8 @@ void stanza_check_command(const struct conf_scope *scope, const struct engine_co
     check_codes_of(scope, "clean_codes", &c->clean_codes, owner, problems);
     check_codes_of(scope, "infected_codes", &c->infected_codes, owner, problems);
     check_codes_of(scope, "unscannable_codes", &c->unscannable_codes, owner, problems);
-    if (c->virus_pattern.count > PATTERNS_MAX)
-        problem_error(problems, scope, "virus_pattern", "at most %d are possible", PATTERNS_MAX);
+    if (c->virus_pattern.count > COMMAND_PATTERNS)
+        problem_error(problems, scope, "virus_pattern", "at most %d are possible", COMMAND_PATTERNS);
     if (c->virus_pattern.count == 0 && c->infected_codes.count == 0)
         problem_error(problems, scope, NULL,
                       "without infected_codes and virus_pattern it could never find anything: one of them is needed");

@@ -40,6 +40,8 @@ static void broken_scan(void *state, const struct postern_message *message, stru
 const struct postern_engine postern_engine = {
 #if defined(BROKEN_SIZE)
     .size = sizeof(struct postern_engine) - 8,
+#elif defined(BROKEN_BEYOND) /* larger than it is */
+    .size = sizeof(struct postern_engine) + 8,
 #else
     .size = sizeof(struct postern_engine),
 #endif
@@ -52,6 +54,12 @@ const struct postern_engine postern_engine = {
     .abi_minor = POSTERN_ENGINE_ABI_MINOR + 1,
 #else
     .abi_minor = POSTERN_ENGINE_ABI_MINOR,
+#endif
+#if defined(BROKEN_RESERVED0)
+    .reserved0 = 7,
+#endif
+#if defined(BROKEN_RESERVED)
+    .reserved = {NULL, abort},
 #endif
     .name = "Broken plug-in",
     .version = "0",

@@ -2,11 +2,13 @@
 /* A plug-in that misbehaves, built against the public header alone. Its option `mode` says what `open` and
  * `worker_start` do, lines `X-Plugin: ORDER` of a message what `scan` does; the first order that gives a verdict ends
  * the scan, without any the message is clean. Modes: refuse | refuse-silently | refuse-endlessly | start-refuse, and
- * open-END and start-END with crash, abort, exit, hang or leak; end-hang hangs in the library's destructor.
+ * open-END and start-END with crash, abort, exit, hang, leak, thread, fork, daemon (a process that turns away) or
+ * fork-hang (a handler of forks that never returns); info: an info that is not whole; end-hang hangs in the library's
+ * destructor.
  *
  *   clean | infected NAME | unscannable N | error N        verdicts; N a reason's number
  *   tell                                                   infected, named after instance, option `word` and database
- *   class N | silent | unterminated | control | named-clean | reasoned-clean      lies
+ *   class N | silent | unterminated | control | named-clean | reasoned-clean | reserved      lies
  *   crash | abort | hang | exit                            ends, and ways not to end
  *   leak N | close-all                                     descriptors
  *   connect PORT | unix PATH | read PATH | exec | fork | thread | code | write PATH | kill     tries to leave the cage:
@@ -25,6 +27,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { LOOK_AT = 64 * 1024, WORD = 64 };
@@ -176,6 +179,9 @@ static void lie(struct postern_verdict *v, const char *verb, const char *argumen
         snprintf(v->name, sizeof(v->name), "Some.Virus");
     } else if (strcmp(verb, "reasoned-clean") == 0) {
         say(v, POSTERN_CLEAN, POSTERN_LIMIT, "as far as I could see");
+    } else if (strcmp(verb, "reserved") == 0) {
+        say(v, POSTERN_CLEAN, 0, "but for what stands in a field of tomorrow");
+        v->reserved[3] = 1;
     }
 }
 
@@ -230,16 +236,39 @@ static void *stay(void *arg)
     return arg;
 }
 
+static void hang_before(void)
+{
+    stay(NULL);
+}
+
+static void hang_behind(void)
+{
+    stay(NULL);
+}
+
 /* Leaves something running that no cage closes around; 0: KIND is nothing of the kind. */
 static int leave_running(const char *kind)
 {
     pthread_t t;
     if (strcmp(kind, "thread") == 0)
         return pthread_create(&t, NULL, stay, NULL) == 0;
-    if (strcmp(kind, "fork") != 0)
+    if (strcmp(kind, "fork-hang") == 0)
+        return pthread_atfork(hang_before, NULL, hang_behind) == 0;
+    int twice = strcmp(kind, "daemon") == 0;
+    if (!twice && strcmp(kind, "fork") != 0)
         return 0;
-    if (fork() == 0)
-        stay(NULL);
+    pid_t pid = fork();
+    if (pid != 0) {
+        if (twice)
+            waitpid(pid, NULL, 0);
+        return 1;
+    }
+    if (twice) {
+        setsid();
+        if (fork() != 0)
+            _exit(0);
+    }
+    stay(NULL);
     return 1;
 }
 
@@ -288,6 +317,8 @@ static int hostile_open(const struct postern_setup *setup, struct postern_info *
     }
     if (strncmp(h.mode, "open-", 5) == 0 && !leave_running(h.mode + 5))
         misbehave(h.mode + 5, "300");
+    if (strcmp(h.mode, "info") == 0)
+        info->reserved[0] = 1;
     info->database_version = strtoul(h.version, NULL, 10);
     info->signatures = 1;
     snprintf(info->version, sizeof(info->version), "database %s", h.version[0] ? h.version : "none");
@@ -310,14 +341,21 @@ static int hostile_worker_start(void *state, const char *temp, char why[POSTERN_
 
 static const char *const options[] = {"mode", "word", NULL};
 
-const struct postern_engine postern_engine = {
-    .size = sizeof(struct postern_engine),
-    .abi_major = POSTERN_ENGINE_ABI_MAJOR,
-    .abi_minor = POSTERN_ENGINE_ABI_MINOR,
-    .name = "Hostile plug-in",
-    .version = "0.1",
-    .options = options,
-    .open = hostile_open,
-    .worker_start = hostile_worker_start,
-    .scan = hostile_scan,
+#define TABLE(octets)                                                                                                  \
+    {                                                                                                                  \
+        .size = (octets), .abi_major = POSTERN_ENGINE_ABI_MAJOR, .abi_minor = POSTERN_ENGINE_ABI_MINOR,                \
+        .name = "Hostile plug-in", .version = "0.1", .options = options, .open = hostile_open,                         \
+        .worker_start = hostile_worker_start, .scan = hostile_scan,                                                    \
+    }
+
+#ifdef HOSTILE_LATER
+/* Compiled with a later header, whose table has more at its end, and content with what this version has. */
+struct later {
+    struct postern_engine known;
+    uint64_t more[4];
 };
+extern POSTERN_EXPORT const struct later later_table __asm__("postern_engine");
+const struct later later_table = {.known = TABLE(sizeof(struct later)), .more = {1, 2, 3, 4}};
+#else
+const struct postern_engine postern_engine = TABLE(sizeof(struct postern_engine));
+#endif

@@ -259,6 +259,63 @@ def test_a_program_that_is_not_there_is_named_and_mail_waits(start_pair, make_po
     assert "nowhere" in event["detail"], event
 
 
+CHECKS = {
+    "a directory": (lambda d, scanner: [d, "%s"], {}, "expected a regular file"),
+    "not executable": (lambda d, scanner: [d / "plain", "%s"], {}, "expected a program that user "),
+    "a script": (lambda d, scanner: [d / "script", "%s"], {}, "expected a program, not a script"),
+    "a readable path that is missing": (lambda d, scanner: [scanner, "%s"], {"readable": '( "/nonexistent/signatures" )'},
+                                        "cannot read /nonexistent/signatures: No such file or directory"),
+    "the temporary directory": (lambda d, scanner: [scanner, "%s"], {"readable": '( "/tmp/" )'}, "covers /tmp, where other messages lie"),
+    "what lies around it": (lambda d, scanner: [scanner, "%s"], {"readable": '( "{d}/around" )'}, "covers /tmp, where other messages lie"),
+}
+
+
+@pytest.mark.parametrize("row", CHECKS)
+def test_check_looks_at_its_files(make_postern, directory, scanner, row, monkeypatch):
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    (directory / "plain").write_bytes(b"\x7fELF")
+    (directory / "script").write_text("#!/bin/sh\n")
+    (directory / "plain").chmod(0o644)
+    (directory / "script").chmod(0o755)
+    (directory / "around").symlink_to("/")
+    argv, options, text = CHECKS[row]
+    options = {key: value.format(d=directory) for key, value in options.items()}
+    checked = make_postern(engines=stanza(argv(directory, scanner), **options)).check()
+    assert checked.returncode == 0 and text in checked.stderr, checked.stderr
+    good = make_postern(engines=stanza([scanner, "%s"], readable=listed([directory / "bin"]))).check()
+    assert good.returncode == 0 and "argv" not in good.stderr and "readable" not in good.stderr, good.stderr
+
+
+def test_a_program_that_was_replaced_is_the_next_that_runs(start, scanner, directory):
+    pair = start(max_concurrency=2)
+    assert_passes(pair)
+    (runner, other) = pair.postern.scanner_pids("IO")
+    shutil.copy(HOSTILE, directory / "bin/scanner.new")  # as a package's upgrade does it: another file, then its name
+    os.rename(directory / "bin/scanner.new", scanner)
+    for _ in range(3):
+        assert_infected(pair)
+        assert_passes(pair)
+    ended = pair.log.wait_for("scanner-exit", engine="cmd1")
+    assert ended["reason"] == "its program was replaced by another file: it is started again with that", ended
+    until(lambda: not {runner, other} & set(pair.postern.scanner_pids("IO")), "both are replaced")
+    assert not pair.log.find("scanner-exit", reason="the scanner ended: SIGKILL")
+    # and what the name stands for is what runs
+    shutil.copy("/bin/false", directory / "bin/scanner.new")
+    os.rename(directory / "bin/scanner.new", scanner)
+    event = send(pair, mail.plain(), 550)
+    assert event["virus"] == "Unknown", "its exit code is 1"
+    pair.postern.book.excuse("L6", because="what runs now finds everything infected")
+
+
+@pytest.mark.seccomp
+def test_one_that_its_cage_ends_is_told_from_one_that_ends_itself(start):
+    pair = start()
+    event = assert_error(pair, order("socket"), "crash")
+    assert "ended by signal 31 (SIGSYS): a system call that its cage (profile exec) forbids" in event["detail"], event
+    event = assert_error(pair, order("abort"), "crash")
+    assert event["detail"].endswith("ended by signal 6"), event
+
+
 def test_a_script_is_refused_by_name(start_pair, directory):
     script = directory / "scan.sh"
     script.write_text("#!/bin/sh\nexit 0\n")

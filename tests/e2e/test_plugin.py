@@ -193,6 +193,7 @@ ANSWERS = {
     "silent": (451, "error", "protocol"),
     "named-clean": (451, "error", "protocol"),
     "reasoned-clean": (451, "error", "protocol"),
+    "reserved": (451, "error", "protocol"),
     "unscannable 201": (451, "error", "protocol"),
     "error 0": (451, "error", "protocol"),
     "unterminated": (550, "infected", "A" * 128),
@@ -259,7 +260,9 @@ def test_libraries_that_are_no_plugin_for_this_version_are_named_and_their_messa
         "function": "has 0 octets",
         "major": "built for version 2.0 of the interface, this postern has 1.0",
         "minor": "built for version 1.1 of the interface, this postern has 1.0",
-        "size": "its table has 120 octets",
+        "size": "its table says that it has 120 octets",
+        "beyond": "its table says that it has 136 octets, in an object of 128",
+        "reserved": "a reserved field of its table is not zero",
         "no_scan": "its table has no scan",
         "missing": "No such file or directory",
         "text": "expected a shared library (ELF)",
@@ -295,6 +298,9 @@ STARTS = {
     "refuse": (["down"], "engine-down", "the plug-in's open returned 3: no licence???[31mfor vendor1"),
     "start-refuse": (["down"], "engine-down", "its workers cannot scan: the plug-in's worker_start returned 1: no daemon to speak to"),
     "open-thread refuse": (["down"], "engine-down", "its open started a thread, which would live outside the cage"),
+    "open-daemon refuse": (["down"], "engine-down", "its open started a process, which would live outside the cage"),
+    "start-fork refuse": (["down"], "engine-down", "its worker_start started a process, which would live outside the cage"),
+    "start-daemon refuse": (["down"], "engine-down", "its worker_start started a process, which would live outside the cage"),
     "start-thread refuse": (["down"], "engine-down", "its worker_start started a thread, which would live outside the cage"),
     "start-abort": (["timeout", "down"], "worker-exit", "died at birth"),
     "start-hang": (["timeout"], None, ""),
@@ -319,6 +325,21 @@ def test_one_that_does_not_come_up_defers_its_messages_and_says_why(start_hostil
     assert assert_infected(pair, mail.fake_order("infected Other.Virus"), "Other.Virus")["engine"] == "fake1"
 
 
+@pytest.mark.parametrize("mode", ["open-fork-hang", "start-fork-hang"])
+def test_its_handlers_of_forks_do_not_hold_its_host_up(start_hostile, mode):
+    """The host makes workers one after the other: none of the library's code runs in it after `open`."""
+    pair = start_hostile(options={"mode": mode})
+    for _ in range(2):
+        assert_error(pair, order("crash"), "crash")
+        assert ask(pair, order("clean"), 250)
+
+
+def test_one_of_a_later_version_that_wants_no_more_than_this_one_has_scans(start_pair, directory):
+    pair = start_pair(engines=engines(plugin(public_copy(PLUGINS / "later.so", directory / "later.so"))))
+    assert_infected(pair, order("infected Some.Virus"), "Some.Virus")
+    assert ask(pair, order("clean"), 250)
+
+
 def test_its_destructors_do_not_hold_up_the_end(start_hostile):
     pair = start_hostile(options={"mode": "end-hang"})
     assert ask(pair, order("clean"), 250)
@@ -330,7 +351,7 @@ def test_a_library_that_was_replaced_is_loaded_if_it_can_be(start_hostile, hosti
     assert ask(pair, order("clean"), 250)
     public_copy(PLUGINS / "size.so", hostile)
     failed = pair.log.wait_for("reload-failed", timeout=LOADED)
-    assert "its table has 120 octets" in failed["reason"], failed
+    assert "its table says that it has 120 octets" in failed["reason"], failed
     assert assert_infected(pair, order("tell"), "vendor1..")["generation"] == 1
     public_copy(PLUGINS / "hostile.so", hostile)
     done = pair.log.wait_for("reload-done", timeout=LOADED)
@@ -367,11 +388,48 @@ def test_its_host_is_its_own_and_holds_no_libclamav(start_pair, database, hostil
 def test_check_refuses_a_shared_host_and_loads_nothing(make_postern, directory):
     never = plugin(directory / "not-there.so", options={"whatever": "1"})
     fine = make_postern(engines="antivirus { " + never + " }").check()
-    assert fine.returncode == 0 and "not-there" not in fine.stderr, fine.stderr
+    assert fine.returncode == 0 and "not-there.so: No such file or directory" in fine.stderr and "whatever" not in fine.stderr, fine.stderr
     shared = make_postern(engines='antivirus { clamav "c" { } ' + plugin("/v.so", pool="CPU") + " }").check()
     assert shared.returncode != 0 and "the pool CPU is for postern's own engines: a plug-in has a scan host of its own" in shared.stderr, shared.stderr
     loose = make_postern(engines="antivirus { " + plugin("/v.so", allow_ports=25) + " }").check()
     assert loose.returncode != 0 and "the cage strict cannot be widened: write sandbox = vendor" in loose.stderr, loose.stderr
+
+
+CHECKED = {
+    "a text": ("text.so", {}, "expected a shared library (ELF), found something else"),
+    "a directory": ("", {}, "expected a regular file"),
+    "open to everybody": ("open.so", {}, "everybody may write it (mode 0646)"),
+    "no symbol": ("no_symbol.so", {}, "no_symbol.so has no symbol postern_engine: it is no engine for postern"),
+    "a database that is missing": ("hostile.so", {"database": "/nonexistent/data"}, "cannot read /nonexistent/data: No such file or directory"),
+    "a path that is missing": ("hostile.so", {"sandbox": "vendor", "allow_read": "/nonexistent/vendor"}, "cannot read /nonexistent/vendor: No such file or directory"),
+}
+
+
+@pytest.mark.parametrize("row", CHECKED)
+def test_check_looks_at_the_files_of_a_stanza_and_runs_nothing(make_postern, directory, hostile, row):
+    public_copy(PLUGINS / "no_symbol.so", directory / "no_symbol.so")
+    (directory / "text.so").write_text("no library at all\n")
+    shutil.copy(hostile, directory / "open.so")
+    (directory / "open.so").chmod(0o646)
+    library, values, text = CHECKED[row]
+    checked = make_postern(engines=engines(plugin(directory / library, **values))).check()
+    assert checked.returncode == 0 and text in checked.stderr, checked.stderr
+    (directory / "data").mkdir()
+    (directory / "data").chmod(0o755)
+    good = make_postern(engines=engines(plugin(hostile, options={"mode": "open-abort"}, database=directory / "data"))).check()
+    assert good.returncode == 0 and "vendor1" not in good.stderr and "library" not in good.stderr, good.stderr
+
+
+@pytest.mark.root
+def test_check_names_a_file_of_the_database_that_scan_user_cannot_read(make_postern, directory, hostile):
+    (directory / "data").mkdir()
+    (directory / "data").chmod(0o755)
+    (directory / "data/definitions").write_text("1")
+    (directory / "data/definitions").chmod(0o600)
+    (directory / "data/.hidden").write_text("1")
+    (directory / "data/.hidden").chmod(0o600)
+    checked = make_postern(engines=engines(plugin(hostile, database=directory / "data"))).check()
+    assert f"cannot read definitions in {directory}/data: Permission denied" in checked.stderr and ".hidden" not in checked.stderr, checked.stderr
 
 
 def test_a_module_of_the_original_by_a_third_party(start_pair, hostile):

@@ -9,16 +9,16 @@
  * line, its own, and sees no other message; deadlines, queue and answers are those of every engine.
  *
  * A worker asks for a scan as it does for csapi (engine_csapi.scan). This file is the part of the broker. */
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "base/mem.h"
 #include "scan/engine/csapi.h"
 #include "scan/engine/engine.h"
+#include "sys/elf.h"
 
-enum { ARGUMENTS = 1024 /* of 256 exit codes, 8 patterns and COMMAND_LIST paths, twice, and the program's own */ };
+/* Of postern-runner: each exit code stands in one list only, and what may be in the others is bounded. */
+enum {
+    CODES = 256,
+    ARGUMENTS = 1 + 2 * (CODES + COMMAND_PATTERNS + COMMAND_LIST) + 1 + COMMAND_LIST + 1,
+};
 static const char runner[] = "postern-runner";
 
 struct command {
@@ -26,42 +26,27 @@ struct command {
     const char *arguments[ARGUMENTS];
 };
 
-/* What runs must be a program: its cage lets it start nothing else. */
-static enum err look_at_program(const char *path, struct errtext *why)
+/* A list that was cut would be another configuration: with the codes of a find in its lost part, nothing is found. */
+static enum err add_list(struct command *c, size_t *count, const char *option, const struct conf_list *list,
+                         struct errtext *why)
 {
-    struct stat st = {0};
-    char magic[4] = "";
-    enum err e = ERR_DENIED;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) != 0)
-        errtext_set(why, "argv: %.300s: %s", path, strerror(errno));
-    else if (!S_ISREG(st.st_mode) || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
-        errtext_set(why, "argv: %.300s: expected a program that user %u may execute", path, (unsigned)geteuid());
-    else if (st.st_mode & S_IWOTH)
-        errtext_set(why, "argv: %.300s: everybody may write it (mode %04o)", path, (unsigned)st.st_mode & 07777U);
-    else if (pread(fd, magic, sizeof(magic), 0) != (ssize_t)sizeof(magic) || memcmp(magic, "\177ELF", 4) != 0)
-        errtext_set(why, "argv: %.300s: expected a program, not a script: its cage lets it start nothing else", path);
-    else
-        e = ERR_OK;
-    if (fd >= 0)
-        close(fd);
-    return e;
-}
-
-static size_t add_list(struct command *c, size_t n, const char *option, const struct conf_list *list)
-{
-    for (size_t i = 0; i < list->count && n + 3 < ARGUMENTS; i++) {
-        if (option)
-            c->arguments[n++] = option;
-        c->arguments[n++] = list->items[i];
+    size_t each = option ? 2 : 1;
+    if (list->count > (ARGUMENTS - 1 - *count) / each) {
+        errtext_set(why, "codes, patterns, readable and argv together are more than %d arguments", ARGUMENTS);
+        return ERR_FULL;
     }
-    return n;
+    for (size_t i = 0; i < list->count; i++) {
+        if (option)
+            c->arguments[(*count)++] = option;
+        c->arguments[(*count)++] = list->items[i];
+    }
+    return ERR_OK;
 }
 
-static enum err command_open(const struct engine_conf *conf, void **state, struct engine_info *info,
-                             struct errtext *why)
+static enum err make_arguments(struct command *c, const struct command_conf *o, struct errtext *why)
 {
-    const struct command_conf *o = &conf->command;
+    static const char *const dashes[] = {"--"};
+    const struct conf_list separator = {.items = dashes, .count = 1};
     const struct {
         const char *option;
         const struct conf_list *list;
@@ -69,34 +54,46 @@ static enum err command_open(const struct engine_conf *conf, void **state, struc
                  {"--infected", &o->infected_codes},
                  {"--unscannable", &o->unscannable_codes},
                  {"--pattern", &o->virus_pattern},
-                 {"--readable", &o->readable}};
+                 {"--readable", &o->readable},
+                 {NULL, &separator},
+                 {NULL, &o->argv}};
+    size_t count = 0;
+    enum err e = ERR_OK;
+    c->arguments[count++] = runner;
+    for (size_t i = 0; i < ARRAY_SIZE(lists) && e == ERR_OK; i++)
+        e = add_list(c, &count, lists[i].option, lists[i].list, why);
+    c->arguments[count] = NULL;
+    return e;
+}
+
+static enum err command_open(const struct engine_conf *conf, void **state, struct engine_info *info,
+                             struct errtext *why)
+{
+    const struct command_conf *o = &conf->command;
     *state = NULL;
     memset(info, 0, sizeof(*info));
     if (o->argv.count == 0) {
         errtext_set(why, "argv is not given");
         return ERR_RANGE;
     }
-    enum err e = look_at_program(o->argv.items[0], why);
-    struct command *c = e == ERR_OK ? MEM_NEW(struct command) : NULL;
-    if (e != ERR_OK)
-        return e;
+    struct errtext inner;
+    if (elf_check(o->argv.items[0], ELF_PROGRAM, &inner) != ERR_OK) {
+        errtext_set(why, "argv: %.400s", inner.text);
+        return ERR_DENIED;
+    }
+    struct command *c = MEM_NEW(struct command);
     if (!c) {
         errtext_set(why, "command: no memory");
         return ERR_NOMEM;
     }
     csapi_init(&c->csapi, conf->max_concurrency > 0 ? (unsigned)conf->max_concurrency : COMMAND_RUNNERS);
-    e = csapi_open_program(&c->csapi, runner, NULL, conf->scanner.program_fd, why);
+    enum err e = csapi_open_program(&c->csapi, runner, NULL, conf->scanner.program_fd, why);
+    if (e == ERR_OK)
+        e = make_arguments(c, o, why);
     if (e != ERR_OK) {
         engine_csapi.close(c);
         return e;
     }
-    size_t n = 0;
-    c->arguments[n++] = runner;
-    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-        n = add_list(c, n, lists[i].option, lists[i].list);
-    c->arguments[n++] = "--";
-    n = add_list(c, n, NULL, &o->argv);
-    c->arguments[n] = NULL;
     c->csapi.program.argv = c->arguments;
     c->csapi.program.launch = o->argv.items[0];
     c->csapi.program.readable = o->readable.items;

@@ -78,6 +78,9 @@ struct engine_type {
     /* The rest may be NULL. Writes at most MAX TCP ports that the engine connects to, in the order of OUT; returns
      * their number. */
     size_t (*ports)(const void *state, uint16_t *out, size_t max);
+    /* In the broker, once after `open`, which is READY whatever comes of this: whether the daemon that it asks is there
+     * now. WHY not goes into the log, before mail comes that finds it out. It holds everything up, so it is quick. */
+    enum err (*try_daemon)(const void *state, struct errtext *why);
     /* In a worker, after each scan: true when the engine learned something new about itself, which *INFO receives. */
     bool (*news)(void *state, struct engine_info *info);
     /* Directory or file of signatures that `open` loads; NULL (also as a pointer): it loads none. Such an engine is

@@ -12,7 +12,7 @@
 
 #include <poll.h>
 
-enum { ICAP_PORT = 1344, PLACE_PAUSE_MS = 10 };
+enum { ICAP_PORT = 1344, PLACE_PAUSE_MS = 10, TRY_MS = 500 };
 
 static void icap_close(void *state)
 {
@@ -63,6 +63,12 @@ static size_t icap_ports(const void *state, uint16_t *out, size_t max)
 {
     const struct icap *i = state;
     return link_ports(i->link, out, max);
+}
+
+static enum err icap_try(const void *state, struct errtext *why)
+{
+    const struct icap *i = state;
+    return link_try(i->link, TRY_MS, why);
 }
 
 /* ---- what is known of a server ---- */
@@ -218,5 +224,6 @@ const struct engine_type engine_icap = {
     .scan = icap_scan,
     .close = icap_close,
     .ports = icap_ports,
+    .try_daemon = icap_try,
     .news = icap_news,
 };

@@ -17,7 +17,8 @@ enum {
 
 /* As OPTIONS told. */
 struct icap_server {
-    uint64_t until_us; /* believed until then; 0: to be asked */
+    uint64_t until_us;   /* believed until then; 0: to be asked */
+    uint64_t options_us; /* how long the answer took last */
     struct icap_service service;
     char istag[ICAP_ISTAG_MAX + 1];
 };

@@ -280,23 +280,10 @@ void icap_head_cut(struct icap_head *h)
     (void)take_pending(h);
 }
 
-/* The next line of *TEXT without its end; false: there is none. */
-static bool next_line(struct span *text, struct span *line)
-{
-    size_t at = span_find(*text, '\n');
-    if (at == text->len)
-        return false;
-    *line = span_sub(*text, 0, at);
-    *text = span_sub(*text, at + 1, text->len);
-    if (line->len > 0 && line->ptr[line->len - 1] == '\r')
-        line->len--;
-    return true;
-}
-
 bool icap_http_block(struct icap_head *h, enum icap_section kind, struct span block)
 {
     struct span line, phrase;
-    if (!next_line(&block, &line))
+    if (!span_take_line(&block, &line))
         return false;
     if (kind == ICAP_RES_HDR) {
         if (!status_line(line, SPAN("HTTP/1."), &h->http_status, &phrase))
@@ -305,7 +292,7 @@ bool icap_http_block(struct icap_head *h, enum icap_section kind, struct span bl
             icap_signal_blocked(&h->signals, phrase);
     }
     struct span name = SPAN("");
-    while (next_line(&block, &line) && line.len > 0) {
+    while (span_take_line(&block, &line) && line.len > 0) {
         size_t colon = is_folded(line) ? 0 : span_find(line, ':'), fields;
         if (colon > 0)
             name = span_trim(span_sub(line, 0, colon));
@@ -314,7 +301,7 @@ bool icap_http_block(struct icap_head *h, enum icap_section kind, struct span bl
                                 &fields))
             return false;
         for (; fields > 0; fields--) {
-            if (!next_line(&block, &line) || line.len == 0)
+            if (!span_take_line(&block, &line) || line.len == 0)
                 return false;
             if (fields % 4 == 3)
                 icap_signal_violation(&h->signals, span_trim(line));

@@ -70,6 +70,40 @@ static bool note_by_words(struct icap_signals *s, struct span text)
     return false;
 }
 
+static bool is_plain_word(struct span word)
+{
+    static const char *const plain[] = {
+        "a",          "an",         "and",       "archive", "archives", "are",        "attachment", "because",
+        "been",       "big",        "by",        "cannot",  "code",     "compressed", "container",  "contains",
+        "content",    "corrupt",    "corrupted", "could",   "damaged",  "decode",     "depth",      "document",
+        "encrypted",  "encryption", "entity",    "error",   "exceed",   "exceeded",   "exceeds",    "extract",
+        "extracted",  "file",       "files",     "for",     "format",   "has",        "in",         "incomplete",
+        "is",         "item",       "large",     "larger",  "layers",   "level",      "levels",     "limit",
+        "limits",     "malformed",  "max",       "maximum", "message",  "mime",       "nested",     "not",
+        "object",     "of",         "out",       "part",    "partial",  "password",   "payload",    "protected",
+        "protection", "reached",    "request",   "scan",    "scanned",  "size",       "supported",  "than",
+        "the",        "this",       "time",      "timed",   "to",       "too",        "type",       "unsupported",
+        "violation",  "was",        "were",      "with",    "zip"};
+    for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+        if (span_eq_nocase(word, span_cstr(plain[i])))
+            return true;
+    return false;
+}
+
+/* Such words stand in the names of viruses too ("W97M.EncryptedDoc", "Ransom.FileEncryptor", "W32/Resizer"). So what
+ * may be a name, or hold one, is about a container only where it consists of them and of others as plain, and of
+ * nothing else: a virus may never be reported as something that an administrator lets pass. */
+static bool note_by_plain_words(struct icap_signals *s, struct span text)
+{
+    for (size_t at = 0, end; at < text.len; at = end + 1) {
+        for (end = at; end < text.len && !strchr(" \t_-,;:.!()\"'", text.ptr[end]); end++)
+            ;
+        if (end > at && !is_plain_word(span_sub(text, at, end - at)))
+            return false;
+    }
+    return note_by_words(s, text);
+}
+
 /* A virus, but for what libclamav reports in place of one. */
 static void named(struct icap_signals *s, struct span name)
 {
@@ -148,7 +182,7 @@ static bool fsecure_result(struct icap_signals *s, struct span value, size_t *fi
         s->says_clean = true;
     else if (span_eq_nocase(value, SPAN("infected")))
         note(s, ICAP_INFECTED, VERDICT_REASON_NONE, SPAN(""));
-    else if (!note_by_words(s, value))
+    else if (!note_by_plain_words(s, value))
         note(s, ICAP_BLOCKED, VERDICT_REASON_NONE, value);
     return true;
 }
@@ -163,7 +197,7 @@ static bool blocked(struct icap_signals *s, struct span value, size_t *fields)
             note(s, ICAP_INFECTED, VERDICT_REASON_NONE, SPAN(""));
             return true;
         }
-    if (!note_by_words(s, value))
+    if (!note_by_plain_words(s, value))
         note(s, ICAP_BLOCKED, VERDICT_REASON_NONE, value);
     return true;
 }
@@ -192,7 +226,7 @@ static bool error_code(struct icap_signals *s, struct span value, size_t *fields
     if (span_starts(value, SPAN("file_")) && contains_nocase(value, "_blocked"))
         note(s, ICAP_BLOCKED, VERDICT_REASON_NONE, value);
     else
-        (void)note_by_words(s, value); /* what is not known leaves the error what it is */
+        (void)note_by_plain_words(s, value); /* what is not known leaves the error what it is */
     return true;
 }
 
@@ -225,12 +259,13 @@ bool icap_signal_header(struct icap_signals *s, struct span name, struct span va
     return true;
 }
 
-/* Names of viruses hold all sorts of words: only these two tell of what is none. */
+/* X-Infection-Found may have told of the same one, and that it is none of a virus. Otherwise a name is a virus's, but
+ * for what Symantec writes in the place of one: "Encrypted container violation", "Container size violation - scan
+ * incomplete". */
 void icap_signal_violation(struct icap_signals *s, struct span name)
 {
-    bool container = contains_nocase(name, "container") || contains_nocase(name, "encrypted");
     bool told = s->strongest == ICAP_UNSCANNABLE && span_eq(name, span_cstr(s->text));
-    if (!told && (!container || !note_by_words(s, name)))
+    if (!told && (!contains_nocase(name, "container") || !note_by_plain_words(s, name)))
         named(s, name);
 }
 

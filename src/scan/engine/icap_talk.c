@@ -6,8 +6,9 @@
  * answers to a part of it has not scanned the rest. So a preview never holds all of a message, however short that is: a
  * server that looks at its first octets only (c-icap, at types that are not to be scanned) would answer 204 to it as to
  * one that it has scanned. Where there is no preview, an answer that is there before the end was sent is one to a part,
- * too. */
+ * too: that is what send_rest is for. */
 #include "scan/engine/icap.h"
+#include "sys/clock.h"
 
 enum {
     STATUS_CONTINUE = 100,
@@ -17,6 +18,7 @@ enum {
     TRAILERS_MAX = 50,
     READ_STEP = 32 * 1024,
     DRAIN_MAX = 256 * 1024, /* of a body that nobody needs: a page for people */
+    HOLD_MEASURED_MAX_US = 100 * 1000,
 };
 
 /* ---- requests ---- */
@@ -126,15 +128,29 @@ static enum err send_range(struct icap *i, struct link_connection *l, uint64_t f
     return e;
 }
 
-/* The same up to the end of the message, which goes by itself: ERR_STATE where the server has answered before it. */
+/* So long the end of a message is held back. A server that answers to the head of a request takes about as long as it
+ * took for OPTIONS, which is a head alone. */
+static uint64_t hold_us(const struct icap *i, const struct link_connection *l)
+{
+    uint64_t twice = 2 * i->servers[l->server].options_us, wanted = (uint64_t)i->conf->icap_end_delay_ms * 1000;
+    if (twice > HOLD_MEASURED_MAX_US)
+        twice = HOLD_MEASURED_MAX_US;
+    return twice > wanted ? twice : wanted;
+}
+
+/* The same up to the end of the message. Whoever answers without the last octet has not scanned all of it. So that
+ * octet and the end go by themselves, after a pause in which such an answer shows (ERR_STATE); one that comes later
+ * than that, but was on its way before they arrived, link_await knows by what the other end has not acknowledged. The
+ * last octet too, because some servers count octets and do not wait for the end. */
 static enum err send_rest(struct icap *i, struct link_connection *l, uint64_t from, struct span front)
 {
-    enum err e = send_range(i, l, from, i->size, front, "");
-    if (e == ERR_OK && (link_has_input(l) || link_fill(l) == ERR_OK)) {
-        link_spoil(l);
-        return ERR_STATE;
-    }
-    return e == ERR_OK ? link_send(l, span_of(body_end, sizeof(body_end) - 1)) : e;
+    uint64_t last = i->size > 0 ? i->size - 1 : 0;
+    enum err e = ERR_OK;
+    if (front.len > 0 || from < last)
+        e = send_range(i, l, from, last, front, "");
+    if (e == ERR_OK)
+        e = link_pause(l, hold_us(i, l));
+    return e == ERR_OK ? send_range(i, l, last, i->size, span_of(NULL, 0), body_end) : e;
 }
 
 /* ---- answers ---- */
@@ -275,10 +291,21 @@ enum err icap_ask_options(struct icap *i, struct link_connection *l, struct icap
     struct body ignored;
     int n = format_uri(i, l, "OPTIONS", i->buffer, ICAP_FRONT);
     n += snprintf(i->buffer + n, ICAP_FRONT - (size_t)n, "Encapsulated: null-body=0\r\n\r\n");
+    uint64_t begun = clock_monotonic_us();
     enum err e = link_send(l, span_of(i->buffer, (size_t)n));
     if (e == ERR_OK || e == ERR_STATE)
         e = read_head(i, l, h);
+    i->servers[l->server].options_us = clock_monotonic_us() - begun;
     return e == ERR_OK ? read_enclosed(i, l, h, true, &ignored) : e;
+}
+
+/* The end has been sent, if *WHOLE: not so where the answer was on its way already. */
+static enum err await_answer(struct link_connection *l, bool *whole)
+{
+    bool overtaken = false;
+    enum err e = *whole ? link_await(l, &overtaken) : ERR_OK;
+    *whole = *whole && !overtaken;
+    return e;
 }
 
 /* Sends the message, as far as the server wants it, and reads the head of the final answer. *WHOLE: it has all of it.
@@ -293,16 +320,20 @@ static enum err send_message(struct icap *i, struct link_connection *l, const st
     if (e != ERR_OK && e != ERR_STATE)
         return e;
     bool sent = e == ERR_OK;
-    e = read_head(i, l, h);
+    e = await_answer(l, whole);
+    if (e == ERR_OK)
+        e = read_head(i, l, h);
     if (e != ERR_OK || h->status != STATUS_CONTINUE)
         return e;
-    if (complete || !sent || h->section_count > 0) {
+    if (complete || !sent || h->section_count > 0 || h->signals.strongest != ICAP_NOTHING) {
         link_explain(l, "it said \"100 Continue\" out of turn");
         return ERR_SYNTAX;
     }
     e = send_rest(i, l, r->preview, span_of(NULL, 0));
     *whole = e == ERR_OK;
-    return e == ERR_OK || e == ERR_STATE ? read_head(i, l, h) : e;
+    if (e == ERR_OK || e == ERR_STATE)
+        e = await_answer(l, whole);
+    return e == ERR_OK ? read_head(i, l, h) : e;
 }
 
 /* The request has its verdict in i->out. */

@@ -87,9 +87,10 @@ static void add_address(struct link_server *s, const void *address, socklen_t le
     a->len = len;
 }
 
-static void resolve_name(struct link_server *s)
+/* MORE_FLAGS of getaddrinfo(3). */
+static void resolve_name(struct link_server *s, int more_flags)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | more_flags}, *found = NULL;
     char port[8];
     snprintf(port, sizeof(port), "%u", s->name.port);
     int error = getaddrinfo(s->name.host, port, &hints, &found);
@@ -102,19 +103,22 @@ static void resolve_name(struct link_server *s)
     freeaddrinfo(found);
 }
 
+static void resolve(struct link_server *s, int more_flags)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    s->address_count = 0;
+    if (s->name.host[0]) {
+        resolve_name(s, more_flags);
+        return;
+    }
+    memcpy(a.sun_path, s->name.path, sizeof(a.sun_path));
+    add_address(s, &a, sizeof(a));
+}
+
 void link_resolve(struct link *l)
 {
-    for (size_t i = 0; i < l->count; i++) {
-        struct link_server *s = &l->servers[i];
-        s->address_count = 0;
-        if (s->name.host[0]) {
-            resolve_name(s);
-            continue;
-        }
-        struct sockaddr_un a = {.sun_family = AF_UNIX};
-        memcpy(a.sun_path, s->name.path, sizeof(a.sun_path));
-        add_address(s, &a, sizeof(a));
-    }
+    for (size_t i = 0; i < l->count; i++)
+        resolve(&l->servers[i], 0);
 }
 
 size_t link_ports(const struct link *l, uint16_t *out, size_t max)
@@ -191,6 +195,23 @@ static bool connection_is_usable(struct link_connection *c)
         return true;
     connection_close(c);
     return false;
+}
+
+enum err link_try(const struct link *l, uint64_t within_ms, struct errtext *why)
+{
+    struct link quick = {.connect_ms = within_ms};
+    struct errtext all = {""};
+    for (size_t i = 0; i < l->count; i++) {
+        struct link_server s = {.name = l->servers[i].name, .connection.fd = -1};
+        resolve(&s, AI_NUMERICHOST);
+        if (s.address_count == 0 || connection_open(&quick, &s, UINT64_MAX) == ERR_OK) {
+            connection_close(&s.connection);
+            return ERR_OK;
+        }
+        errtext_set(why, "%s%s%.100s: %.100s", all.text, i > 0 ? "; " : "", l->servers[i].text, s.connection.why.text);
+        all = *why;
+    }
+    return l->count > 0 ? ERR_CLOSED : ERR_OK;
 }
 
 enum outcome { DONE, TRY_NEXT, GIVE_UP };

@@ -62,6 +62,9 @@ struct link *link_new(const struct server_name *servers, size_t count, uint64_t 
 void link_free(struct link *l);
 /* Looks names up: before the sandbox closes. A name that is not found makes its server unreachable, no more. */
 void link_resolve(struct link *l);
+/* Whether one of them takes connections now, as far as that shows within WITHIN_MS for each and without looking a name
+ * up: such a server counts as there. ERR_CLOSED: none does; WHY says so of each. Nothing is kept. */
+enum err link_try(const struct link *l, uint64_t within_ms, struct errtext *why) must_use;
 /* The TCP ports of the servers, at most MAX; returns their number. */
 size_t link_ports(const struct link *l, uint16_t *out, size_t max);
 /* True: some server's `ask` returned ERR_OK. False: OUT is an ERROR (down, timeout, protocol, engine) that says why. */
@@ -74,6 +77,12 @@ bool link_run(struct link *l, const struct link_exchange *x, void *arg, uint64_t
 enum err link_send(struct link_connection *c, struct span bytes) must_use;
 /* The same, with a copy of the descriptor FD attached to the first octet; unix sockets only. */
 enum err link_send_fd(struct link_connection *c, struct span bytes, int fd) must_use;
+/* Waits US for a word of the daemon's, and goes on if none comes. ERR_STATE, as above: one came. */
+enum err link_pause(struct link_connection *c, uint64_t us) must_use;
+/* Waits for the first octet of an answer. *OVERTAKEN: when it came, the end of what was sent had not arrived (TCP: its
+ * host had not acknowledged it, which it does with each octet that it sends; unix socket: the daemon had not read it),
+ * so the answer was made without it. */
+enum err link_await(struct link_connection *c, bool *overtaken) must_use;
 /* Octets up to the first that is one of ENDS, which *end receives (not NULL) and which is taken, but not part of *OUT.
  * ERR_FULL: none came within MAX octets. What *OUT borrows lives until the next call on C; so in all of these. */
 enum err link_read_until(struct link_connection *c, struct span ends, size_t max, struct span *out, char *end) must_use;

@@ -4,8 +4,10 @@
 #include "sys/clock.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 
 enum { READ_STEP = 4096 };
 
@@ -138,6 +140,30 @@ static enum err more_input(struct link_connection *c)
         if (link_wait(c->fd, POLLIN, c->deadline_us, &seen) != ERR_OK)
             return deadline_passed(c, c->answered ? "the rest of the answer was awaited" : "the answer was awaited");
     }
+}
+
+enum err link_pause(struct link_connection *c, uint64_t us)
+{
+    uint64_t until = clock_monotonic_us() + us;
+    bool last = until >= c->deadline_us;
+    short seen;
+    forget_lent(c);
+    if (buf_len(&c->in) == 0 && link_wait(c->fd, POLLIN, last ? c->deadline_us : until, &seen) != ERR_OK)
+        return last ? deadline_passed(c, "the request was sent") : ERR_OK;
+    link_spoil(c);
+    return refused(c);
+}
+
+enum err link_await(struct link_connection *c, bool *overtaken)
+{
+    int left = 0;
+    short seen;
+    forget_lent(c);
+    *overtaken = false;
+    if (buf_len(&c->in) == 0 && link_wait(c->fd, POLLIN, c->deadline_us, &seen) != ERR_OK)
+        return deadline_passed(c, "the answer was awaited");
+    *overtaken = ioctl(c->fd, SIOCOUTQ, &left) != 0 || left != 0;
+    return ERR_OK;
 }
 
 static size_t find_end(struct span s, struct span ends)

@@ -8,13 +8,12 @@
 #include "base/num.h"
 #include "conf/suggest.h"
 #include "scan/engine/engine.h"
+#include "scan/engine/plugin_helpers.h"
 #include "scan/engine/plugin_library.h"
 #include "scan/engine/plugin_verdict.h"
 
 #include <fcntl.h>
 #include <postern/engine.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -24,8 +23,8 @@ enum {
 };
 
 struct plugin {
-    const struct postern_engine *engine;
-    void *state; /* its own */
+    struct postern_engine table; /* a copy of its own, as far as it has that */
+    void *state;                 /* its own */
     struct postern_option *options;
     struct engine_needs needs;
     /* in a worker */
@@ -79,9 +78,9 @@ static enum err collect_options(struct plugin *p, const struct conf_dict *given,
         return ERR_NOMEM;
     }
     for (size_t i = 0; i < given->count; i++) {
-        const char *name = find_option(p->engine, given->items[i].key);
+        const char *name = find_option(&p->table, given->items[i].key);
         if (!name) {
-            refuse_option(p->engine, given->items[i].key, why);
+            refuse_option(&p->table, given->items[i].key, why);
             return ERR_DENIED;
         }
         for (size_t k = 0; k < i; k++)
@@ -98,8 +97,8 @@ static enum err collect_options(struct plugin *p, const struct conf_dict *given,
 static void describe(const struct plugin *p, const struct postern_info *given, struct engine_info *info)
 {
     char text[2 * POSTERN_NAME_SIZE + sizeof(given->version)];
-    struct span name = foreign_text(p->engine->name, POSTERN_NAME_SIZE);
-    struct span version = foreign_text(p->engine->version, POSTERN_NAME_SIZE);
+    struct span name = foreign_text(p->table.name, POSTERN_NAME_SIZE);
+    struct span version = foreign_text(p->table.version, POSTERN_NAME_SIZE);
     struct span more = foreign_text(given->version, sizeof(given->version));
     int len = snprintf(text, sizeof(text), "%.*s %.*s%s%.*s", SPAN_ARG(name), SPAN_ARG(version), more.len ? ", " : "",
                        (int)more.len, more.len ? more.ptr : "");
@@ -118,6 +117,15 @@ static void explain(const char *call, int result, const char text[POSTERN_TEXT_S
     errtext_set(why, "the plug-in's %s returned %d: %s", call, result, clean[0] ? clean : "it gave no reason");
 }
 
+/* It wrote where it may, as far as we can see. */
+static bool info_is_whole(const struct postern_info *given)
+{
+    uint64_t reserved = given->reserved0;
+    for (size_t i = 0; i < ARRAY_SIZE(given->reserved); i++)
+        reserved |= given->reserved[i];
+    return given->size == sizeof(*given) && reserved == 0;
+}
+
 static enum err open_engine(struct plugin *p, const struct engine_conf *conf, struct engine_info *info,
                             struct errtext *why)
 {
@@ -129,9 +137,13 @@ static enum err open_engine(struct plugin *p, const struct engine_conf *conf, st
                                         .database = conf->database,
                                         .options = p->options,
                                         .option_count = conf->plugin.options.count};
-    int result = p->engine->open(&setup, &given, &p->state, text);
+    int result = p->table.open(&setup, &given, &p->state, text);
     if (result != 0) {
         explain("open", result, text, why);
+        return ERR_STATE;
+    }
+    if (!info_is_whole(&given)) {
+        errtext_set(why, "its open changed the size or a reserved field of its postern_info: expected zero there");
         return ERR_STATE;
     }
     describe(p, &given, info);
@@ -165,25 +177,6 @@ static void plugin_close(void *state)
     mem_free(p);
 }
 
-/* Of this process, as proc(5) has it: each is a directory. 0: it cannot be told. */
-static uint64_t thread_count(void)
-{
-    struct stat st;
-    return stat("/proc/self/task", &st) == 0 && st.st_nlink > 2 ? st.st_nlink - 2 : 0;
-}
-
-/* The cage closes around one thread, and a host holds messages that wait: neither has room for a helper that the
- * library started in CALL, when there were BEFORE threads. */
-static enum err look_for_helpers(const char *call, uint64_t before, struct errtext *why)
-{
-    uint64_t now = thread_count();
-    if (now > before) {
-        errtext_set(why, "its %s started a thread, which would live outside the cage: a plug-in may start none", call);
-        return ERR_STATE;
-    }
-    return ERR_OK;
-}
-
 static enum err plugin_open(const struct engine_conf *conf, void **state, struct engine_info *info, struct errtext *why)
 {
     *state = NULL;
@@ -193,16 +186,20 @@ static enum err plugin_open(const struct engine_conf *conf, void **state, struct
         errtext_set(why, "plugin: no memory");
         return ERR_NOMEM;
     }
+    struct plugin_helpers helpers; /* a library's constructors may start some, too */
+    struct errtext left;
     p->first_free = -1;
     set_needs(p, &conf->plugin);
-    uint64_t threads = thread_count();
-    enum err e = plugin_library_load(conf->plugin.library, &p->engine, why);
+    plugin_helpers_begin(&helpers);
+    enum err e = plugin_library_load(conf->plugin.library, &p->table, why);
     if (e == ERR_OK)
         e = collect_options(p, &conf->plugin.options, why);
     if (e == ERR_OK)
         e = open_engine(p, conf, info, why);
-    if (e == ERR_OK)
-        e = look_for_helpers("open", threads, why);
+    if (plugin_helpers_end(&helpers, "open", &left) != ERR_OK && e == ERR_OK) {
+        *why = left;
+        e = ERR_STATE;
+    }
     if (e != ERR_OK) {
         plugin_close(p);
         return e;
@@ -224,19 +221,16 @@ static enum err plugin_worker_start(void *state, const char *temp, struct errtex
 {
     struct plugin *p = state;
     char text[POSTERN_TEXT_SIZE] = "";
-    uint64_t threads = thread_count();
-    int result = p->engine->worker_start ? p->engine->worker_start(p->state, temp, text) : 0;
+    struct plugin_helpers helpers;
+    plugin_helpers_begin(&helpers);
+    int result = p->table.worker_start ? p->table.worker_start(p->state, temp, text) : 0;
+    enum err e = plugin_helpers_end(&helpers, "worker_start", why);
     if (result != 0) {
         explain("worker_start", result, text, why);
         return ERR_STATE;
     }
-    if (look_for_helpers("worker_start", threads, why) != ERR_OK)
-        return ERR_STATE;
-    if (waitpid(-1, NULL, WNOHANG) == 0) { /* a worker is born without children */
-        errtext_set(why,
-                    "its worker_start started a process, which would live outside the cage: a plug-in may start none");
-        return ERR_STATE;
-    }
+    if (e != ERR_OK)
+        return e;
     p->first_free = lowest_free();
     return ERR_OK;
 }
@@ -247,7 +241,7 @@ static void plugin_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
     const struct postern_message message = {
         .size = sizeof(message), .fd = (int32_t)fd, .length = size, .time_ms = time_ms};
     struct postern_verdict given = {.size = sizeof(given)};
-    p->engine->scan(p->state, &message, &given);
+    p->table.scan(p->state, &message, &given);
     p->free_now = lowest_free(); /* while the message's descriptor still holds what would be the lowest */
     plugin_verdict_read(&given, out);
 }

@@ -3,38 +3,16 @@
  * two products of two makers before him. */
 #include "scan/engine/plugin_library.h"
 #include "base/span.h"
+#include "sys/elf.h"
 
 #include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <link.h>
 #include <postern/engine.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+/* The table of version 1.0 is the smallest there can be; a later one than ours may be larger. */
+enum { TABLE_MIN = sizeof(struct postern_engine), TABLE_MAX = 64 * 1024 };
+_Static_assert(POSTERN_ENGINE_ABI_MINOR == 0, "TABLE_MIN is the size of version 1.0, whatever comes after it");
 static const char symbol_name[] = "postern_engine";
-
-/* The loader would say "file too short" or "invalid ELF header"; and it would load what everybody may write. */
-static enum err check_file(const char *path, struct errtext *why)
-{
-    struct stat st = {0};
-    unsigned char head[EI_NIDENT] = "";
-    enum err e = ERR_DENIED;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) != 0)
-        errtext_set(why, "library %.300s: %s (it is opened as user %u)", path, strerror(errno), (unsigned)geteuid());
-    else if (!S_ISREG(st.st_mode))
-        errtext_set(why, "library %.300s: expected a regular file", path);
-    else if (st.st_mode & S_IWOTH)
-        errtext_set(why, "library %.300s: everybody may write it (mode %04o)", path, (unsigned)st.st_mode & 07777U);
-    else if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || memcmp(head, ELFMAG, SELFMAG) != 0)
-        errtext_set(why, "library %.300s: expected a shared library (ELF), found something else", path);
-    else
-        e = ERR_OK;
-    if (fd >= 0)
-        close(fd);
-    return e;
-}
 
 static enum err check_versions(const struct postern_engine *e, struct errtext *why)
 {
@@ -46,6 +24,14 @@ static enum err check_versions(const struct postern_engine *e, struct errtext *w
     return ERR_OK;
 }
 
+static bool reserved_is_zero(const struct postern_engine *e)
+{
+    bool zero = e->reserved0 == 0;
+    for (size_t i = 0; i < ARRAY_SIZE(e->reserved); i++)
+        zero = zero && !e->reserved[i];
+    return zero;
+}
+
 enum err plugin_library_check(const struct postern_engine *e, size_t object, struct errtext *why)
 {
     /* The version first: what another one means by the rest, nobody knows. */
@@ -55,9 +41,16 @@ enum err plugin_library_check(const struct postern_engine *e, size_t object, str
     }
     if (check_versions(e, why) != ERR_OK)
         return ERR_DENIED;
-    if (e->size != sizeof(*e) || object < sizeof(*e)) {
-        errtext_set(why, "its table has %u octets in an object of %zu, expected %zu for version %u.%u of the interface",
-                    e->size, object, sizeof(*e), e->abi_major, e->abi_minor);
+    if (e->size < TABLE_MIN || e->size > TABLE_MAX || object < e->size) {
+        errtext_set(why,
+                    "its table says that it has %u octets, in an object of %zu; expected %zu or more (version %d.0), "
+                    "and all of them there",
+                    e->size, object, (size_t)TABLE_MIN, POSTERN_ENGINE_ABI_MAJOR);
+        return ERR_DENIED;
+    }
+    if (!reserved_is_zero(e)) {
+        errtext_set(why, "a reserved field of its table is not zero: it wants something that version %d.%d has not",
+                    POSTERN_ENGINE_ABI_MAJOR, POSTERN_ENGINE_ABI_MINOR);
         return ERR_DENIED;
     }
     const char *missing = !e->name ? "name" : !e->version ? "version" : !e->open ? "open" : !e->scan ? "scan" : NULL;
@@ -80,12 +73,15 @@ static void measure(void *address, size_t *object)
         *object = entry->st_size;
 }
 
-enum err plugin_library_load(const char *path, const struct postern_engine **out, struct errtext *why)
+enum err plugin_library_load(const char *path, struct postern_engine *out, struct errtext *why)
 {
     struct errtext inner = {""};
     size_t object;
-    if (check_file(path, why) != ERR_OK)
+    /* The loader would say "file too short" or "invalid ELF header"; and it would load what everybody may write. */
+    if (elf_check(path, ELF_LIBRARY, &inner) != ERR_OK) {
+        errtext_set(why, "library %.400s", inner.text);
         return ERR_DENIED;
+    }
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         const char *text = dlerror();
@@ -102,6 +98,6 @@ enum err plugin_library_load(const char *path, const struct postern_engine **out
         errtext_set(why, "library %.200s: %.250s", path, inner.text);
         return ERR_DENIED;
     }
-    *out = address;
+    memcpy(out, address, sizeof(*out)); /* what a later version has behind that is not for us */
     return ERR_OK;
 }

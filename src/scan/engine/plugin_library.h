@@ -9,8 +9,9 @@
 struct postern_engine;
 
 /* Loads PATH for good: it is never unloaded, as its own threads, handlers and mappings may outlive any moment at which
- * that would be safe. Runs its constructors. On success *OUT is a table of this version that may be called. */
-enum err plugin_library_load(const char *path, const struct postern_engine **out, struct errtext *why) must_use;
+ * that would be safe. Runs its constructors. On success OUT is a copy of its table, as far as this version knows one,
+ * whose functions may be called. */
+enum err plugin_library_load(const char *path, struct postern_engine *out, struct errtext *why) must_use;
 /* The part that looks at the table E, an object of OBJECT octets as the library's symbol table says. */
 enum err plugin_library_check(const struct postern_engine *e, size_t object, struct errtext *why) must_use;
 

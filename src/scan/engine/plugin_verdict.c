@@ -62,9 +62,22 @@ static void read_reason(const struct postern_verdict *given, enum verdict_class 
     makes_no_sense(out, text);
 }
 
+/* What a later version has there may be against the message: nothing else that the answer says counts then. */
+static bool is_whole(const struct postern_verdict *given)
+{
+    uint64_t reserved = given->reserved0;
+    for (size_t i = 0; i < ARRAY_SIZE(given->reserved); i++)
+        reserved |= given->reserved[i];
+    return given->size == sizeof(*given) && reserved == 0;
+}
+
 void plugin_verdict_read(const struct postern_verdict *given, struct verdict *out)
 {
     char text[LIMIT_VERDICT_TEXT];
+    if (given->verdict_class != POSTERN_INFECTED && !is_whole(given)) {
+        makes_no_sense(out, "the plug-in changed the size or a reserved field of its verdict: expected zero there");
+        return;
+    }
     switch (given->verdict_class) {
     case POSTERN_CLEAN:
         read_clean(given, out);

@@ -448,6 +448,8 @@ static void engine_open(struct broker *b, const struct framework_engine *conf)
     /* Said once at start; then each message says so, until it is mended. */
     if (e->file_base && handover_try(e->file_base, &why) != ERR_OK)
         log_text(b->log, LOG_ENGINE_DOWN, "reason", "engine %s: %s", conf->name, why.text);
+    if (e->status == SCAN_ENGINE_READY && e->type->try_daemon && e->type->try_daemon(e->state, &why) != ERR_OK)
+        log_text(b->log, LOG_ENGINE_DOWN, "reason", "engine %s: nobody is there to be asked: %s", conf->name, why.text);
     e->loaded_us = clock_monotonic_us() - begun;
 }
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,6 +36,10 @@ struct keeper_scanner {
     uint64_t serial;          /* of the last request */
     bool was_busy;            /* when it was killed: that was a message's doing, not a reason for a pause */
     bool closed;              /* it closed its channel: its end is due */
+    struct {                  /* the file that it may start, when it was started; 0: unknown */
+        dev_t dev;
+        ino_t ino;
+    } launch;
 };
 
 struct keeper_engine {
@@ -343,6 +348,14 @@ static void scanner_exited(void *arg, int events)
 
 /* ---- start ---- */
 
+static void look_at_launch(const struct keeper_engine *e, dev_t *dev, ino_t *ino)
+{
+    struct stat st;
+    bool there = e->program->launch && stat(e->program->launch, &st) == 0;
+    *dev = there ? st.st_dev : 0;
+    *ino = there ? st.st_ino : 0;
+}
+
 static void scanner_start(void *arg)
 {
     struct keeper_scanner *s = arg;
@@ -354,6 +367,7 @@ static void scanner_start(void *arg)
                                                            .stack = (uint64_t)b->pool->conf.stack_size,
                                                            .temp = (uint64_t)b->pool->conf.temp_size}};
     struct errtext why = {""};
+    look_at_launch(s->engine, &s->launch.dev, &s->launch.ino); /* before: what comes after it is another one */
     if (scanner_process_start(&setup, &s->process, &why) != ERR_OK) {
         s->process.pid = 0;
         log_end_of(s, why.text);
@@ -414,6 +428,26 @@ static struct keeper_scanner *find_scanner(const struct keeper_engine *e, enum s
     return NULL;
 }
 
+/* An upgrade put another file in the place of the one that it may start. Its cage knows the old one only. */
+static bool is_outdated(const struct keeper_scanner *s)
+{
+    dev_t dev;
+    ino_t ino;
+    look_at_launch(s->engine, &dev, &ino);
+    return ino != 0 && (dev != s->launch.dev || ino != s->launch.ino);
+}
+
+/* One that is free and up to date. */
+static struct keeper_scanner *find_free(struct keeper_engine *e)
+{
+    struct keeper_scanner *s;
+    while ((s = find_scanner(e, SCANNER_IDLE)) != NULL && is_outdated(s)) {
+        e->failures = 0; /* nobody's fault: no pause */
+        scanner_kill(s, "", "its program was replaced by another file: it is started again with that");
+    }
+    return s;
+}
+
 static bool somebody_will_come(const struct keeper_engine *e)
 {
     static const enum scanner_state hopeful[] = {SCANNER_DUE, SCANNER_STARTING, SCANNER_BUSY, SCANNER_ENDING};
@@ -434,7 +468,7 @@ static void dispatch(struct keeper_engine *e)
             line_fail(line, "POSTERN_RESULT_TIMEOUT", "no scanner was free in time");
             continue;
         }
-        while (!given && (s = find_scanner(e, SCANNER_IDLE)) != NULL)
+        while (!given && (s = find_free(e)) != NULL)
             given = give(s, line, now);
         if (given)
             continue;

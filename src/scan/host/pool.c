@@ -387,7 +387,9 @@ static enum err worker_spawn(struct worker *w)
         close(pair[1]);
         return ERR_IO;
     }
-    int pid = (int)fork();
+    /* No code of a vendor's runs here after `open`: not even a handler that its library registered for forks, which
+     * could hold the host up for ever. There is one thread, so nothing has to be put in order around it. */
+    int pid = (int)(b->foreign ? _Fork() : fork());
     if (pid == 0)
         become_worker(w, pair[1], keeper, parent);
     int pidfd = pid < 0 ? -1 : pidfd_open(pid, 0);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -126,9 +127,12 @@ enum { NET_SOCKET_TYPE = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK };
         }                                                                                                              \
     }
 static const struct jail_call net_calls[] = {
-    SOCKET(AF_UNIX),
-    SOCKET(AF_INET),
-    SOCKET(AF_INET6),
+    SOCKET(AF_UNIX), SOCKET(AF_INET), SOCKET(AF_INET6),
+    JAIL_CALL_EQ(SYS_ioctl, 1, SIOCOUTQ), /* what of it has arrived */
+};
+
+/* What whoever may have a socket does with it. */
+static const struct jail_call socket_calls[] = {
     ANY(connect), /* whereto is Landlock's business */
     {SYS_setsockopt, {{JAIL_ARG_EQ, 1, IPPROTO_TCP}, {JAIL_ARG_EQ, 2, TCP_NODELAY}}},
     JAIL_CALL_EQ(SYS_getsockopt, 1, SOL_SOCKET),
@@ -271,19 +275,11 @@ static enum err install_filter(const struct jail_call *table, size_t table_count
 static const int vendor_socket_types[] = {SOCK_STREAM, SOCK_STREAM | SOCK_CLOEXEC, SOCK_STREAM | SOCK_NONBLOCK,
                                           NET_SOCKET_TYPE};
 static const struct jail_call vendor_socket_calls[] = {
-    ANY(connect),
-    {SYS_setsockopt, {{JAIL_ARG_EQ, 1, IPPROTO_TCP}, {JAIL_ARG_EQ, 2, TCP_NODELAY}}},
     {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_RCVTIMEO}}},
     {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_SNDTIMEO}}},
     {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_KEEPALIVE}}},
     {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_RCVBUF}}},
     {SYS_setsockopt, {{JAIL_ARG_EQ, 1, SOL_SOCKET}, {JAIL_ARG_EQ, 2, SO_SNDBUF}}},
-    JAIL_CALL_EQ(SYS_getsockopt, 1, SOL_SOCKET),
-    JAIL_CALL_ZERO(SYS_sendto, 3, MSG_FASTOPEN),
-    ANY(recvfrom),
-    ANY(shutdown),
-    ANY(getsockname),
-    ANY(getpeername),
 #ifdef SYS_select
     ANY(select),
     ANY(epoll_wait),
@@ -293,14 +289,21 @@ static const struct jail_call vendor_socket_calls[] = {
     ANY(epoll_ctl),
     ANY(epoll_pwait),
 };
-_Static_assert(ARRAY_SIZE(net_calls) <= FILTER_TABLE_MAX &&
-                   ARRAY_SIZE(exec_calls) + ARRAY_SIZE(launch_calls) <= FILTER_TABLE_MAX,
-               "a table longer than the filter has room for");
 enum {
     VENDOR_FAMILIES = 3,
-    VENDOR_CALLS = VENDOR_FAMILIES * (int)ARRAY_SIZE(vendor_socket_types) * 2 + (int)ARRAY_SIZE(vendor_socket_calls) + 2
+    VENDOR_CALLS = VENDOR_FAMILIES * (int)ARRAY_SIZE(vendor_socket_types) * 2 + (int)ARRAY_SIZE(socket_calls) +
+                   (int)ARRAY_SIZE(vendor_socket_calls) + 2 /* mmap, mprotect */
 };
-_Static_assert((int)VENDOR_CALLS <= (int)FILTER_TABLE_MAX, "a table longer than the filter has room for");
+_Static_assert(ARRAY_SIZE(net_calls) + ARRAY_SIZE(socket_calls) <= FILTER_TABLE_MAX &&
+                   (int)VENDOR_CALLS <= (int)FILTER_TABLE_MAX &&
+                   ARRAY_SIZE(exec_calls) + ARRAY_SIZE(launch_calls) <= FILTER_TABLE_MAX,
+               "a table longer than the filter has room for");
+
+static size_t add_calls(struct jail_call *out, size_t count, const struct jail_call *rows, size_t row_count)
+{
+    memcpy(out + count, rows, row_count * sizeof(*rows));
+    return count + row_count;
+}
 
 static size_t add_vendor_family(struct jail_call *out, size_t count, int family)
 {
@@ -316,7 +319,7 @@ static size_t add_vendor_family(struct jail_call *out, size_t count, int family)
     return count;
 }
 
-static size_t vendor_calls(const struct sandbox_vendor *v, struct jail_call out[VENDOR_CALLS])
+static size_t vendor_calls(const struct sandbox_vendor *v, struct jail_call out[FILTER_TABLE_MAX])
 {
     size_t count = 0;
     if (v->unix_sockets)
@@ -325,8 +328,10 @@ static size_t vendor_calls(const struct sandbox_vendor *v, struct jail_call out[
         count = add_vendor_family(out, count, AF_INET);
         count = add_vendor_family(out, count, AF_INET6);
     }
-    for (size_t i = 0; (v->tcp || v->unix_sockets) && i < ARRAY_SIZE(vendor_socket_calls); i++)
-        out[count++] = vendor_socket_calls[i];
+    if (v->tcp || v->unix_sockets) {
+        count = add_calls(out, count, socket_calls, ARRAY_SIZE(socket_calls));
+        count = add_calls(out, count, vendor_socket_calls, ARRAY_SIZE(vendor_socket_calls));
+    }
     if (v->executable_memory) {
         out[count++] = (struct jail_call)ANY(mmap);
         out[count++] = (struct jail_call)ANY(mprotect);
@@ -368,10 +373,13 @@ enum err sandbox_enter(const struct sandbox *box, struct sandbox_level *level, s
     }
     if (seccomp_is_lifted())
         return ERR_OK;
-    struct jail_call extra[VENDOR_CALLS];
-    size_t extra_count = box->vendor ? vendor_calls(box->vendor, extra) : 0;
-    const struct jail_call *table = box->vendor ? extra : net_calls;
-    if (install_filter(table, box->net ? ARRAY_SIZE(net_calls) : extra_count, NULL) != ERR_OK) {
+    struct jail_call calls[FILTER_TABLE_MAX];
+    size_t call_count = box->vendor ? vendor_calls(box->vendor, calls) : 0;
+    if (box->net) {
+        call_count = add_calls(calls, 0, net_calls, ARRAY_SIZE(net_calls));
+        call_count = add_calls(calls, call_count, socket_calls, ARRAY_SIZE(socket_calls));
+    }
+    if (install_filter(calls, call_count, NULL) != ERR_OK) {
         errtext_set(why, "the seccomp filter cannot be installed: %s", strerror(errno));
         return ERR_IO;
     }
@@ -427,11 +435,11 @@ enum err sandbox_enter_exec(const struct sandbox_exec *box, struct sandbox_level
         return ERR_OK;
     const struct jail_call itself = {SYS_execveat,
                                      {{JAIL_ARG_EQ, 0, (uint64_t)box->program}, {JAIL_ARG_EQ, 4, AT_EMPTY_PATH}}};
-    struct jail_call both[ARRAY_SIZE(exec_calls) + ARRAY_SIZE(launch_calls)];
-    memcpy(both, exec_calls, sizeof(exec_calls));
-    memcpy(both + ARRAY_SIZE(exec_calls), launch_calls, sizeof(launch_calls));
-    if (install_filter(both, box->launch ? ARRAY_SIZE(both) : ARRAY_SIZE(exec_calls), box->launch ? NULL : &itself) !=
-        ERR_OK) {
+    struct jail_call calls[FILTER_TABLE_MAX];
+    size_t call_count = add_calls(calls, 0, exec_calls, ARRAY_SIZE(exec_calls));
+    if (box->launch)
+        call_count = add_calls(calls, call_count, launch_calls, ARRAY_SIZE(launch_calls));
+    if (install_filter(calls, call_count, box->launch ? NULL : &itself) != ERR_OK) {
         errtext_set(why, "the seccomp filter cannot be installed: %s", strerror(errno));
         return ERR_IO;
     }

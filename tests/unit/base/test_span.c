@@ -98,7 +98,22 @@ START_TEST(character_classes_are_those_of_ascii)
 }
 END_TEST
 
+START_TEST(whole_lines_are_taken_one_by_one)
+{
+    static const char *const expected[] = {"one", "", "two\rthree", "\r"};
+    struct span text = SPAN("one\r\n\ntwo\rthree\n\r\r\nrest"), line;
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        ck_assert(span_take_line(&text, &line));
+        ck_assert(span_eq(line, span_cstr(expected[i])));
+    }
+    ck_assert(!span_take_line(&text, &line) && span_eq(text, SPAN("rest")));
+    text = span_of(NULL, 0);
+    ck_assert(!span_take_line(&text, &line));
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
+    X(whole_lines_are_taken_one_by_one)                                                                                \
     X(equality_knows_length_and_case)                                                                                  \
     X(prefixes_and_suffixes)                                                                                           \
     X(a_part_never_leaves_its_span)                                                                                    \

@@ -56,6 +56,10 @@ START_TEST(a_plugin_runs_in_a_pool_of_its_own_that_has_its_name)
     ck_assert_str_eq(f.fw.engines[3].pool, "mine");
     ck_assert(framework_pool_is_plugins(&f.fw, "mine") && !framework_pool_is_plugins(&f.fw, "CPU"));
     ck_assert_str_eq(framework_stem(&f.fw.engines[0]), "clamav");
+    framework_script_name("kaspersky", name);
+    ck_assert_str_eq(name, "kaspersky_avscan");
+    framework_script_name("fsecure", name);
+    ck_assert_str_eq(name, "f_secure_avscan");
     framework_script_name(framework_stem(&f.fw.engines[3]), name);
     ck_assert_str_eq(name, "v_3_avscan");
     fixture_release(&f);

@@ -7,6 +7,7 @@ from .base import PAYLOAD, Emulator, Ended
 
 DETECTED = b"Test.Payload"
 ISTAG = b"emu-0001"
+CLEAN = b'ICAP/1.0 204 Unmodified\r\nServer: Emu/1.0\r\nConnection: keep-alive\r\nISTag: "%b"\r\n\r\n'
 
 
 def page(name):
@@ -64,8 +65,15 @@ class Icap(Emulator):
         self.without_headers = None  # instead of a verdict: status line and ICAP headers for every message
 
     def talk(self, conversation):
+        spoke = False
         while True:
-            line, headers = self._head(conversation)
+            try:
+                line, headers = self._head(conversation)
+            except Ended:
+                with self.condition:  # the broker's look whether somebody is there
+                    self.connections -= not spoke and not conversation.buffer
+                raise
+            spoke = True
             with self.condition:
                 self.requests.append((line, headers))
             method, target, version = line.split(b" ")
@@ -116,10 +124,16 @@ class Icap(Emulator):
         if self.max_object and length > self.max_object:
             self._send_back(conversation, method, enclosed)
             return
+        if fault.early and b"preview" not in headers:
+            conversation.answer(CLEAN % self.istag)
+            conversation.wait_gone()
         octets, all_there = self._chunks(conversation)
         if b"preview" in headers and not all_there:
             assert len(octets) == int(headers[b"preview"]), "a preview is as long as it says"
             conversation.answer(b"ICAP/1.0 100 Continue\r\n\r\n")
+            if fault.early:
+                conversation.answer(CLEAN % self.istag)
+                conversation.wait_gone()
             octets += self._chunks(conversation)[0]
         self._ponder()
         self.note_scan(method.decode(), octets)
@@ -165,5 +179,5 @@ class Icap(Emulator):
             status, lines = self.without_headers
             return self._reply(status, lines, b"null-body=0")
         if b"204" in headers.get(b"allow", b"") or b"preview" in headers:
-            return b"ICAP/1.0 204 Unmodified\r\nServer: Emu/1.0\r\nConnection: keep-alive\r\nISTag: \"" + self.istag + b'"\r\n\r\n'
+            return CLEAN % self.istag
         return self._echo(method, enclosed, octets)

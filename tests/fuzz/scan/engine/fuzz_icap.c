@@ -4,6 +4,7 @@
  * for a message that the server had whole, and where no line begins with a word that speaks against it; and what
  * follows a find, or is missing behind it, does not undo it. */
 #include "fuzz/fuzz.h"
+#include "fuzz/scan/engine/verdict_check.h"
 #include "scan/engine/icap_reply.h"
 
 void fuzz_target_words(fuzz_word *word)
@@ -57,35 +58,6 @@ void fuzz_target_words(fuzz_word *word)
         word(span_cstr(words[i]));
 }
 
-static void check_printable(const char *text)
-{
-    for (; *text; text++)
-        FUZZ_REQUIRE(char_is_print(*text));
-}
-
-static void check_verdict(const struct verdict *v)
-{
-    FUZZ_REQUIRE(v->class <= VERDICT_ERROR);
-    FUZZ_REQUIRE(v->class == VERDICT_INFECTED ? v->reason == VERDICT_REASON_NONE
-                                              : verdict_reason_class(v->reason) == v->class);
-    FUZZ_REQUIRE(v->class != VERDICT_INFECTED || v->name[0]);
-    FUZZ_REQUIRE(v->class == VERDICT_CLEAN || v->class == VERDICT_INFECTED || v->detail[0]);
-    check_printable(v->name);
-    check_printable(v->detail);
-}
-
-static bool take_line(struct span *text, struct span *line)
-{
-    size_t at = span_find(*text, '\n');
-    if (at == text->len)
-        return false;
-    *line = span_sub(*text, 0, at);
-    *text = span_sub(*text, at + 1, text->len);
-    if (line->len > 0 && line->ptr[line->len - 1] == '\r')
-        line->len--;
-    return true;
-}
-
 /* A line that no clean answer holds, in the eyes of a second reader who knows no fields of violations. */
 static bool speaks_against(struct span line)
 {
@@ -115,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t chunk;
     bool against = false, found = false;
     icap_head_begin(&h, data[0] & 32);
-    while (step == ICAP_MORE && take_line(&text, &line)) {
+    while (step == ICAP_MORE && span_take_line(&text, &line)) {
         bool fields = h.violation_fields > 0;
         against = against || (!fields && h.lines > 0 && speaks_against(line));
         step = icap_head_line(&h, line);
@@ -127,8 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (step == ICAP_MORE)
         icap_head_cut(&h);
     FUZZ_REQUIRE(h.section_count <= ICAP_SECTIONS);
-    check_printable(h.istag);
-    check_printable(h.service.name);
+    fuzz_check_text(h.istag);
+    fuzz_check_text(h.service.name);
     if (step == ICAP_END) {
         FUZZ_REQUIRE(h.section_count == 0 || h.sections[h.section_count - 1].kind > ICAP_RES_HDR);
         (void)icap_service_is_usable(&h, data[0] & 64, &why);
@@ -136,7 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             (void)icap_http_block(&h, h.sections[0].kind, text);
     }
     icap_verdict(&h, &c, &v);
-    check_verdict(&v);
+    fuzz_check_verdict(&v);
+    FUZZ_REQUIRE(v.class != VERDICT_UNSCANNABLE || v.detail[0]);
     found = icap_signal_verdict(&h.signals, &early);
     FUZZ_REQUIRE(!found || (early.class == v.class && strcmp(early.name, v.name) == 0));
     if (v.class == VERDICT_CLEAN && step == ICAP_END) {

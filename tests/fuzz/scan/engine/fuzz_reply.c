@@ -3,6 +3,7 @@
  * comes over the connection. Whatever it is, the verdict is well-formed; and where it is "clean", a second opinion of a
  * few lines agrees. (C16) */
 #include "fuzz/fuzz.h"
+#include "fuzz/scan/engine/verdict_check.h"
 #include "scan/engine/clamd_reply.h"
 #include "scan/engine/fsecure_reply.h"
 #include "scan/engine/kaspersky_http_reply.h"
@@ -94,28 +95,11 @@ void fuzz_target_words(fuzz_word *word)
         word(span_cstr(words[i]));
 }
 
-static void check_printable(const char *text)
-{
-    for (; *text; text++)
-        FUZZ_REQUIRE(char_is_print(*text));
-}
-
-static void check_verdict(const struct verdict *v)
-{
-    FUZZ_REQUIRE(v->class <= VERDICT_ERROR);
-    FUZZ_REQUIRE(v->class == VERDICT_INFECTED ? v->reason == VERDICT_REASON_NONE
-                                              : verdict_reason_class(v->reason) == v->class);
-    FUZZ_REQUIRE(v->class != VERDICT_INFECTED || v->name[0]);
-    FUZZ_REQUIRE(v->class != VERDICT_ERROR || v->detail[0]);
-    check_printable(v->name);
-    check_printable(v->detail);
-}
-
 static void play_clamd(struct span reply, enum clamd_way way)
 {
     struct verdict v;
     clamd_reply_verdict(reply, 7, way, &v);
-    check_verdict(&v);
+    fuzz_check_verdict(&v);
     if (v.class == VERDICT_CLEAN)
         FUZZ_REQUIRE(way == CLAMD_STREAM
                          ? span_eq(reply, SPAN("7: stream: OK"))
@@ -128,21 +112,8 @@ static void play_version(struct span reply)
     uint64_t database = 0, made;
     if (!clamd_reply_version(reply, 1, version, sizeof(version), &database, &made))
         return;
-    check_printable(version);
+    fuzz_check_text(version);
     FUZZ_REQUIRE(database <= UINT32_MAX);
-}
-
-/* The next whole line of *TEXT. */
-static bool take_line(struct span *text, struct span *line)
-{
-    size_t at = span_find(*text, '\n');
-    if (at == text->len)
-        return false;
-    *line = span_sub(*text, 0, at);
-    *text = span_sub(*text, at + 1, text->len);
-    if (line->len > 0 && line->ptr[line->len - 1] == '\r')
-        line->len--;
-    return true;
 }
 
 static void play_aveserver(struct span text, bool suspicious_is_infected)
@@ -152,12 +123,12 @@ static void play_aveserver(struct span text, bool suspicious_is_infected)
     struct span line, all = text;
     bool ended = false, virus = false;
     kaspersky_reply_begin(&r, SPAN(OBJECT), suspicious_is_infected);
-    while (!ended && take_line(&text, &line)) {
+    while (!ended && span_take_line(&text, &line)) {
         virus = virus || span_starts(line, SPAN("322"));
         ended = kaspersky_reply_line(&r, line) == KASPERSKY_END;
     }
     kaspersky_reply_verdict(&r, &v);
-    check_verdict(&v);
+    fuzz_check_verdict(&v);
     if (v.class == VERDICT_CLEAN) {
         FUZZ_REQUIRE(ended && !virus && span_starts(line, SPAN("220")));
         FUZZ_REQUIRE(span_find_span(all, SPAN("\n230")) >= all.len - text.len - 1);
@@ -184,15 +155,15 @@ static void play_fsavd(struct span text, struct fsecure_wishes wishes)
     uint64_t database;
     bool ended = false, bad = false, clean = false;
     fsecure_reply_begin(&r, SPAN(PATH), wishes);
-    while (!ended && take_line(&text, &line)) {
+    while (!ended && span_take_line(&text, &line)) {
         bad = bad || is_bad_news(line);
         clean = clean || span_eq(span_sub(line, 0, sizeof("CLEAN\t" PATH) - 1), SPAN("CLEAN\t" PATH));
         if (fsecure_line_version(line, version, sizeof(version), &database))
-            check_printable(version);
+            fuzz_check_text(version);
         ended = fsecure_reply_line(&r, line) == FSECURE_END;
     }
     fsecure_reply_verdict(&r, &v);
-    check_verdict(&v);
+    fuzz_check_verdict(&v);
     if (v.class == VERDICT_CLEAN)
         FUZZ_REQUIRE(ended && clean && !bad && span_starts(line, SPAN("OK")));
     FUZZ_REQUIRE(ended || v.class == VERDICT_ERROR || v.class == VERDICT_INFECTED); /* a name that came counts */
@@ -202,9 +173,9 @@ static void play_head(struct span text)
 {
     struct kaspersky_http_head h;
     struct span line;
-    bool good = take_line(&text, &line) && kaspersky_http_status(&h, line);
+    bool good = span_take_line(&text, &line) && kaspersky_http_status(&h, line);
     FUZZ_REQUIRE(!good || h.status <= 999);
-    while (good && take_line(&text, &line) && line.len > 0)
+    while (good && span_take_line(&text, &line) && line.len > 0)
         good = kaspersky_http_header(&h, line);
 }
 
@@ -213,7 +184,7 @@ static void play_text(struct span body, bool whole, bool paranoid)
     static const char *const clean[] = {"CLEAN", "CLEAN AND CONTAINS OFFICE MACRO"};
     struct verdict v;
     kaspersky_http_text(body, whole, paranoid, &v);
-    check_verdict(&v);
+    fuzz_check_verdict(&v);
     while (body.len > 0 && strchr(" \t\r\n", body.ptr[body.len - 1]) && body.ptr[body.len - 1])
         body.len--;
     if (v.class == VERDICT_CLEAN)
@@ -224,7 +195,7 @@ static void play_json(struct span body, bool paranoid)
 {
     struct verdict v, cut;
     kaspersky_http_json(body, paranoid, &v);
-    check_verdict(&v);
+    fuzz_check_verdict(&v);
     if (v.class != VERDICT_CLEAN)
         return;
     FUZZ_REQUIRE(span_find_span(body, SPAN("\"DETECT")) == body.len ||

@@ -84,6 +84,23 @@ static const struct {
      VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT, ""},
     {"204 No Content", "X-Violations-Found: 0\r\n", VERDICT_CLEAN, VERDICT_REASON_NONE, ""},
     {"201 Created", "Service-ID: SYMCSCANRESP-AV\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "Unknown"},
+    /* words of containers in names: a name is a name, whatever the status */
+    {"201 Created",
+     "Service-ID: SYMCSCANRESP-AV\r\nX-Violations-Found: 1\r\na.doc\r\nW97M.EncryptedDoc.Trojan\r\n11101\r\n2\r\n",
+     VERDICT_INFECTED, VERDICT_REASON_NONE, "W97M.EncryptedDoc.Trojan"},
+    {"200 OK", "X-Violations-Found: 1\r\n\ta.doc\r\n\tTroj/Encrypted-A\r\n\t1\r\n\t0\r\n", VERDICT_INFECTED,
+     VERDICT_REASON_NONE, "Troj/Encrypted-A"},
+    {"200 OK", "X-Violations-Found: 1\r\na\r\nEncrypted.Container.Trojan\r\n1\r\n1\r\n", VERDICT_INFECTED,
+     VERDICT_REASON_NONE, "Encrypted.Container.Trojan"},
+    {"200 OK", "X-Violations-Found: 1\r\na\r\nMalformed-size\r\n1\r\n1\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE,
+     "Malformed-size"},
+    {"200 OK", "X-Virus-ID: Ransom.FileEncryptor.A\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE,
+     "Ransom.FileEncryptor.A"},
+    {"200 OK", "X-Virus-ID : Evil\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "Evil"},
+    {"200 OK", "X-Violations-Found: 1\r\na\r\nContainer size violation - scan incomplete.\r\n3\r\n2\r\n",
+     VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT, ""},
+    {"200 OK", "X-Violations-Found: 1\r\na\r\nMalformed container violation\r\n3\r\n2\r\n", VERDICT_UNSCANNABLE,
+     VERDICT_REASON_MALFORMED, ""},
     /* ESET */
     {"200 OK",
      "X-Infection-Found: Type=0; Resolution=0; Threat=Eicar;\r\nX-Virus-ID: Eicar\r\nX-Response-Info: Blocked\r\n",
@@ -95,10 +112,16 @@ static const struct {
      VERDICT_INFECTED, VERDICT_REASON_NONE, "EICAR-AV-Test"},
     {"200 OK", "X-Blocked: Virus found during virus scan\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "Unknown"},
     {"200 OK", "X-Blocked: The file is encrypted\r\n", VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, ""},
+    {"200 OK", "X-Blocked: File was encrypted.\r\nX-Blocked-By: Sophos Anti-Virus\r\n", VERDICT_UNSCANNABLE,
+     VERDICT_REASON_ENCRYPTED, ""},
+    {"200 OK", "X-Blocked: Virus/spyware 'Troj/Encrypt-A' detected\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE,
+     "Unknown"},
+    {"200 OK", "X-Blocked: Troj/Encrypt-A\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "Blocked"},
     /* McAfee */
     {"200 OK", "X-Virus-Name: \"EICAR test file\"\r\nX-Block-Result: 80\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE,
      "EICAR test file"},
     {"200 OK", "X-Block-Result: 81\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "Blocked"},
+    {"200 OK", "X-Block-Reason: Malware found: W32/Resizer.B\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "Unknown"},
     {"200 OK", "X-Mwg-Block-Reason: Media type\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "Blocked"},
     /* Kaspersky */
     {"204 No Content", "X-Virus-ID: no threats\r\n", VERDICT_CLEAN, VERDICT_REASON_NONE, ""},
@@ -115,6 +138,9 @@ static const struct {
     {"200 OK", "X-Response-Info: Allowed\r\n", VERDICT_CLEAN, VERDICT_REASON_NONE, ""},
     {"200 OK", "X-Response-Info: Blocked\r\nX-Blocked-Reason: Password Protected Document\r\n", VERDICT_UNSCANNABLE,
      VERDICT_REASON_ENCRYPTED, ""},
+    {"200 OK", "X-Blocked-Reason: Infected: Ransom.FileEncryptor.A\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE,
+     "Unknown"},
+    {"200 OK", "X-Blocked-Reason: Ransom.FileEncryptor.A\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "Blocked"},
     /* a monitoring server lets through what it finds: a find all the same */
     {"204 No Content", "X-Infection-Found: Type=0; Resolution=0; Threat=A;\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE,
      "A"},
@@ -124,6 +150,7 @@ static const struct {
      ""},
     {"500 Server error", "X-Error-Code: decode_error\r\n", VERDICT_UNSCANNABLE, VERDICT_REASON_MALFORMED, ""},
     {"500 Server error", "X-Error-Code: file_type_blocked\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "Blocked"},
+    {"500 Server error", "X-Error-Code: encrypted_trojan\r\n", VERDICT_ERROR, VERDICT_REASON_ENGINE, ""},
     {"500 Server error", "X-Error-Code: other\r\n", VERDICT_ERROR, VERDICT_REASON_ENGINE, ""},
     {"404 ICAP Service not found", "Connection: close\r\n", VERDICT_ERROR, VERDICT_REASON_ENGINE, ""},
     {"539 Aborted - No AV scanning license", "ISTag: \"emu-0001\"\r\n", VERDICT_ERROR, VERDICT_REASON_ENGINE, ""},
@@ -178,6 +205,9 @@ static const struct {
      "In.Side"},
     {"HTTP/1.1 200 OK\nX-Violations-Found: 1\n\ta\n\tIn.Side\n\t1\n\t2\n\n", VERDICT_INFECTED, VERDICT_REASON_NONE,
      "In.Side"},
+    {"HTTP/1.1 200 OK\r\nX-Infection-Found: Type=0;\r\n\tThreat=In.Side;\r\n\r\n", VERDICT_INFECTED,
+     VERDICT_REASON_NONE, "In.Side"},
+    {"HTTP/1.1 403 Troj/Encrypted-A\r\n\r\n", VERDICT_INFECTED, VERDICT_REASON_NONE, "Blocked"},
     {"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nX-Virus-ID: no threats\r\n\r\n", VERDICT_CLEAN, VERDICT_REASON_NONE, ""},
 };
 
@@ -203,6 +233,24 @@ START_TEST(what_the_enclosed_answer_says_counts_too)
         icap_head_begin(&h, true);
         ck_assert_msg(!icap_http_block(&h, ICAP_RES_HDR, span_cstr(bad[i])), "%s", bad[i]);
     }
+}
+END_TEST
+
+START_TEST(what_stands_behind_a_body_counts_too)
+{
+    struct icap_head h;
+    ck_assert(head(&h, "ICAP/1.0 200 OK\r\nX-Virus-ID: no threats\r\n\r\n") == ICAP_END);
+    ck_assert(icap_trailer(&h, SPAN("Date: x")));
+    struct verdict v = verdict_of(&h, &good);
+    IS(v, VERDICT_CLEAN, VERDICT_REASON_NONE, "", "an idle trailer");
+    ck_assert(icap_trailer(&h, SPAN("X-Infection-Found: Type=0; Threat=Late;")));
+    v = verdict_of(&h, &good);
+    IS(v, VERDICT_INFECTED, VERDICT_REASON_NONE, "Late", "a trailer");
+
+    static const char *const bad[] = {
+        "no header", ": x", " folded", "\tX-Virus-ID: folded", "", "X-Violations-Found: 1", "X-Violations-Found: many"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        ck_assert_msg(!icap_trailer(&h, span_cstr(bad[i])), "%s", bad[i]);
 }
 END_TEST
 
@@ -411,6 +459,7 @@ END_TEST
     X(each_vendor_s_headers_have_their_verdict)                                                                        \
     X(what_is_blocked_without_a_name_is_unscannable_where_it_is_wanted)                                                \
     X(what_the_enclosed_answer_says_counts_too)                                                                        \
+    X(what_stands_behind_a_body_counts_too)                                                                            \
     X(only_what_was_scanned_whole_is_clean)                                                                            \
     X(options_tell_what_a_service_can_do)                                                                              \
     X(heads_that_make_no_sense_are_refused)                                                                            \

@@ -79,6 +79,7 @@ static struct verdict expect_trouble(struct link *l, struct talk *t, uint64_t ms
 }
 
 #define ACCEPT(d)       daemon_add(d, DAEMON_ACCEPT, SPAN(""))
+#define RELIEVE(d)      daemon_add(d, DAEMON_RELIEVE, SPAN(""))
 #define EXPECT(d, text) daemon_add(d, DAEMON_EXPECT, SPAN(text))
 #define SEND(d, text)   daemon_add(d, DAEMON_SEND, SPAN(text))
 #define EACH(d, text)   daemon_add(d, DAEMON_SEND_EACH, SPAN(text))
@@ -413,6 +414,123 @@ START_TEST(a_server_that_has_no_place_for_us_gives_way_to_the_next)
 }
 END_TEST
 
+/* "ask\n", a pause, "end\n", and the answer is awaited. */
+struct pausing {
+    uint64_t us;
+    enum err paused;
+    bool overtaken;
+};
+
+static enum err ask_in_two(struct link_connection *c, void *arg)
+{
+    struct pausing *p = arg;
+    struct span line;
+    enum err e = link_send(c, SPAN("ask\n"));
+    if (e == ERR_OK)
+        p->paused = e = link_pause(c, p->us);
+    if (e == ERR_OK)
+        e = link_send(c, SPAN("end\n"));
+    if (e == ERR_OK)
+        e = link_await(c, &p->overtaken);
+    return e == ERR_OK || e == ERR_STATE ? link_read_line(c, 32, &line) : e;
+}
+
+static const struct link_exchange in_two = {.ask = ask_in_two};
+
+START_TEST(a_pause_ends_with_time_or_with_a_word)
+{
+    for (int early = 0; early < 2; early++)
+        for (int local = 0; local < 2; local++) {
+            struct pausing p = {.us = early ? LONG_MS * 1000ULL : 1000, .paused = ERR_IO};
+            struct verdict v;
+            ONE_DAEMON(local);
+            (void)t;
+            ACCEPT(&d);
+            if (early)
+                EXPECT(&d, "ask\n");
+            else
+                EXPECT(&d, "ask\nend\n");
+            SEND(&d, "one\n");
+            AWAIT_END(&d);
+            daemon_start(&d);
+            ck_assert_msg(link_run(l, &in_two, &p, LONG_MS, &v), "%s", v.detail);
+            ck_assert(p.paused == (early ? ERR_STATE : ERR_OK) && !p.overtaken);
+            finish(l, &d);
+        }
+}
+END_TEST
+
+START_TEST(a_pause_ends_at_the_deadline_and_with_the_connection)
+{
+    struct pausing p = {.us = LONG_MS * 1000ULL, .paused = ERR_OK};
+    struct verdict v;
+    ONE_DAEMON(false);
+    (void)t;
+    ACCEPT(&d);
+    AWAIT_END(&d);
+    ACCEPT(&d);
+    EXPECT(&d, "ask\n");
+    CLOSE(&d);
+    daemon_start(&d);
+    ck_assert(!link_run(l, &in_two, &p, 50, &v));
+    ck_assert_msg(p.paused == ERR_AGAIN && v.reason == VERDICT_REASON_TIMEOUT, "%s", v.detail);
+    ck_assert(!link_run(l, &in_two, &p, LONG_MS, &v));
+    ck_assert_msg(p.paused == ERR_CLOSED && v.reason == VERDICT_REASON_DOWN, "%s", v.detail);
+    finish(l, &d);
+}
+END_TEST
+
+/* Whoever is quicker. */
+START_TEST(an_answer_without_the_end_shows_before_or_after_it_is_sent)
+{
+    for (int i = 0; i < 20; i++) {
+        struct pausing p = {.us = 0, .paused = ERR_IO};
+        struct verdict v;
+        ONE_DAEMON(true);
+        (void)t;
+        ACCEPT(&d);
+        EXPECT(&d, "ask\n");
+        SEND(&d, "one\n");
+        RELIEVE(&d); /* "end" is not read before */
+        AWAIT_END(&d);
+        daemon_start(&d);
+        ck_assert_msg(link_run(l, &in_two, &p, LONG_MS, &v), "%s", v.detail);
+        ck_assert(p.paused == ERR_STATE || p.overtaken);
+        struct link *other = link_to(daemons, 1, LONG_MS);
+        ck_assert(!link_run(other, &in_two, &p, 50, &v));
+        link_free(other);
+        finish(l, &d);
+    }
+}
+END_TEST
+
+START_TEST(whether_somebody_is_there_is_seen_without_a_word)
+{
+    struct daemon_script away, here;
+    struct server_name names[2];
+    struct errtext why = {""};
+    daemon_listen(&away, true);
+    daemon_listen(&here, false);
+    daemon_vanish(&away);
+    const struct daemon_script *const both[] = {&away, &here};
+    for (size_t i = 0; i < 2; i++)
+        ck_assert(server_name_parse(span_cstr(both[i]->name), 0, &names[i], &why) == ERR_OK);
+    struct link *l = link_new(names, 2, LONG_MS), *alone = link_new(names, 1, LONG_MS);
+    ck_assert_msg(link_try(l, LONG_MS, &why) == ERR_OK, "%s", why.text);
+    ck_assert(link_try(alone, LONG_MS, &why) == ERR_CLOSED);
+    ck_assert_msg(strstr(why.text, away.name) && strstr(why.text, "cannot connect"), "%s", why.text);
+    daemon_vanish(&here);
+    ck_assert(link_try(l, LONG_MS, &why) == ERR_CLOSED);
+    ck_assert_msg(strstr(why.text, away.name) && strstr(why.text, here.name), "%s", why.text);
+    link_free(l);
+    link_free(alone);
+    ck_assert(server_name_parse(SPAN("name.invalid:1"), 0, &names[0], &why) == ERR_OK);
+    l = link_new(names, 1, LONG_MS); /* nobody waits for a name server */
+    ck_assert(link_try(l, LONG_MS, &why) == ERR_OK);
+    link_free(l);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(one_connection_serves_many_requests_over_tcp_and_unix_sockets)                                                   \
     X(a_connection_that_was_closed_while_idle_is_replaced)                                                             \
@@ -427,6 +545,10 @@ END_TEST
     X(blocks_are_read_whole_and_bounded)                                                                               \
     X(what_comes_unasked_ends_the_connection)                                                                          \
     X(an_answer_before_the_end_of_the_request_is_noticed_and_read)                                                     \
+    X(a_pause_ends_with_time_or_with_a_word)                                                                           \
+    X(a_pause_ends_at_the_deadline_and_with_the_connection)                                                            \
+    X(an_answer_without_the_end_shows_before_or_after_it_is_sent)                                                      \
+    X(whether_somebody_is_there_is_seen_without_a_word)                                                                \
     X(a_name_that_is_not_known_is_down_and_no_more)                                                                    \
     X(a_server_that_has_no_place_for_us_gives_way_to_the_next)
 #include "support/check_main.h"

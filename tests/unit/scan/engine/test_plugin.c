@@ -2,10 +2,12 @@
 /* Libraries behind the public interface, good and broken ones, as the engine `plugin` takes them. The libraries are
  * built from tests/e2e/hostile_plugin.c and broken_plugin.c into plugins/ beside this program. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "scan/engine/engine.h"
@@ -88,6 +90,50 @@ START_TEST(a_library_of_this_version_scans)
 }
 END_TEST
 
+START_TEST(a_library_of_a_later_version_that_wants_no_more_than_this_one_has_scans)
+{
+    struct loaded l;
+    prepare(&l, "later");
+    must_open(&l);
+    ck_assert_str_eq(scan(&l, "infected Some.Virus").name, "Some.Virus");
+    engine_plugin.close(l.state);
+}
+END_TEST
+
+static void assert_childless(void)
+{
+    ck_assert(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+}
+
+START_TEST(what_it_leaves_running_is_found_and_processes_end)
+{
+    static const struct {
+        const char *mode, *text;
+    } rows[] = {
+        {"open-fork", "its open started a process, which would live outside the cage"},
+        {"open-daemon", "its open started a process, which would live outside the cage"},
+        {"open-thread", "its open started a thread, which would live outside the cage"},
+        {"start-fork", "its worker_start started a process, which would live outside the cage"},
+        {"start-daemon", "its worker_start started a process, which would live outside the cage"},
+        {"start-thread", "its worker_start started a thread, which would live outside the cage"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct loaded l;
+        prepare(&l, "hostile");
+        give_option(&l, "mode", rows[i].mode);
+        if (rows[i].mode[0] == 'o') {
+            assert_refused(&l, rows[i].text);
+        } else {
+            ck_assert_msg(open_it(&l) == ERR_OK, "%s", l.why.text);
+            ck_assert(engine_plugin.worker_start(l.state, "/nonexistent", &l.why) != ERR_OK);
+            ck_assert_msg(strstr(l.why.text, rows[i].text) != NULL, "%s", l.why.text);
+            engine_plugin.close(l.state);
+        }
+        assert_childless();
+    }
+}
+END_TEST
+
 START_TEST(it_gets_its_own_options_in_its_own_spelling_and_its_instances_name)
 {
     struct loaded l;
@@ -131,6 +177,9 @@ START_TEST(what_it_says_when_it_refuses_to_start_is_told_as_one_clean_line)
         assert_refused(&l, rows[i].text);
     }
     prepare(&l, "hostile");
+    give_option(&l, "mode", "info");
+    assert_refused(&l, "its open changed the size or a reserved field of its postern_info: expected zero there");
+    prepare(&l, "hostile");
     l.conf.database = "/nonexistent/data";
     assert_refused(&l, "database /nonexistent/data: expected a line with its version");
     prepare(&l, "hostile");
@@ -153,7 +202,10 @@ START_TEST(a_library_of_another_kind_is_refused_before_anything_in_it_is_called)
         {"short", "its symbol postern_engine has 8 octets, expected an object of "},
         {"major", "built for version 2.0 of the interface, this postern has 1.0"},
         {"minor", "built for version 1.1 of the interface, this postern has 1.0"},
-        {"size", "its table has 120 octets in an object of 128, expected 128 for version 1.0 of the interface"},
+        {"size", "its table says that it has 120 octets, in an object of 128; expected 128 or more (version 1.0)"},
+        {"beyond", "its table says that it has 136 octets, in an object of 128; expected 128 or more (version 1.0)"},
+        {"reserved0", "a reserved field of its table is not zero: it wants something that version 1.0 has not"},
+        {"reserved", "a reserved field of its table is not zero: it wants something that version 1.0 has not"},
         {"no_scan", "its table has no scan"},
     };
     struct loaded l;
@@ -233,6 +285,8 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(a_library_of_this_version_scans)                                                                                 \
+    X(a_library_of_a_later_version_that_wants_no_more_than_this_one_has_scans)                                         \
+    X(what_it_leaves_running_is_found_and_processes_end)                                                               \
     X(it_gets_its_own_options_in_its_own_spelling_and_its_instances_name)                                              \
     X(an_option_that_it_does_not_know_is_refused_with_those_that_it_knows)                                             \
     X(what_it_says_when_it_refuses_to_start_is_told_as_one_clean_line)                                                 \

@@ -88,6 +88,24 @@ START_TEST(infected_stays_infected_whatever_else_is_wrong)
 }
 END_TEST
 
+/* A field of tomorrow may say what today nobody reads. */
+START_TEST(an_answer_that_is_not_whole_is_an_error_unless_it_says_infected)
+{
+    for (int i = 0; i < 4; i++) {
+        struct postern_verdict given = {.size = sizeof(given),
+                                        .verdict_class = i & 1 ? POSTERN_INFECTED : POSTERN_CLEAN};
+        struct verdict v;
+        if (i & 2)
+            given.size--;
+        else
+            given.reserved[ARRAY_SIZE(given.reserved) - 1] = 1;
+        plugin_verdict_read(&given, &v);
+        ck_assert(v.class == (i & 1 ? VERDICT_INFECTED : VERDICT_ERROR));
+        ck_assert(i & 1 || (v.reason == VERDICT_REASON_PROTOCOL && strstr(v.detail, "a reserved field")));
+    }
+}
+END_TEST
+
 START_TEST(texts_without_an_end_are_cut_where_their_field_ends)
 {
     struct postern_verdict given = {.size = sizeof(given), .verdict_class = POSTERN_INFECTED};
@@ -162,6 +180,7 @@ END_TEST
     X(each_answer_that_makes_sense_is_taken_as_it_is)                                                                  \
     X(an_answer_that_makes_no_sense_is_an_error_and_says_what_was_found)                                               \
     X(infected_stays_infected_whatever_else_is_wrong)                                                                  \
+    X(an_answer_that_is_not_whole_is_an_error_unless_it_says_infected)                                                 \
     X(texts_without_an_end_are_cut_where_their_field_ends)                                                             \
     X(the_public_interface_has_its_frozen_layout)
 #include "support/check_main.h"
