@@ -25,7 +25,8 @@ struct rig {
     /* the broker */
     int fd;
     struct loop_watch watch;
-    unsigned generation, jobs, cancels;
+    unsigned generation, jobs, cancels, inspections, with_parts;
+    mime_defects defects;  /* that an inspection finds */
     struct verdict answer; /* to what is no test string */
     struct verdict answer_pattern;
     bool silent;
@@ -106,11 +107,34 @@ static inline bool is_pattern(int fd)
     return memcmp(head, "X5O!", sizeof(head)) == 0;
 }
 
-static inline void rig_job(struct rig *r, const struct scan_job *job, int fd)
+/* Takes a message apart into a file with one content; the edge looks at no more of it than its size. */
+static inline void rig_inspect(struct rig *r, const struct scan_job *job, int parts)
+{
+    static const char file[] = "one content, and what else is in such a file";
+    struct scan_record record = {.type = SCAN_INSPECTION};
+    ck_assert_str_eq(job->engine, SCAN_INSPECTOR);
+    ck_assert_int_eq(write(parts, file, sizeof(file)), sizeof(file));
+    r->inspections++;
+    record.inspected.id = job->id;
+    record.inspected.inspection = (struct scan_inspection){.size = sizeof(file), .contents = 1, .parts = 1};
+    close(parts); /* nobody may hold it */
+    rig_send(r, &record);
+}
+
+static inline void rig_job(struct rig *r, const struct scan_job *job, const int fds[FDPASS_MAX])
 {
     struct scan_record record = {.type = SCAN_ANSWER};
-    ck_assert_str_eq(job->engine, "one");
+    int fd = fds[0];
     ck_assert_int_ge(fd, 0);
+    if (job->kind == SCAN_JOB_INSPECT) {
+        rig_inspect(r, job, fds[1]);
+        return;
+    }
+    ck_assert_str_eq(job->engine, "one");
+    r->with_parts += job->parts_size > 0;
+    ck_assert_int_eq(fds[1] >= 0, job->parts_size > 0);
+    if (fds[1] >= 0)
+        close(fds[1]);
     r->jobs++;
     record.answer.id = job->id;
     record.answer.verdict = is_pattern(fd) ? r->answer_pattern : r->answer;
@@ -127,9 +151,9 @@ static inline void rig_broker_ready(void *arg, int events)
     for (;;) {
         unsigned char bytes[SCAN_RECORD_SIZE];
         size_t len;
-        int fd;
+        int fds[FDPASS_MAX];
         struct scan_record record;
-        enum err e = fdpass_recv(r->fd, bytes, sizeof(bytes), &len, &fd);
+        enum err e = fdpass_recv_many(r->fd, bytes, sizeof(bytes), &len, fds);
         if (e == ERR_AGAIN)
             break;
         if (e == ERR_CLOSED) {
@@ -139,11 +163,11 @@ static inline void rig_broker_ready(void *arg, int events)
         ck_assert_int_eq(e, ERR_OK);
         ck_assert_int_eq(scan_record_decode(span_of(bytes, len), &record), ERR_OK);
         if (record.type == SCAN_JOB)
-            rig_job(r, &record.job, fd);
+            rig_job(r, &record.job, fds);
         else
             r->cancels++;
-        if (fd >= 0)
-            close(fd);
+        if (fds[0] >= 0)
+            close(fds[0]);
     }
     rig_look(r);
 }
@@ -184,7 +208,8 @@ static inline void rig_attach(struct rig *r)
     rig_wait(r, rig_is_ready);
 }
 
-static inline void rig_say(struct verdict *answer, enum verdict_class class, enum verdict_reason reason, const char *name)
+static inline void rig_say(struct verdict *answer, enum verdict_class class, enum verdict_reason reason,
+                           const char *name)
 {
     verdict_set(answer, class, reason, NULL);
     verdict_copy_text(answer->name, sizeof(answer->name), span_cstr(name));
