@@ -86,9 +86,9 @@ class Engine:
 
     def word(self, content):
         """What it would say of CONTENT, and the name under which it would find it; None: that is not known."""
-        for needle, name in self.needles.items():
-            if mail.contains(content, [needle]):
-                return INFECTED, name
+        needles = self.needles
+        if needles and mail.contains(content, needles):  # only then: which one is it?
+            return INFECTED, next(name for needle, name in needles.items() if mail.contains(content, [needle]))
         if self.kind not in MARKS:
             return None, None
         for verb, rest in orders_in(self.kind, content):
