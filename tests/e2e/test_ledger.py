@@ -76,6 +76,7 @@ HONEST = {
     "outcome unknown": lambda: run(attempts=[attempt(451)], held_code=None, events=[line(**UNKNOWN), UNKNOWN_LINE]),
     "left before it heard": lambda: run(attempts=[attempt(None)]),
     "marked and passed": lambda: run(content=MARKED, events=[line(verdict="infected", virus="V")], truth=lambda a: INFECTED, may_pass=lambda a: True),
+    "infected and refused, and there is no log": lambda: Evidence([_talk(attempt(550))], truth=lambda a: INFECTED, killed={"edge"}),
     "not clean, and deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: SUSPECT),
     "not clean, and refused": lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: SUSPECT),
     "refused by the backend": lambda: run(attempts=[attempt(554)], held_code=554, said=[554],
@@ -306,6 +307,13 @@ PASSING = [
 def test_the_configuration_lets_pass_what_its_options_touch_and_nothing_else(text, passes, not_passes):
     judge = Truth(text).judge
     assert [order for order in [*passes, *not_passes] if judge(mail.fake_order(order))[1]] == passes
+
+
+def test_a_digest_lets_one_message_pass_whatever_its_case():
+    digest = hashlib.sha256(HIDDEN).hexdigest()
+    for written in (digest, digest.upper()):
+        judge = Truth(clamav_stanza("/db", ignore_signatures=f"( sha256:{written} )")).judge
+        assert judge(HIDDEN) == (INFECTED, True) and judge(HIDDEN + b"more\r\n") == (INFECTED, False)
 
 
 def test_an_option_of_one_engine_lets_nothing_pass_that_another_finds():

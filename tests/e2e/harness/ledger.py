@@ -212,6 +212,8 @@ def no_bounce(evidence):
             yield f"{attempt}: scanning had trouble ({event.get('reason')}), which is no reason to bounce it"
         elif trouble or event.get("verdict") in ("infected", "unscannable") and event.get("action") in ("reject", "quarantine"):
             continue
+        elif attempt.event is None and evidence.truth(attempt) == INFECTED:
+            continue  # there is no log, or its line is missing, which is L8's
         elif attempt.code == 552 or attempt.faulty or evidence.has(attempt.session, "protocol", id=event.get("id")):
             continue
         elif not evidence.was_said(attempt.code):

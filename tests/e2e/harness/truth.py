@@ -105,7 +105,7 @@ class Engine:
             return True
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
         names = [name, f"{name}.UNOFFICIAL"] if name else []
-        return any(pattern == digest or any(fnmatch.fnmatch(one, pattern) for one in names) for pattern in self.ignored)
+        return any(pattern.lower() == digest or any(fnmatch.fnmatch(one, pattern) for one in names) for pattern in self.ignored)
 
 
 def result_of_scanner(rest):
