@@ -45,13 +45,23 @@ static bool param_size(const struct smtp_param *p, struct smtp_mail_params *para
 
 static bool param_body(const struct smtp_param *p, struct smtp_mail_params *params)
 {
-    if (p->has_value && span_eq_nocase(p->value, SPAN("7BIT")))
-        params->body = SMTP_BODY_7BIT;
-    else if (p->has_value && span_eq_nocase(p->value, SPAN("8BITMIME")))
-        params->body = SMTP_BODY_8BITMIME;
-    else
-        return false;
-    return true;
+    static const struct {
+        struct span word;
+        enum smtp_body body;
+    } values[] = {
+#define SMTP_MAIL_PARAM(keyword, extension, read)
+#define SMTP_BODY_VALUE(symbol, word) {{(word), sizeof(word) - 1}, SMTP_BODY_##symbol},
+#include "smtp/param.def"
+#undef SMTP_MAIL_PARAM
+#undef SMTP_BODY_VALUE
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+        if (!p->has_value || !span_eq_nocase(p->value, values[i].word))
+            continue;
+        params->body = values[i].body;
+        return true;
+    }
+    return false;
 }
 
 static const struct mail_param {
@@ -59,8 +69,11 @@ static const struct mail_param {
     smtp_ext_set needs;
     bool (*read)(const struct smtp_param *p, struct smtp_mail_params *params);
 } MAIL_PARAMS[] = {
-    {{"SIZE", 4}, SMTP_EXT_BIT(SIZE), param_size},
-    {{"BODY", 4}, SMTP_EXT_BIT(8BITMIME), param_body},
+#define SMTP_MAIL_PARAM(keyword, extension, read) {{(keyword), sizeof(keyword) - 1}, SMTP_EXT_BIT(extension), (read)},
+#define SMTP_BODY_VALUE(symbol, word)
+#include "smtp/param.def"
+#undef SMTP_MAIL_PARAM
+#undef SMTP_BODY_VALUE
 };
 
 enum smtp_say smtp_mail_params_parse(struct span text, smtp_ext_set offered, struct smtp_mail_params *params)

@@ -8,10 +8,11 @@ import signal
 import pytest
 from harness import mail
 from harness.client import dot_stuffed
-from harness.ledger import CLEAN, INFECTED, PROMISES, TROUBLE, Delivery, Evidence, faults
+from harness.ledger import CLEAN, INFECTED, PROMISES, SUSPECT, TROUBLE, Delivery, Evidence, faults
 from harness.load import two_engines
-from harness.postern import fake_stanza
+from harness.postern import asking_daemons, clamav_stanza, engine, fake_stanza
 from harness.talk import Attempt, Body, Refused, Talk, digests_of
+from harness.truth import Truth
 
 CONTENT = b"Subject: forged\r\n\r\nwords\r\n"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -74,7 +75,10 @@ HONEST = {
     "deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: TROUBLE),
     "outcome unknown": lambda: run(attempts=[attempt(451)], held_code=None, events=[line(**UNKNOWN), UNKNOWN_LINE]),
     "left before it heard": lambda: run(attempts=[attempt(None)]),
-    "marked and passed": lambda: run(content=MARKED, events=[line(verdict="infected", virus="V")], truth=lambda a: INFECTED, may_pass=True),
+    "marked and passed": lambda: run(content=MARKED, events=[line(verdict="infected", virus="V")], truth=lambda a: INFECTED, may_pass=lambda a: True),
+    "infected and refused, and there is no log": lambda: Evidence([_talk(attempt(550))], truth=lambda a: INFECTED, killed={"edge"}),
+    "not clean, and deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: SUSPECT),
+    "not clean, and refused": lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: SUSPECT),
     "refused by the backend": lambda: run(attempts=[attempt(554)], held_code=554, said=[554],
                                           events=[line(outcome="refused", reply="554 5.6.0 no", backend_reply="554 5.6.0 no")]),
     "trouble that the administrator wants bounced": lambda: run(attempts=[attempt(554)], held=0, events=[line(**{**FAILED, "reply": "554 x"})],
@@ -115,6 +119,8 @@ GUILTY = {
     "infected by the log": ("L2", lambda: run(attempts=[attempt(550)], events=[line(**REJECTED)])),
     "infected by its octets": ("L2", lambda: run(truth=lambda a: INFECTED)),
     "not scanned": ("L2", lambda: run(truth=lambda a: TROUBLE)),
+    "not clean": ("L2", lambda: run(truth=lambda a: SUSPECT)),
+    "another mail may pass, this one may not": ("L2", lambda: run(truth=lambda a: INFECTED, may_pass=lambda a: a.digest != DIGEST)),
     "refused by the backend after it leaked": ("L2", lambda: run(attempts=[attempt(550)], held_code=550, events=[line(**REJECTED)], said=[550])),
     "bare LF": ("L2", lambda: run(attempts=[attempt(content=b"a\nb\r\n")], content=b"a\nb\r\n",
                                   events=[line(sha256=hashlib.sha256(b"a\nb\r\n").hexdigest())])),
@@ -225,6 +231,101 @@ def test_a_body_is_the_content_without_dot_stuffing_wherever_it_is_cut(content, 
 def test_the_virus_is_known_by_the_octets_of_a_message(wrap):
     assert mail.contains(wrap(mail.test_virus()), [mail.test_virus()])
     assert not mail.contains(wrap(b"innocent"), [mail.test_virus()])
+
+
+HIDDEN = mail.with_attachment(mail.in_zip(mail.PAYLOAD))
+DAEMON = "127.0.0.1:9"
+
+
+def asking(kind, **options):
+    return asking_daemons(engine(kind, kind + "1", DAEMON, **options))
+
+
+def order(mark, text):
+    return mail.plain(headers=[f"{mark}: {text}"])
+
+
+def one(kind, own):
+    return f'antivirus {{ {kind} "{kind}1" {{ {own} }} }}\n'
+
+
+HOSTILE_SCANNER, HOSTILE_COMMAND, HOSTILE_PLUGIN = (one("csapi", 'scanner_path = "/x"'), one("command", "argv = ( /x %s )"), one("plugin", 'library = "/x.so"'))
+TRUTHS = [
+    # configuration, message: what is known of it
+    (fake_stanza(), mail.plain(), CLEAN),
+    (fake_stanza(), mail.fake_order("delay 10"), None),
+    (fake_stanza(), mail.plain(headers=["X-Fake: delay 10", "X-Fake: infected V"]), INFECTED),
+    (fake_stanza(), mail.fake_order("crash"), TROUBLE),
+    (fake_stanza(), mail.fake_order("unscannable limit"), SUSPECT),
+    (clamav_stanza("/db"), mail.with_attachment(mail.test_virus()), INFECTED),
+    *[(asking(kind), HIDDEN, INFECTED) for kind in ("clamav", "kaspersky", "fsecure", "icap", "csapi")],
+    *[(asking(kind), mail.plain(), None) for kind in ("clamav", "kaspersky", "fsecure", "icap", "csapi")],
+    (one("csapi", 'database = "/db"'), HIDDEN, INFECTED),
+    (one("command", "argv = ( /usr/bin/clamscan %s )"), HIDDEN, INFECTED),
+    (HOSTILE_SCANNER, HIDDEN, None),
+    (HOSTILE_SCANNER, order("X-Scanner", "hang"), TROUBLE),
+    (HOSTILE_SCANNER, order("X-Scanner", "socket"), SUSPECT),
+    (HOSTILE_SCANNER, order("X-Scanner", "report"), INFECTED),
+    (HOSTILE_SCANNER, order("X-Scanner", "delay 10"), None),
+    (HOSTILE_SCANNER, order("X-Scanner", "result clean info some remark"), CLEAN),
+    (HOSTILE_SCANNER, order("X-Scanner", "result clean code AVS_RESULT_VIRUS_FOUND"), INFECTED),
+    (HOSTILE_SCANNER, order("X-Scanner", "result clean code DEC_RESULT_MAXIMUM_DEPTH_REACHED"), SUSPECT),
+    (HOSTILE_COMMAND, order("X-Command", "abort"), TROUBLE),
+    (HOSTILE_COMMAND, order("X-Command", "forks"), SUSPECT),
+    (HOSTILE_COMMAND, order("X-Command", "exit 7"), None),
+    (HOSTILE_PLUGIN, order("X-Plugin", "reasoned-clean"), TROUBLE),
+    (HOSTILE_PLUGIN, order("X-Plugin", "unix /x"), SUSPECT),
+    (HOSTILE_PLUGIN, mail.plain(headers=["X-Plugin: leak 3", "X-Plugin: infected V"]), INFECTED),
+    (one("plugin", 'library = "/x.so" options [ Pattern = "evil words" ]'), mail.plain(b"some evil words\r\n"), INFECTED),
+    ("Validate validate/av_acme acme {\n  library = /x.so\n}\n", order("X-Plugin", "crash"), TROUBLE),
+    (asking_daemons(engine("icap", "i", DAEMON), engine("fake", "f")), mail.fake_order("infected V"), INFECTED),
+    (one("fake", "enabled = false"), mail.fake_order("infected V"), None),
+]
+IDS = [f"{number} {row[-1]}" for number, row in enumerate(TRUTHS)]
+
+
+@pytest.mark.parametrize("text, content, truth", TRUTHS, ids=IDS)
+def test_what_is_known_of_a_message_by_its_octets(text, content, truth):
+    assert Truth(text).judge(content)[0] == truth
+
+
+PASSING = [
+    # configuration; what it lets pass, what it does not
+    (fake_stanza(on_error="next"), ["crash", "error engine"], ["infected V"]),
+    (fake_stanza(action="pass"), ["infected V", "unscannable limit"], ["crash"]),
+    (fake_stanza(on_partial="pass"), ["unscannable partial"], ["infected V", "crash"]),
+    (fake_stanza(ignore_signatures="( Some.* )"), ["infected Some.Virus"], ["infected Other.Virus", "crash"]),
+    ("scan = off\n" + fake_stanza(), ["infected V", "crash"], []),
+    ('ESMTP_Listener { context = [ skip_virus_check = yes ] }\n' + fake_stanza(), ["infected V", "crash"], []),
+    ('ESMTP_Listener { context = [ __bypass_fake1 = 1 ] }\n' + fake_stanza(), ["infected V", "crash"], []),
+    ('ESMTP_Listener { context = [ __bypass_other = 1 ] }\n' + fake_stanza(), [], ["infected V", "crash"]),
+    (asking_daemons(engine("fake", "f", on_error="next"), engine("icap", "i", DAEMON)), ["crash"], ["infected V"]),
+]
+
+
+@pytest.mark.parametrize("text, passes, not_passes", PASSING, ids=[str(number) for number in range(len(PASSING))])
+def test_the_configuration_lets_pass_what_its_options_touch_and_nothing_else(text, passes, not_passes):
+    judge = Truth(text).judge
+    assert [order for order in [*passes, *not_passes] if judge(mail.fake_order(order))[1]] == passes
+
+
+def test_a_digest_lets_one_message_pass_whatever_its_case():
+    digest = hashlib.sha256(HIDDEN).hexdigest()
+    for written in (digest, digest.upper()):
+        judge = Truth(clamav_stanza("/db", ignore_signatures=f"( sha256:{written} )")).judge
+        assert judge(HIDDEN) == (INFECTED, True) and judge(HIDDEN + b"more\r\n") == (INFECTED, False)
+
+
+def test_an_option_of_one_engine_lets_nothing_pass_that_another_finds():
+    both = asking_daemons(engine("fake", "f", action="pass"), engine("kaspersky", "k", DAEMON))
+    assert Truth(both).judge(HIDDEN) == (INFECTED, False)
+
+
+def test_a_message_that_the_test_vouches_for_is_not_judged_and_others_are():
+    truth = Truth(asking("icap"))
+    truth.vouch(HIDDEN, because="its server says that it is clean")
+    assert truth.judge(HIDDEN)[0] is None
+    assert truth.judge(mail.plain(mail.PAYLOAD))[0] == INFECTED
 
 
 # --- the book of a real run ---

@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* The scan hosts of the in-memory player: src/scan/scan_client.h without channels. Who is asked, in which order, what
  * is counted, remembered and decided is the real scan_run.c's. As the test engine does, each engine obeys the first
- * line `X-Fake: ORDER` of the message that gives a verdict, so that a scenario means the same in both players: clean |
- * infected NAME | unscannable REASON | error REASON | delay MS (then the next) | hang (until the timeout). */
+ * line `X-Fake: ORDER` of the message, or of one of its parts, that gives a verdict, so that a scenario means the same
+ * in both players: clean | infected NAME | unscannable REASON | error REASON | delay MS (then the next) | hang (until
+ * the timeout). Messages are taken apart by the code that workers run (host/inspect.c), but for one with a line
+ * `X-Fake-Inspection: ORDER`, whose inspection ends in that way. */
 #include "base/mem.h"
 #include "base/num.h"
+#include "player/memory.h"
+#include "scan/host/inspect.h"
+#include "scan/inspection.h"
+#include "scan/parts.h"
 #include "scan/probe.h"
 #include "scan/scan_client.h"
+#include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { LOOK_AT = 65536, GENERATION = 1, DATABASE = 1 };
+#define ORDER            SPAN("X-Fake: ")
+#define INSPECTION_ORDER SPAN("X-Fake-Inspection: ")
 
 struct scan_client {
     struct loop *loop;
@@ -57,34 +67,106 @@ static bool obey(const struct scan_call *call, struct span order, struct verdict
     return give(v, VERDICT_ERROR, VERDICT_REASON_ENGINE, SPAN(""));
 }
 
+/* The first order behind MARK in TEXT that gives a verdict; false: none does. */
+static bool find_order(const struct scan_call *call, struct span text, struct span mark, struct verdict *v,
+                       uint64_t *delay_ms)
+{
+    while (text.len > 0) {
+        struct span line = span_sub(text, 0, span_find(text, '\n'));
+        text = span_sub(text, line.len + 1, text.len);
+        if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+            line.len--;
+        if (span_starts(line, mark) && obey(call, span_sub(line, mark.len, line.len), v, delay_ms))
+            return true;
+    }
+    return false;
+}
+
+/* The beginning of SIZE octets at OFFSET of FD, for an order in it. */
+static bool look_into(const struct scan_call *call, int fd, uint64_t offset, uint64_t size, struct span mark,
+                      struct verdict *v, uint64_t *delay_ms)
+{
+    static char text[LOOK_AT];
+    ssize_t n = pread(fd, text, size < LOOK_AT ? (size_t)size : LOOK_AT, (off_t)offset);
+    if (n < 0)
+        return give(v, VERDICT_ERROR, VERDICT_REASON_ENGINE, SPAN(""));
+    return find_order(call, span_of(text, (size_t)n), mark, v, delay_ms);
+}
+
+/* As host/look.c: one part after the other, until one of them is not clean. */
+static void look_at_parts(const struct scan_call *call, struct span file, struct verdict *v, uint64_t *delay_ms)
+{
+    struct parts_view view;
+    struct parts_content content;
+    uint32_t looked_at = 0;
+    if (parts_open(file, call->size, &view) != ERR_OK)
+        abort(); /* it is ours */
+    while (looked_at < view.contents && v->class == VERDICT_CLEAN) {
+        parts_content(&view, looked_at++, &content);
+        bool found = look_into(call, content.verbatim ? call->fd : call->parts, content.offset, content.size, ORDER, v,
+                               delay_ms);
+        if (found)
+            verdict_copy_text(v->part, sizeof(v->part), span_cstr(content.path));
+    }
+    v->parts = looked_at;
+}
+
 /* The engine's word about the message; *DELAY_MS is the time that it takes. */
 static void look(const struct scan_call *call, struct verdict *v, uint64_t *delay_ms)
 {
-    static char text[LOOK_AT];
-    ssize_t n = pread(call->fd, text, call->size < LOOK_AT ? (size_t)call->size : LOOK_AT, 0);
-    struct span rest = span_of(text, n > 0 ? (size_t)n : 0);
     *delay_ms = 0;
-    if (n < 0) {
-        give(v, VERDICT_ERROR, VERDICT_REASON_ENGINE, SPAN(""));
+    if (!look_into(call, call->fd, 0, call->size, ORDER, v, delay_ms))
+        give(v, VERDICT_CLEAN, VERDICT_REASON_NONE, SPAN(""));
+    if (call->parts < 0 || v->class != VERDICT_CLEAN)
         return;
-    }
-    while (rest.len > 0) {
-        struct span line = span_sub(rest, 0, span_find(rest, '\n'));
-        rest = span_sub(rest, line.len + 1, rest.len);
-        if (line.len > 0 && line.ptr[line.len - 1] == '\r')
-            line.len--;
-        if (span_starts(line, SPAN("X-Fake: ")) && obey(call, span_sub(line, 8, line.len), v, delay_ms))
-            return;
-    }
-    give(v, VERDICT_CLEAN, VERDICT_REASON_NONE, SPAN(""));
+    void *map = mmap(NULL, (size_t)call->parts_size, PROT_READ, MAP_PRIVATE, call->parts, 0);
+    if (map == MAP_FAILED)
+        abort();
+    look_at_parts(call, span_of(map, (size_t)call->parts_size), v, delay_ms);
+    munmap(map, (size_t)call->parts_size);
 }
 
 /* ---- scan_client.h: the client ---- */
+
+/* What a worker does; the memory that it takes is not the edge's. */
+static bool take_apart(const struct scan_call *call, struct scan_inspection *result, struct verdict *why)
+{
+    struct scan_job job = {.id = call->id, .kind = SCAN_JOB_INSPECT, .size = call->size};
+    uint64_t no_delay = 0;
+    const char *fault = "";
+    memcpy(job.digest, call->digest, sizeof(job.digest));
+    memory_pause();
+    bool done = !look_into(call, call->fd, 0, call->size, INSPECTION_ORDER, why, &no_delay) &&
+                inspect_message(&job, call->fd, call->parts, result, why);
+    memory_resume();
+    if (done && inspection_file_seal(call->parts, result->size, &fault) != ERR_OK)
+        abort();
+    return done;
+}
+
+static void answer_inspection(struct scan_call *call)
+{
+    struct scan_inspection result = {0};
+    struct verdict why;
+    bool done = take_apart(call, &result, &why);
+    int parts = call->parts;
+    if (done)
+        call->parts = -1; /* its owner's from now on */
+    scan_call_cancel(call);
+    if (done)
+        call->inspected(call, &result, parts);
+    else
+        call->answered(call, &why);
+}
 
 static void answer(struct scan_call *call)
 {
     struct verdict v;
     uint64_t delay_ms;
+    if (call->kind == SCAN_JOB_INSPECT) {
+        answer_inspection(call);
+        return;
+    }
     look(call, &v, &delay_ms);
     v.database_version = DATABASE;
     v.generation = GENERATION;
@@ -164,31 +246,45 @@ static void call_delayed(void *arg)
 void scan_call_init(struct scan_call *call, struct scan_client *c,
                     void (*answered)(struct scan_call *call, const struct verdict *v))
 {
-    *call = (struct scan_call){.client = c, .answered = answered, .fd = -1};
+    *call = (struct scan_call){.client = c, .answered = answered, .fd = -1, .parts = -1};
     list_init(&call->node);
     deadline_init(&call->deadline, c->loop, call_delayed, call);
 }
 
-bool scan_call_send_parts(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
-                          int parts, uint64_t parts_size, struct verdict *why)
+static void begin(struct scan_call *call, enum scan_job_kind kind, size_t engine, int fd, uint64_t size,
+                  const uint8_t digest[32])
 {
-    struct scan_client *c = call->client;
-    struct verdict v;
-    uint64_t delay_ms;
-    (void)parts;
-    (void)parts_size;
-    (void)why;
+    call->kind = kind;
     call->engine = engine;
     call->fd = fd;
     call->size = size;
+    call->parts = -1;
+    call->parts_size = 0;
     memcpy(call->digest, digest, sizeof(call->digest));
     call->id = 1;
-    look(call, &v, &delay_ms);
+}
+
+static void queue(struct scan_call *call, uint64_t delay_ms)
+{
+    struct scan_client *c = call->client;
     list_append(delay_ms ? &c->calls : &c->ready, &call->node);
     if (delay_ms)
         deadline_set_ms(&call->deadline, delay_ms);
     else
         loop_defer(c->loop, &c->answer);
+}
+
+bool scan_call_send_parts(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
+                          int parts, uint64_t parts_size, struct verdict *why)
+{
+    struct verdict v;
+    uint64_t delay_ms;
+    (void)why;
+    begin(call, SCAN_JOB_ENGINE, engine, fd, size, digest);
+    call->parts = parts;
+    call->parts_size = parts_size;
+    look(call, &v, &delay_ms);
+    queue(call, delay_ms);
     return true;
 }
 
@@ -198,17 +294,21 @@ bool scan_call_send(struct scan_call *call, size_t engine, int fd, uint64_t size
     return scan_call_send_parts(call, engine, fd, size, digest, -1, 0, why);
 }
 
-/* There is no host that takes messages apart. */
 bool scan_call_inspect(struct scan_call *call, size_t engine, int fd, uint64_t size, const uint8_t digest[32],
                        struct verdict *why)
 {
-    (void)call;
-    (void)engine;
-    (void)fd;
-    (void)size;
-    (void)digest;
-    verdict_set(why, VERDICT_ERROR, VERDICT_REASON_DOWN, "the player takes no messages apart");
-    return false;
+    struct verdict ignored;
+    uint64_t delay_ms = 0;
+    begin(call, SCAN_JOB_INSPECT, engine, fd, size, digest);
+    call->parts = inspection_file_new();
+    if (call->parts < 0) {
+        verdict_set(why, VERDICT_ERROR, VERDICT_REASON_DOWN, strerror(errno));
+        call->id = 0;
+        return false;
+    }
+    (void)look_into(call, fd, 0, size, INSPECTION_ORDER, &ignored, &delay_ms);
+    queue(call, delay_ms);
+    return true;
 }
 
 void scan_call_cancel(struct scan_call *call)
@@ -216,4 +316,8 @@ void scan_call_cancel(struct scan_call *call)
     call->id = 0;
     list_remove(&call->node);
     deadline_clear(&call->deadline);
+    if (call->kind == SCAN_JOB_INSPECT && call->parts >= 0) {
+        close(call->parts);
+        call->parts = -1;
+    }
 }

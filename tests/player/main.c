@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* player [--random N] [--seed S] [--only-random] FILE.smtp|FOLDER…: plays every scenario in every manner and prints how
- * many runs that were.
+ * many runs that were, and what was left out for which reason.
  *
- * whole; octet by octet; cut once at every place (of long sends only near their ends and around some of their line
- * ends); few octets per read and write; EAGAIN and EINTR in between; the n-th allocation failing, for every n. All but
- * the last must give the same replies and the same deliveries. Then N (default 3) times in pieces, octets per operation
- * and stuttering drawn by chance, some of them with an allocation failing; --only-random leaves out all but these. */
+ * whole; octet by octet; cut once at every place of what the script sends and of what backends say by themselves (of
+ * sends over SHORT_SEND octets only EDGE octets at either end and around the line ends of the first 4 × EDGE); few
+ * octets per read and write; EAGAIN and EINTR in between; the n-th allocation failing, for every n. All but the last
+ * must give the same replies and the same deliveries. Then N (default 3) times in pieces, octets per operation and
+ * stuttering drawn by chance, some of them with an allocation failing; --only-random leaves out all but these. */
 #include "base/mem.h"
 #include "base/num.h"
 #include "player/memory.h"
@@ -27,7 +28,7 @@ enum { CRASHES_MAX = 20 };
 
 /* In memory that parent and child share: what a child had done until it crashed still counts. */
 struct count {
-    unsigned long scenarios, runs, cuts, starved, random, alike, failed;
+    unsigned long scenarios, runs, cuts, starved, random, alike, failed, left_out;
     unsigned long failing; /* the allocation that fails now; 0: none */
     char manner[160];      /* of the run that goes on now */
 };
@@ -81,6 +82,20 @@ static bool worth_cutting(struct span text, size_t at)
     return at < 4 * EDGE && span_find(around, '\n') < around.len;
 }
 
+/* What backends say by themselves. */
+static bool play_answer_cuts(struct player *p)
+{
+    bool ok = true;
+    for (size_t at = 1; at < p->whole.answered && ok; at++) {
+        struct manner how = {.cut_answer = at};
+        char manner[80];
+        snprintf(manner, sizeof(manner), "cut %zu octets into what the backend says by itself", at);
+        ok = play_alike(p, &how, manner);
+        p->count->cuts++;
+    }
+    return ok;
+}
+
 static bool play_cuts(struct player *p)
 {
     size_t before = 0;
@@ -99,7 +114,7 @@ static bool play_cuts(struct player *p)
         }
         before += step->text.len;
     }
-    return ok;
+    return ok && play_answer_cuts(p);
 }
 
 /* One run with an allocation failing; *STARVED: it came to that. */
@@ -139,7 +154,7 @@ static void play_random(struct player *p)
         bool starved;
         if (draw >> 56 & 1)
             how.limit = 1 + (draw >> 32) % 600 + p->whole.octets / 4096;
-        if (p->setup->scenario->whole_writes) {
+        if (p->setup->scenario->whole_writes.len > 0) {
             how.limit = 0;
             how.stutter = false;
         }
@@ -155,6 +170,16 @@ static void play_random(struct player *p)
         snprintf(p->count->manner, sizeof(p->count->manner), "%s, allocation %lu failing", manner, how.fail_at);
         play_starving(p, &how, &starved);
     }
+}
+
+/* Whether there is a reason WHY something is not played, which is told. */
+static bool say_left_out(struct count *count, const char *name, const char *what, struct span why)
+{
+    if (why.len == 0)
+        return false;
+    count->left_out++;
+    printf("left out: %s: %s: %.*s\n", name, what, SPAN_ARG(why));
+    return true;
 }
 
 static void play_all_manners(struct player *p)
@@ -178,10 +203,12 @@ static void play_all_manners(struct player *p)
         outcome_release(&p->whole);
         return;
     }
-    bool ok = !p->setup->scenario->one_run;
+    bool ok = !say_left_out(p->count, p->setup->scenario->name, "all but the whole run", p->setup->scenario->one_run);
+    bool whole_writes = say_left_out(p->count, p->setup->scenario->name, "runs with few octets per operation",
+                                     p->setup->scenario->whole_writes);
     for (size_t i = 0; i < ARRAY_SIZE(manners) && ok && !p->options->only_random; i++) {
         struct manner how = manners[i].how;
-        if (p->setup->scenario->whole_writes && (how.limit || how.stutter))
+        if (whole_writes && (how.limit || how.stutter))
             continue;
         if (how.limit)
             how.limit += p->whole.octets / 4096; /* large messages in reasonable time */
@@ -203,7 +230,7 @@ static void play_file(const char *path, const char *spool, unsigned long failing
     struct errtext why = {""};
     struct player p = {.setup = &setup, .options = options, .count = count};
     enum err e = scenario_load(&scenario, path, &why);
-    if (e == ERR_OK && !scenario.sockets_only) {
+    if (e == ERR_OK && !say_left_out(count, scenario.name, "all of it", scenario.sockets_only)) {
         count->scenarios += failing == 0;
         e = setup_init(&setup, &scenario, spool, &why);
         if (e == ERR_OK && failing)
@@ -309,7 +336,9 @@ int main(int argc, char **argv)
     for (int i = first; i < argc; i++)
         play_argument(argv[i], spool, &options, count);
     nftw(spool, remove_one, 8, FTW_DEPTH | FTW_PHYS); /* quarantines of scenarios */
-    printf("%lu scenarios, %lu runs: %lu cut once, %lu with an allocation failing, %lu by chance; %lu failed\n",
-           count->scenarios, count->runs, count->cuts, count->starved, count->random, count->failed);
+    printf(
+        "%lu scenarios, %lu runs: %lu cut once, %lu with an allocation failing, %lu by chance; left out for a reason: "
+        "%lu; %lu failed\n",
+        count->scenarios, count->runs, count->cuts, count->starved, count->random, count->left_out, count->failed);
     return count->failed || count->scenarios == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

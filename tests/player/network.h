@@ -10,6 +10,7 @@
 struct manner {
     bool each_octet;       /* one by one, everything settles in between */
     size_t cut;            /* after so many octets of the whole scenario everything settles; 0: nowhere */
+    size_t cut_answer;     /* the same of what backends answer by themselves */
     uint64_t pieces;       /* everything settles between pieces of random length drawn from this; 0: no pieces */
     size_t limit;          /* octets per read or write; 0: no limit */
     bool stutter;          /* EAGAIN and EINTR before each read and write */

@@ -11,13 +11,15 @@ struct outcome {
     struct buf replies;    /* of all clients, one after the other */
     struct buf deliveries; /* envelopes and messages that the backends took */
     size_t octets;         /* that the script sent */
+    size_t answered;       /* octets that backends said by themselves */
     bool starved;          /* an allocation failed */
     struct errtext failure;
 };
 
 /* Plays SETUP's scenario; false: OUT->failure says why not. Where an allocation fails, the script is left at the first
- * reply that differs, and only the promises are asserted: nothing is told to be taken that no backend took, no backend
- * gets what it must not get, nothing is left behind. Release OUT in every case. */
+ * reply that differs, what is said from there on is read to the end of every session, and only the promises are
+ * asserted: nothing is told to be taken that neither a backend nor quarantine took, no backend gets what it must not
+ * get, nothing is left behind. Release OUT in every case. */
 bool play(const struct setup *setup, const struct manner *how, struct outcome *out) must_use;
 void outcome_release(struct outcome *out);
 

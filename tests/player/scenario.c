@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The reader of scenario files. It knows no more of SMTP than which reply answers a message: the first one behind the
- * end of data that follows `S: 354`. */
+/* The reader of scenario files. It knows nothing of SMTP. */
 #include "player/scenario.h"
 #include "base/num.h"
 #include <libgen.h>
@@ -17,9 +16,6 @@ struct reader {
     const char *file;
     unsigned line;
     struct errtext *why;
-    struct span tail[SCENARIO_CLIENTS + 1]; /* of the message that a client is sending: its last octets */
-    bool in_body[SCENARIO_CLIENTS + 1], ended[SCENARIO_CLIENTS + 1];
-    bool rude[SCENARIO_CLIENTS + 1]; /* its message did not wait for the 354 */
     struct step *newest;
 };
 
@@ -112,26 +108,10 @@ static enum err step_add(struct reader *r, enum act act, unsigned party, struct 
     return ERR_OK;
 }
 
-/* Follows the client's message up to its final dot. */
-static enum err follow_body(struct reader *r, unsigned client, struct span bytes)
-{
-    if (!r->in_body[client])
-        return ERR_OK;
-    enum err e = joined(r, r->tail[client], bytes, &r->tail[client]);
-    struct span end = SPAN("\r\n.\r\n");
-    if (span_find_span(r->tail[client], end) < r->tail[client].len || span_starts(r->tail[client], SPAN(".\r\n"))) {
-        r->in_body[client] = false;
-        r->ended[client] = true;
-    }
-    return e;
-}
-
 /* What one party sends without waiting in between is one step: one write. */
 static enum err add_send(struct reader *r, enum act act, unsigned party, struct span bytes)
 {
     struct step *before = r->newest;
-    if (act == CLIENT_SEND && follow_body(r, party, bytes) != ERR_OK)
-        return ERR_NOMEM;
     if (before && before->act == act && before->party == party)
         return joined(r, before->text, bytes, &before->text);
     return step_add(r, act, party, bytes);
@@ -139,21 +119,7 @@ static enum err add_send(struct reader *r, enum act act, unsigned party, struct 
 
 static enum err add_reply(struct reader *r, unsigned client, struct span text)
 {
-    enum err e = step_add(r, CLIENT_REPLY, client, text);
-    if (e != ERR_OK)
-        return e;
-    if (text.len < 3)
-        return fault(r, "expected a reply code");
-    r->newest->final = r->ended[client] && !r->rude[client];
-    if (r->newest->final)
-        r->ended[client] = false;
-    if (span_starts(text, SPAN("354")) && r->rude[client]) {
-        r->rude[client] = false;
-    } else if (span_starts(text, SPAN("354"))) {
-        r->in_body[client] = true;
-        r->tail[client] = SPAN("");
-    }
-    return ERR_OK;
+    return text.len < 3 ? fault(r, "expected a reply code") : step_add(r, CLIENT_REPLY, client, text);
 }
 
 static const struct {
@@ -189,8 +155,6 @@ static enum err begin_body(struct reader *r, unsigned client)
     if (!r->newest || r->newest->act != CLIENT_SEND || r->newest->party != client || r->newest->body_at)
         return fault(r, "expected behind something that this client sends, once");
     r->newest->body_at = r->newest->text.len;
-    r->in_body[client] = r->rude[client] = true;
-    r->tail[client] = SPAN("");
     return ERR_OK;
 }
 
@@ -370,14 +334,21 @@ static enum err read_down(struct reader *r, struct span number)
     return ERR_OK;
 }
 
+/* Whatever leaves runs out says why. */
+static enum err read_reason(struct reader *r, struct span why, struct span *out)
+{
+    *out = why;
+    return why.len > 0 ? ERR_OK : fault(r, "expected a reason");
+}
+
 static enum err read_line(struct reader *r, struct span line)
 {
     static const struct {
         const char *word;
         int kind;
-    } heads[] = {{"config: ", 'c'},     {"keywords: ", 'k'},    {"backend: down", 'd'}, {"only: sockets", 's'},
-                 {"only: memory", 'm'}, {"writes: whole", 'w'}, {"include ", 'i'},      {"server:", 'b'},
-                 {"runs: one", 'o'},    {"counter ", 'n'}};
+    } heads[] = {{"config: ", 'c'},      {"keywords: ", 'k'},     {"backend: down", 'd'}, {"only: sockets ", 's'},
+                 {"only: memory ", 'm'}, {"writes: whole ", 'w'}, {"include ", 'i'},      {"server:", 'b'},
+                 {"runs: one ", 'o'},    {"counter ", 'n'},       {"excuse: ", 'm'}};
     if (line.len == 0 || line.ptr[0] == '#')
         return ERR_OK;
     for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
@@ -396,14 +367,11 @@ static enum err read_line(struct reader *r, struct span line)
         case 'd':
             return read_down(r, rest);
         case 'w':
-            r->s->whole_writes = true;
-            return ERR_OK;
+            return read_reason(r, rest, &r->s->whole_writes);
         case 'o':
-            r->s->one_run = true;
-            return ERR_OK;
+            return read_reason(r, rest, &r->s->one_run);
         case 's':
-            r->s->sockets_only = true;
-            return ERR_OK;
+            return read_reason(r, rest, &r->s->sockets_only);
         case 'n':
             return read_counter(r, rest);
         case 'i':

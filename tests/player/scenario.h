@@ -54,7 +54,6 @@ struct step {
     unsigned server; /* BACKEND_CONNECT to BACKEND_UP: its number, from 0 */
     struct span text;
     size_t body_at; /* CLIENT_SEND: from here on it is a message although no 354 was awaited; 0: no such place */
-    bool final;     /* CLIENT_REPLY: answers a message */
     uint64_t time;  /* TIME_PASSES: microseconds */
 };
 
@@ -76,9 +75,9 @@ struct scenario {
     struct span keywords[SCENARIO_SERVERS]; /* of each server's EHLO, parted by commas */
     bool down[SCENARIO_SERVERS];            /* from the start */
     unsigned servers;
-    bool sockets_only;
-    bool one_run;      /* too long for more */
-    bool whole_writes; /* the proxy writes once, whatever becomes of it: no short writes */
+    struct span sockets_only; /* why it is not played here; empty: it is */
+    struct span one_run;      /* why it is played whole only; empty: it is not */
+    struct span whole_writes; /* why nothing is written in pieces; empty: it is */
     bool rset_scripted, quit_scripted;
     bool infected_passes; /* action = pass */
     struct step *first, **last;

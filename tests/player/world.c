@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "io/listener.h"
 #include "player/memory.h"
+#include "scan/host/inspect.h"
 #include "spool/spool_conf.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,7 +12,7 @@
 
 /* How much of a backend's input stands in the sockets between. */
 enum { WINDOW = 65536, OCTETS_MAX = 2048 };
-enum { LAST_HOURS = 48 };
+enum { LAST_HOURS = 48, FOLLOWED_STEP_S = 60, FOLLOWED_STEPS = 120 };
 
 /* ---- The configuration ---- */
 
@@ -115,6 +116,8 @@ enum err setup_init(struct setup *s, const struct scenario *scenario, const char
         if (e != ERR_OK)
             return e;
     }
+    if (s->framework.inspection_pool >= 0 && (s->inspector = inspector_new()) == NULL)
+        return ERR_NOMEM;
     s->spool = spool_open(spool->spoolbase, (uint64_t)spool->large_message_threshold, why);
     return s->spool ? setup_quarantine(s, why) : ERR_IO;
 }
@@ -124,6 +127,7 @@ void setup_release(struct setup *s)
     if (s->spool)
         spool_close(s->spool);
     quarantine_close(s->quarantine);
+    inspector_free(s->inspector);
     conf_release(&s->conf);
 }
 
@@ -341,14 +345,57 @@ static void link_says(struct world *w, struct link *l, struct span bytes)
 void link_send(struct world *w, struct link *l, struct span bytes)
 {
     link_says(w, l, bytes);
+    l->answering = true;
     world_send(w, &l->wire, bytes);
+    l->answering = false;
 }
 
-/* An answer that is not the script's. */
+/* Short pieces mostly, as what matters is mostly short; of long sends longer ones, to come to an end. */
+static size_t piece_length(const struct world *w, size_t at, size_t len)
+{
+    uint64_t draw = world_mixed(w->how->pieces ^ world_mixed(at));
+    size_t most = draw >> 62 ? 12 : 600;
+    return 1 + (size_t)(draw & 0xffffffff) % (len / 64 > most ? len / 64 : most);
+}
+
+/* The next piece of BYTES is sent, and everything settles but behind the last one, which is up to the caller. */
+static size_t send_piece(struct world *w, struct wire *wire, struct span bytes, size_t done, size_t piece)
+{
+    wire_send(wire, span_sub(bytes, done, piece));
+    world_settle(w);
+    return done + piece;
+}
+
+/* *SENT: octets of this kind so far; CUT: where all of them together are cut, 0: nowhere. */
+static void send_in_pieces(struct world *w, struct wire *wire, struct span bytes, size_t *sent, size_t cut)
+{
+    size_t done = 0, before = *sent;
+    *sent += bytes.len;
+    while (w->how->each_octet && done + 1 < bytes.len) {
+        /* Of a very long send the middle goes at once: there is nothing new in it. */
+        bool middle = done == OCTETS_MAX && bytes.len > 3 * OCTETS_MAX;
+        done = send_piece(w, wire, bytes, done, middle ? bytes.len - 2 * OCTETS_MAX : 1);
+    }
+    while (w->how->pieces && done + 1 < bytes.len) {
+        size_t drawn = piece_length(w, before + done, bytes.len), most = bytes.len - done - 1;
+        done = send_piece(w, wire, bytes, done, drawn < most ? drawn : most);
+    }
+    if (cut > before && cut - before < bytes.len)
+        done = send_piece(w, wire, bytes, 0, cut - before);
+    wire_send(wire, span_sub(bytes, done, bytes.len));
+}
+
+void link_answer(struct world *w, struct link *l, struct span bytes)
+{
+    link_says(w, l, bytes);
+    l->answering = true;
+    send_in_pieces(w, &l->wire, bytes, &w->answered, w->how->cut_answer);
+    l->answering = false;
+}
+
 static void send_now(struct world *w, struct link *l, const char *text)
 {
-    link_says(w, l, span_cstr(text));
-    wire_send(&l->wire, span_cstr(text));
+    link_answer(w, l, span_cstr(text));
 }
 
 static void send_keywords(struct world *w, struct link *l)
@@ -433,7 +480,7 @@ static bool link_answers_some(struct world *w, struct link *l)
 static bool link_moves(struct world *w, struct link *l)
 {
     bool moved = wire_pump(&l->wire);
-    if (l->refused || l->wire.gone || l->wire.transport.closed || !l->wire.stream)
+    if (l->refused || l->wire.gone || l->wire.transport.closed || !l->wire.stream || l->answering)
         return moved;
     return (l->automatic ? link_answers_all(w, l) : !l->pending && link_answers_some(w, l)) || moved;
 }
@@ -450,6 +497,25 @@ void world_automatic(struct world *w)
     }
     w->probing = true; /* later ones answer too */
     world_settle(w);
+}
+
+static bool somebody_is_served(const struct world *w)
+{
+    for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++) {
+        const struct wire *wire = &w->clients[i].wire;
+        if (wire->stream && !wire->gone && !wire_ended(wire))
+            return true;
+    }
+    return false;
+}
+
+void world_follow(struct world *w)
+{
+    for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++)
+        w->clients[i].wire.stopped = false;
+    world_automatic(w);
+    for (unsigned step = 0; step < FOLLOWED_STEPS && somebody_is_served(w) && !w->broken; step++)
+        world_pass_time(w, UINT64_C(1000000) * FOLLOWED_STEP_S);
 }
 
 /* ---- Life ---- */
@@ -488,39 +554,9 @@ uint64_t world_mixed(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* Short pieces mostly, as what matters is mostly short; of long sends longer ones, to come to an end. */
-static size_t piece_length(const struct world *w, size_t done, size_t len)
-{
-    uint64_t draw = world_mixed(w->how->pieces ^ world_mixed(w->sent + done));
-    size_t most = draw >> 62 ? 12 : 600;
-    return 1 + (size_t)(draw & 0xffffffff) % (len / 64 > most ? len / 64 : most);
-}
-
 void world_send(struct world *w, struct wire *wire, struct span bytes)
 {
-    size_t cut = w->how->cut, done = 0;
-    while (w->how->each_octet && done + 1 < bytes.len) {
-        /* Of a very long send the middle goes at once: there is nothing new in it. */
-        bool middle = done == OCTETS_MAX && bytes.len > 3 * OCTETS_MAX;
-        size_t piece = middle ? bytes.len - 2 * OCTETS_MAX : 1;
-        wire_send(wire, span_sub(bytes, done, piece));
-        world_settle(w);
-        done += piece;
-    }
-    while (w->how->pieces && done + 1 < bytes.len) {
-        size_t drawn = piece_length(w, done, bytes.len), most = bytes.len - done - 1;
-        size_t piece = drawn < most ? drawn : most;
-        wire_send(wire, span_sub(bytes, done, piece));
-        world_settle(w);
-        done += piece;
-    }
-    if (cut > w->sent && cut - w->sent < bytes.len) {
-        done = cut - w->sent;
-        wire_send(wire, span_sub(bytes, 0, done));
-        world_settle(w);
-    }
-    wire_send(wire, span_sub(bytes, done, bytes.len));
-    w->sent += bytes.len;
+    send_in_pieces(w, wire, bytes, &w->sent, w->how->cut);
     world_settle(w);
 }
 

@@ -20,6 +20,7 @@ struct setup {
     struct backend_target targets[SCENARIO_SERVERS];
     struct spool *spool;
     struct quarantine *quarantine; /* NULL: the scenario's configuration has none */
+    struct inspector *inspector;   /* likewise */
     const struct quarantine_conf *quarantine_conf;
     const struct proxy_conf *limits;
     const struct listen_conf *listen;
@@ -46,6 +47,7 @@ struct link {
     bool refused;
     bool automatic; /* answers by itself */
     bool greeted, in_body, message_done;
+    bool answering;      /* it is in the middle of an answer: no other one may come between */
     size_t lines_seen;   /* octets of the body that the script expected line by line */
     struct buf envelope; /* command lines since MAIL */
     struct buf message;  /* as received, for deliveries */
@@ -76,7 +78,7 @@ struct world {
     bool down[SCENARIO_SERVERS];
     bool probing, drained, drain_begun;
     struct quarantine_usage kept_before; /* what earlier runs have left */
-    unsigned told_ok;                    /* final replies 2xx to clients */
+    size_t answered;                     /* octets that backends said by themselves */
     unsigned accepted;                   /* messages that a backend completed and answered 2xx */
     struct buf deliveries;               /* these, with their envelopes */
     bool starved;                        /* an allocation did fail */
@@ -94,7 +96,9 @@ void world_drain(struct world *w);
 /* Runs until nothing moves any more without time or the script. */
 void world_settle(struct world *w);
 void world_pass_time(struct world *w, uint64_t us);
-/* Sends BYTES the way this run sends. */
+/* Whoever reads late or never reads on; backends answer all; time passes until every session has come to an end. */
+void world_follow(struct world *w);
+/* Sends BYTES, which are the script's, the way this run sends. */
 void world_send(struct world *w, struct wire *wire, struct span bytes);
 void world_fail(struct world *w, const char *format, ...) printf_like(2, 3);
 
@@ -109,5 +113,7 @@ void link_note(struct link *l, struct span line);
 /* Takes the whole message up to its final dot; false: not yet. One that no client sent is a failure. */
 bool link_message(struct world *w, struct link *l);
 void link_send(struct world *w, struct link *l, struct span bytes);
+/* An answer that is not the script's. */
+void link_answer(struct world *w, struct link *l, struct span bytes);
 
 #endif

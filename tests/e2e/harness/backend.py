@@ -336,6 +336,9 @@ class Backend:
             self.start()
         return True
 
+    def resume(self):
+        """Behind recover() and what followed from it: the test goes on."""
+
     def forget(self, stage=None):
         with self.condition:
             if stage:

@@ -11,25 +11,22 @@ from collections import Counter
 from pathlib import Path
 
 from . import mail, processes
-from .ledger import CLEAN, INFECTED, TROUBLE, Evidence, faults
+from .ledger import Evidence, faults
 from .places import SOON, Timeout, is_root, until
 from .talk import Talk
+from .truth import Truth
 
 BYSTANDER = "127.0.0.9"  # its lines in the log are put aside, so that no test sees them
 BYSTANDERS = 3           # for each run
 books, backends = weakref.WeakValueDictionary(), weakref.WeakValueDictionary()  # by port
 _lock = threading.Lock()
 
-# What the test engine does with a message is known from its order.
-ORDERS = {"infected": INFECTED, "clean": CLEAN} | dict.fromkeys(
-    ("crash", "abort", "exit", "hang", "spin", "garbage", "wrong-id", "truncated-answer", "silent-close", "error", "nonsense"), TROUBLE)
-
 
 def talk_with(port, client=None):
     """A record for a client that talks to PORT from the address CLIENT (None: not known)."""
     with _lock:
         book = books.get(port)
-    talk = Talk(client, book and book.judge)
+    talk = Talk(client, book and book.truth.judge)
     if book:
         book.begin()
         book.talks.append(talk)
@@ -45,7 +42,7 @@ def send_bystanders(port=None, backend=None, during=""):
 
 
 class Book:
-    """POSTERN has .port, .process, .log, .configuration, .terminated and edge_pid(). What is written down are digests: a book has room for
+    """POSTERN has .port, .process, .log, .configuration, .terminated and edge_pid(); backends have recover() and resume(). What is written down are digests: a book has room for
     the messages of a long load."""
 
     def __init__(self, postern):
@@ -54,9 +51,8 @@ class Book:
         self.servers = {int(port) for port in re.findall(r'Server "[^"]*:(\d+)"', text)}
         found = dict.fromkeys(backends.get(port) for port in self.servers)  # one may be behind several ports
         self.backends = [backend for backend in found if backend]
-        self.may_pass = re.search(r"\b(action|on_\w+) = (pass|next)\b|\bscan = off\b|\bignore_signatures\b|\bskip_|__bypass_", text) is not None
+        self.truth = Truth(text)
         self.demanded = {int(code) for part in re.findall(r"\berror_code = \d+|\breason_codes\b[^]]*", text) for code in re.findall(r"= (\d+)", part)}
-        self.engines = set(re.findall(r'\b(fake|clamav|kaspersky|fsecure) (?="|\s*\{)', text))
         self.greets_late = "greet_after_backend = true" in text
         self.quarantine = next(iter(re.findall(r'\bquarantine_directory = "(/[^"]+)"', text)), None)
         self.log_file = next(iter(re.findall(r'\blog = "(/[^"]+)"', text)), None)
@@ -75,6 +71,7 @@ class Book:
     def turn_page(self):
         """Everything so far is checked; from here on anew."""
         self.talks, self.bystanders, self.recovered, self.left = [], [], None, []
+        self.looked = False  # for what is left
         self.held_before = [len(backend.completed) for backend in self.backends]
         self.said_before = [Counter(backend.said) for backend in self.backends]
         self.log_before = len(self.all_events()) if self.postern.log else 0
@@ -176,12 +173,23 @@ class Book:
             return
         self.settle()
         stopped = [backend for backend in self.backends if getattr(backend, "stopping", False)]
-        if all(backend.recover() for backend in self.backends) and self.backends and "L6" not in self.excuses:
-            self.recovered = self.mail_passes()
-        if "L7" not in self.excuses:
+        try:
+            if all(backend.recover() for backend in self.backends) and self.backends and "L6" not in self.excuses:
+                self.recovered = self.mail_passes()
+            if "L7" not in self.excuses:
+                self.left = self.leftovers()
+            self.looked = True
+        finally:
+            for backend in stopped:
+                backend.stop()
+            for backend in self.backends:
+                backend.resume()
+
+    def look_before_the_end(self):
+        """The test itself ends it, with nobody in it: what is left of what was before? No mail is sent, as the test counts what it has sent."""
+        visited = any(talk.connection and talk.connection.socket.fileno() >= 0 for talk in self.talks)
+        if self.is_serving() and not self.looked and not visited and "L7" not in self.excuses:
             self.left = self.leftovers()
-        for backend in stopped:
-            backend.stop()
 
     def mail_passes(self):
         deadline, said = time.monotonic() + 2 * SOON, "nothing"
@@ -242,20 +250,7 @@ class Book:
         others = {attempt.digest for backend in self.backends for book in backend.books if book is not self
                   for talk in book.talks for attempt in talk.attempts}
         return Evidence(self.talks, others, held, said, self.page(), lambda attempt: attempt.truth,
-                        self.may_pass, self.demanded, self.bystanders, self.recovered, self.left, self.killed, self.entries())
-
-    def judge(self, content):
-        """What is known of a message by its octets alone; CONTENT None: it was too large to be kept."""
-        if content is None:
-            return None
-        if "clamav" in self.engines and mail.contains(content, (mail.test_virus(), mail.PAYLOAD)):
-            return INFECTED
-        if self.engines & {"kaspersky", "fsecure"} and mail.PAYLOAD in content:  # which the emulators look for
-            return INFECTED
-        if "fake" not in self.engines:
-            return None
-        order = re.search(rb"(?im)^X-Fake: *([\w-]+)", content)
-        return ORDERS.get(order[1].decode()) if order else CLEAN
+                        lambda attempt: attempt.may_pass, self.demanded, self.bystanders, self.recovered, self.left, self.killed, self.entries())
 
     def check(self):
         """Raises AssertionError with every promise that was broken and has no excuse."""

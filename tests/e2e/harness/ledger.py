@@ -4,7 +4,8 @@ against each other. Nothing here talks to anybody: harness/book.py collects the 
 """
 from collections import Counter, defaultdict
 
-CLEAN, INFECTED, TROUBLE = "clean", "infected", "trouble"
+# What may be known of a message without postern. SUSPECT: no engine can call it clean; whether it is refused or deferred is not said.
+CLEAN, INFECTED, SUSPECT, TROUBLE = "clean", "infected", "suspect", "trouble"
 
 # 5xx of our own that say what was wrong with the client's command (src/smtp/reply.def).
 COMMAND_FAULTS = {500, 501, 502, 503, 552, 555}
@@ -41,8 +42,8 @@ class Evidence:
     OTHERS              digests that clients of other posterns sent to the same backends
     DELIVERIES          of all backends; SAID: how often they said each code
     EVENTS              lines of the log
-    TRUTH               Attempt → what is known of its content without postern: CLEAN, INFECTED, TROUBLE or None
-    MAY_PASS            the configuration lets infected mail pass
+    TRUTH               Attempt → what is known of its content without postern: CLEAN, INFECTED, SUSPECT, TROUBLE or None
+    MAY_PASS            Attempt → whether the configuration lets such a message pass all the same
     DEMANDED            codes that the configuration wants for trouble with scanning
     BYSTANDERS          (what went on, what became of the bystander's session; None: it was served)
     RECOVERED           why no mail passed at the end; None: it passed
@@ -51,14 +52,15 @@ class Evidence:
     QUARANTINE          id → SHA-256 of the octets, of every whole entry that is there in the end
     """
 
-    def __init__(self, talks=(), others=(), deliveries=(), said=(), events=(), truth=None, may_pass=False, demanded=(), bystanders=(),
+    def __init__(self, talks=(), others=(), deliveries=(), said=(), events=(), truth=None, may_pass=None, demanded=(), bystanders=(),
                  recovered=None, left=(), killed=(), quarantine=None):
         self.attempts = [attempt for talk in talks for attempt in talk.attempts]
         self.refused = [refused for talk in talks for refused in talk.refused]
         self.others = set(others)
         self.deliveries, self.said, self.events = list(deliveries), Counter(said), list(events)
         self.truth = truth or (lambda attempt: None)
-        self.may_pass, self.demanded, self.bystanders, self.recovered, self.left = may_pass, set(demanded), list(bystanders), recovered, list(left)
+        self.may_pass = may_pass or (lambda attempt: False)
+        self.demanded, self.bystanders, self.recovered, self.left = set(demanded), list(bystanders), recovered, list(left)
         self.killed, self.quarantine = Counter(killed), dict(quarantine or {})
         self.of_session = defaultdict(list)
         for event in self.events:
@@ -171,7 +173,7 @@ def no_leak(evidence):
         if held > sum(may_be_delivered(attempt) for attempt in attempts) + released:
             yield f"{attempts[0]}: the log says {attempts[0].event}, and the backend completed it"
         truth = evidence.truth(attempts[0])
-        if held > released and truth in (INFECTED, TROUBLE) and not evidence.may_pass:
+        if held > released and truth in (INFECTED, SUSPECT, TROUBLE) and not evidence.may_pass(attempts[0]):
             yield f"{attempts[0]} is {truth} by its octets, and the backend completed it"
         if held and attempts[0].faulty:
             yield f"{attempts[0]} has NUL, bare CR or bare LF, and the backend completed it"
@@ -210,6 +212,8 @@ def no_bounce(evidence):
             yield f"{attempt}: scanning had trouble ({event.get('reason')}), which is no reason to bounce it"
         elif trouble or event.get("verdict") in ("infected", "unscannable") and event.get("action") in ("reject", "quarantine"):
             continue
+        elif attempt.event is None and evidence.truth(attempt) == INFECTED:
+            continue  # there is no log, or its line is missing, which is L8's
         elif attempt.code == 552 or attempt.faulty or evidence.has(attempt.session, "protocol", id=event.get("id")):
             continue
         elif not evidence.was_said(attempt.code):

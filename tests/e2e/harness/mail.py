@@ -81,11 +81,19 @@ def fake_order(order, body=b"For the test engine.\r\n"):
 
 # --- what stands in a message, without an engine ---
 
-def contains(content, needles, depth=8):
-    """Whether one of NEEDLES (octets) is in CONTENT or in what it wraps: base64, zip, mails, to any mixture of them."""
+ROOM = 32 << 20  # octets that are unpacked of one message: bombs are not for us
+
+
+def contains(content, needles, depth=8, room=None):
+    """Whether one of NEEDLES (octets) is in CONTENT or in what it wraps: base64, zip, mails, to any mixture of them; ROOM: what may still be
+    unpacked, in a list."""
     if any(needle in content for needle in needles):
         return True
-    return depth > 0 and any(contains(inner, needles, depth - 1) for inner in (*_base64_parts(content), *_zip_members(content)))
+    room = [ROOM] if room is None else room
+    for inner in (*_base64_parts(content), *_zip_members(content, room)) if depth > 0 else ():
+        if contains(inner, needles, depth - 1, room):
+            return True
+    return False
 
 
 def _base64_parts(content):
@@ -97,13 +105,17 @@ def _base64_parts(content):
             continue
 
 
-def _zip_members(content):
+def _zip_members(content, room):
     """Members of every zip in CONTENT, found by their local headers."""
     for found in re.finditer(rb"PK\x03\x04.{4}(\x00\x00|\x08\x00).{8}(....)(....)(..)(..)", content, re.DOTALL):
         packed, _, name, extra = (int.from_bytes(field, "little") for field in found.groups()[1:])
         start = found.end() + name + extra
         data = content[start:start + packed]
+        if room[0] <= 0:
+            return
         try:
-            yield data if found[1] == b"\x00\x00" else zlib.decompress(data, -15)
+            member = data if found[1] == b"\x00\x00" else zlib.decompressobj(-15).decompress(data, room[0])
         except zlib.error:
             continue
+        room[0] -= len(member)
+        yield member

@@ -152,7 +152,8 @@ class Log:
 
 
 class Postern:
-    def __init__(self, directory, *, backend_port, engines, build=BUILD, spool=None, limits=None, **options):
+    def __init__(self, directory, *, backend_port, engines, build=BUILD, spool=None, limits=None, streams=True, **options):
+        """STREAMS False: it starts without standard input, output and error, so that there is no log where that is the last."""
         self.directory = Path(directory)
         self.build = Path(build)
         self.program = self.build / "bin/postern"
@@ -171,7 +172,7 @@ class Postern:
         self.path = self.directory / "postern.conf"
         self.process = self.log = self.book = None
         self.terminated = False
-        self.limits = limits
+        self.limits, self.streams = limits, streams
         self.reports_expected = False  # True: workers crash on purpose, and their sanitizer says so
 
     # --- life ---
@@ -179,7 +180,8 @@ class Postern:
     def start(self, wait_ready=True):
         self.terminated = False
         self.path.write_text(self.configuration.text())
-        self.process = subprocess.Popen([*WRAP, self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        without = [] if self.streams else ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+        self.process = subprocess.Popen([*without, *WRAP, self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.limits, cwd="/",
                                         env={"TMPDIR": str(self.temporary), **os.environ})
         # What a reader does not take in time is lost, and ours shares one interpreter with all clients and backends of the test.
@@ -204,6 +206,7 @@ class Postern:
     def stop(self, timeout=SOON):
         """SIGTERM unless it was told to end before, then everything a clean end consists of: status 0, nobody left, no sanitizer
         report, empty spool, no temporary files, no broken promise."""
+        self.book.look_before_the_end()
         family = [processes.Watched(pid) for pid in processes.descendants(self.process.pid)]
         if not self.terminated:  # a second signal would mean: at once
             self.terminate()

@@ -171,6 +171,9 @@ class Postfix:
     def said(self):
         return [int(code) for code in re.findall(r"postfix/smtpd\[\d+\]: .*: (\d{3}) \d\.\d\.\d", self.log())]
 
+    def resume(self):
+        pass
+
     def recover(self):
         return True
 

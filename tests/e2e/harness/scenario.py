@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from . import book, console
+from .backend import Backend
 from .ledger import Delivery
 from .places import SOON, Timeout, free_port
 from .postern import HOSTNAME, Postern, READY, fake_stanza
@@ -25,6 +26,7 @@ ACTIONS = {"C": {"finish", "close", "reset", "stops reading", "reads"}, "S": {"c
 ESCAPES = {"r": b"\r", "n": b"\n", "0": b"\0", "\\": b"\\"}
 SWITCH = re.compile(r"P(enable|disable) (\S+)")  # an engine
 END_OF_DATA = b"\r\n.\r\n"
+EXCUSABLE = ("L5", "L6", "L7")
 
 
 class Failed(AssertionError):
@@ -74,8 +76,10 @@ class Scenario:
     def __init__(self, path):
         self.name = path.stem
         self.config, self.keywords = [], [KEYWORDS]  # keywords: of each server
-        self.only, self.down = None, set()           # down: servers, from the start
+        self.only, self.only_because = None, ""
+        self.down = set()                            # servers, from the start
         self.steps, self.counters = [], []
+        self.excuses = {}                            # promise → why it cannot be asked for
         self._read(path)
         expected = {step.text for step in self.steps if step.who == "B" and step.mark == "<"}
         self.scripted = {verb for verb in ("RSET", "QUIT") if verb in expected}
@@ -110,8 +114,13 @@ class Scenario:
                 word, _, number = value.partition(" ")
                 assert word == "down", f"{place}: expected down"
                 self.down |= {int(number) - 1} if number else set(range(len(self.keywords)))
+            elif head == "excuse":
+                promise, _, why = value.partition(" ")
+                assert promise in EXCUSABLE and why, f"{place}: expected {' or '.join(EXCUSABLE)}, and a reason"
+                self.excuses[promise] = why
             elif head == "only":
-                self.only = value.split(" ")[0]
+                self.only, _, self.only_because = value.partition(" ")
+                assert self.only in ("memory", "sockets") and self.only_because, f"{place}: expected memory or sockets, and a reason"
             else:
                 self._step(place, line)
 
@@ -233,6 +242,13 @@ class Link(End):
         self.seen = b""  # of a message: lines that the script expected one by one
 
 
+def deliveries_of(talk):
+    """Of a connection, or of a Backend that stood in for a scenario's server."""
+    if isinstance(talk, Backend):
+        return talk.completed
+    return [Delivery(digests_of(attempt.content), attempt.code) for attempt in talk.attempts if attempt.complete]
+
+
 class Instance:
     """A postern and the ports of its servers, for all scenarios with the same key."""
 
@@ -240,6 +256,7 @@ class Instance:
         self.keywords = [[word.strip() for word in keywords.split(",")] for keywords in scenario.keywords]
         self.ports = [free_port() for _ in self.keywords]
         self.listeners = {}  # server → socket
+        self.substitutes, self.were_up = [], set()  # while the promises are looked at
         self.links, self.clients = [], {}
         self.talks, self.books = [], []
         for port in self.ports:
@@ -295,14 +312,29 @@ class Instance:
 
     @property
     def completed(self):
-        return [Delivery(digests_of(attempt.content), attempt.code) for talk in self.talks for attempt in talk.attempts if attempt.complete]
+        return [delivery for talk in self.talks for delivery in deliveries_of(talk)]
 
     @property
     def said(self):
-        return [code for talk in self.talks for code in talk.codes]
+        return [code for talk in self.talks for code in (talk.said.elements() if isinstance(talk, Backend) else talk.codes)]
 
     def recover(self):
-        return False
+        """In the place of the scenario's servers ordinary ones stand, which answer by themselves, until resume()."""
+        self.were_up = set(self.listeners)
+        for server, port in enumerate(self.ports):
+            self.down(server)
+            self.substitutes.append(Backend(port, keywords=self.keywords[server]))
+        return True
+
+    def resume(self):
+        for substitute in self.substitutes:
+            substitute.stop()
+            self.talks.append(substitute)
+            book.backends[substitute.port] = self
+        if self.substitutes:
+            for server in self.were_up:
+                self.up(server)
+        self.substitutes = []
 
     def forget(self):
         for end in [*self.links, *self.clients.values()]:
@@ -428,6 +460,8 @@ class Play:
 
     def reply(self, step):
         client, found = self.client(step.party), []
+        if client.talk.asks_for_a_bystander():
+            self.instance.postern.book.send_bystander("a client waits for its final reply")
 
         def come():
             found.append(client.reply())

@@ -65,7 +65,7 @@ class Attempt:
         self.digest, self.content, self.code, self.text, self.complete, self.granted = digest, content, code, text, complete, granted
         self.length, self.client = length, client
         self.faulty = content is not None and FAULTY.search(content) is not None  # line ends or NUL that must not be relayed
-        self.truth = None                 # what is known of it by its octets alone
+        self.truth, self.may_pass = None, False  # what is known of it by its octets alone; whether the configuration lets that pass
         self.event = self.session = None  # its line in the log and its session there, found by the ledger
 
     @property
@@ -73,12 +73,12 @@ class Attempt:
         return self.code is not None and self.code // 100 == 2
 
     def take(self, body, judge):
-        """BODY has come to its end. JUDGE(content) says the truth, and the content is not kept; None: it is kept."""
+        """BODY has come to its end. JUDGE(content) says the truth (truth.py), and the content is not kept; None: it is kept."""
         content = body.content
         self.digest, self.length, self.complete = body.digest, body.length, True
         self.faulty = content is not None and FAULTY.search(content) is not None
         if judge:
-            self.truth = judge(content)
+            self.truth, self.may_pass = judge(content)
         else:
             self.content = content
 

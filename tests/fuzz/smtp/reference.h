@@ -82,9 +82,13 @@ static inline void reference_command_words(fuzz_word *word)
     for (unsigned v = 0; v < SMTP_VERB_COUNT; v++)
         word(smtp_command_row((enum smtp_verb)v)->name);
     static const struct span more[] = {
-        {"\r\n", 2},         {"FROM:<", 6},      {"TO:<", 4},        {"<>", 2},
-        {"<@a,@b:c@d>", 11}, {" SIZE=", 6},      {" BODY=7BIT", 10}, {" BODY=8BITMIME", 14},
-        {"\"a\\\" b\"@", 9}, {"[IPv6:::1]", 10}, {"<550a@b>", 8},    {"<a@b>", 5},
+        {"\r\n", 2},         {"FROM:<", 6},      {"TO:<", 4},     {"<>", 2},    {"<@a,@b:c@d>", 11},
+        {"\"a\\\" b\"@", 9}, {"[IPv6:::1]", 10}, {"<550a@b>", 8}, {"<a@b>", 5},
+#define SMTP_MAIL_PARAM(keyword, extension, read) {" " keyword "=", sizeof(" " keyword "=") - 1},
+#define SMTP_BODY_VALUE(symbol, word)             {(word), sizeof(word) - 1},
+#include "smtp/param.def"
+#undef SMTP_MAIL_PARAM
+#undef SMTP_BODY_VALUE
     };
     for (size_t i = 0; i < ARRAY_SIZE(more); i++)
         word(more[i]);

@@ -25,7 +25,7 @@ struct rig {
     /* the broker */
     int fd;
     struct loop_watch watch;
-    unsigned generation, jobs, cancels;
+    unsigned generation, jobs, cancels, inspections, with_parts;
     struct verdict answer;                                        /* to what is no test string */
     struct verdict answer_pattern, answer_deep, answer_encrypted; /* to texts of ours */
     bool silent, in_worker; /* IN_WORKER: its overload is that of the engine, not of the queue */
@@ -112,11 +112,34 @@ static inline struct verdict rig_answer_to(struct rig *r, int fd)
     return memcmp(head, "PK\3\4", sizeof(head)) == 0 ? r->answer_encrypted : r->answer;
 }
 
-static inline void rig_job(struct rig *r, const struct scan_job *job, int fd)
+/* Takes a message apart into a file with one content; the edge looks at no more of it than its size. */
+static inline void rig_inspect(struct rig *r, const struct scan_job *job, int parts)
+{
+    static const char file[] = "one content, and what else is in such a file";
+    struct scan_record record = {.type = SCAN_INSPECTION};
+    ck_assert_str_eq(job->engine, SCAN_INSPECTOR);
+    ck_assert_int_eq(write(parts, file, sizeof(file)), sizeof(file));
+    r->inspections++;
+    record.inspected.id = job->id;
+    record.inspected.inspection = (struct scan_inspection){.size = sizeof(file), .contents = 1, .parts = 1};
+    close(parts); /* nobody may hold it */
+    rig_send(r, &record);
+}
+
+static inline void rig_job(struct rig *r, const struct scan_job *job, const int fds[FDPASS_MAX])
 {
     struct scan_record record = {.type = SCAN_ANSWER};
-    ck_assert_str_eq(job->engine, "one");
+    int fd = fds[0];
     ck_assert_int_ge(fd, 0);
+    if (job->kind == SCAN_JOB_INSPECT) {
+        rig_inspect(r, job, fds[1]);
+        return;
+    }
+    ck_assert_str_eq(job->engine, "one");
+    r->with_parts += job->parts_size > 0;
+    ck_assert_int_eq(fds[1] >= 0, job->parts_size > 0);
+    if (fds[1] >= 0)
+        close(fds[1]);
     r->jobs++;
     record.answer.id = job->id;
     record.answer.verdict = rig_answer_to(r, fd);
@@ -133,9 +156,9 @@ static inline void rig_broker_ready(void *arg, int events)
     for (;;) {
         unsigned char bytes[SCAN_RECORD_SIZE];
         size_t len;
-        int fd;
+        int fds[FDPASS_MAX];
         struct scan_record record;
-        enum err e = fdpass_recv(r->fd, bytes, sizeof(bytes), &len, &fd);
+        enum err e = fdpass_recv_many(r->fd, bytes, sizeof(bytes), &len, fds);
         if (e == ERR_AGAIN)
             break;
         if (e == ERR_CLOSED) {
@@ -145,11 +168,11 @@ static inline void rig_broker_ready(void *arg, int events)
         ck_assert_int_eq(e, ERR_OK);
         ck_assert_int_eq(scan_record_decode(span_of(bytes, len), &record), ERR_OK);
         if (record.type == SCAN_JOB)
-            rig_job(r, &record.job, fd);
+            rig_job(r, &record.job, fds);
         else
             r->cancels++;
-        if (fd >= 0)
-            close(fd);
+        if (fds[0] >= 0)
+            close(fds[0]);
     }
     rig_look(r);
 }

@@ -45,34 +45,53 @@ START_TEST(a_loops_client_is_made_whole_or_not_at_all)
 }
 END_TEST
 
-START_TEST(a_message_without_memory_is_never_clean)
+/* CONF's engine asked about messages, with every allocation failing once. */
+static void check_messages_without_memory(struct rig *r, const struct engine_conf *conf)
 {
-    struct rig r;
-    rig_open(&r, &remembering);
+    rig_open(r, conf);
     bool complete = false;
     for (long n = 0; n < ENOUGH && !complete; n++) {
         uint8_t digest[32] = {(uint8_t)n};
-        const struct scan_subject subject = {.fd = r.message, .size = 7, .digest = digest};
-        r.wakes = 0;
+        const struct scan_subject subject = {.fd = r->message, .size = 7, .digest = digest};
+        r->wakes = 0;
         memory_fails_at(n);
-        struct scan_run *run = scan_run_start(r.client, &subject, rig_woken, &r);
+        struct scan_run *run = scan_run_start(r->client, &subject, rig_woken, r);
         if (run)
-            rig_wait(&r, rig_is_woken);
+            rig_wait(r, rig_is_woken);
         complete = !memory_failed();
         ck_assert_msg(run || !complete, "allocation %ld", n);
         ck_assert_msg(!run || complete || scan_run_verdict(run)->class == VERDICT_ERROR, "allocation %ld", n);
         scan_run_free(run);
-        ck_assert_int_eq(rig_scan(&r, 200, NULL).class, VERDICT_CLEAN); /* and nothing is broken */
+        ck_assert_int_eq(rig_scan(r, 200, NULL).class, VERDICT_CLEAN); /* and nothing is broken */
     }
     ck_assert(complete);
-    ck_assert_ptr_null(rig_line(&r, 0, "engine-rests", ""));
-    rig_detach(&r);
-    rig_close(&r);
+    ck_assert_ptr_null(rig_line(r, 0, "engine-rests", ""));
+    rig_detach(r);
+    rig_close(r);
+}
+
+START_TEST(a_message_without_memory_is_never_clean)
+{
+    struct rig r;
+    check_messages_without_memory(&r, &remembering);
+    ck_assert_uint_eq(r.inspections, 0);
+}
+END_TEST
+
+START_TEST(a_message_that_is_taken_apart_without_memory_is_never_clean)
+{
+    struct engine_conf apart = remembering;
+    struct rig r;
+    apart.mime_decompose = true;
+    check_messages_without_memory(&r, &apart);
+    ck_assert_uint_gt(r.inspections, 0);
+    ck_assert_uint_gt(r.with_parts, 0);
 }
 END_TEST
 
 #define CASES(X)                                                                                                       \
     X(what_all_loops_share_is_made_whole_or_not_at_all)                                                                \
     X(a_loops_client_is_made_whole_or_not_at_all)                                                                      \
-    X(a_message_without_memory_is_never_clean)
+    X(a_message_without_memory_is_never_clean)                                                                         \
+    X(a_message_that_is_taken_apart_without_memory_is_never_clean)
 #include "support/check_main.h"
