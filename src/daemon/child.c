@@ -66,7 +66,7 @@ static void flush_messages(struct child *c)
     for (size_t i = 0; i < c->pools * c->loops; i++) {
         if (c->channels[i].fd < 0)
             continue;
-        if (!send_one(c, c->channels[i].type, i / c->loops, i % c->loops, &c->channels[i]))
+        if (!send_one(c, ROLE_CHANNEL, i / c->loops, i % c->loops, &c->channels[i]))
             return;
         close_fd(&c->channels[i].fd);
     }
@@ -252,7 +252,7 @@ bool child_is_running(const struct child *c)
     return c->pid != 0;
 }
 
-void child_send_channel(struct child *c, enum role_message type, size_t pool, size_t loop, unsigned generation, int fd)
+void child_send_channel(struct child *c, size_t pool, size_t loop, unsigned generation, int fd)
 {
     if (pool >= c->pools || loop >= c->loops) {
         close(fd);
@@ -260,7 +260,7 @@ void child_send_channel(struct child *c, enum role_message type, size_t pool, si
     }
     struct child_channel *slot = &c->channels[pool * c->loops + loop];
     close_fd(&slot->fd);
-    *slot = (struct child_channel){.fd = fd, .generation = generation, .type = type};
+    *slot = (struct child_channel){.fd = fd, .generation = generation};
     flush_messages(c);
 }
 

@@ -17,7 +17,6 @@ enum { CHILD_BACKOFF_FIRST_MS = 100, CHILD_BACKOFF_MAX_MS = 10000, CHILD_STABLE_
 struct child_channel {
     int fd; /* -1: none */
     unsigned generation;
-    enum role_message type;
 };
 
 /* How a process ended. */
@@ -67,9 +66,8 @@ enum err child_init(struct child *c, const char *name, const struct child_hooks 
 /* Starts it; where that fails it is tried again after the pause. */
 void child_start(struct child *c);
 bool child_is_running(const struct child *c);
-/* Sends, now or when the socket has room, or when the process has been started. CHANNEL takes FD; TYPE is ROLE_CHANNEL
- * or ROLE_SUCCESSOR. */
-void child_send_channel(struct child *c, enum role_message type, size_t pool, size_t loop, unsigned generation, int fd);
+/* Sends, now or when the socket has room, or when the process has been started. CHANNEL takes FD. */
+void child_send_channel(struct child *c, size_t pool, size_t loop, unsigned generation, int fd);
 void child_send_drain(struct child *c);
 /* Closes control, which asks a scan host to finish; its end is then no fault. */
 void child_close_control(struct child *c);

@@ -61,7 +61,6 @@ struct edge_mail {
     struct edge_loop *to;
     enum {
         EDGE_CHANNEL,
-        EDGE_SUCCESSOR,
         EDGE_DRAIN,
         EDGE_STOP,
         EDGE_SETTLED,
@@ -168,9 +167,6 @@ static void edge_deliver(struct mail *mail)
     case EDGE_CHANNEL:
         scan_client_attach(proxy_scan_client(l->proxy), m->number, m->generation, m->fd);
         break;
-    case EDGE_SUCCESSOR:
-        scan_client_take_over(proxy_scan_client(l->proxy), m->number, m->generation, m->fd);
-        break;
     case EDGE_DRAIN:
         proxy_drain(l->proxy, edge_on_empty, l);
         deadline_set_ms(&l->drain_limit, l->edge->drain_timeout_ms);
@@ -225,10 +221,10 @@ static void edge_on_control(void *arg, int events)
             edge_drain(e);
             return;
         }
-        bool channel = got == ERR_OK && len == sizeof(m) && (m[0] == ROLE_CHANNEL || m[0] == ROLE_SUCCESSOR) && fd >= 0;
+        bool channel = got == ERR_OK && len == sizeof(m) && m[0] == ROLE_CHANNEL && fd >= 0;
         if (channel && m[1] < e->framework.pool_count && m[2] < e->loop_count) {
             edge_post_mail((struct edge_mail){.to = &e->loops[m[2]],
-                                              .what = m[0] == ROLE_CHANNEL ? EDGE_CHANNEL : EDGE_SUCCESSOR,
+                                              .what = EDGE_CHANNEL,
                                               .number = m[1],
                                               .fd = fd,
                                               .generation = role_get_generation(m)});

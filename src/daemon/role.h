@@ -2,7 +2,8 @@
 /* src/daemon: where the parts become programs. role.h (this) what the supervisor hands to the processes it starts;
  * main.c the command line of postern; modules.c the one explicit list of scope classes; config.c files → struct conf,
  * and the global options; log_sink.c where log lines go; supervisor.c who is started when, signals, the end;
- * check_machine.c what --check looks for on the machine; scan_pool.c the scan hosts of one pool: generations, reload; child.c one supervised process; startup.c what must be
+ * check_machine.c what --check looks for on the machine; scan_pool.h the scan hosts of one pool: generations,
+ * reload, with its files; child.c one supervised process; startup.c what must be
  * there before: programs, log file, users, listeners, spool; tempdir.c directories of the scan workers; scanner_files.c
  * programs that scan hosts start; environment.c
  * and privileges.c what children get and what root gives up; notify.c word to the service manager; unrar.c a look for a
@@ -26,9 +27,9 @@
 enum { ROLE_FD_CONFIG = 3, ROLE_FD_CONTROL = 4, ROLE_FD_LISTENERS = 5, ROLE_FD_SCANNERS = 5 };
 enum { ROLE_LOOPS_MAX = 64 };
 
-/* Datagrams on control: type, pool, loop; one octet each. CHANNEL, SUCCESSOR and BROKEN add the generation of the
+/* Datagrams on control: type, pool, loop; one octet each. CHANNEL and BROKEN add the generation of the
  * pool's host in four octets, big-endian. Supervisor → edge: CHANNEL with a descriptor, the channel of loop LOOP to the
- * host of pool POOL, which was started; SUCCESSOR, the same to one that ran already and takes over; DRAIN: stop
+ * host of pool POOL, which takes over from the one before it; DRAIN: stop
  * accepting, 421 4.3.2 to idle sessions, let open transactions finish, exit 0. Supervisor → scan host: CHANNEL with a
  * descriptor (pool and loop are informative). DRAIN: scan what is there and what still comes, exit 0 when the edge has
  * closed every channel. End of file: finish running jobs, answer queued ones with ERROR down, exit 0. Edge →
@@ -39,7 +40,6 @@ enum { ROLE_LOOPS_MAX = 64 };
  * while. */
 enum role_message {
     ROLE_CHANNEL = 'C',
-    ROLE_SUCCESSOR = 'S',
     ROLE_DRAIN = 'D',
     ROLE_READY = 'R',
     ROLE_BROKEN = 'B',
@@ -49,7 +49,7 @@ enum role_message {
     ROLE_RELOAD = 'A'
 };
 enum { ROLE_HEAD = 3, ROLE_HEAD_GENERATION = 7, ROLE_MESSAGE_MAX = 2048 };
-/* The generation in the octets of a CHANNEL, SUCCESSOR or BROKEN, and into them. */
+/* The generation in the octets of a CHANNEL or BROKEN, and into them. */
 unsigned role_get_generation(const unsigned char message[ROLE_HEAD_GENERATION]);
 void role_put_generation(unsigned char message[ROLE_HEAD_GENERATION], unsigned generation);
 

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Generations of a pool's scan host. Every change of phase is in this file; what starts one is a trigger, a report of a
  * host, its end, or a limit of time. */
-#include "daemon/scan_pool.h"
-#include "base/mem.h"
-#include "base/num.h"
+#include "daemon/scan_pool_internal.h"
 #include "sys/clock.h"
 #include "sys/fdpass.h"
-#include "sys/memfd.h"
-#include "sys/spawn.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <unistd.h>
 
 enum {
     LOAD_LIMIT_MS = 15 * 60 * 1000, /* no database takes so long: its file system hangs */
     DRAIN_MARGIN_MS = 10 * 1000,    /* beyond the longest timeout of an engine, at which the last scan has ended */
-    TMPFS_INODES = 16384,           /* more files than any engine's own limits let it unpack at once */
 };
 
 static const char *const trigger_words[] = {
@@ -32,136 +24,11 @@ static struct scan_host *other_host(struct scan_pool *p)
     return p->serving == &p->hosts[0] ? &p->hosts[1] : &p->hosts[0];
 }
 
-static const struct framework_engine *engine_conf(const struct framework *fw, const char *name)
-{
-    for (size_t i = 0; i < fw->engine_count; i++)
-        if (strcmp(fw->engines[i].name, name) == 0)
-            return &fw->engines[i];
-    return NULL;
-}
-
-static const struct scan_status *find_status(const struct scan_status *all, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(all[i].engine, name) == 0)
-            return &all[i];
-    return NULL;
-}
-
-/* Of MANY, more than PERCENT are missing in FEW. No product that could overflow. */
-static bool lost_too_many(uint64_t many, uint64_t few, int64_t percent)
-{
-    return percent < 100 && few < many &&
-           many - few > many / 100 * (uint64_t)percent + many % 100 * (uint64_t)percent / 100;
-}
-
-static bool engine_is_worse(const struct framework *fw, const struct scan_status *was, const struct scan_status *is,
-                            struct errtext *why)
-{
-    if (!was || was->state != SCAN_ENGINE_READY)
-        return false;
-    if (is->state != SCAN_ENGINE_READY) {
-        errtext_set(why, "%s: %s", is->engine, is->detail);
-        return true;
-    }
-    const struct framework_engine *conf = engine_conf(fw, is->engine);
-    if (!conf || !framework_has_database(conf) ||
-        !lost_too_many(was->signatures, is->signatures, conf->conf->max_signature_loss))
-        return false;
-    errtext_set(why, "%s: %llu signatures instead of %llu, and max_signature_loss is %lld percent", is->engine,
-                (unsigned long long)is->signatures, (unsigned long long)was->signatures,
-                (long long)conf->conf->max_signature_loss);
-    return true;
-}
-
-bool scan_pool_accepts(const struct framework *fw, const struct scan_status *now, size_t now_count,
-                       const struct scan_status *next, size_t next_count, struct errtext *why)
-{
-    size_t ready = 0;
-    const struct scan_status *failed = NULL;
-    for (size_t i = 0; i < next_count; i++) {
-        if (engine_is_worse(fw, find_status(now, now_count, next[i].engine), &next[i], why))
-            return false;
-        if (next[i].state == SCAN_ENGINE_READY)
-            ready++;
-        else if (!failed)
-            failed = &next[i];
-    }
-    if (ready > 0)
-        return true;
-    errtext_set(why, "%s: %s", failed ? failed->engine : "no engine", failed ? failed->detail : "none was reported");
-    return false;
-}
-
-/* ---- the log ---- */
-
-static void log_begin_pool(struct log_record *r, const struct scan_pool *p, enum log_event event, unsigned generation)
-{
-    log_begin(r, p->shared->log, event);
-    log_cstr(r, "pool", p->conf->name);
-    log_u64(r, "generation", generation);
-}
-
-/* Resident memory of a process, signatures included (the second number of its statm, in pages); 0 where the kernel does
- * not tell. */
-static uint64_t memory_kib(const struct scan_host *h)
-{
-    char text[128];
-    uint64_t pages = 0;
-    snprintf(text, sizeof(text), "/proc/%ld/statm", (long)h->child.pid);
-    int fd = child_is_running(&h->child) ? open(text, O_RDONLY | O_CLOEXEC) : -1;
-    ssize_t len = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
-    if (fd >= 0)
-        close(fd);
-    struct span all = span_of(text, len > 0 ? (size_t)len : 0);
-    struct span rest = span_sub(all, span_find(all, ' ') + 1, all.len);
-    if (num_parse_u64(span_sub(rest, 0, span_find(rest, ' ')), UINT32_MAX, &pages) != ERR_OK)
-        return 0;
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
-}
-
-/* One line for each engine that has a database. */
-static void log_reload_done(const struct scan_pool *p, const struct scan_host *next, const struct scan_host *old)
-{
-    for (size_t i = 0; i < next->engine_count; i++) {
-        const struct scan_status *is = &next->engines[i];
-        const struct scan_status *was = find_status(old->engines, old->engine_count, is->engine);
-        const struct framework_engine *conf = engine_conf(p->shared->framework, is->engine);
-        if (!conf || !framework_has_database(conf) || is->state != SCAN_ENGINE_READY)
-            continue;
-        struct log_record r;
-        log_begin_pool(&r, p, LOG_RELOAD_DONE, next->generation);
-        log_cstr(&r, "engine", is->engine);
-        log_u64(&r, "database_version", is->database_version);
-        log_u64(&r, "signatures", is->signatures);
-        if (was && was->state == SCAN_ENGINE_READY) {
-            log_u64(&r, "old_database_version", was->database_version);
-            log_u64(&r, "old_signatures", was->signatures);
-        }
-        log_ms(&r, "took_ms", clock_monotonic_us() - p->reload_us);
-        log_u64(&r, "memory_kib", memory_kib(next));
-        if (child_is_running(&old->child))
-            log_u64(&r, "old_memory_kib", memory_kib(old));
-        log_end(&r);
-    }
-}
-
-static void log_reload_failed(const struct scan_pool *p, unsigned generation, bool old_serves, const char *reason)
-{
-    struct log_record r;
-    log_begin_pool(&r, p, LOG_RELOAD_FAILED, generation);
-    log_cstr(&r, "reason", reason);
-    if (old_serves)
-        log_u64(&r, "serving", p->serving->generation);
-    log_u64(&r, "retry_seconds", (uint64_t)p->conf->conf.reload_retry_ms / 1000);
-    log_end(&r);
-}
-
 /* ---- channels ---- */
 
 /* The channels between the host that serves and the edge, if both run: whichever was started last calls this. A host
  * that waits for its start gets its ends then; meanwhile messages wait in the sockets. */
-static void connect_edge(struct scan_pool *p, enum role_message type)
+void scan_pool_connect(struct scan_pool *p)
 {
     struct scan_host *h = p->serving;
     bool reachable = child_is_running(&h->child) || h->phase == HOST_WAITING;
@@ -178,93 +45,19 @@ static void connect_edge(struct scan_pool *p, enum role_message type)
             child_kill(&h->child);
             return;
         }
-        child_send_channel(&h->child, ROLE_CHANNEL, p->index, i, h->generation, pair[0]);
-        child_send_channel(p->shared->edge, type, p->index, i, h->generation, pair[1]);
+        child_send_channel(&h->child, p->index, i, h->generation, pair[0]);
+        child_send_channel(p->shared->edge, p->index, i, h->generation, pair[1]);
     }
-}
-
-void scan_pool_connect(struct scan_pool *p)
-{
-    connect_edge(p, ROLE_CHANNEL);
 }
 
 /* ---- start ---- */
-
-/* The place of the stanza of the pool's plug-in: the host reads a configuration without places. */
-static void plugin_origin(const struct scan_pool *p, char *out, size_t size)
-{
-    const struct framework *fw = p->shared->framework;
-    for (size_t i = 0; i < fw->engine_count; i++)
-        if (framework_is_plugin(&fw->engines[i]) && strcmp(fw->engines[i].pool, p->conf->name) == 0)
-            snprintf(out, size, "--origin=%s:%u", fw->engines[i].scope->file, fw->engines[i].scope->line);
-}
-
-static enum err host_try(struct scan_host *h, int control, pid_t *pid, int *pidfd, struct errtext *why)
-{
-    const struct scan_pool *p = h->pool;
-    const struct startup *startup = p->shared->startup;
-    char generation[16], origin[PATH_MAX + 32] = "";
-    bool foreign = framework_pool_is_plugins(p->shared->framework, p->conf->name);
-    const char *argv[12 + LIMIT_ENGINES] = {foreign ? "postern-plugin" : "postern-scan",
-                                            "--pool",
-                                            p->conf->name,
-                                            "--temp",
-                                            h->temp,
-                                            "--generation",
-                                            generation};
-    struct scanner_handover scanners;
-    size_t count = 7;
-    snprintf(generation, sizeof(generation), "%u", h->generation);
-    if (h->tmpfs)
-        argv[count++] = "--tmpfs";
-    if (h->phase == HOST_COMING)
-        argv[count++] = "--replaces";
-    if (foreign) {
-        plugin_origin(p, origin, sizeof(origin));
-        argv[count++] = origin;
-    }
-    scanner_files_hand_over(p->shared->scanners, p->shared->framework, p->conf->name, ROLE_FD_SCANNERS, &scanners);
-    for (size_t i = 0; i < scanners.argument_count; i++)
-        argv[count++] = scanners.arguments[i];
-    if (foreign && startup->plugin_program < 0) {
-        errtext_set(why, "postern-plugin must lie beside postern: there is none");
-        return ERR_NOTFOUND;
-    }
-    int config = fd_reopen_readonly(startup->config_fd);
-    if (config < 0) {
-        errtext_set(why, "effective configuration: %s", strerror(errno));
-        return ERR_IO;
-    }
-    int fds[2 + SCANNER_FILES_MAX] = {config, control};
-    memcpy(fds + 2, scanners.fds, scanners.fd_count * sizeof(int));
-    const struct spawn spawn = {.program_fd = foreign ? startup->plugin_program : startup->scan_program,
-                                .argv = argv,
-                                .envp = (const char *const *)p->shared->environment->items,
-                                .fds = fds,
-                                .fd_count = 2 + scanners.fd_count,
-                                .user = startup->root ? &startup->scan_user : NULL,
-                                .tmpfs = h->mounts,
-                                .tmpfs_count = h->tmpfs ? p->slot_count : 0};
-    enum err e = spawn_child(&spawn, pid, pidfd, why);
-    close(config);
-    return e;
-}
 
 static enum err host_spawn(void *arg, int control, pid_t *pid, int *pidfd, struct errtext *why)
 {
     struct scan_host *h = arg;
     if (!h->connected) /* otherwise the edge knows its number already */
         h->generation = ++h->pool->generations;
-    enum err e = host_try(h, control, pid, pidfd, why);
-    if (!e || !h->tmpfs)
-        return e;
-    /* Containers and hardened units often forbid mounts. Plain directories do as well, but for the kernel's hold on
-     * their size. */
-    h->tmpfs = false;
-    log_text(h->pool->shared->log, LOG_PRIVILEGE, "reason",
-             "%s: no memory file systems for the workers' temporary files (%s): plain directories are used", h->name,
-             why->text);
-    return host_try(h, control, pid, pidfd, why);
+    return scan_pool_host_spawn(h, control, pid, pidfd, why);
 }
 
 static void host_started(void *arg)
@@ -354,8 +147,8 @@ static void take_over(struct scan_pool *p, struct scan_host *next)
     deadline_clear(&p->limit);
     p->serving = next;
     next->phase = HOST_SERVING;
-    connect_edge(p, ROLE_SUCCESSOR);
-    log_reload_done(p, next, old);
+    scan_pool_connect(p);
+    scan_pool_log_done(p, next, old);
     p->reload_us = 0;
     if (p->waiting == TRIGGER_CHANGE) /* the new one has looked itself, before it loaded */
         p->waiting = TRIGGER_NONE;
@@ -366,7 +159,7 @@ static void take_over(struct scan_pool *p, struct scan_host *next)
 /* NEXT, which serves nobody, cannot be used. */
 static void refuse(struct scan_pool *p, struct scan_host *next, const char *reason)
 {
-    log_reload_failed(p, next->generation, true, reason);
+    scan_pool_log_failed(p, next->generation, true, reason);
     p->reload_us = 0;
     try_again_later(p);
     if (!child_is_running(&next->child)) {
@@ -401,12 +194,9 @@ void scan_pool_reload(struct scan_pool *p, enum scan_pool_trigger why)
         return;
     }
     struct scan_host *next = other_host(p);
-    struct log_record r;
     deadline_clear(&p->retry);
     p->reload_us = clock_monotonic_us();
-    log_begin_pool(&r, p, LOG_RELOAD_START, p->generations + 1);
-    log_cstr(&r, "reason", trigger_words[why]);
-    log_end(&r);
+    scan_pool_log_start(p, p->generations + 1, trigger_words[why]);
     if (p->conf->conf.reload_mode == POOL_RELOAD_STOP_FIRST) {
         stop_first(p, next);
         return;
@@ -449,9 +239,9 @@ static void serving_loaded(struct scan_pool *p, struct scan_host *h)
     if (p->reload_us) {
         const struct scan_host *old = other_host(p);
         if (scan_pool_accepts(p->shared->framework, old->engines, old->engine_count, h->engines, h->engine_count, &why))
-            log_reload_done(p, h, old);
+            scan_pool_log_done(p, h, old);
         else
-            log_reload_failed(p, h->generation, false, why.text);
+            scan_pool_log_failed(p, h->generation, false, why.text);
         p->reload_us = 0;
     }
     if (failed && p->has_database)
@@ -507,6 +297,15 @@ static void host_message(void *arg, struct span bytes)
 
 /* ---- ends ---- */
 
+/* The host that served has died: the one that loads is nearer to serving than the other, started again, would be. */
+static void promote(struct scan_pool *p, struct scan_host *next)
+{
+    host_off(p->serving);
+    p->serving = next;
+    next->phase = HOST_SERVING;
+    scan_pool_connect(p); /* messages wait in the channels until it has loaded */
+}
+
 /* True: it is started again. */
 static bool host_ended(void *arg, const struct child_end *end)
 {
@@ -514,11 +313,15 @@ static bool host_ended(void *arg, const struct child_end *end)
     struct scan_pool *p = h->pool;
     enum scan_host_phase phase = h->phase;
     h->loaded = h->connected = false;
-    if (phase == HOST_SERVING && !p->closing)
-        return true;
+    if (phase == HOST_SERVING && !p->closing) {
+        if (other_host(p)->phase != HOST_COMING)
+            return true;
+        promote(p, other_host(p));
+        return false;
+    }
     host_off(h);
     if (phase == HOST_COMING && !p->no_reloads) {
-        log_reload_failed(p, h->generation, true, end->text);
+        scan_pool_log_failed(p, h->generation, true, end->text);
         p->reload_us = 0;
         try_again_later(p);
     }
@@ -584,43 +387,6 @@ bool scan_pool_is_running(const struct scan_pool *p)
 static const struct child_hooks host_hooks = {
     .spawn = host_spawn, .started = host_started, .message = host_message, .ended = host_ended};
 
-/* As root every slot gets a tmpfs of the pool's temp_size. */
-static enum err prepare_mounts(struct scan_host *h)
-{
-    const struct scan_pool *p = h->pool;
-    const struct startup *startup = p->shared->startup;
-    if (!startup->root)
-        return ERR_OK;
-    h->mounts = mem_new(p->slot_count, sizeof(*h->mounts));
-    h->slots = mem_new(p->slot_count, sizeof(*h->slots));
-    if (!h->mounts || !h->slots)
-        return ERR_NOMEM;
-    for (size_t i = 0; i < p->slot_count; i++) {
-        snprintf(h->slots[i], sizeof(h->slots[i]), "%s/%zu", h->temp, i);
-        h->mounts[i] = (struct spawn_tmpfs){.path = h->slots[i],
-                                            .bytes = (uint64_t)p->conf->conf.temp_size,
-                                            .inodes = TMPFS_INODES,
-                                            .uid = startup->scan_user.uid,
-                                            .gid = startup->scan_user.gid};
-    }
-    h->tmpfs = true;
-    return ERR_OK;
-}
-
-/* Each of the two has directories of its own, so that two generations never meet in one. */
-static enum err prepare_host(struct scan_pool *p, size_t which, struct errtext *why)
-{
-    const struct scan_pool_shared *s = p->shared;
-    struct scan_host *h = &p->hosts[which];
-    h->pool = p;
-    snprintf(h->name, sizeof(h->name), "scan %s", p->conf->name);
-    enum err e = child_init(&h->child, h->name, &host_hooks, h, s->loop, s->log, s->framework->pool_count, s->loops);
-    if (!e)
-        e = tempdir_make_pool(s->temp, p->index * ARRAY_SIZE(p->hosts) + which, p->slot_count,
-                              s->startup->root ? &s->startup->scan_user : NULL, h->temp, why);
-    return e ? e : prepare_mounts(h);
-}
-
 enum err scan_pool_init(struct scan_pool *p, const struct scan_pool_shared *shared, size_t index, struct errtext *why)
 {
     const struct framework *fw = shared->framework;
@@ -634,7 +400,7 @@ enum err scan_pool_init(struct scan_pool *p, const struct scan_pool_shared *shar
     deadline_init(&p->retry, shared->loop, retry_expired, p);
     enum err e = ERR_OK;
     for (size_t i = 0; i < ARRAY_SIZE(p->hosts) && !e; i++)
-        e = prepare_host(p, i, why);
+        e = scan_pool_host_prepare(p, i, &host_hooks, why);
     return e;
 }
 
@@ -644,9 +410,6 @@ void scan_pool_release(struct scan_pool *p)
         return;
     deadline_clear(&p->limit);
     deadline_clear(&p->retry);
-    for (size_t i = 0; i < ARRAY_SIZE(p->hosts); i++) {
-        child_release(&p->hosts[i].child);
-        mem_free(p->hosts[i].mounts);
-        mem_free(p->hosts[i].slots);
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(p->hosts); i++)
+        scan_pool_host_release(&p->hosts[i]);
 }

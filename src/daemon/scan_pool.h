@@ -6,10 +6,12 @@
  *   COMING -> SERVING   it can scan, and is no worse than the other: every loop of the edge gets a channel to it
  *   SERVING -> DRAINING the other scans what it still has; when the edge has all answers it ends: OFF
  *   COMING -> REFUSED -> OFF   it cannot: the other goes on, reload-failed is logged, `reload_retry` later it is tried
- * again OFF -> WAITING -> SERVING  (reload_mode = stop_first) it starts when the other has drained and ended
+ * again
+ *   OFF -> WAITING -> SERVING  (reload_mode = stop_first) it starts when the other has drained and ended
  *
  * So there are never more than two; what asks for a reload meanwhile waits, once. The host that serves is started again
- * whenever it ends. A generation's number tells which load of the databases a verdict came from: each start has a new
+ * whenever it ends, or the one that is COMING serves as it is. Messages wait for it in their channels, within their
+ * deadlines. A generation's number tells which load of the databases a verdict came from: each start has a new
  * one.
  */
 #ifndef DAEMON_SCAN_POOL_H

@@ -290,19 +290,6 @@ int startup_make_spool(const struct startup *s)
     return status;
 }
 
-static enum err write_all(int fd, struct span bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return ERR_IO;
-        bytes = span_sub(bytes, (size_t)n, bytes.len);
-    }
-    return ERR_OK;
-}
-
 int startup_seal_config(struct startup *s)
 {
     struct buf text;
@@ -310,7 +297,7 @@ int startup_seal_config(struct startup *s)
     enum err e = conf_dump(s->conf, &daemon_classes, &text);
     if (!e) {
         s->config_fd = memfd_new("postern-config");
-        e = s->config_fd < 0 ? ERR_IO : write_all(s->config_fd, buf_span(&text));
+        e = s->config_fd < 0 ? ERR_IO : fd_write_all(s->config_fd, buf_span(&text));
     }
     if (!e)
         e = memfd_seal(s->config_fd);

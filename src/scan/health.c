@@ -25,8 +25,8 @@ enum health_sign health_sign_of(const struct verdict *v)
         return HEALTH_NOTHING;
     if (v->class != VERDICT_ERROR)
         return HEALTH_GOOD;
-    /* No worker had it: the scan host says so itself, at once. But a host that says nothing at all is as bad as an
-     * engine that does not, and of that no answer tells. */
+    /* No worker had it: the scan host says so itself, at once. But a host that says nothing at all, or none that comes,
+     * is as bad as an engine that does not, and of that no answer tells. */
     bool host_is_silent = v->reason == VERDICT_REASON_TIMEOUT && v->generation == 0;
     if (v->scan_us == 0 && !host_is_silent)
         return HEALTH_NOTHING;

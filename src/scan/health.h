@@ -11,8 +11,8 @@
  * none comes: CLOSED. The first that fails: OPEN, and the next probe is due twice as late.
  *
  * What counts as a failure: the engine was asked in a worker and was down, silent, crashed, talked nonsense or reported
- * trouble. What does not: a full queue, a scan host that is not there or closes its channel (both show at once, and end
- * by themselves), a message's own fault (poison, memory). Any thread; each call takes a mutex for a moment.
+ * trouble; or no scan host took a message before its deadline. What does not: a full queue, a scan host that ended (the
+ * next one is on its way), a message's own fault (poison, memory). Any thread; each call takes a mutex for a moment.
  */
 #ifndef SCAN_HEALTH_H
 #define SCAN_HEALTH_H

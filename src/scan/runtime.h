@@ -31,7 +31,8 @@ struct engine_runtime {
 
 struct scan_runtime {
     const struct framework *framework;
-    atomic_uint_fast64_t parts_memory; /* octets of all parts files that are in use now */
+    atomic_uint_fast64_t parts_memory;  /* octets of all parts files that are in use now */
+    atomic_uint waiting[LIMIT_ENGINES]; /* by pool: scans that no host has yet (scan_client.h) */
     atomic_uint_fast64_t inspections, inspection_us, inspections_failed;
     atomic_uint_fast64_t defects[MIME_DEFECT_COUNT]; /* messages with each */
     struct engine_runtime engines[LIMIT_ENGINES];    /* in the framework's order */

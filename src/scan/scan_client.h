@@ -2,10 +2,11 @@
 /* One loop's channels to the scan hosts, and single questions over them: one engine asked about one message. What
  * becomes of a message that several engines look at is scan_run.h's. Thread: the loop's.
  *
- * A channel that is missing or full answers a call at once (down, overload); one that is closed does so as soon as it
- * is known, or after a moment, that no other host takes over; an engine that does not answer by its deadline (with a
- * grace for the broker, which kills the worker itself) has timed out. A broken record closes the channel: ERROR
- * protocol for all its calls.
+ * Where there is no channel, or a full one, a call waits for it, as many of all loops as the pool's Backlog says (more
+ * are ERROR overload at once). What a host leaves unanswered, because it ended or its channel had to be closed for a
+ * record that makes no sense, is asked once more of the next one: most of it only waited there, and what made a host
+ * end ends no third. An engine that does not answer by its deadline (with a grace for the broker, which kills the
+ * worker itself) has timed out; neither waiting nor a second host gives it more time.
  */
 #ifndef SCAN_SCAN_CLIENT_H
 #define SCAN_SCAN_CLIENT_H
@@ -32,14 +33,10 @@ struct scan_runtime *scan_client_runtime(const struct scan_client *c);
 struct pool_calls *scan_client_pool_calls(struct scan_client *c);
 enum err scan_client_send(struct scan_client *c, int pool, const struct scan_record *record) must_use;
 /* A channel (SEQPACKET, non-blocking) to GENERATION of the host of pool INDEX, which C owns from here on. It takes
- * every new job. An earlier channel is retired: its jobs finish there, then it is closed, which is how a host that was
- * told to drain knows that it is done; where that host dies first, they are ERROR down. The states of that pool's
- * engines are LOADING again until the new host reports them. */
+ * what waits and every new job. An earlier channel is retired: its jobs finish there, then it is closed, which is how a
+ * host that was told to drain knows that it is done. The states of that pool's engines are LOADING again until the new
+ * host reports them. */
 void scan_client_attach(struct scan_client *c, int pool_index, unsigned generation, int fd);
-/* The same of a host that ran already while the one before it served. Where that one dies, or died a moment ago, what
- * it leaves unanswered is asked here, once, before its deadline: a reload is no reason to turn a message away. A host
- * that was started because another died gets none of that: a message may have been why. */
-void scan_client_take_over(struct scan_client *c, int pool_index, unsigned generation, int fd);
 /* Every engine has reported READY or FAILED at least once. ON_CHANGE (may be NULL) is called from the loop when that
  * may have changed. */
 bool scan_client_settled(const struct scan_client *c);
@@ -71,11 +68,12 @@ struct scan_call {
     uint64_t size;
     uint8_t digest[32];
     uint64_t id;       /* 0: no host has it */
-    bool waiting;      /* for a host to take over */
+    int pool;          /* index, or -1 when nobody can be asked */
+    bool waiting;      /* in front of the pool, for a host or for room */
     bool lost;         /* a host that had it is gone: it is asked once more, and never again */
     uint64_t until_us; /* on CLOCK_MONOTONIC: the deadline of the job */
     struct client_channel *channel;
-    struct list node; /* in channel->calls, or in those that wait for the pool */
+    struct list node; /* in channel->calls, or in those that wait in front of the pool */
     struct deadline deadline;
 };
 void scan_call_init(struct scan_call *call, struct scan_client *c,

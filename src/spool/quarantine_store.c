@@ -2,6 +2,7 @@
 /* The files of quarantine: hour directories, pages of ids, durable writing, deleting. Every name is made of a checked
  * id, and every call goes from a directory's descriptor and follows no link. */
 #include "spool/quarantine_store.h"
+#include "sys/memfd.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -167,19 +168,6 @@ enum err store_page(const struct quarantine *q, const char *after, bool ascendin
 
 /* --- writing --- */
 
-static enum err write_all(int fd, struct span bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return ERR_IO;
-        bytes = span_sub(bytes, (size_t)n, bytes.len);
-    }
-    return ERR_OK;
-}
-
 /* Copies the octets of SOURCE and compares what was read with the digest: what was scanned is what is kept. */
 static enum err copy_octets(int to, const struct store_source *source, struct sha256 *hash)
 {
@@ -197,7 +185,7 @@ static enum err copy_octets(int to, const struct store_source *source, struct sh
         }
         if (sha256_update(hash, span_of(piece, (size_t)n)) != ERR_OK)
             return ERR_NOMEM;
-        if (to >= 0 && write_all(to, span_of(piece, (size_t)n)) != ERR_OK)
+        if (to >= 0 && fd_write_all(to, span_of(piece, (size_t)n)) != ERR_OK)
             return ERR_IO;
         at += (uint64_t)n;
     }
@@ -209,7 +197,7 @@ static enum err copy_octets(int to, const struct store_source *source, struct sh
 enum err store_copy(int to, const struct store_source *source)
 {
     if (source->fd < 0)
-        return write_all(to, source->bytes);
+        return fd_write_all(to, source->bytes);
     struct sha256 *hash = sha256_new();
     enum err e = hash ? copy_octets(to, source, hash) : ERR_NOMEM;
     sha256_free(hash);

@@ -11,12 +11,9 @@ import pytest
 from harness import mail
 from harness.emulators.clamd import Clamd
 from harness.places import until
-from harness.postern import clamav_stanza, clamd_stanza, fake_stanza, make_database
+from harness.postern import clamav_stanza, clamd_stanza, fake_stanza
+from harness.signatures import ALPHA, FILLER, LOADED, Database, signature
 from harness.verdicts import deliver_at_once, is_cached, send, virus
-
-ALPHA = b"-".join([b"PATTERN", b"ALPHA"])
-FILLER = "".join(f"Test.Filler{i}:0:*:{'%02x' % i * 12}\n" for i in range(1, 9))
-LOADED = 90.0  # small databases, on a busy machine
 
 
 @pytest.fixture
@@ -121,14 +118,6 @@ def test_known_viruses_are_refused_while_the_daemon_is_away(daemon, start_pair):
 
 # --- how long ---
 
-def put(directory, name, content):
-    """As freshclam does."""
-    beside = directory / "tmp.new"
-    beside.write_bytes(content)
-    beside.chmod(0o644)
-    beside.rename(directory / name)
-
-
 def signed_by_nobody(version, *signatures):
     """daily.cud: signatures in a container that states its version, which libclamav loads without asking who signed it."""
     content = (FILLER + "".join(signatures)).encode()
@@ -150,29 +139,31 @@ def signed_by_nobody(version, *signatures):
 def test_new_signatures_are_asked_about_a_message_that_was_clean_and_withdrawn_ones_forgotten(start_pair, directory, monkeypatch):
     """B40: the same mail, before and after a reload, in both directions."""
     monkeypatch.setenv("LSAN_OPTIONS", "detect_leaks=0")  # libclamav 1.4 keeps some objects of OpenSSL for each such container it loads
-    signatures = make_database(directory / "db", {"daily.cud": signed_by_nobody(100)})
-    pair = start_pair(engines=clamav_stanza(signatures, database_settle="100ms", cache_clean="true"))
+    signatures = Database(directory)
+    signatures.put_bytes(signed_by_nobody(100), "daily.cud")
+    pair = start_pair(engines=clamav_stanza(signatures.path, database_settle="100ms", cache_clean="true"))
     content = mail.plain(b"x " + ALPHA + b"\r\n")
     before = [send(pair, content, 250) for _ in range(2)]
     assert [is_cached(event) for event in before] == [False, True] and before[1]["database"] == 100
-    put(signatures, "daily.cud", signed_by_nobody(101, f"Test.Alpha:0:*:{ALPHA.hex()}\n"))
+    signatures.put_bytes(signed_by_nobody(101, signature("Test.Alpha", ALPHA)), "daily.cud")
     pair.log.wait_for("reload-done", timeout=LOADED, generation=2)
     after = [send(pair, content, 550) for _ in range(2)]
     assert [is_cached(event) for event in after] == [False, True], after
     assert [(e["generation"], e["database"]) for e in after] == [(2, 101)] * 2
-    put(signatures, "daily.cud", signed_by_nobody(102))
+    signatures.put_bytes(signed_by_nobody(102), "daily.cud")
     pair.log.wait_for("reload-done", timeout=LOADED, generation=3)
     withdrawn = [send(pair, content, 250) for _ in range(2)]
     assert [is_cached(event) for event in withdrawn] == [False, True], withdrawn
 
 
 def test_database_without_a_version_has_its_viruses_remembered_and_nothing_clean(start_pair, directory):
-    signatures = make_database(directory / "db", {"test.ndb": FILLER + f"Test.Alpha:0:*:{ALPHA.hex()}\n"})
-    pair = start_pair(engines=clamav_stanza(signatures, database_settle="100ms", cache_clean="true"))
+    signatures = Database(directory)
+    signatures.put(signature("Test.Alpha", ALPHA))
+    pair = start_pair(engines=clamav_stanza(signatures.path, database_settle="100ms", cache_clean="true"))
     infected, clean = mail.plain(ALPHA + b"\r\n"), mail.plain()
     assert [is_cached(send(pair, infected, 550)) for _ in range(2)] == [False, True]
     assert [is_cached(send(pair, clean, 250)) for _ in range(2)] == [False, False]
-    put(signatures, "test.ndb", FILLER.encode())
+    signatures.put()
     pair.log.wait_for("reload-done", timeout=LOADED, generation=2)
     assert not is_cached(send(pair, infected, 250))
 

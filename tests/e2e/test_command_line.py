@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from harness.original import KASPERSKY
 from harness.places import BUILD, free_port
 
 EX_USAGE, EX_OSERR, EX_CONFIG = 64, 71, 78
@@ -26,21 +27,6 @@ antivirus "antivirus1" {
     error_code = 451
     timeout = 20
   }
-}
-'''
-# The original's own example for its Kaspersky module, 2.x form.
-KASPERSKY = '''Validate validate/antivirus antivirus {
-}
-
-Validate validate/av_kaspersky kaspersky  {
-  daemon = "127.0.0.1:9001"
-  daemon_is_remote = true
-  timeout = 180
-  action = pass
-  paranoid = false
-  context_variable = "virus"
-  skip_context_variable = "skip_virus_check"
-  file_base = "/var/tmp"
 }
 '''
 

@@ -14,6 +14,7 @@ from conftest import lend_to_a_test, make_file_base, messages_in, one_for_a_modu
 from harness import mail, places, processes, verdicts
 from harness.emulators.base import Fault
 from harness.emulators.kaspersky import Aveserver, ScanEngine
+from harness.original import KASPERSKY
 from harness.postern import asking_daemons, engine
 from harness.verdicts import assert_error, assert_passes, assert_unscannable, case, deliver_in_background, send, virus
 
@@ -487,21 +488,6 @@ def test_paranoid_makes_macros_infected(scan_engine, start_pair):
 
 # --- the original's own stanza ---
 
-SEED = '''
-Validate validate/antivirus antivirus {
-}
-
-Validate validate/av_kaspersky kaspersky  {
-  daemon = "127.0.0.1:9001"
-  daemon_is_remote = true
-  timeout = 180
-  action = pass
-  paranoid = false
-  context_variable = "virus"
-  skip_context_variable = "skip_virus_check"
-  file_base = "/var/tmp"
-}
-'''
 SEED_PORT = 9001
 
 
@@ -523,7 +509,7 @@ def daemon_of_the_seed(request, port_of_the_seed):
 
 
 def test_the_stanza_of_the_original_works_unchanged(daemon_of_the_seed, start_pair):
-    pair = start_pair(engines=SEED)
+    pair = start_pair(engines=KASPERSKY)
     assert_passes(pair)
     assert b"X-Virus-Status" not in pair.backend.mails[-1].content
     event = send(pair, virus(), 250)  # action = pass: delivered and marked
@@ -541,7 +527,7 @@ def test_the_stanza_of_the_original_works_unchanged(daemon_of_the_seed, start_pa
 
 
 def test_the_stanza_of_the_original_with_less_time(daemon_of_the_seed, start_pair):
-    pair = start_pair(engines=SEED.replace("timeout = 180", "timeout = 2"))
+    pair = start_pair(engines=KASPERSKY.replace("timeout = 180", "timeout = 2"))
     daemon_of_the_seed.misbehave(Fault(stall=3))
     assert_error(pair, "timeout")
     assert_passes(pair)

@@ -9,36 +9,7 @@ import pytest
 from harness import client, mail, processes
 from harness.places import until
 from harness.postern import clamav_stanza, fake_stanza
-
-# Each pattern is what a mail carries, and what a signature of that name finds.
-ALPHA, BETA = b"-".join([b"PATTERN", b"ALPHA"]), b"-".join([b"PATTERN", b"BETA"])
-FILLER = "".join(f"Test.Filler{i}:0:*:{os.urandom(12).hex()}\n" for i in range(8))
-# Loading the small databases of these tests, twice over, on a busy machine with sanitizers.
-LOADED = 90.0
-QUICK = {"database_settle": "100ms"}
-RETRY = {"reload_retry": "24h"}  # never, unless a test asks for it
-
-
-def signature(name, pattern):
-    return f"{name}:0:*:{pattern.hex()}\n"
-
-
-class Database:
-    """A directory that postern loads; replaced as freshclam does: written beside, then renamed."""
-
-    def __init__(self, directory):
-        self.path = directory / "database"
-        self.path.mkdir()
-        self.path.chmod(0o755)
-
-    def put(self, *signatures, name="test.ndb"):
-        self.put_bytes((FILLER + "".join(signatures)).encode(), name)
-
-    def put_bytes(self, content, name="test.ndb"):
-        beside = self.path / "tmp.new"
-        beside.write_bytes(content)
-        beside.chmod(0o644)
-        beside.rename(self.path / name)
+from harness.signatures import ALPHA, BETA, FILLER, LOADED, QUICK, RETRY, Database, Load, signature, verdict, wait_loaded
 
 
 @pytest.fixture
@@ -53,15 +24,6 @@ def start(start_pair, signatures):
     def start_one(pool=None, top=None, **options):
         return start_pair(engines=clamav_stanza(signatures.path, **{**QUICK, **options}), pool={**RETRY, **(pool or {})}, top=top)
     return start_one
-
-
-def verdict(pair, pattern):
-    reply = pair.deliver(mail.plain(b"x " + pattern + b"\r\n"))
-    return {250: "clean", 550: "infected"}.get(reply.code, reply.code)
-
-
-def wait_loaded(pair, since=0, **fields):
-    return pair.log.wait_for("reload-done", timeout=LOADED, since=since, **fields)
 
 
 def hosts(pair):
@@ -333,9 +295,9 @@ def test_edge_that_is_killed_while_signatures_are_loaded_finds_the_new_ones(star
     wait_one_host(pair)
 
 
-def hold(start):
+def hold(start, **pool):
     """A postern with one worker that is stopped, and two mails at its scan host: one with the worker, one in the queue."""
-    pair = start(pool={"Concurrency": 1}, database_watch="false", timeout="120s")
+    pair = start(pool={"Concurrency": 1, **pool}, database_watch="false", timeout="120s")
     (host,) = hosts(pair)
     (worker,) = pair.postern.wait_workers(1)
     until(lambda: pair.log.find("sandbox"), "the worker is born")
@@ -414,6 +376,34 @@ def test_old_generation_that_is_killed_before_the_edge_has_heard_of_the_new_one_
 
 
 @pytest.mark.root
+def test_scan_host_that_is_killed_costs_no_mail(start):
+    pair, host, _, senders = hold(start)
+    kill_host(pair, host)
+    assert [sender.join() for sender in senders] == [250, 250]
+    pair.log.wait_for("message", verdict="clean", generation=2, count=2)
+
+
+@pytest.mark.root
+def test_old_generation_that_dies_while_the_new_one_loads_costs_no_mail(start, slow):
+    """What loads serves as soon as it can; nothing is loaded a second time."""
+    pair, host, _, senders = hold(start)
+    slow.begin()
+    pair.postern.process.send_signal(signal.SIGHUP)
+    coming = wait_coming(pair)
+    old = processes.Watched(host)
+    kill_host(pair, host)
+    old.wait_gone(LOADED)
+    pair.log.wait_for("child-exit", process="scan CPU")
+    late = Sender(pair)  # comes when nobody can scan it
+    pair.log.wait_for("connect", count=3)
+    slow.finish()
+    assert [sender.join() for sender in (*senders, late)] == [250] * 3
+    pair.log.wait_for("message", verdict="clean", generation=2, count=3)
+    assert hosts(pair) == [coming]
+    assert wait_loaded(pair)["generation"] == 2 and verdict(pair, BETA) == "infected"
+
+
+@pytest.mark.root
 def test_stop_while_the_old_generation_drains_lets_its_mails_finish(held):
     pair, _, worker, senders = held
     pair.postern.terminate()
@@ -454,6 +444,17 @@ def test_stop_first_lets_mails_wait_until_the_signatures_are_loaded(start, signa
     assert verdict(pair, BETA) == "infected"
 
 
+@pytest.mark.root
+def test_stop_first_whose_old_generation_is_killed_while_it_drains_costs_no_mail(start):
+    pair, host, _, senders = hold(start, reload_mode="stop_first")
+    pair.postern.process.send_signal(signal.SIGHUP)
+    pair.log.wait_for("reload-start")
+    kill_host(pair, host)
+    assert [sender.join() for sender in senders] == [250, 250]
+    pair.log.wait_for("message", verdict="clean", generation=2, count=2)
+    wait_one_host(pair)
+
+
 def test_stop_first_with_a_broken_database_is_451_until_it_is_mended(start, signatures):
     pair = start(pool={"reload_mode": "stop_first"})
     BROKEN["malformed"](signatures)
@@ -466,42 +467,6 @@ def test_stop_first_with_a_broken_database_is_451_until_it_is_mended(start, sign
 
 
 # --- under load (C18) ---
-
-class Load:
-    """Clients that send mails with ALPHA, BETA, both and neither, one after the other, until they are stopped."""
-
-    def __init__(self, pair, clients):
-        self.pair, self.ended = pair, threading.Event()
-        self.lock, self.codes, self.faults = threading.Lock(), {}, []
-        self.threads = [threading.Thread(target=self._run, args=(i,), daemon=True) for i in range(clients)]
-        for thread in self.threads:
-            thread.start()
-
-    def _run(self, number):
-        kinds = [("alpha", ALPHA), ("beta", BETA), ("both", ALPHA + b" " + BETA), ("neither", b"")]
-        try:
-            with client.Client(self.pair.port, timeout=LOADED) as session:
-                session.ehlo()
-                for i in range(number, 1 << 30):
-                    if self.ended.is_set():
-                        return
-                    kind, pattern = kinds[i % len(kinds)]
-                    code = session.message(mail.plain(b"x " + pattern + b"\r\n"), sender=f"{kind}@client.test").code
-                    with self.lock:
-                        self.codes[code] = self.codes.get(code, 0) + 1
-        except (OSError, AssertionError) as fault:
-            self.faults.append(fault)
-
-    def count(self):
-        with self.lock:
-            return sum(self.codes.values())
-
-    def stop(self):
-        self.ended.set()
-        for thread in self.threads:
-            thread.join(LOADED)
-        assert not self.faults, self.faults
-
 
 def check_verdicts(pair, found):
     """Each mail was judged by one database as a whole: FOUND: generation → what its database finds."""

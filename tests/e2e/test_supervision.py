@@ -332,25 +332,6 @@ def test_dumped_configuration_loads_again_and_dumps_the_same(make_postern, datab
     assert str(database) in first.stdout
 
 
-def test_example_of_the_documentation_loads(make_postern, directory):
-    example = directory / "example.conf"
-    example.write_text('''hostname = "gw.example.org"
-spoolbase = "/var/spool/postern"
-ESMTP_Listener { Listen "127.0.0.1:2525" { } }
-Backend { Server "127.0.0.1:10025" { } }
-ThreadPool "CPU" { Concurrency = 2 }
-antivirus "antivirus1" {
-  clamav "clamav1" {
-    database = "/var/lib/clamav"
-    action = reject
-    error_code = 451
-    timeout = 20
-  }
-}
-''')
-    assert make_postern(engines="").run("--check", "--config", example).returncode == 0
-
-
 def test_version_reference_and_usage(make_postern):
     postern = make_postern(engines="")
     assert postern.run("--version").stdout.startswith("postern ")

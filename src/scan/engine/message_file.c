@@ -2,6 +2,7 @@
 /* Messages as files. Runs inside the worker's cage, which lets it write below its own directory only. */
 #include "scan/engine/message_file.h"
 #include "scan/engine/daemon_engine.h"
+#include "sys/memfd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,20 +23,6 @@ void message_file_init(struct message_file *f, const char *directory, const char
         snprintf(f->directory, sizeof(f->directory), "%s", directory);
 }
 
-static enum err write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return ERR_IO;
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return ERR_OK;
-}
-
 static enum err copy_message(int from, int to, uint64_t size, struct errtext *why)
 {
     char step[COPY_STEP];
@@ -44,7 +31,7 @@ static enum err copy_message(int from, int to, uint64_t size, struct errtext *wh
         enum err e = daemon_read_message(from, at, step, len, why);
         if (e != ERR_OK)
             return e;
-        if (write_all(to, step, len) != ERR_OK) {
+        if (fd_write_all(to, span_of(step, len)) != ERR_OK) {
             errtext_set(why, "file_base: the message (%llu octets) cannot be written: %s", (unsigned long long)size,
                         strerror(errno));
             return ERR_IO;

@@ -81,21 +81,31 @@ static void note_not_made(int error)
         atomic_fetch_add(&failed_files, 1);
 }
 
-/* The function NAME behind ours, put into *NEXT, which is a pointer to a function. */
+/* The function NAME behind ours, put into *NEXT, which is a pointer to a function, unless it is there. */
 static void find_next(void *next, const char *name)
 {
-    void *found = dlsym(RTLD_NEXT, name);
-    memcpy(next, &found, sizeof(found)); /* C has no conversion from an object's pointer to a function's */
+    void *found;
+    memcpy(&found, next, sizeof(found)); /* C has no conversion between an object's pointer and a function's */
+    if (found)
+        return;
+    found = dlsym(RTLD_NEXT, name);
+    memcpy(next, &found, sizeof(found));
 }
 
 /* RETURN_TYPE of the wrapper of NAME, declared with the linker's name of the original. */
 #define WRAPPER(return_type, name, ...) return_type shortage_##name(__VA_ARGS__) __asm__(#name)
+/* In a function: NEXT, what is called NAME behind its wrapper. */
+#define FIND_NEXT(name)                                                                                                \
+    static __typeof__(shortage_##name) *next;                                                                          \
+    find_next(&next, #name)
+/* The old names differ by a limit of 2 GiB on 32-bit machines, which nobody misses. */
+#define SAME_AS(name) __attribute__((alias(name)))
 
-WRAPPER(int, open, const char *path, int flags, ...);
 WRAPPER(int, open64, const char *path, int flags, ...);
+WRAPPER(int, open, const char *path, int flags, ...) SAME_AS("open64");
 WRAPPER(int, openat64, int dirfd, const char *path, int flags, ...);
-WRAPPER(FILE *, fopen, const char *path, const char *mode);
 WRAPPER(FILE *, fopen64, const char *path, const char *mode);
+WRAPPER(FILE *, fopen, const char *path, const char *mode) SAME_AS("fopen64");
 WRAPPER(int, mkdir, const char *path, mode_t mode);
 WRAPPER(DIR *, opendir, const char *path);
 WRAPPER(int, dup, int fd);
@@ -154,53 +164,34 @@ static mode_t mode_of(int flags, va_list args)
     return flags & (O_CREAT | __O_TMPFILE) ? va_arg(args, mode_t) : 0;
 }
 
-typedef int open_function(const char *path, int flags, ...);
-
-static int open_with(open_function *next, const char *path, int flags, mode_t mode)
+static int open_at(int dirfd, const char *path, int flags, mode_t mode)
 {
-    bool was_there = is_there(AT_FDCWD, path, flags);
-    return note_open(next(path, flags, mode), flags, was_there);
-}
-
-int shortage_open(const char *path, int flags, ...)
-{
-    static open_function *next;
-    if (!next)
-        find_next(&next, "open");
-    va_list args;
-    va_start(args, flags);
-    mode_t mode = mode_of(flags, args);
-    va_end(args);
-    return open_with(next, path, flags, mode);
-}
-
-int shortage_open64(const char *path, int flags, ...)
-{
-    static open_function *next;
-    if (!next)
-        find_next(&next, "open64");
-    va_list args;
-    va_start(args, flags);
-    mode_t mode = mode_of(flags, args);
-    va_end(args);
-    return open_with(next, path, flags, mode);
-}
-
-int shortage_openat64(int dirfd, const char *path, int flags, ...)
-{
-    static int (*next)(int dirfd, const char *path, int flags, ...);
-    if (!next)
-        find_next(&next, "openat64");
-    va_list args;
-    va_start(args, flags);
-    mode_t mode = mode_of(flags, args);
-    va_end(args);
+    FIND_NEXT(openat64);
     bool was_there = is_there(dirfd, path, flags);
     return note_open(next(dirfd, path, flags, mode), flags, was_there);
 }
 
-static FILE *fopen_with(FILE *(*next)(const char *path, const char *mode), const char *path, const char *mode)
+int shortage_open64(const char *path, int flags, ...)
 {
+    va_list args;
+    va_start(args, flags);
+    mode_t mode = mode_of(flags, args);
+    va_end(args);
+    return open_at(AT_FDCWD, path, flags, mode);
+}
+
+int shortage_openat64(int dirfd, const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    mode_t mode = mode_of(flags, args);
+    va_end(args);
+    return open_at(dirfd, path, flags, mode);
+}
+
+FILE *shortage_fopen64(const char *path, const char *mode)
+{
+    FIND_NEXT(fopen64);
     int flags = mode[0] == 'r' ? 0 : O_CREAT | (strchr(mode, 'x') ? O_EXCL : 0);
     bool was_there = is_there(AT_FDCWD, path, flags);
     FILE *f = next(path, mode);
@@ -208,27 +199,9 @@ static FILE *fopen_with(FILE *(*next)(const char *path, const char *mode), const
     return f;
 }
 
-FILE *shortage_fopen(const char *path, const char *mode)
-{
-    static FILE *(*next)(const char *path, const char *mode);
-    if (!next)
-        find_next(&next, "fopen");
-    return fopen_with(next, path, mode);
-}
-
-FILE *shortage_fopen64(const char *path, const char *mode)
-{
-    static FILE *(*next)(const char *path, const char *mode);
-    if (!next)
-        find_next(&next, "fopen64");
-    return fopen_with(next, path, mode);
-}
-
 int shortage_mkdir(const char *path, mode_t mode)
 {
-    static int (*next)(const char *path, mode_t mode);
-    if (!next)
-        find_next(&next, "mkdir");
+    FIND_NEXT(mkdir);
     int result = next(path, mode);
     if (result != 0)
         note_not_made(errno);
@@ -237,9 +210,7 @@ int shortage_mkdir(const char *path, mode_t mode)
 
 DIR *shortage_opendir(const char *path)
 {
-    static DIR *(*next)(const char *path);
-    if (!next)
-        find_next(&next, "opendir");
+    FIND_NEXT(opendir);
     DIR *dir = next(path);
     note_result(dir ? 0 : -1);
     return dir;
@@ -247,25 +218,19 @@ DIR *shortage_opendir(const char *path)
 
 int shortage_dup(int fd)
 {
-    static int (*next)(int fd);
-    if (!next)
-        find_next(&next, "dup");
+    FIND_NEXT(dup);
     return (int)note_result(next(fd));
 }
 
 int shortage_unlink(const char *path)
 {
-    static int (*next)(const char *path);
-    if (!next)
-        find_next(&next, "unlink");
+    FIND_NEXT(unlink);
     return note_removed(next(path));
 }
 
 int shortage_unlinkat(int dirfd, const char *path, int flags)
 {
-    static int (*next)(int dirfd, const char *path, int flags);
-    if (!next)
-        find_next(&next, "unlinkat");
+    FIND_NEXT(unlinkat);
     int result = next(dirfd, path, flags);
     return flags & AT_REMOVEDIR ? result : note_removed(result);
 }
@@ -278,57 +243,43 @@ int shortage_remove(const char *path)
 
 ssize_t shortage_read(int fd, void *out, size_t len)
 {
-    static ssize_t (*next)(int fd, void *out, size_t len);
-    if (!next)
-        find_next(&next, "read");
+    FIND_NEXT(read);
     return note_result(next(fd, out, len));
 }
 
 ssize_t shortage_pread64(int fd, void *out, size_t len, off64_t at)
 {
-    static ssize_t (*next)(int fd, void *out, size_t len, off64_t at);
-    if (!next)
-        find_next(&next, "pread64");
+    FIND_NEXT(pread64);
     return note_result(next(fd, out, len, at));
 }
 
 ssize_t shortage_write(int fd, const void *bytes, size_t len)
 {
-    static ssize_t (*next)(int fd, const void *bytes, size_t len);
-    if (!next)
-        find_next(&next, "write");
+    FIND_NEXT(write);
     return note_result(next(fd, bytes, len));
 }
 
 ssize_t shortage_pwrite64(int fd, const void *bytes, size_t len, off64_t at)
 {
-    static ssize_t (*next)(int fd, const void *bytes, size_t len, off64_t at);
-    if (!next)
-        find_next(&next, "pwrite64");
+    FIND_NEXT(pwrite64);
     return note_result(next(fd, bytes, len, at));
 }
 
 ssize_t shortage_writev(int fd, const struct iovec *parts, int count)
 {
-    static ssize_t (*next)(int fd, const struct iovec *parts, int count);
-    if (!next)
-        find_next(&next, "writev");
+    FIND_NEXT(writev);
     return note_result(next(fd, parts, count));
 }
 
 int shortage_ftruncate64(int fd, off64_t len)
 {
-    static int (*next)(int fd, off64_t len);
-    if (!next)
-        find_next(&next, "ftruncate64");
+    FIND_NEXT(ftruncate64);
     return (int)note_result(next(fd, len));
 }
 
 size_t shortage_fread(void *out, size_t size, size_t count, FILE *f)
 {
-    static size_t (*next)(void *out, size_t size, size_t count, FILE *f);
-    if (!next)
-        find_next(&next, "fread");
+    FIND_NEXT(fread);
     size_t n = next(out, size, count, f);
     if (n < count && ferror(f))
         note_shortage(errno);
@@ -337,9 +288,7 @@ size_t shortage_fread(void *out, size_t size, size_t count, FILE *f)
 
 size_t shortage_fwrite(const void *items, size_t size, size_t count, FILE *f)
 {
-    static size_t (*next)(const void *items, size_t size, size_t count, FILE *f);
-    if (!next)
-        find_next(&next, "fwrite");
+    FIND_NEXT(fwrite);
     size_t n = next(items, size, count, f);
     if (n < count && size > 0)
         note_shortage(errno);
@@ -348,25 +297,19 @@ size_t shortage_fwrite(const void *items, size_t size, size_t count, FILE *f)
 
 int shortage_fputs(const char *text, FILE *f)
 {
-    static int (*next)(const char *text, FILE *f);
-    if (!next)
-        find_next(&next, "fputs");
+    FIND_NEXT(fputs);
     return (int)note_result(next(text, f));
 }
 
 int shortage_fflush(FILE *f)
 {
-    static int (*next)(FILE * f);
-    if (!next)
-        find_next(&next, "fflush");
+    FIND_NEXT(fflush);
     return (int)note_result(next(f));
 }
 
 int shortage_fclose(FILE *f)
 {
-    static int (*next)(FILE * f);
-    if (!next)
-        find_next(&next, "fclose");
+    FIND_NEXT(fclose);
     return (int)note_result(next(f));
 }
 
@@ -433,9 +376,7 @@ WRAPPER(void *, mmap64, void *address, size_t len, int protection, int flags, in
 
 void *shortage_mmap64(void *address, size_t len, int protection, int flags, int fd, off64_t at)
 {
-    static void *(*next)(void *address, size_t len, int protection, int flags, int fd, off64_t at);
-    if (!next)
-        find_next(&next, "mmap64");
+    FIND_NEXT(mmap64);
     void *p = next(address, len, protection, flags, fd, at);
     if (p == MAP_FAILED && errno == ENOMEM)
         atomic_fetch_add(&failed_memory, 1);

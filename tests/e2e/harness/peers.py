@@ -11,7 +11,7 @@ if __package__:
 else:
     PEERS = Path(__file__).resolve().parents[3] / "build/peers"
 
-PACKAGES = ("postfix", "clamav", "clamav-daemon", "c-icap", "libc-icap-mod-virus-scan", "libicapapi5")
+PACKAGES = ("postfix", "clamav", "clamav-daemon", "clamav-freshclam", "c-icap", "libc-icap-mod-virus-scan", "libicapapi5")
 
 
 class PeerMissing(Exception):

@@ -283,7 +283,7 @@ START_TEST(messages_that_the_socket_has_no_room_for_arrive_later_and_in_order)
     ck_assert_int_eq(setsockopt(t.child.control, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
     for (size_t p = 0; p < POOLS; p++) {
         for (size_t l = 0; l < LOOPS; l++)
-            child_send_channel(&t.child, ROLE_CHANNEL, p, l, GENERATION, dup(0));
+            child_send_channel(&t.child, p, l, GENERATION, dup(0));
     }
     child_send_drain(&t.child);
     ck_assert(t.child.drain); /* it waits */
@@ -300,8 +300,8 @@ END_TEST
 START_TEST(channels_that_were_made_before_the_process_ran_are_handed_over_at_its_start)
 {
     begin(wait_for_a_signal);
-    child_send_channel(&t.child, ROLE_CHANNEL, 0, 1, GENERATION, dup(0));
-    child_send_channel(&t.child, ROLE_SUCCESSOR, 0, 1, GENERATION + 1, dup(0)); /* takes the place of the first */
+    child_send_channel(&t.child, 0, 1, GENERATION, dup(0));
+    child_send_channel(&t.child, 0, 1, GENERATION + 1, dup(0)); /* takes the place of the first */
     child_start(&t.child);
     unsigned char m[8];
     size_t len;

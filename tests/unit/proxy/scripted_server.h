@@ -59,7 +59,7 @@ static const struct rule scripted_defaults[] = {
     {.verb = "", .reply = "250 2.0.0 fine\r\n"}, /* anything else */
 };
 
-static void scripted_hang_up(struct scripted_connection *c)
+static inline void scripted_hang_up(struct scripted_connection *c)
 {
     if (!c->open)
         return;
@@ -68,7 +68,7 @@ static void scripted_hang_up(struct scripted_connection *c)
     c->server->open--;
 }
 
-static void scripted_answer(struct scripted_connection *c, struct span line)
+static inline void scripted_answer(struct scripted_connection *c, struct span line)
 {
     struct scripted *s = c->server;
     const struct rule *found = NULL;
@@ -99,7 +99,7 @@ static void scripted_answer(struct scripted_connection *c, struct span line)
 }
 
 /* One line of the client; false: none is complete. */
-static bool scripted_line(struct scripted_connection *c)
+static inline bool scripted_line(struct scripted_connection *c)
 {
     struct scripted *s = c->server;
     struct span in = c->open ? buf_span(&c->stream.in) : span_of("", 0);
@@ -124,7 +124,7 @@ static bool scripted_line(struct scripted_connection *c)
     return true;
 }
 
-static void scripted_wake(void *arg)
+static inline void scripted_wake(void *arg)
 {
     struct scripted_connection *c = arg;
     struct scripted *s = c->server;
@@ -138,7 +138,7 @@ static void scripted_wake(void *arg)
         s->changed(s->arg);
 }
 
-static void scripted_accepted(void *arg, int fd, const struct addr *peer)
+static inline void scripted_accepted(void *arg, int fd, const struct addr *peer)
 {
     struct scripted *s = arg;
     (void)peer;
@@ -153,7 +153,7 @@ static void scripted_accepted(void *arg, int fd, const struct addr *peer)
 }
 
 /* A socket on a port of its own that does not listen yet: connections to it are refused. */
-static void scripted_init(struct scripted *s, struct loop *loop, void (*changed)(void *arg), void *arg)
+static inline void scripted_init(struct scripted *s, struct loop *loop, void (*changed)(void *arg), void *arg)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     *s = (struct scripted){.loop = loop, .changed = changed, .arg = arg};
@@ -166,14 +166,14 @@ static void scripted_init(struct scripted *s, struct loop *loop, void (*changed)
     buf_init(&s->body, 1 << 24);
 }
 
-static void scripted_listen(struct scripted *s)
+static inline void scripted_listen(struct scripted *s)
 {
     ck_assert_int_eq(listen(s->fd, 50), 0);
     s->listener = listener_new(s->loop, s->fd, scripted_accepted, NULL, s);
     ck_assert_ptr_nonnull(s->listener);
 }
 
-static void scripted_release(struct scripted *s)
+static inline void scripted_release(struct scripted *s)
 {
     for (unsigned i = 0; i < s->count; i++)
         scripted_hang_up(&s->connections[i]);
@@ -185,7 +185,7 @@ static void scripted_release(struct scripted *s)
 }
 
 /* How often TEXT stands in what was seen. */
-static unsigned scripted_saw(const struct scripted *s, const char *text)
+static inline unsigned scripted_saw(const struct scripted *s, const char *text)
 {
     unsigned n = 0;
     struct span rest = buf_span(&s->seen), what = span_cstr(text);

@@ -184,7 +184,8 @@ static inline void rig_attach(struct rig *r)
     rig_wait(r, rig_is_ready);
 }
 
-static inline void rig_say(struct verdict *answer, enum verdict_class class, enum verdict_reason reason, const char *name)
+static inline void rig_say(struct verdict *answer, enum verdict_class class, enum verdict_reason reason,
+                           const char *name)
 {
     verdict_set(answer, class, reason, NULL);
     verdict_copy_text(answer->name, sizeof(answer->name), span_cstr(name));
@@ -206,7 +207,7 @@ static inline void rig_open(struct rig *r, const struct engine_conf *conf)
     r->fw.engines[0] =
         (struct framework_engine){.name = "one", .type = "fake", .pool = "CPU", .built = true, .conf = &r->conf};
     r->fw.pool_count = 1;
-    r->fw.pools[0].name = "CPU";
+    r->fw.pools[0] = (struct framework_pool){.name = "CPU", .conf.backlog = 100};
     r->log = (struct log){.write = rig_log_line, .wallclock_ms = rig_log_clock, .arg = r, .min_level = LOG_LEVEL_DEBUG};
     r->fd = -1;
     r->version = 27500;

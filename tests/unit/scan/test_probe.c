@@ -215,11 +215,12 @@ START_TEST(a_database_that_has_lost_the_test_string_is_no_longer_good)
 }
 END_TEST
 
-START_TEST(without_a_host_a_probe_says_so_and_decides_nothing)
+START_TEST(an_engine_whose_host_does_not_come_in_time_rests)
 {
     struct rig r;
     struct engine_conf conf = resting_long;
     conf.breaker_failures = 1;
+    conf.timeout_ms = 1;
     rig_open(&r, &conf);
     scan_client_free(r.client);
     rig_detach(&r);
@@ -227,8 +228,8 @@ START_TEST(without_a_host_a_probe_says_so_and_decides_nothing)
     ck_assert_ptr_nonnull(r.client);
     struct asked a = probe_it(&r);
     ck_assert(!a.result.good);
-    ck_assert_str_eq(a.text, "down: the scan host is not running");
-    ck_assert_int_eq(state_of(&r), HEALTH_CLOSED);
+    ck_assert_str_eq(a.text, "timeout: no scan host took it before the deadline");
+    ck_assert_int_eq(state_of(&r), HEALTH_OPEN);
     rig_close(&r);
 }
 END_TEST
@@ -279,7 +280,7 @@ END_TEST
     X(messages_that_make_it_fail_do_not_make_it_rest)                                                                  \
     X(a_probe_asks_for_a_clean_text_and_the_test_string)                                                               \
     X(a_database_that_has_lost_the_test_string_is_no_longer_good)                                                      \
-    X(without_a_host_a_probe_says_so_and_decides_nothing)                                                              \
+    X(an_engine_whose_host_does_not_come_in_time_rests)                                                                \
     X(a_client_that_ends_gives_its_probe_up)                                                                           \
     X(an_idle_engine_is_probed_where_that_is_wanted)
 #include "support/check_main.h"

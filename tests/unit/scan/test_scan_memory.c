@@ -150,7 +150,13 @@ START_TEST(while_nobody_knows_what_the_engine_is_nothing_is_known)
     rig_scan(&r, 1, NULL);
     rig_detach(&r);
     rig_wait(&r, is_lost);
-    ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_ERROR);
+    struct scan_run *run = rig_start(&r, 1);
+    ck_assert_ptr_null(scan_run_verdict(run));
+    rig_attach(&r); /* so it waits, and is scanned */
+    rig_wait(&r, rig_is_woken);
+    ck_assert(!scan_run_verdict(run)->cached);
+    ck_assert_uint_eq(scan_run_verdict(run)->generation, 2);
+    scan_run_free(run);
     rig_close(&r);
 }
 END_TEST

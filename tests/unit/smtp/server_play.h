@@ -197,4 +197,61 @@ static inline void play_feed(struct play *p, struct span bytes)
     }
 }
 
+#define GREETING "220 gw.example.org ESMTP postern\r\n"
+#define EHLO_REPLY                                                                                                     \
+    "250-gw.example.org\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME\r\n"
+#define START_MAIL "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n"
+
+static inline void play_whole(struct play *p, struct span input)
+{
+    play_init(p, &PLAY_OPTIONS);
+    play_feed(p, input);
+}
+
+static inline void check_text(struct buf *b, const char *expected)
+{
+    MUST(buf_append_char(b, '\0') == ERR_OK);
+    ck_assert_str_eq(buf_span(b).ptr, expected);
+    b->end--;
+}
+
+static inline void check_session(const char *input, const char *events, const char *out)
+{
+    struct play p;
+    play_whole(&p, span_cstr(input));
+    check_text(&p.events, events);
+    check_text(&p.out, out);
+    play_release(&p);
+}
+
+/* The code of the last reply line that was given. */
+static inline int last_code(const struct play *p)
+{
+    struct span out = buf_span(&p->out);
+    MUST(out.len > 5 && out.ptr[out.len - 1] == '\n');
+    size_t at = out.len - 1;
+    while (at > 0 && out.ptr[at - 1] != '\n')
+        at--;
+    return (int)strtol(out.ptr + at, NULL, 10);
+}
+
+static inline bool out_has(const struct play *p, const char *what)
+{
+    return span_find_span(buf_span(&p->out), span_cstr(what)) < buf_len(&p->out);
+}
+
+/* Runs until BLOCKED or NEED_INPUT without answering anything; returns how many events came. */
+static inline unsigned events_unanswered(struct play *p, enum smtp_server_event_kind *last)
+{
+    struct smtp_server_event e;
+    unsigned events = 0;
+    for (;;) {
+        play_next(&p->server, &p->in, &e);
+        *last = e.kind;
+        if (e.kind == SMTP_SERVER_BLOCKED || e.kind == SMTP_SERVER_NEED_INPUT || e.kind == SMTP_SERVER_CLOSE)
+            return events;
+        events++;
+    }
+}
+
 #endif

@@ -78,10 +78,28 @@ START_TEST(a_reopened_descriptor_reads_and_does_not_write)
 }
 END_TEST
 
+START_TEST(all_of_something_is_written_or_errno_says_why_not)
+{
+    static char text[200000], again[200000];
+    memset(text, 'x', sizeof(text));
+    int fd = memfd_new("test");
+    ck_assert_int_eq(fd_write_all(fd, span_of(text, sizeof(text))), ERR_OK);
+    ck_assert_int_eq(pread(fd, again, sizeof(again), 0), (ssize_t)sizeof(again));
+    ck_assert_mem_eq(text, again, sizeof(text));
+    close(fd);
+    fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(fd_write_all(fd, SPAN("text")), ERR_IO);
+    ck_assert_int_eq(errno, ENOSPC);
+    close(fd);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(the_monotonic_clock_goes_forward_in_microseconds)                                                                \
     X(the_wall_clock_agrees_with_time)                                                                                 \
     X(random_bytes_fill_the_whole_room_and_differ)                                                                     \
     X(a_sealed_memory_file_is_constant)                                                                                \
-    X(a_reopened_descriptor_reads_and_does_not_write)
+    X(a_reopened_descriptor_reads_and_does_not_write)                                                                  \
+    X(all_of_something_is_written_or_errno_says_why_not)
 #include "support/check_main.h"

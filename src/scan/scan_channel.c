@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* Channels to scan hosts. What comes over them is hostile input: a record that makes no sense ends the channel. */
+#include "base/mem.h"
+#include "base/obj.h"
+#include "scan/scan_client_internal.h"
+#include "sys/fdpass.h"
+#include <unistd.h>
+
+enum {
+    /* Records per turn, so that a chatty host does not hold up the loop's sessions. */
+    RECORDS_PER_TURN = 64,
+};
+
+static void channel_drop(struct client_channel *ch)
+{
+    loop_watch_stop(&ch->watch);
+    if (ch->fd >= 0)
+        close(ch->fd);
+    ch->fd = -1;
+}
+
+static void channel_reap(void *arg)
+{
+    struct client_channel *ch = arg;
+    list_remove(&ch->node);
+    mem_free(ch);
+}
+
+void client_channel_discard(struct client_channel *ch)
+{
+    channel_drop(ch);
+    ch->retired = true;
+    loop_defer(ch->client->loop, &ch->reaper);
+}
+
+static void channel_close(struct client_channel *ch, enum verdict_reason reason, const char *detail)
+{
+    struct scan_client *c = ch->client;
+    bool served = !ch->retired;
+    struct list calls;
+    list_init(&calls);
+    list_move_all(&calls, &ch->calls);
+    client_channel_discard(ch);
+    if (served) {
+        c->channels[ch->pool] = NULL;
+        list_append(&c->retired, &ch->node);
+        client_engines_lost(c, ch, detail);
+    }
+    client_calls_repeat(&calls, reason, detail);
+    if (served)
+        pool_calls_moved(&c->pool_calls, c, ch->pool, detail);
+}
+
+static void channel_broken(struct client_channel *ch)
+{
+    struct scan_client *c = ch->client;
+    bool retired = ch->retired;
+    channel_close(ch, VERDICT_REASON_PROTOCOL, "the scan host sent a record that makes no sense");
+    if (!retired && c->broken) /* the host of a retired channel is about to end anyway */
+        c->broken(c->broken_arg, ch->pool, ch->generation);
+}
+
+/* False: the record makes no sense here. */
+static bool answer_arrived(struct client_channel *ch, const struct scan_answer *a)
+{
+    struct scan_call *call = client_call_find(ch, a->id);
+    if (!call)
+        return true;
+    if (call->kind == SCAN_JOB_INSPECT && a->verdict.class != VERDICT_ERROR)
+        return false;
+    struct verdict v = a->verdict;
+    v.generation = ch->generation;
+    client_call_end(call, &v);
+    return true;
+}
+
+static bool inspection_arrived(struct client_channel *ch, const struct scan_inspection_answer *a)
+{
+    struct scan_call *call = client_call_find(ch, a->id);
+    if (!call)
+        return true;
+    if (call->kind != SCAN_JOB_INSPECT)
+        return false;
+    client_call_inspected(call, &a->inspection);
+    return true;
+}
+
+/* False: the record makes no sense here. */
+static bool record_arrived(struct client_channel *ch, struct span bytes)
+{
+    struct scan_record r;
+    if (scan_record_decode(bytes, &r) != ERR_OK)
+        return false;
+    switch (r.type) {
+    case SCAN_ANSWER:
+        return answer_arrived(ch, &r.answer);
+    case SCAN_INSPECTION:
+        return inspection_arrived(ch, &r.inspected);
+    case SCAN_STATUS:
+        return client_engine_status(ch->client, ch, &r.status);
+    case SCAN_POOL:
+        pool_calls_arrived(&ch->client->pool_calls, ch->pool, ch->generation, &r.pool);
+        return true;
+    case SCAN_JOB:
+    case SCAN_CANCEL:
+    case SCAN_QUERY:
+        break;
+    }
+    return false;
+}
+
+static void channel_read(struct client_channel *ch)
+{
+    for (int i = 0; i < RECORDS_PER_TURN && ch->fd >= 0; i++) {
+        unsigned char bytes[SCAN_RECORD_SIZE];
+        size_t len;
+        int fd;
+        enum err e = fdpass_recv(ch->fd, bytes, sizeof(bytes), &len, &fd);
+        if (e == ERR_AGAIN)
+            return;
+        if (fd >= 0) { /* a host has no descriptor to give */
+            close(fd);
+            e = ERR_FULL;
+        }
+        if (e == ERR_CLOSED || e == ERR_IO)
+            channel_close(ch, VERDICT_REASON_DOWN, "the scan host closed the channel");
+        else if (e != ERR_OK || !record_arrived(ch, span_of(bytes, len)))
+            channel_broken(ch);
+    }
+}
+
+/* Calls that wait for room take it. */
+static void channel_flush(struct client_channel *ch)
+{
+    struct scan_client *c = ch->client;
+    client_calls_flush(c, ch->pool);
+    if (list_empty(&c->waiting[ch->pool]))
+        loop_watch_set(&ch->watch, LOOP_READ);
+    else
+        client_channel_wait(ch);
+}
+
+static void channel_ready(void *arg, int events)
+{
+    struct client_channel *ch = arg;
+    OBJ_CHECK(ch->client, SCAN_CLIENT_MAGIC);
+    channel_read(ch);
+    if ((events & LOOP_WRITE) && !ch->retired)
+        channel_flush(ch);
+}
+
+void client_channel_wait(struct client_channel *ch)
+{
+    loop_watch_set(&ch->watch, LOOP_READ | LOOP_WRITE);
+}
+
+void client_channel_retire(struct client_channel *ch)
+{
+    ch->client->channels[ch->pool] = NULL;
+    ch->retired = true;
+    loop_watch_set(&ch->watch, LOOP_READ); /* whoever waits for room waits elsewhere now */
+    list_append(&ch->client->retired, &ch->node);
+    client_engines_lost(ch->client, ch, NULL);
+    if (list_empty(&ch->calls))
+        client_channel_discard(ch);
+}
+
+void client_channel_free(struct client_channel *ch)
+{
+    channel_drop(ch);
+    loop_defer_cancel(&ch->reaper);
+    channel_reap(ch);
+}
+
+void scan_client_attach(struct scan_client *c, int pool_index, unsigned generation, int fd)
+{
+    OBJ_CHECK(c, SCAN_CLIENT_MAGIC);
+    struct client_channel *ch = NULL;
+    bool known = pool_index >= 0 && (size_t)pool_index < c->fw->pool_count;
+    if (!known || !(ch = MEM_NEW(struct client_channel))) {
+        close(fd);
+        if (known && c->broken) /* a fresh host brings a fresh channel; without one the pool would be lost for good */
+            c->broken(c->broken_arg, pool_index, generation);
+        return;
+    }
+    if (c->channels[pool_index])
+        client_channel_retire(c->channels[pool_index]);
+    ch->client = c;
+    ch->pool = pool_index;
+    ch->generation = generation;
+    ch->fd = fd;
+    list_init(&ch->calls);
+    list_init(&ch->node);
+    loop_deferred_init(&ch->reaper, channel_reap, ch);
+    loop_watch_init(&ch->watch, c->loop, fd, channel_ready, ch);
+    c->channels[pool_index] = ch;
+    pool_calls_moved(&c->pool_calls, c, pool_index, "the scan host was replaced");
+    channel_flush(ch);
+}
