@@ -4,9 +4,11 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -83,6 +85,21 @@ static int fast_open(const struct place *p)
         .sin_family = AF_INET, .sin_port = htons(p->other_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int s = socket(AF_INET, STREAM, 0);
     return outcome(sendto(s, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&a, sizeof(a)));
+}
+static int control(unsigned long request)
+{
+    int value = 0;
+    return outcome(ioctl(socket(AF_INET, STREAM, 0), request, &value));
+}
+static int octets_on_their_way(const struct place *p)
+{
+    (void)p;
+    return control(SIOCOUTQ);
+}
+static int another_control(const struct place *p)
+{
+    (void)p;
+    return control(SIOCATMARK);
 }
 static int do_bind(const struct place *p)
 {
@@ -206,6 +223,8 @@ START_TEST(a_profile_decides_what_a_worker_may_do_with_sockets)
         {"connect to a unix socket", to_a_unix_socket, KILLED, DONE, 0},
         {"TCP_NODELAY", no_delay, KILLED, DONE, 0},
         {"another option", another_option, KILLED, KILLED, 0},
+        {"what of its octets has not arrived", octets_on_their_way, KILLED, DONE, 0},
+        {"another control of a socket", another_control, KILLED, KILLED, 0},
         {"datagrams", datagrams, KILLED, KILLED, 0},
         {"multipath TCP", multipath, KILLED, KILLED, 0},
         {"netlink", netlink, KILLED, KILLED, 0},
