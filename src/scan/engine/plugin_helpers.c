@@ -4,7 +4,6 @@
 #include "scan/engine/plugin_helpers.h"
 #include "base/num.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -42,17 +41,13 @@ static void kill_listed(const char *path)
     }
 }
 
+/* Those of the thread that made the call, and those whose parents are gone, which the first thread gets. */
 static void kill_children(void)
 {
-    DIR *threads = opendir("/proc/self/task");
-    for (const struct dirent *t; threads && (t = readdir(threads)) != NULL;) {
-        char path[64];
-        snprintf(path, sizeof(path), "/proc/self/task/%.20s/children", t->d_name);
-        if (t->d_name[0] != '.')
-            kill_listed(path);
-    }
-    if (threads)
-        closedir(threads);
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    kill_listed("/proc/thread-self/children");
+    kill_listed(path);
 }
 
 /* Until none is left; the rounds end where one is not ours to kill (a program with another user's rights). True: there
