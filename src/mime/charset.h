@@ -6,7 +6,8 @@
 #include "base/buf.h"
 
 /* TEXT of CHARSET (empty: UTF-8 if it is that, else ISO-8859-1) as UTF-8 into OUT of SIZE, NUL included; its length.
- * What cannot be converted is U+FFFD, NUL is U+2400. Cut at a character. */
+ * What cannot be converted is U+FFFD, NUL is U+2400. Cut at a character. Without memory, text of UTF-7, UTF-16 and
+ * UTF-32 is empty. */
 size_t mime_to_utf8(struct span text, struct span charset, char *out, size_t size);
 
 /* UTF-16 and UTF-32, both octet orders: by byte order mark, or by where the zeros are. */

@@ -12,7 +12,9 @@
  *   structure.h  one linear pass over one message in one reading: where bodies begin and end
  *   field.h      header fields and their parameters, as tolerant readers see them
  *   decode.h     base64, quoted-printable, uuencode, yEnc, BinHex, each with the variants that decoders differ in
- *   container.h  what is found in decoded content: TNEF's attachments, UTF-16 and UTF-32 text
+ *   tnef.h       attachments in Microsoft's TNEF
+ *   cms.h        the content of S/MIME
+ *   charset.h    UTF-16, UTF-32 and other text as UTF-8
  *   name.h       file names in all their decodings (RFC 2047, RFC 2231), and tricks with them
  *   content.h    what the octets are
  */
@@ -69,6 +71,7 @@ enum mime_encoding {
     MIME_YENC,
     MIME_BINHEX,
     MIME_TNEF,    /* an attachment inside TNEF */
+    MIME_CMS,     /* the content of a signature */
     MIME_WIDE,    /* UTF-16 or UTF-32 made UTF-8 */
     MIME_UNKNOWN, /* declared, but not known: taken as identity */
 };
