@@ -342,7 +342,7 @@ void scan_pool_broken(struct scan_pool *p, unsigned generation)
         if (h->generation != generation || !child_is_running(&h->child))
             continue;
         log_text(p->shared->log, LOG_PROTOCOL, "detail",
-                 "%s: a channel to it is broken, or it sent a record that makes no sense: it is killed", h->name);
+                 "%s: a channel to it is broken, it sent a record that makes no sense, or it hangs: it is killed", h->name);
         child_kill(&h->child);
     }
 }

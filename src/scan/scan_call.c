@@ -116,10 +116,14 @@ static void call_expired(void *arg)
     struct scan_call *call = arg;
     OBJ_CHECK(call->client, SCAN_CLIENT_MAGIC);
     bool waited = call->waiting;
+    struct client_channel *ch = waited ? NULL : call->channel;
+    uint64_t begun_us = call->until_us - (uint64_t)call->client->fw->engines[call->engine].conf->timeout_ms * 1000;
     job_cancel(call);
     client_call_fail(call, VERDICT_REASON_TIMEOUT,
                      waited ? "no scan host took it before the deadline"
                             : "no answer from the scan host before the deadline");
+    if (ch) /* it lives to the end of this turn at least */
+        client_channel_silent(ch, begun_us);
 }
 
 /* A free slot for the next job and its id, or 0. The serial number in the upper bits makes ids unique for good. */

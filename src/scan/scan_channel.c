@@ -3,12 +3,15 @@
 #include "base/mem.h"
 #include "base/obj.h"
 #include "scan/scan_client_internal.h"
+#include "sys/clock.h"
 #include "sys/fdpass.h"
 #include <unistd.h>
 
 enum {
     /* Records per turn, so that a chatty host does not hold up the loop's sessions. */
     RECORDS_PER_TURN = 64,
+    /* A host answers for its workers, at their deadlines at the latest: it has one thread, which waits for nobody. */
+    SILENT_MAX = 3,
 };
 
 static void channel_drop(struct client_channel *ch)
@@ -51,13 +54,23 @@ static void channel_close(struct client_channel *ch, enum verdict_reason reason,
         pool_calls_moved(&c->pool_calls, c, ch->pool, detail);
 }
 
-static void channel_broken(struct client_channel *ch)
+static void channel_broken(struct client_channel *ch, const char *detail)
 {
     struct scan_client *c = ch->client;
     bool retired = ch->retired;
-    channel_close(ch, VERDICT_REASON_PROTOCOL, "the scan host sent a record that makes no sense");
+    channel_close(ch, VERDICT_REASON_PROTOCOL, detail);
     if (!retired && c->broken) /* the host of a retired channel is about to end anyway */
         c->broken(c->broken_arg, ch->pool, ch->generation);
+}
+
+void client_channel_silent(struct client_channel *ch, uint64_t begun_us)
+{
+    if (ch->fd < 0 || ch->heard_us == 0 || ch->heard_us >= begun_us || ++ch->silent < SILENT_MAX)
+        return;
+    log_text(ch->client->log, LOG_ENGINE_DOWN, "reason",
+             "pool %s: its scan host says nothing any more (%u messages in a row got no answer): it is replaced",
+             ch->client->fw->pools[ch->pool].name, ch->silent);
+    channel_broken(ch, "the scan host says nothing any more");
 }
 
 /* False: the record makes no sense here. */
@@ -118,6 +131,8 @@ static void channel_read(struct client_channel *ch)
         enum err e = fdpass_recv(ch->fd, bytes, sizeof(bytes), &len, &fd);
         if (e == ERR_AGAIN)
             return;
+        ch->heard_us = clock_monotonic_us();
+        ch->silent = 0;
         if (fd >= 0) { /* a host has no descriptor to give */
             close(fd);
             e = ERR_FULL;
@@ -125,7 +140,7 @@ static void channel_read(struct client_channel *ch)
         if (e == ERR_CLOSED || e == ERR_IO)
             channel_close(ch, VERDICT_REASON_DOWN, "the scan host closed the channel");
         else if (e != ERR_OK || !record_arrived(ch, span_of(bytes, len)))
-            channel_broken(ch);
+            channel_broken(ch, "the scan host sent a record that makes no sense");
     }
 }
 

@@ -25,7 +25,9 @@ struct client_channel {
     struct loop_watch watch;
     struct list calls; /* scan_call.node */
     bool retired;
-    struct list node; /* in client->retired */
+    uint64_t heard_us; /* when the last record came; 0: none yet, as from a host that loads */
+    unsigned silent;   /* calls in a row that ended without a word from it in all their time */
+    struct list node;  /* in client->retired */
     struct loop_deferred reaper;
 };
 
@@ -72,6 +74,9 @@ bool client_engine_status(struct scan_client *c, const struct client_channel *ch
 void client_channel_retire(struct client_channel *ch);
 /* Closed now, freed when nobody of this iteration looks at it any more. */
 void client_channel_discard(struct client_channel *ch);
+/* A call that was its since BEGUN_US, or later, ended at its deadline without an answer. After some in a row in whose
+ * time nothing at all came, the host is taken for hung: calls of its go to the next one, and it is reported broken. */
+void client_channel_silent(struct client_channel *ch, uint64_t begun_us);
 /* Calls wait for room in it. */
 void client_channel_wait(struct client_channel *ch);
 /* Closed and freed: the client ends. */

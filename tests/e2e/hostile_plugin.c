@@ -3,8 +3,8 @@
  * `worker_start` do, lines `X-Plugin: ORDER` of a message what `scan` does; the first order that gives a verdict ends
  * the scan, without any the message is clean. Modes: refuse | refuse-silently | refuse-endlessly | start-refuse, and
  * open-END and start-END with crash, abort, exit, hang, leak, thread, fork, daemon (a process that turns away) or
- * fork-hang (a handler of forks that never returns); info: an info that is not whole; end-hang hangs in the library's
- * destructor.
+ * fork-hang (a handler of forks that never returns); info: an info that is not whole; hang-on-order: its host hangs as
+ * soon as there is a file of the name `word`, which it removes; end-hang hangs in the library's destructor.
  *
  *   clean | infected NAME | unscannable N | error N        verdicts; N a reason's number
  *   tell                                                   infected, named after instance, option `word` and database
@@ -26,11 +26,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LOOK_AT = 64 * 1024, WORD = 64 };
+enum { LOOK_AT = 64 * 1024, WORD = 200 };
 
 struct hostile {
     char instance[WORD], word[WORD], mode[WORD], version[WORD], temp[256];
@@ -272,6 +273,26 @@ static int leave_running(const char *kind)
     return 1;
 }
 
+/* The file that a timer of the host's looks for. */
+static char order_file[WORD];
+
+static void look_for_order(int number)
+{
+    (void)number;
+    if (unlink(order_file) == 0)
+        for (;;)
+            pause();
+}
+
+static void await_order(const char *path)
+{
+    const struct sigaction action = {.sa_handler = look_for_order, .sa_flags = SA_RESTART};
+    const struct itimerval often = {.it_interval.tv_usec = 50000, .it_value.tv_usec = 50000};
+    snprintf(order_file, sizeof(order_file), "%s", path);
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+}
+
 /* Its mode, where the end of a process finds it. */
 static char end_mode[WORD];
 
@@ -317,11 +338,13 @@ static int hostile_open(const struct postern_setup *setup, struct postern_info *
     }
     if (strncmp(h.mode, "open-", 5) == 0 && !leave_running(h.mode + 5))
         misbehave(h.mode + 5, "300");
+    if (strcmp(h.mode, "hang-on-order") == 0)
+        await_order(h.word);
     if (strcmp(h.mode, "info") == 0)
         info->reserved[0] = 1;
     info->database_version = strtoul(h.version, NULL, 10);
     info->signatures = 1;
-    snprintf(info->version, sizeof(info->version), "database %s", h.version[0] ? h.version : "none");
+    snprintf(info->version, sizeof(info->version), "database %.60s", h.version[0] ? h.version : "none");
     *state = &h;
     return 0;
 }

@@ -334,6 +334,21 @@ def test_its_handlers_of_forks_do_not_hold_its_host_up(start_hostile, mode):
         assert ask(pair, order("clean"), 250)
 
 
+def test_a_host_that_it_hangs_is_replaced(start_hostile, directory):
+    """By a timer of its own that no rule forbids in time: what runs in a handler then holds up all of the host."""
+    (directory / "orders").mkdir()
+    (directory / "orders").chmod(0o777)
+    hang = directory / "orders/hang"
+    pair = start_hostile(options={"mode": "hang-on-order", "word": hang}, timeout="1s")
+    assert ask(pair, order("clean"), 250)
+    pair.postern.book.killed["scan"] += 1
+    hang.touch()
+    until(lambda: not hang.exists(), "its host hangs")
+    until(lambda: pair.deliver(order("clean")).code == 250, "it scans again", timeout=6 * SOON)
+    silent = pair.log.wait_for("engine-down")
+    assert silent["reason"].startswith("pool vendor1: its scan host says nothing any more ("), silent
+
+
 def test_one_of_a_later_version_that_wants_no_more_than_this_one_has_scans(start_pair, directory):
     pair = start_pair(engines=engines(plugin(public_copy(PLUGINS / "later.so", directory / "later.so"))))
     assert_infected(pair, order("infected Some.Virus"), "Some.Virus")

@@ -115,6 +115,54 @@ START_TEST(a_record_that_makes_no_sense_closes_the_channel)
 }
 END_TEST
 
+static void note_broken(void *arg, int pool_index, unsigned generation)
+{
+    unsigned *seen = arg;
+    ck_assert_int_eq(pool_index, 0);
+    *seen = generation;
+}
+
+/* So many messages that the host of pool 0 takes and does not answer. */
+static void be_silent(struct bench *b, unsigned count)
+{
+    unsigned records = (unsigned)b->broker[0].count, wakes = b->wakes;
+    struct scan_run *runs[4];
+    for (unsigned i = 0; i < count; i++)
+        runs[i] = start(b);
+    wait_records(b, records + count);
+    wait_wakes(b, wakes + count);
+    for (unsigned i = 0; i < count; i++) {
+        assert_verdict(runs[i], VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "one");
+        scan_run_free(runs[i]);
+    }
+}
+
+START_TEST(a_host_that_falls_silent_is_reported_and_replaced)
+{
+    struct bench b;
+    unsigned broken = 0;
+    bench_open(&b, 1);
+    b.conf[0].timeout_ms = 1;
+    bench_start(&b, false);
+    scan_client_on_broken(b.client, note_broken, &broken);
+    broker_open(&b, 0);
+    be_silent(&b, 4);
+    ck_assert_uint_eq(broken, 0); /* it has never spoken: it may be loading */
+    for (int i = 0; i < 2; i++) {
+        broker_status(&b, 0, "one", SCAN_ENGINE_READY, i ? "again" : "");
+        wait_changes(&b, b.changes + 1);
+        be_silent(&b, 2);
+    }
+    ck_assert_uint_eq(broken, 0); /* not in a row */
+    be_silent(&b, 1);
+    ck_assert_uint_eq(broken, 1);
+    ck_assert(host_is_missed(&b));
+    ck_assert_msg(strstr(b.lines[b.line_count - 1], "pool CPU: its scan host says nothing any more (3 messages"), "%s",
+                  b.lines[b.line_count - 1]);
+    bench_close(&b);
+}
+END_TEST
+
 /* A new generation of the host of pool 0, which takes over; its end stands in broker[1], the one before stays in
  * broker[0]. */
 static void broker_replace(struct bench *b)
@@ -451,6 +499,7 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(where_no_host_is_there_messages_wait_for_one_within_their_deadlines)                                             \
     X(as_many_wait_as_backlog_says_on_all_loops_together_and_the_next_is_overload_at_once)                             \
+    X(a_host_that_falls_silent_is_reported_and_replaced)                                                               \
     X(a_record_that_makes_no_sense_closes_the_channel)                                                                 \
     X(a_newer_generation_gets_new_jobs_and_the_older_one_finishes_its_own)                                             \
     X(an_older_generation_without_jobs_is_left_at_once)                                                                \
