@@ -19,7 +19,7 @@ struct mime_frame {
     size_t own_used; /* … this many octets of it */
     size_t body;     /* where it begins */
     unsigned children;
-    bool nearly; /* a line begins with its boundary, and goes on */
+    bool nearly;        /* a line begins with its boundary, and goes on */
     bool closed, whole; /* its closing delimiter was passed; it is given as a whole at its end */
     size_t path_length; /* of its own path */
     size_t prefix;      /* of the path, below which its children are counted */
