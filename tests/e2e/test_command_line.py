@@ -90,7 +90,7 @@ def make_program(path, mode=0o755):
 
 
 CLAMAV = 'antivirus {{ clamav "c1" {{ database = "{0}/it" }} }}\n'
-CSAPI = 'antivirus {{ csapi "c1" {{ max_concurrency = 1 scanner_path = "{0}/it" database = "{0}/signatures" }} }}\n'
+CSAPI = 'antivirus {{ csapi "c1" {{ max_concurrency = 5 scanner_path = "{0}/it" database = "{0}/signatures" }} }}\n'
 CONTROL = 'scan = off\nControl_Listener {{ Listen "/run/x" {{ file_mode = 0666 %s }} }}\n'
 
 
