@@ -58,6 +58,8 @@ struct mime_inline {
 /* The next one at or after FROM, which is the begin of a line; false: there is none. */
 bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found);
 bool mime_yenc_find(struct span text, size_t from, struct mime_inline *found);
+/* "begin-base64 644 name", as `uuencode -m` writes it: base64 up to a line "====". */
+bool mime_base64_file_find(struct span text, size_t from, struct mime_inline *found);
 /* DATA is text[data, end). */
 enum err mime_uuencode_decode(struct span data, struct buf *out) must_use;
 enum err mime_yenc_decode(struct span data, struct buf *out) must_use;

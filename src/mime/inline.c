@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files inside texts: uuencode and yEnc. */
+/* Files inside texts: uuencode, with its letters or base64's, and yEnc. */
 #include "mime/decode.h"
 #include "mime/field.h"
 #include "mime/lines.h"
@@ -18,11 +18,11 @@ static size_t find_line(struct span text, size_t from, struct span word)
     return text.len;
 }
 
-/* "begin 644 name": an octal mode and a name. */
-static bool begins_uuencode(struct span line, struct span *name)
+/* WORD and behind it "644 name": an octal mode and a name. */
+static bool begins_file(struct span line, size_t word, struct span *name)
 {
-    struct span rest = mime_trim(span_sub(line, 5, line.len));
-    if (line.len < 6 || !mime_is_space(line.ptr[5]))
+    struct span rest = mime_trim(span_sub(line, word, line.len));
+    if (line.len <= word || !mime_is_space(line.ptr[word]))
         return false;
     size_t digits = 0;
     while (digits < rest.len && rest.ptr[digits] >= '0' && rest.ptr[digits] <= '7')
@@ -38,13 +38,30 @@ bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found
     size_t at = from;
     while ((at = find_line(text, at, SPAN("begin"))) < text.len) {
         struct mime_line line = mime_line_at(text, MIME_ENDS_ANY, at);
-        if (begins_uuencode(line.text, &found->name)) {
+        if (begins_file(line.text, 5, &found->name)) {
             /* First the next begin, then the end before it: many begins without an end are looked at once. */
             size_t next = find_line(text, line.next, SPAN("begin "));
             size_t end = find_line(span_sub(text, 0, next), line.next, SPAN("end"));
             found->begin = at;
             found->data = line.next;
             found->end = end < next ? mime_line_at(text, MIME_ENDS_ANY, end).next : next;
+            return true;
+        }
+        at = line.next;
+    }
+    return false;
+}
+
+bool mime_base64_file_find(struct span text, size_t from, struct mime_inline *found)
+{
+    size_t at = from;
+    while ((at = find_line(text, at, SPAN("begin-base64"))) < text.len) {
+        struct mime_line line = mime_line_at(text, MIME_ENDS_ANY, at);
+        if (begins_file(line.text, 12, &found->name)) {
+            size_t next = find_line(text, line.next, SPAN("begin-base64"));
+            found->begin = at;
+            found->data = line.next;
+            found->end = find_line(span_sub(text, 0, next), line.next, SPAN("===="));
             return true;
         }
         at = line.next;

@@ -5,6 +5,7 @@
 #define MIME_NAME_H
 
 #include "base/span.h"
+#include "mime/charset.h"
 #include "mime/mime.h"
 
 enum { MIME_NAME_SIZE = 256, MIME_NAMES = 8 };
@@ -24,9 +25,14 @@ void mime_names_add(struct mime_names *names, struct span raw, struct span chars
 mime_defects mime_name_judge(struct span utf8);
 mime_defects mime_names_judge(const struct mime_names *names);
 
+/* One of them has the extension of a message (.eml, .mht …), which a mail program opens as one. */
+bool mime_names_message(const struct mime_names *names);
+
 /* Text of a field with RFC 2047 words decoded, as UTF-8, into OUT of SIZE (NUL included); its length. Words of charsets
  * other than ASCII, UTF-8, ISO-8859-1 and -15, and windows-1252 keep their ASCII characters, and the others become
  * U+FFFD. *found: whether there was any word. */
 size_t mime_words_decode(struct span text, char *out, size_t size, bool *found);
+/* The same with CONVERT for charsets. */
+size_t mime_words_decode_with(struct span text, mime_converter *convert, char *out, size_t size, bool *found);
 
 #endif

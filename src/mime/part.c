@@ -2,6 +2,7 @@
 /* One part: what its headers say of it, what its octets are, what is wrong with it, and what is inside. */
 #include "base/mem.h"
 #include "mime/charset.h"
+#include "mime/cms.h"
 #include "mime/content.h"
 #include "mime/decode.h"
 #include "mime/run.h"
@@ -146,9 +147,21 @@ static mime_defects judge_content(const struct mime_piece *piece, struct span oc
         found |= mime_defect_bit(MIME_DEFECT_POLYGLOT);
     if (c == MIME_CONTENT_TNEF)
         found |= mime_defect_bit(MIME_DEFECT_TNEF);
+    if (mime_cms_of(octets) == MIME_CMS_CLOSED)
+        found |= mime_defect_bit(MIME_DEFECT_ENCRYPTED_SMIME);
     if (c == MIME_CONTENT_PGP && span_starts(octets, SPAN("-----BEGIN PGP MESSAGE-----")))
         found |= mime_defect_bit(MIME_DEFECT_ENCRYPTED_PGP);
     return found;
+}
+
+/* Those that paranoid = 1 refuses mail for. */
+static mime_defects accusing(void)
+{
+    mime_defects set = 0;
+    for (unsigned d = 0; d < MIME_DEFECT_COUNT; d++)
+        if (mime_defect_paranoid((enum mime_defect)d))
+            set |= mime_defect_bit((enum mime_defect)d);
+    return set;
 }
 
 enum err mime_piece_hand_out(struct mime_job *job, struct mime_piece *piece, struct span octets, bool decoded)
@@ -164,6 +177,10 @@ enum err mime_piece_hand_out(struct mime_job *job, struct mime_piece *piece, str
     part->path = piece->path;
     part->octets = octets;
     part->verbatim = !decoded && job->outermost;
+    if (!part->verbatim && octets.len > mime_run_room(run)) { /* what stands in a decoded message counts again */
+        mime_cut(run, MIME_CUT_DECODED);
+        return ERR_OK;
+    }
     part->content = mime_content_of(octets);
     part->defects |= judge_content(piece, octets);
     enum err e = compare_readings(run, part, octets);
@@ -173,9 +190,10 @@ enum err mime_piece_hand_out(struct mime_job *job, struct mime_piece *piece, str
     run->report->ordinary += part->readings == 0;
     if (!part->verbatim)
         run->report->decoded += octets.len;
-    run->report->defects |= part->defects;
+    mime_defects reported = mime_job_is_quiet(job) ? part->defects & ~accusing() : part->defects;
+    run->report->defects |= reported;
     for (unsigned d = 0; d < MIME_DEFECT_COUNT; d++)
-        run->report->counts[d] += mime_defects_have(part->defects, (enum mime_defect)d);
+        run->report->counts[d] += mime_defects_have(reported, (enum mime_defect)d);
     return run->sink(run->arg, part);
 }
 
@@ -218,6 +236,7 @@ static enum err hand_out_inner(struct mime_job *job, const struct mime_piece *ou
         return ERR_NOMEM;
     inner_piece(outer, inner, number, encoding, name);
     inner->part.defects |= defects;
+    inner->type.encapsulates = encoding == MIME_CMS; /* it is an entity, whatever it looks like */
     enum err e = mime_piece_hand_out(job, inner, octets, true);
     if (e == ERR_OK)
         e = mime_piece_look_inside(job, inner, octets);
@@ -257,6 +276,22 @@ static enum err open_wide(struct mime_job *job, const struct mime_piece *piece, 
     return e;
 }
 
+/* What is signed stands there in the clear. */
+static enum err open_signed(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+{
+    struct buf entity;
+    buf_init(&entity, mime_run_room(job->run));
+    enum err e = mime_run_spend(job->run, octets.len) ? mime_cms_unwrap(octets, &entity) : ERR_OK;
+    if (e == ERR_FULL) {
+        mime_cut(job->run, MIME_CUT_DECODED);
+        e = ERR_OK;
+    }
+    if (e == ERR_OK && buf_len(&entity) > 0)
+        e = hand_out_inner(job, piece, 1, MIME_CMS, (struct span){0}, buf_span(&entity), 0);
+    buf_release(&entity);
+    return e;
+}
+
 static enum err open_message(struct mime_job *job, const struct mime_piece *piece, struct span octets, bool headless)
 {
     struct mime_job *inner = mem_new(1, sizeof(*inner));
@@ -285,6 +320,11 @@ struct inline_kind {
     enum err (*decode)(struct span data, struct buf *out);
 };
 
+static enum err decode_base64_file(struct span data, struct buf *out)
+{
+    return mime_base64_decode(data, MIME_BASE64_ACROSS, out);
+}
+
 static enum err open_one_inline(struct mime_job *job, const struct mime_piece *piece, const struct inline_kind *kind,
                                 struct span text, const struct mime_inline *found, unsigned number)
 {
@@ -312,6 +352,7 @@ enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *
 {
     static const struct inline_kind kinds[] = {
         {MIME_UUENCODE, MIME_DEFECT_UUENCODED, {"begin ", 6}, mime_uuencode_find, mime_uuencode_decode},
+        {MIME_BASE64, MIME_DEFECT_UUENCODED, {"begin-base64 ", 13}, mime_base64_file_find, decode_base64_file},
         {MIME_YENC, MIME_DEFECT_YENCODED, {"=ybegin ", 8}, mime_yenc_find, mime_yenc_decode},
         {MIME_BINHEX, MIME_DEFECT_UUENCODED, {"(This file must be conv", 23}, mime_binhex_find, NULL},
     };
@@ -338,6 +379,8 @@ static enum err look(struct mime_job *job, struct mime_piece *piece, struct span
     enum mime_content_class class = mime_content_class(c);
     if (c == MIME_CONTENT_TNEF)
         return may_go_deeper(job->run) ? open_tnef(job, piece, octets) : ERR_OK;
+    if (mime_cms_of(octets) == MIME_CMS_SIGNED)
+        return may_go_deeper(job->run) ? open_signed(job, piece, octets) : ERR_OK;
     bool textual = class == MIME_CLASS_TEXT || class == MIME_CLASS_ACTIVE || c == MIME_CONTENT_UNKNOWN;
     if (!textual && !piece->type.message && !piece->type.multipart)
         return ERR_OK;
@@ -347,7 +390,7 @@ static enum err look(struct mime_job *job, struct mime_piece *piece, struct span
     if (wide != MIME_WIDE_NONE && octets.len >= 2 && may_go_deeper(job->run))
         return open_wide(job, piece, octets, wide);
     bool multipart = piece->type.multipart && piece->part.encoding != MIME_IDENTITY;
-    bool message = c == MIME_CONTENT_MAIL || piece->type.encapsulates;
+    bool message = c == MIME_CONTENT_MAIL || piece->type.encapsulates || mime_names_message(&piece->part.names);
     enum err e = ERR_OK;
     if ((message || multipart) && !may_go_deeper(job->run))
         return ERR_OK;

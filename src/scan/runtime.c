@@ -69,7 +69,7 @@ static void add(atomic_uint_fast64_t *counter, uint64_t n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-void engine_runtime_count(struct engine_runtime *e, const struct verdict *v)
+void engine_runtime_count(struct engine_runtime *e, const struct verdict *v, bool asked)
 {
     add(&e->classes[v->class], 1);
     if (v->reason != VERDICT_REASON_NONE)
@@ -77,14 +77,17 @@ void engine_runtime_count(struct engine_runtime *e, const struct verdict *v)
     if (v->class == VERDICT_ERROR || v->class == VERDICT_SKIPPED)
         return;
     add(&e->checked, 1);
-    add(&e->parts, v->parts > 0 ? v->parts : 1);
     add(&e->detected, v->class == VERDICT_INFECTED ? 1 : 0);
+    if (!asked && !v->cached)
+        return;
+    uint64_t parts = v->parts > 0 ? v->parts : 1;
+    add(&e->parts, parts);
     if (v->cached) {
         add(&e->cached, 1);
         return;
     }
     add(&e->scanned, 1);
-    add(&e->scanned_parts, 1);
+    add(&e->scanned_parts, parts);
     add(&e->scan_us, v->scan_us);
     add(&e->queue_us, v->queue_us);
 }

@@ -12,7 +12,7 @@ class Clamd(Emulator):
     def __init__(self, path=None, port=0, version=VERSION, stream_max=100 << 20, take_descriptors=True):
         super().__init__(path, port)
         self.version, self.stream_max, self.take_descriptors = version, stream_max, take_descriptors
-        self.payload = PAYLOAD  # octets that it detects
+        self.payload, self.at_begin = PAYLOAD, False  # octets that it detects; only where a file begins with them
 
     def talk(self, conversation):
         session, number = False, 0
@@ -64,7 +64,8 @@ class Clamd(Emulator):
             conversation.answer(prefix + trouble + b" ERROR" + end, fault)
             raise Ended
         self.note_scan(what.decode(), octets)
-        name = fault.name or (DETECTED if self.payload in octets else None)
+        found = octets.startswith(self.payload) if self.at_begin else self.payload in octets
+        name = fault.name or (DETECTED if found else None)
         result = name + b" FOUND" if name else b"OK"
         conversation.answer(prefix + what + b": " + result + end, fault)
         if fault.early:
