@@ -27,8 +27,8 @@ static enum err decode(struct span extent, struct mime_how how, struct buf *out)
     case MIME_BINHEX:
     case MIME_IDENTITY:
     case MIME_TNEF:
-    case MIME_WIDE:
     case MIME_CMS:
+    case MIME_WIDE:
     case MIME_UNKNOWN:
         break;
     }
@@ -45,7 +45,8 @@ static void set_reading(const struct mime_job *job, struct mime_piece *piece, mi
         mime_defect_bit(MIME_DEFECT_STRUCTURE_CONTROL) | mime_defect_bit(MIME_DEFECT_STRUCTURE_8BIT) |
         mime_defect_bit(MIME_DEFECT_ENCODING_SEVERAL) | mime_defect_bit(MIME_DEFECT_ENCODING_UNKNOWN);
     piece->part.readings = job->inherited | job->reading | how;
-    if ((job->reading | (mime_job_is_quiet(job) ? 1u << MIME_READING_CARVED : 0)) & ~(1u << MIME_READING_BLANK_HEADER))
+    mime_readings reading = job->reading | (mime_job_is_quiet(job) ? 1u << MIME_READING_CARVED : 0);
+    if (reading & ~(1u << MIME_READING_BLANK_HEADER))
         piece->part.defects &= ~of_headers;
 }
 
@@ -218,8 +219,8 @@ static enum err take_as(struct mime_job *job, struct mime_piece *piece, struct s
     case MIME_IDENTITY:
     case MIME_UNKNOWN:
     case MIME_TNEF:
-    case MIME_WIDE:
     case MIME_CMS:
+    case MIME_WIDE:
         break;
     }
     *junk = true;

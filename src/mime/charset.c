@@ -56,17 +56,20 @@ size_t mime_make_plain(struct span utf8, char *out, size_t size, bool *cut)
     return at;
 }
 
-enum set { SET_UTF8, SET_LATIN1, SET_WINDOWS, SET_OTHER };
+enum set { SET_UTF8, SET_LATIN1, SET_WINDOWS, SET_UTF7, SET_GB18030, SET_OTHER };
 
 static enum set set_of(struct span charset, struct span text)
 {
     static const struct {
         const char *name;
         enum set set;
-    } rows[] = {
-        {"utf-8", SET_UTF8},        {"utf8", SET_UTF8},          {"us-ascii", SET_UTF8}, {"ascii", SET_UTF8},
-        {"iso-8859-1", SET_LATIN1}, {"iso-8859-15", SET_LATIN1}, {"latin1", SET_LATIN1}, {"windows-1252", SET_WINDOWS},
-        {"cp1252", SET_WINDOWS}};
+    } rows[] = {{"utf-8", SET_UTF8},        {"utf8", SET_UTF8},
+                {"us-ascii", SET_UTF8},     {"ascii", SET_UTF8},
+                {"iso-8859-1", SET_LATIN1}, {"iso-8859-15", SET_LATIN1},
+                {"latin1", SET_LATIN1},     {"windows-1252", SET_WINDOWS},
+                {"cp1252", SET_WINDOWS},    {"utf-7", SET_UTF7},
+                {"utf7", SET_UTF7},         {"unicode-1-1-utf-7", SET_UTF7},
+                {"gb18030", SET_GB18030}};
     if (charset.len == 0)
         return utf8_is_valid(text) ? SET_UTF8 : SET_LATIN1;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -75,12 +78,33 @@ static enum set set_of(struct span charset, struct span text)
     return SET_OTHER;
 }
 
+/* GB18030 in four octets, which are numbered through: those of the characters that turn the direction of writing, as
+ * these can hide an extension. All others are replaced. */
+static uint32_t gb18030_next(struct span text, size_t *length)
+{
+    const unsigned char *u = (const unsigned char *)text.ptr;
+    if (text.len < 2)
+        return REPLACEMENT;
+    *length = 2;
+    if (u[1] < 0x30 || u[1] > 0x39 || text.len < 4)
+        return REPLACEMENT;
+    *length = 4;
+    const uint32_t n = ((u[0] * 10u + u[1]) * 126u + u[2]) * 10u + u[3];
+    const uint32_t embedding = ((0x81 * 10u + 0x36) * 126u + 0xa6) * 10u + 0x37; /* U+202A to U+202E */
+    const uint32_t isolate = ((0x81 * 10u + 0x36) * 126u + 0xac) * 10u + 0x32;   /* U+2066 to U+2069 */
+    if (n >= embedding && n <= embedding + 4)
+        return 0x202a + (n - embedding);
+    return n >= isolate && n <= isolate + 3 ? 0x2066 + (n - isolate) : REPLACEMENT;
+}
+
 static uint32_t character(struct span text, enum set set, size_t *length)
 {
     *length = 1;
     unsigned char c = (unsigned char)text.ptr[0];
     if (c < 0x80)
         return c;
+    if (set == SET_GB18030)
+        return gb18030_next(text, length);
     if (set == SET_LATIN1 || (set == SET_WINDOWS && c >= 0xa0))
         return c;
     if (set == SET_UTF8) {
@@ -104,9 +128,8 @@ static size_t shift(struct span text, bool *ascii)
     return n < text.len ? n + 1 : n;
 }
 
-size_t mime_to_utf8(struct span text, struct span charset, char *out, size_t size)
+static size_t narrow_to_utf8(struct span text, struct span charset, enum set set, char *out, size_t size)
 {
-    enum set set = set_of(charset, text);
     bool shifts = span_starts_nocase(charset, SPAN("iso-2022-")), ascii = true;
     size_t at = 0, n;
     if (size == 0)
@@ -220,4 +243,68 @@ enum err mime_wide_decode(struct span octets, enum mime_wide wide, struct buf *o
         }
     }
     return e == ERR_OK ? buf_append(out, span_of(slice, n)) : e;
+}
+
+static int base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* RFC 2152: "+", base64 of UTF-16, and what ends it; "+-" is a plus. */
+static enum err utf7_decode(struct span text, struct buf *out)
+{
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < text.len && e == ERR_OK; i++) {
+        if (text.ptr[i] != '+') {
+            e = buf_append_char(out, text.ptr[i]);
+            continue;
+        }
+        struct buf units;
+        uint32_t bits = 0;
+        unsigned count = 0;
+        int value;
+        buf_init(&units, text.len + 4);
+        bool empty = ++i == text.len || base64_value(text.ptr[i]) < 0;
+        for (; i < text.len && (value = base64_value(text.ptr[i])) >= 0 && e == ERR_OK; i++) {
+            bits = bits << 6 | (uint32_t)value;
+            count += 6;
+            if (count >= 8) {
+                count -= 8;
+                e = buf_append_char(&units, (char)(bits >> count));
+            }
+        }
+        if (e == ERR_OK)
+            e = mime_wide_decode(buf_span(&units), MIME_WIDE_16BE, out);
+        buf_release(&units);
+        bool minus = i < text.len && text.ptr[i] == '-';
+        if (e == ERR_OK && empty && minus)
+            e = buf_append_char(out, '+');
+        if (!minus)
+            i--; /* it ends the run, and counts itself */
+    }
+    return e;
+}
+
+size_t mime_to_utf8(struct span text, struct span charset, char *out, size_t size)
+{
+    const struct span utf8 = SPAN("utf-8");
+    enum set set = set_of(charset, text);
+    enum mime_wide wide = mime_wide_named(charset);
+    if (set != SET_UTF7 && wide == MIME_WIDE_NONE)
+        return narrow_to_utf8(text, charset, set, out, size);
+    struct buf decoded;
+    buf_init(&decoded, 4 * text.len + 4);
+    if (wide != MIME_WIDE_NONE && mime_wide_of(text) != MIME_WIDE_NONE)
+        wide = mime_wide_of(text); /* a mark is right */
+    enum err e = wide != MIME_WIDE_NONE ? mime_wide_decode(text, wide, &decoded) : utf7_decode(text, &decoded);
+    (void)e; /* without memory: as far as it went */
+    size_t n = narrow_to_utf8(buf_span(&decoded), utf8, SET_UTF8, out, size);
+    buf_release(&decoded);
+    return n;
 }

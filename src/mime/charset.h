@@ -10,7 +10,8 @@
 size_t mime_make_plain(struct span utf8, char *out, size_t size, bool *cut);
 
 /* TEXT of CHARSET (empty: UTF-8 if it is that, else ISO-8859-1) as UTF-8 into OUT of SIZE, NUL included; its length.
- * What cannot be converted is U+FFFD, NUL is U+2400. Cut at a character. */
+ * What cannot be converted is U+FFFD, NUL is U+2400. Cut at a character. Without memory, text of UTF-7, UTF-16 and
+ * UTF-32 is empty. */
 size_t mime_to_utf8(struct span text, struct span charset, char *out, size_t size);
 /* Something with that contract, which may know more charsets, and may leave NUL as it is. */
 typedef size_t mime_converter(struct span text, struct span charset, char *out, size_t size);

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* S/MIME's wrapping (CMS, RFC 5652): what a signed message wraps is a MIME entity that mail programs show, and that
- * stands inside in the clear, whole or in pieces; anything else is closed to all but its receivers. Whether it is
- * signed or encrypted is told by its object identifier, as readers do, not by what a header promises. */
+/* Cryptographic Message Syntax (RFC 5652, PKCS #7), which S/MIME mail (RFC 8551) is made of, as far as a scanner needs
+ * it: whether the content stands inside in clear, as in opaque-signed mail, which every mail program shows, or is
+ * hidden from whoever has no key. Only the outline of the ASN.1 is read (X.690 BER: definite and indefinite lengths,
+ * strings in pieces); what is cut short is read as far as it goes. Signatures mean nothing here. */
 #ifndef MIME_CMS_H
 #define MIME_CMS_H
 
 #include "base/buf.h"
 
 enum mime_cms {
-    MIME_CMS_NONE,   /* no CMS */
-    MIME_CMS_SIGNED, /* what it wraps may be taken out */
-    MIME_CMS_CLOSED, /* enveloped, encrypted, compressed, or of a kind that is not known */
+    MIME_CMS_NONE,  /* no CMS */
+    MIME_CMS_CLEAR, /* data, or signed data: its content, if it has any, can be read by everybody */
+    MIME_CMS_CLOSED /* enveloped, encrypted, compressed or of a kind that is not known: its content cannot be read */
 };
+/* By the octets, whatever headers call them. */
 enum mime_cms mime_cms_of(struct span octets);
-/* Appends what the signed OCTETS wrap; nothing for a signature alone, and as much as there is of one that is cut.
- * ERR_FULL, ERR_NOMEM. */
-enum err mime_cms_unwrap(struct span octets, struct buf *out) must_use;
+/* Appends the content of OCTETS, which are MIME_CMS_CLEAR: nothing, where the content is elsewhere (a detached
+ * signature, a list of certificates). ERR_FULL (OUT's maximum), ERR_NOMEM: what fitted is there. */
+enum err mime_cms_content(struct span octets, struct buf *out) must_use;
 
 #endif

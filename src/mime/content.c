@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Contents by their first octets; polyglots by their last. */
 #include "mime/content.h"
+#include "mime/cms.h"
 #include "mime/field.h"
 
 struct row {
@@ -122,6 +123,49 @@ static enum mime_content text_of(struct span s)
     return MIME_CONTENT_TEXT;
 }
 
+/* A packet of OpenPGP (RFC 9580, 4.2): its tag, and where the next one begins. */
+struct packet {
+    unsigned tag;
+    struct span body;
+    size_t next;
+};
+
+static bool packet_at(struct span s, size_t at, struct packet *p)
+{
+    if (at + 6 > s.len)
+        return false;
+    const unsigned char *u = (const unsigned char *)s.ptr + at;
+    size_t head, length;
+    if ((u[0] & 0x80) == 0)
+        return false;
+    if ((u[0] & 0x40) != 0) {
+        p->tag = u[0] & 0x3f;
+        head = u[1] < 192 ? 2 : u[1] < 224 ? 3 : u[1] < 255 ? 2 : 6;
+        length = u[1] < 192 ? u[1] : u[1] < 224 ? (size_t)(u[1] - 192) * 256 + u[2] + 192 : u[1] < 255 ? 0 : s.len;
+    } else {
+        p->tag = u[0] >> 2 & 0xf;
+        head = (u[0] & 3) == 0 ? 2 : (u[0] & 3) == 1 ? 3 : 5;
+        length = (u[0] & 3) == 0 ? u[1] : (u[0] & 3) == 1 ? (size_t)u[1] << 8 | u[2] : s.len;
+    }
+    p->body = span_sub(s, at + head, length);
+    p->next = at + head + p->body.len;
+    return true;
+}
+
+/* A key for the message, encrypted (to a public key or by a passphrase), and after it more keys or encrypted data. */
+static bool is_pgp(struct span s)
+{
+    enum { PUBLIC_KEY = 1, PASSPHRASE = 3, ENCRYPTED = 9, ENCRYPTED_INTEGRITY = 18, ENCRYPTED_AEAD = 20 };
+    struct packet first, second;
+    if (!packet_at(s, 0, &first) || (first.tag != PUBLIC_KEY && first.tag != PASSPHRASE) || first.body.len < 4 ||
+        !packet_at(s, first.next, &second))
+        return false;
+    unsigned version = (unsigned char)first.body.ptr[0];
+    bool known = first.tag == PUBLIC_KEY ? version == 3 || version == 6 : version >= 4 && version <= 6;
+    return known && (second.tag == PUBLIC_KEY || second.tag == PASSPHRASE || second.tag == ENCRYPTED ||
+                     second.tag == ENCRYPTED_INTEGRITY || second.tag == ENCRYPTED_AEAD);
+}
+
 enum mime_content mime_content_of(struct span octets)
 {
     if (octets.len == 0)
@@ -141,11 +185,16 @@ enum mime_content mime_content_of(struct span octets)
         return MIME_CONTENT_PDF;
     if (octets.len > 26 && span_starts(octets, SPAN("BM")) && le32(octets, 2) == octets.len)
         return MIME_CONTENT_BMP;
+    if (mime_cms_of(octets) != MIME_CMS_NONE)
+        return MIME_CONTENT_CMS;
+    if (is_pgp(octets))
+        return MIME_CONTENT_PGP;
     return is_text(octets) ? text_of(octets) : MIME_CONTENT_UNKNOWN;
 }
 
-/* The record at the end of a zip, whose directory lies where it says, or that distance after something in front. */
-static bool ends_as_zip(struct span s)
+/* The record at the end of a zip, whose directory lies where it says, or that distance after something in front;
+ * *before: how long that is. */
+static bool ends_as_zip(struct span s, size_t *before)
 {
     enum { RECORD = 22, COMMENT = 65535 };
     size_t tail = s.len < RECORD + COMMENT ? s.len : RECORD + COMMENT;
@@ -155,22 +204,40 @@ static bool ends_as_zip(struct span s)
         at += hit;
         if (at + RECORD > end.len)
             return false;
-        unsigned size = le32(end, at + 12);
+        unsigned size = le32(end, at + 12), offset = le32(end, at + 16);
         unsigned comment = (unsigned char)end.ptr[at + 20] | (unsigned)(unsigned char)end.ptr[at + 21] << 8;
         size_t place = s.len - tail + at;
         if (at + RECORD + comment == end.len && size > 0 && size <= place &&
-            span_starts(span_sub(s, place - size, 4), SPAN("PK\1\2")))
+            span_starts(span_sub(s, place - size, 4), SPAN("PK\1\2"))) {
+            *before = place - size > offset ? place - size - offset : 0;
             return true;
+        }
         at += 4;
     }
     return false;
 }
 
+/* A picture, sound or film that is a page to whoever takes it for one: what counts there is the first kilobytes. */
+static bool begins_with_page(struct span s)
+{
+    static const char *const words[] = {"<script", "<html", "<iframe", "<?php"};
+    s = span_sub(s, 0, 4096);
+    for (size_t at = 0; (at += span_find(span_sub(s, at, s.len), '<')) < s.len; at++)
+        if (has_word(span_sub(s, at, s.len), words, ARRAY_SIZE(words)))
+            return true;
+    return false;
+}
+
 bool mime_content_is_polyglot(struct span octets, enum mime_content c)
 {
-    bool may = mime_content_class(c) == MIME_CLASS_MEDIA || c == MIME_CONTENT_PDF || c == MIME_CONTENT_RTF ||
-               c == MIME_CONTENT_HTML || c == MIME_CONTENT_TEXT || c == MIME_CONTENT_OLE2;
-    return may && ends_as_zip(octets);
+    bool media = mime_content_class(c) == MIME_CLASS_MEDIA;
+    bool may = media || c == MIME_CONTENT_PDF || c == MIME_CONTENT_RTF || c == MIME_CONTENT_HTML ||
+               c == MIME_CONTENT_TEXT || c == MIME_CONTENT_OLE2 || c == MIME_CONTENT_UNKNOWN;
+    size_t before = 0;
+    if (media && begins_with_page(octets))
+        return true;
+    /* One zip behind another: some readers begin at the begin, some at the end. */
+    return (may || c == MIME_CONTENT_ZIP) && ends_as_zip(octets, &before) && (may || before > 0);
 }
 
 bool mime_content_is_mail(struct span octets)

@@ -8,8 +8,9 @@
 #include "mime/mime.h"
 
 enum mime_content mime_content_of(struct span octets);
-/* Whether OCTETS, which are C by their begin, are an archive by their end, too: an image or document that is also a
- * zip. Self-extracting programs, and documents that are zips by design, are not meant. */
+/* Whether OCTETS, which are C by their begin, are something else to another reader: an image, document or what has no
+ * name that is a zip by its end, a zip behind a zip, an image that begins with a page. Self-extracting programs, and
+ * documents that are zips by design, are not meant. */
 bool mime_content_is_polyglot(struct span octets, enum mime_content c);
 /* Whether OCTETS are a message with MIME headers: its first lines are fields, and one of them is MIME's. */
 bool mime_content_is_mail(struct span octets);

@@ -54,12 +54,16 @@ struct mime_inline {
     size_t begin; /* of its first line */
     size_t data;  /* of what is encoded */
     size_t end;   /* behind its last line, or the end of the text */
+    bool base64;  /* of uuencode: "begin-base64" */
+    bool cut;     /* of uuencode: it ends where another begins, not where it says so: a reader may go on */
 };
 /* The next one at or after FROM, which is the begin of a line; false: there is none. */
 bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found);
 bool mime_yenc_find(struct span text, size_t from, struct mime_inline *found);
-/* "begin-base64 644 name", as `uuencode -m` writes it: base64 up to a line "====". */
-bool mime_base64_file_find(struct span text, size_t from, struct mime_inline *found);
+/* An attachment inside a calendar's entry (RFC 5545, 3.8.1.1), in base64 over folded lines. */
+bool mime_calendar_find(struct span text, size_t from, struct mime_inline *found);
+/* Where uuencode ends for a reader that goes on to a line "end", whatever is between. */
+size_t mime_uuencode_end(struct span text, const struct mime_inline *found);
 /* DATA is text[data, end). */
 enum err mime_uuencode_decode(struct span data, struct buf *out) must_use;
 enum err mime_yenc_decode(struct span data, struct buf *out) must_use;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files inside texts: uuencode, with its letters or base64's, and yEnc. */
+/* Files inside texts: uuencode and yEnc. */
 #include "mime/decode.h"
 #include "mime/field.h"
 #include "mime/lines.h"
@@ -18,55 +18,101 @@ static size_t find_line(struct span text, size_t from, struct span word)
     return text.len;
 }
 
-/* WORD and behind it "644 name": an octal mode and a name. */
-static bool begins_file(struct span line, size_t word, struct span *name)
+/* A full line of uuencoded data: what is said of its length is true. */
+static bool is_uuencoded(struct span line)
 {
-    struct span rest = mime_trim(span_sub(line, word, line.len));
-    if (line.len <= word || !mime_is_space(line.ptr[word]))
+    if (line.len < 5 || line.ptr[0] <= ' ' || line.ptr[0] > 'M')
         return false;
+    size_t octets = (size_t)(unsigned char)line.ptr[0] - 32, least = (octets * 4 + 2) / 3,
+           most = (octets + 2) / 3 * 4 + 2;
+    for (size_t i = 1; i < line.len; i++)
+        if (line.ptr[i] < ' ' || line.ptr[i] > '`')
+            return false;
+    return line.len - 1 >= least && line.len - 1 <= most; /* filled up or not; some add a checksum */
+}
+
+static bool is_base64(struct span line)
+{
+    struct mime_base64 look;
+    mime_base64_look(line, &look);
+    return look.letters >= 4 && look.junk == 0 && look.blanks == 0;
+}
+
+/* "begin 644 name", "begin-base64 644 name": an octal mode and a name. *SURE: both are there; readers exist that need
+ * neither. */
+static bool begins_uuencode(struct span line, struct mime_inline *found, bool *sure)
+{
+    struct span rest = span_sub(line, 5, line.len);
+    found->base64 = span_starts(rest, SPAN("-base64"));
+    if (found->base64)
+        rest = span_sub(rest, 7, rest.len);
+    if (rest.len > 0 && !mime_is_space(rest.ptr[0]))
+        return false;
+    rest = mime_trim(rest);
     size_t digits = 0;
     while (digits < rest.len && rest.ptr[digits] >= '0' && rest.ptr[digits] <= '7')
         digits++;
-    if (digits < 3 || digits > 6 || digits == rest.len || !mime_is_space(rest.ptr[digits]))
-        return false;
-    *name = mime_trim(span_sub(rest, digits, rest.len));
-    return name->len > 0;
+    bool mode = digits > 0 && (digits == rest.len || mime_is_space(rest.ptr[digits]));
+    found->name = mode ? mime_trim(span_sub(rest, digits, rest.len)) : rest;
+    *sure = mode && digits >= 3 && digits <= 6 && found->name.len > 0;
+    return true;
+}
+
+/* The next line at or after FROM that begins a file; *line. ONLY_SURE: data goes on over lines that begin like words.
+ */
+static size_t find_begin(struct span text, size_t from, bool only_sure, struct mime_inline *found,
+                         struct mime_line *line)
+{
+    size_t at = from;
+    while ((at = find_line(text, at, SPAN("begin"))) < text.len) {
+        bool sure;
+        *line = mime_line_at(text, MIME_ENDS_ANY, at);
+        if (begins_uuencode(line->text, found, &sure)) {
+            struct span first = mime_line_at(text, MIME_ENDS_ANY, line->next).text;
+            if (sure || (!only_sure && (found->base64 ? is_base64(first) : is_uuencoded(first))))
+                return at;
+        }
+        at = line->next;
+    }
+    return text.len;
+}
+
+/* Behind the line at or after FROM that is "end" ("====" of base64) and nothing else; false: there is none. */
+static bool find_end(struct span text, size_t from, bool base64, size_t *end)
+{
+    const struct span word = base64 ? SPAN("====") : SPAN("end");
+    size_t at = from;
+    *end = text.len;
+    while ((at = find_line(text, at, word)) < text.len) {
+        struct mime_line line = mime_line_at(text, MIME_ENDS_ANY, at);
+        at = *end = line.next;
+        if (span_eq(mime_trim(line.text), word))
+            return true;
+    }
+    *end = text.len;
+    return false;
 }
 
 bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found)
 {
-    size_t at = from;
-    while ((at = find_line(text, at, SPAN("begin"))) < text.len) {
-        struct mime_line line = mime_line_at(text, MIME_ENDS_ANY, at);
-        if (begins_file(line.text, 5, &found->name)) {
-            /* First the next begin, then the end before it: many begins without an end are looked at once. */
-            size_t next = find_line(text, line.next, SPAN("begin "));
-            size_t end = find_line(span_sub(text, 0, next), line.next, SPAN("end"));
-            found->begin = at;
-            found->data = line.next;
-            found->end = end < next ? mime_line_at(text, MIME_ENDS_ANY, end).next : next;
-            return true;
-        }
-        at = line.next;
-    }
-    return false;
+    struct mime_inline other;
+    struct mime_line line, last;
+    size_t at = find_begin(text, from, false, found, &line);
+    if (at == text.len)
+        return false;
+    found->begin = at;
+    found->data = line.next;
+    /* First the next begin, then the end before it: many begins without an end are looked at once. */
+    size_t next = find_begin(text, line.next, true, &other, &last);
+    found->cut = !find_end(span_sub(text, 0, next), line.next, found->base64, &found->end) && next < text.len;
+    return true;
 }
 
-bool mime_base64_file_find(struct span text, size_t from, struct mime_inline *found)
+size_t mime_uuencode_end(struct span text, const struct mime_inline *found)
 {
-    size_t at = from;
-    while ((at = find_line(text, at, SPAN("begin-base64"))) < text.len) {
-        struct mime_line line = mime_line_at(text, MIME_ENDS_ANY, at);
-        if (begins_file(line.text, 12, &found->name)) {
-            size_t next = find_line(text, line.next, SPAN("begin-base64"));
-            found->begin = at;
-            found->data = line.next;
-            found->end = find_line(span_sub(text, 0, next), line.next, SPAN("===="));
-            return true;
-        }
-        at = line.next;
-    }
-    return false;
+    size_t end;
+    find_end(text, found->data, found->base64, &end);
+    return end;
 }
 
 static enum err uuencode_line(struct span line, struct buf *out)
@@ -148,4 +194,60 @@ enum err mime_yenc_decode(struct span data, struct buf *out)
         }
     }
     return e == ERR_OK ? buf_append(out, span_of(slice, n)) : e;
+}
+
+/* Whether PARAMETERS, ";NAME=value" in a row with folds, have NAME with a value that begins with BEGIN; *value: up to
+ * the next one. */
+static bool has_parameter(struct span parameters, struct span name, struct span begin, struct span *value)
+{
+    for (size_t at = 0; (at += span_find(span_sub(parameters, at, parameters.len), ';')) < parameters.len; at++) {
+        struct span one = mime_trim(span_sub(parameters, at + 1, parameters.len));
+        if (!span_starts_nocase(one, name))
+            continue;
+        one = span_sub(one, name.len, one.len);
+        *value = span_sub(one, 0, span_find(one, ';'));
+        if (span_starts_nocase(*value, begin))
+            return true;
+    }
+    return false;
+}
+
+/* Where a property's value begins, behind the first colon outside quotes. */
+static size_t property_value(struct span s)
+{
+    enum { MOST = 4096 };
+    bool quoted = false;
+    s = span_sub(s, 0, MOST);
+    for (size_t i = 0; i < s.len; i++) {
+        quoted = quoted != (s.ptr[i] == '"');
+        if (s.ptr[i] == ':' && !quoted)
+            return i + 1;
+        if (s.ptr[i] == '\n' && i + 1 < s.len && !char_is_blank(s.ptr[i + 1]))
+            break;
+    }
+    return 0;
+}
+
+bool mime_calendar_find(struct span text, size_t from, struct mime_inline *found)
+{
+    const struct span word = SPAN("ATTACH");
+    for (size_t at = from; (at = find_line(text, at, word)) < text.len; at += word.len) {
+        struct span property = span_sub(text, at, text.len), value;
+        size_t data = property_value(property), end = data;
+        if (data == 0 || !has_parameter(span_sub(property, 0, data - 1), SPAN("ENCODING="), SPAN("B"), &value))
+            continue;
+        if (!has_parameter(span_sub(property, 0, data - 1), SPAN("X-FILENAME="), SPAN(""), &found->name) &&
+            !has_parameter(span_sub(property, 0, data - 1), SPAN("FILENAME="), SPAN(""), &found->name))
+            found->name = (struct span){0};
+        if (found->name.len > 1 && found->name.ptr[0] == '"')
+            found->name = span_sub(found->name, 1, found->name.len - 2);
+        do /* lines that begin with a blank belong to it */
+            end = mime_line_at(property, MIME_ENDS_ANY, end).next;
+        while (end < property.len && char_is_blank(property.ptr[end]));
+        found->begin = at;
+        found->data = at + data;
+        found->end = at + end;
+        return true;
+    }
+    return false;
 }

@@ -12,9 +12,12 @@
  *   structure.h  one linear pass over one message in one reading: where bodies begin and end
  *   field.h      header fields and their parameters, as tolerant readers see them
  *   decode.h     base64, quoted-printable, uuencode, yEnc, BinHex, each with the variants that decoders differ in
- *   tnef.h cms.h charset.h   what is found in decoded content: TNEF's attachments, S/MIME's wrapping, UTF-16 and UTF-32
- * text name.h       file names in all their decodings (RFC 2047, RFC 2231), and tricks with them value.h      fields of
- * the message's header, decoded, for policies content.h    what the octets are
+ *   tnef.h       attachments in Microsoft's TNEF
+ *   cms.h        the content of S/MIME
+ *   charset.h    UTF-16, UTF-32 and other text as UTF-8
+ *   name.h       file names in all their decodings (RFC 2047, RFC 2231), and tricks with them
+ *   value.h      fields of the message's header, decoded, for policies
+ *   content.h    what the octets are
  */
 #ifndef MIME_MIME_H
 #define MIME_MIME_H
@@ -69,8 +72,8 @@ enum mime_encoding {
     MIME_YENC,
     MIME_BINHEX,
     MIME_TNEF,    /* an attachment inside TNEF */
+    MIME_CMS,     /* the content of a signature */
     MIME_WIDE,    /* UTF-16 or UTF-32 made UTF-8 */
-    MIME_CMS,     /* what a signed S/MIME message wraps */
     MIME_UNKNOWN, /* declared, but not known: taken as identity */
 };
 const char *mime_encoding_word(enum mime_encoding e);

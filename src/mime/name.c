@@ -7,7 +7,7 @@
 #include "mime/decode.h"
 #include "mime/field.h"
 
-enum { RAW_MAX = 1024, WORDS_MAX = LIMIT_PART_FIELD };
+enum { RAW_MAX = 2048, FULL_SIZE = 3 * RAW_MAX, WORDS_MAX = LIMIT_PART_FIELD };
 
 /* One encoded word "=?charset?B?text?=" at the begin of S. */
 struct word {
@@ -128,10 +128,32 @@ size_t mime_words_decode(struct span text, char *out, size_t size, bool *found)
     return mime_words_decode_with(text, mime_to_utf8, out, size, found);
 }
 
-static void keep(struct mime_names *names, const char *text)
+/* TEXT in MIME_NAME_SIZE: of a long one the middle is left out, as both ends are what people and systems go by. */
+static void shorten(struct span text, char out[MIME_NAME_SIZE])
 {
-    if (text[0] == '\0')
+    const struct span gap = SPAN("\xe2\x80\xa6");
+    if (text.len < MIME_NAME_SIZE) {
+        memcpy(out, text.ptr, text.len);
+        out[text.len] = '\0';
         return;
+    }
+    size_t head = (MIME_NAME_SIZE - 1 - gap.len) / 2, tail = text.len - (MIME_NAME_SIZE - 1 - gap.len - head);
+    while (head > 0 && ((unsigned char)text.ptr[head] & 0xc0) == 0x80)
+        head--;
+    while (tail < text.len && ((unsigned char)text.ptr[tail] & 0xc0) == 0x80)
+        tail++;
+    memcpy(out, text.ptr, head);
+    memcpy(out + head, gap.ptr, gap.len);
+    memcpy(out + head + gap.len, text.ptr + tail, text.len - tail);
+    out[head + gap.len + text.len - tail] = '\0';
+}
+
+static void keep(struct mime_names *names, struct span full)
+{
+    char text[MIME_NAME_SIZE];
+    if (full.len == 0)
+        return;
+    shorten(full, text);
     for (unsigned i = 0; i < names->count; i++)
         if (strcmp(names->text[i], text) == 0)
             return;
@@ -142,10 +164,14 @@ static void keep(struct mime_names *names, const char *text)
     snprintf(names->text[names->count++], MIME_NAME_SIZE, "%s", text);
 }
 
-/* RAW without folds. */
+/* RAW without folds; of a very long one, its two ends. */
 static struct span unfold(struct span raw, char *out, size_t size)
 {
     size_t n = 0;
+    if (raw.len > size) {
+        n = unfold(span_sub(raw, 0, size / 2), out, size / 2).len;
+        raw = span_sub(raw, raw.len - size / 2, size / 2);
+    }
     for (size_t i = 0; i < raw.len && n < size; i++)
         if (raw.ptr[i] != '\r' && raw.ptr[i] != '\n')
             out[n++] = (char)(raw.ptr[i] == '\t' ? ' ' : raw.ptr[i]);
@@ -154,14 +180,14 @@ static struct span unfold(struct span raw, char *out, size_t size)
 
 void mime_names_add(struct mime_names *names, struct span raw, struct span charset, mime_defects *defects)
 {
-    char flat[RAW_MAX], text[MIME_NAME_SIZE];
+    char flat[RAW_MAX], text[FULL_SIZE];
     struct span name = unfold(raw, flat, sizeof(flat));
-    mime_to_utf8(name, charset, text, sizeof(text));
-    keep(names, text);
+    size_t length = mime_to_utf8(name, charset, text, sizeof(text));
+    keep(names, span_of(text, length));
     bool words;
-    mime_words_decode(name, text, sizeof(text), &words);
+    length = mime_words_decode(name, text, sizeof(text), &words);
     if (words)
-        keep(names, text);
+        keep(names, span_of(text, length));
     if (memchr(flat, '\0', name.len))
         *defects |= mime_defect_bit(MIME_DEFECT_NAME_CONTROL);
 }
@@ -220,6 +246,38 @@ static bool has_bidi(struct span s, bool *override)
     return found;
 }
 
+/* What people do not see, and some systems drop, at the end of a name: blanks of all kinds, dots, fillers, and the name
+ * of the stream that is the file itself on NTFS. */
+static struct span visible(struct span name)
+{
+    static const char *const unseen[] = {" ",
+                                         "\t",
+                                         ".",
+                                         "\xc2\xa0",     /* no-break space */
+                                         "\xe2\x80\x8b", /* zero width space … */
+                                         "\xe2\x80\x8c",
+                                         "\xe2\x80\x8d",
+                                         "\xe2\x80\x8e", /* … marks of direction */
+                                         "\xe2\x80\x8f",
+                                         "\xe2\x81\xa0", /* word joiner */
+                                         "\xe2\xa0\x80", /* braille blank */
+                                         "\xe3\x80\x80", /* ideographic space */
+                                         "\xe3\x85\xa4", /* Hangul fillers */
+                                         "\xef\xbe\xa0",
+                                         "\xe1\x85\x9f",
+                                         "\xe1\x85\xa0",
+                                         "\xef\xbb\xbf", /* byte order mark */
+                                         "::$DATA"};
+    for (size_t i = 0; i < ARRAY_SIZE(unseen); i++) {
+        size_t n = strlen(unseen[i]);
+        if (name.len >= n && span_eq_nocase(span_sub(name, name.len - n, n), span_cstr(unseen[i]))) {
+            name.len -= n;
+            i = (size_t)-1; /* from the begin: there may be several */
+        }
+    }
+    return name;
+}
+
 /* NAME up to its program's extension: one of a document before it, or a row of blanks. */
 static bool hides_extension(struct span stem)
 {
@@ -232,10 +290,7 @@ static bool hides_extension(struct span stem)
 mime_defects mime_name_judge(struct span name)
 {
     mime_defects found = 0;
-    struct span end = name;
-    while (end.len > 0 && (char_is_blank(end.ptr[end.len - 1]) || end.ptr[end.len - 1] == '.'))
-        end.len--;
-    struct span extension = extension_of(end);
+    struct span end = visible(name), extension = extension_of(end);
     bool program = is_program(extension), override = false;
     bool bidi = has_bidi(name, &override);
     if (override || (bidi && program))
@@ -258,14 +313,6 @@ mime_defects mime_name_judge(struct span name)
     return found;
 }
 
-bool mime_names_message(const struct mime_names *names)
-{
-    for (unsigned i = 0; i < names->count; i++)
-        if (listed(extension_of(span_cstr(names->text[i])), " eml mht mhtml nws "))
-            return true;
-    return false;
-}
-
 mime_defects mime_names_judge(const struct mime_names *names)
 {
     mime_defects found = 0;
@@ -273,10 +320,7 @@ mime_defects mime_names_judge(const struct mime_names *names)
     for (unsigned i = 0; i < names->count; i++) {
         struct span name = span_cstr(names->text[i]);
         found |= mime_name_judge(name);
-        struct span end = name;
-        while (end.len > 0 && (char_is_blank(end.ptr[end.len - 1]) || end.ptr[end.len - 1] == '.'))
-            end.len--;
-        struct span extension = extension_of(end);
+        struct span extension = extension_of(visible(name));
         bool encoded = span_find_span(name, SPAN("=?")) < name.len || span_find(name, '%') < name.len;
         if (is_program(extension) && !span_eq_nocase(extension, SPAN("com")))
             programs++;

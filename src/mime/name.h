@@ -12,9 +12,10 @@ enum { MIME_NAME_SIZE = 256, MIME_NAMES = 8 };
 
 struct mime_names {
     unsigned count;
-    bool more;                             /* there were more than MIME_NAMES */
-    char text[MIME_NAMES][MIME_NAME_SIZE]; /* UTF-8 (what is none became U+FFFD), control characters as they came but
-                                              for NUL, which is U+2400; cut at a character */
+    bool more; /* there were more than MIME_NAMES */
+    char text[MIME_NAMES]
+             [MIME_NAME_SIZE]; /* UTF-8 (what is none became U+FFFD), control characters as they came but
+                                  for NUL, which is U+2400; where it is too long, U+2026 stands for its middle */
 };
 
 /* Adds RAW in all its decodings that NAMES does not have yet (without memory, those of RFC 2047 are left out: names are
@@ -25,12 +26,10 @@ void mime_names_add(struct mime_names *names, struct span raw, struct span chars
 mime_defects mime_name_judge(struct span utf8);
 mime_defects mime_names_judge(const struct mime_names *names);
 
-/* One of them has the extension of a message (.eml, .mht …), which a mail program opens as one. */
-bool mime_names_message(const struct mime_names *names);
-
 /* Text of a field with RFC 2047 words decoded, as UTF-8, into OUT of SIZE (NUL included); its length. Words of charsets
- * other than ASCII, UTF-8, ISO-8859-1 and -15, and windows-1252 keep their ASCII characters, and the others become
- * U+FFFD. *found: whether there was any word. */
+ * other than ASCII, UTF-7, UTF-8, UTF-16, UTF-32, ISO-8859-1 and -15, and windows-1252 keep their ASCII characters, and
+ * the others become U+FFFD (of GB18030 all but what turns the direction of writing). *found: whether there was any
+ * word. */
 size_t mime_words_decode(struct span text, char *out, size_t size, bool *found);
 /* The same with CONVERT for charsets. */
 size_t mime_words_decode_with(struct span text, mime_converter *convert, char *out, size_t size, bool *found);

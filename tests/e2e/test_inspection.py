@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Messages are taken apart: what hides from an engine that is given the whole mail is found in its parts (B33), by every kind of
 engine; mail that was built to evade is infected where paranoid (B34); what nobody can look at has its reason (B35, B36); faults and figures."""
+import shutil
 import signal
 
 import pytest
@@ -10,7 +11,9 @@ from harness.console import Console, listener
 from harness.emulators.base import Fault
 from harness.emulators.clamd import Clamd
 from harness.emulators.fsecure import Fsavd
-from harness.places import until
+from harness.emulators.icap import Icap
+from harness.emulators.kaspersky import Aveserver
+from harness.places import BUILD, until
 from harness.postern import clamav_stanza, fake_stanza
 
 IO = 'ThreadPool "IO" {{ Concurrency = 2 }}\nantivirus {{ {} }}\n'
@@ -101,6 +104,48 @@ def test_a_daemon_that_reads_files_gets_the_parts_as_files(fsavd, files, start_p
     find_all(pair, "EICAR_Test_File")
     pass_all(pair)
     assert len(list(files.glob("postern-message-*/*"))) == 0
+
+
+@pytest.fixture
+def aveserver():
+    daemon = Aveserver().start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def icap_server():
+    daemon = Icap().start()
+    yield daemon
+    daemon.stop()
+
+
+def test_kaspersky_gets_the_parts_as_files(aveserver, files, start_pair):
+    pair = start_pair(engines=IO.format(
+        f'kaspersky {{ daemon = "{aveserver.address}" file_base = "{files}" timeout = 20s mime_decompose = true breaker_failures = 0 }}'))
+    find_all(pair, "EICAR-Test-File")
+    pass_all(pair)
+
+
+def test_an_icap_server_gets_the_parts(icap_server, start_pair):
+    pair = start_pair(engines=IO.format(f'icap "icap1" {{ daemon = "{icap_server.address}" timeout = 20s mime_decompose = true breaker_failures = 0 }}'))
+    find_all(pair, "Test.Payload")
+    pass_all(pair)
+
+
+def test_csapis_scanner_gets_the_parts(database, start_pair):
+    pair = start_pair(engines=f'antivirus {{ csapi "csapi1" {{ database = "{database}" timeout = 20s mime_decompose = true max_concurrency = 1 }} }}\n')
+    find_all(pair, "Test.Payload")
+    pass_all(pair)
+
+
+def test_a_command_is_run_for_each_part(directory, start_pair):
+    (directory / "bin").mkdir()
+    scanner = shutil.copy(BUILD / "tests/hostile_command", directory / "bin/scanner")
+    pair = start_pair(engines=IO.format(f'command "cmd1" {{ argv = ( "{scanner}" "--quiet" "%s" ) virus_pattern = "*: %v FOUND" timeout = 20s '
+                                        'mime_decompose = true max_concurrency = 1 breaker_failures = 0 }'))
+    find_all(pair, "Test.Payload")
+    pass_all(pair)
 
 
 def test_clean_mail_of_many_shapes_passes_unchanged(clamd, start_pair):
@@ -210,7 +255,8 @@ def test_a_false_alarm_can_be_declared(start_pair):
 
 # --- what nobody can look at ---
 
-@pytest.mark.parametrize("make,reason", [(evasion.encrypted_pgp, "encrypted"), (evasion.encrypted_smime, "encrypted"), (evasion.partial, "partial"),
+@pytest.mark.parametrize("make,reason", [(evasion.encrypted_pgp, "encrypted"), (evasion.encrypted_smime, "encrypted"),
+                                         (evasion.encrypted_pgp_in_words, "encrypted"), (evasion.encrypted_smime_called_signed, "encrypted"), (evasion.partial, "partial"),
                                          (evasion.external_body, "external")])
 def test_what_nobody_can_look_at_has_its_reason_and_action(start_pair, make, reason):
     pair = start_pair(engines=fake_stanza(mime_decompose="true"))

@@ -5,6 +5,7 @@ import base64
 import binascii
 import quopri
 
+from . import containers
 from .mail import plain
 
 B = b"=_b"
@@ -92,6 +93,26 @@ def hidden(payload):
         "uuencode": plain(_uu(payload)),
         "yEnc": _mixed(_text(), _part(_yenc(payload))),
         "encoded multipart": plain(_coded(body) + b"\r\n", [*two_types[:2], b"Content-Transfer-Encoding: base64"]),
+        **_inside_containers(payload),
+    }
+
+
+def _inside_containers(payload):
+    smime = b"application/pkcs7-mime; smime-type=signed-data; name=smime.p7m"
+    entity = _part(payload)
+    eml = _mixed(_text(), entity)
+    return {
+        "signed mail": _mixed(_text(), _part(containers.signed(entity), smime)),
+        "signed mail as it is streamed": _mixed(_text(), _part(containers.signed(entity, endless=True), smime)),
+        "signed mail under another name": _mixed(_text(), _part(containers.signed(eml))),
+        "TNEF, content in properties": _mixed(_text(), _part(containers.tnef_in_properties(payload), b"application/ms-tnef")),
+        "TNEF, TNEF in an object": _mixed(_text(), _part(containers.tnef_in_properties(payload, embedded=True), b"application/ms-tnef")),
+        "uuencode without a mode": plain(containers.uuencoded(payload, b"begin  a.bin")),
+        "uuencode over a line that begins as its end": plain(containers.uuencoded(payload, between=b"endless")),
+        "uuencode over a line that begins as its begin": plain(containers.uuencoded(payload, between=b"begin the work")),
+        "message by its name, after junk": _mixed(_text(), _part(b"junk\r\n" + eml, b"application/octet-stream; name=a.eml")),
+        "message by its name, 300 headers": _mixed(_text(), _part(b"X: y\r\n" * 300 + eml, b"application/octet-stream; name=a.eml")),
+        "message by its name, after empty lines": _mixed(_text(), _part(b"\r\n\r\n" + eml, b"application/octet-stream; name=a.eml")),
     }
 
 
@@ -127,6 +148,15 @@ def encrypted_pgp():
     return _mixed(_lines(b"Content-Type: application/pgp-encrypted", b"", b"Version: 1")[:-2],
                   _lines(b"Content-Type: application/octet-stream; name=encrypted.asc", b"", b"-----BEGIN PGP MESSAGE-----", b"", _coded(b"x" * 90),
                          b"-----END PGP MESSAGE-----")[:-2], kind=b'multipart/encrypted; protocol="application/pgp-encrypted"')
+
+
+def encrypted_pgp_in_words():
+    return plain(_lines(b"See below.", b"", b"-----BEGIN PGP MESSAGE-----", b"", _coded(b"x" * 90), b"-----END PGP MESSAGE-----"))
+
+
+def encrypted_smime_called_signed():
+    return plain(_coded(b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03" + bytes(200)) + b"\r\n",
+                 [b"MIME-Version: 1.0", b"Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m", b"Content-Transfer-Encoding: base64"])
 
 
 def encrypted_smime():

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "fuzz/fuzz.h"
 #include "mime/charset.h"
+#include "mime/cms.h"
 #include "mime/content.h"
 #include "mime/decode.h"
 #include "mime/field.h"
@@ -13,29 +14,41 @@
 
 void fuzz_target_words(fuzz_word *word)
 {
-    static const char *const words[] = {"begin 644 a\n",
-                                        "end\n",
-                                        "=ybegin line=1 name=a\n",
-                                        "=ypart ",
-                                        "=yend",
-                                        "=?utf-8?B?",
-                                        "=?utf-8?Q?",
-                                        "=?koi8-r*en?q?",
-                                        "?=",
-                                        "a/b; name=",
-                                        "; name*0*=utf-8''",
-                                        "; name*1=",
-                                        "; filename=\"",
-                                        "%41",
-                                        "=\r\n",
-                                        "==",
-                                        "(This file must be converted with BinHex 4.0)\n:",
-                                        "\x78\x9f\x3e\x22\1\0",
-                                        "\xff\xfe",
-                                        "\xe2\x80\xae",
-                                        ".txt.exe"};
+#define W(text)                                                                                                        \
+    {                                                                                                                  \
+        text, sizeof(text) - 1                                                                                         \
+    }
+    static const struct span words[] = {W("begin 644 a\n"),
+                                        W("end\n"),
+                                        W("=ybegin line=1 name=a\n"),
+                                        W("=ypart "),
+                                        W("=yend"),
+                                        W("=?utf-8?B?"),
+                                        W("=?utf-8?Q?"),
+                                        W("=?koi8-r*en?q?"),
+                                        W("?="),
+                                        W("a/b; name="),
+                                        W("; name*0*=utf-8''"),
+                                        W("; name*1="),
+                                        W("; filename=\""),
+                                        W("%41"),
+                                        W("=\r\n"),
+                                        W("=="),
+                                        W("(This file must be converted with BinHex 4.0)\n:"),
+                                        W("\x78\x9f\x3e\x22\1\0"),
+                                        W("\x1e\0\x07\x37\1\0\0\0"),
+                                        W("\x0d\0\x01\x37\1\0\0\0"),
+                                        W("LZFu"),
+                                        W("\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80"),
+                                        W("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0\x80\x24\x80\x04"),
+                                        W("=?utf-7?Q?+"),
+                                        W("=?gb18030?B?"),
+                                        W("\xff\xfe"),
+                                        W("\xe2\x80\xae"),
+                                        W(".txt.exe")};
+#undef W
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-        word(span_cstr(words[i]));
+        word(words[i]);
 }
 
 static void check_base64(struct span in)
@@ -85,10 +98,34 @@ static void check_qp(struct span in)
     buf_release(&encoded);
 }
 
+static bool lies_in(struct span inner, struct span outer)
+{
+    return inner.len == 0 || (inner.ptr >= outer.ptr && inner.ptr + inner.len <= outer.ptr + outer.len);
+}
+
+static void check_containers(struct span in)
+{
+    struct mime_tnef t;
+    struct mime_tnef_file file;
+    struct buf out;
+    buf_init(&out, in.len * 9 + 64); /* 17 octets for two is the most that compressed RTF can say */
+    if (mime_tnef_open(&t, in))
+        for (size_t files = 0; mime_tnef_next(&t, &file); files++) {
+            FUZZ_REQUIRE(files <= in.len && lies_in(file.data, in) && file.names_count <= MIME_TNEF_NAMES);
+            for (unsigned i = 0; i < file.names_count; i++)
+                FUZZ_REQUIRE(file.names[i].text.len > 0 && lies_in(file.names[i].text, in));
+        }
+    FUZZ_REQUIRE(mime_rtf_decode(in, &out) == ERR_OK);
+    buf_clear(&out);
+    FUZZ_REQUIRE(mime_cms_content(in, &out) == ERR_OK && buf_len(&out) < in.len + 1);
+    FUZZ_REQUIRE(mime_cms_of(in) == MIME_CMS_CLEAR || buf_len(&out) == 0);
+    buf_release(&out);
+}
+
 static void check_files(struct span in)
 {
     static bool (*const finds[])(struct span, size_t, struct mime_inline *) = {mime_uuencode_find, mime_yenc_find,
-                                                                               mime_binhex_find};
+                                                                               mime_binhex_find, mime_calendar_find};
     for (size_t k = 0; k < ARRAY_SIZE(finds); k++) {
         struct mime_inline found;
         size_t at = 0;
@@ -108,11 +145,7 @@ static void check_files(struct span in)
     FUZZ_REQUIRE(mime_binhex_decode(in, &out, &name, &fork) != ERR_NOMEM);
     FUZZ_REQUIRE(name.len + fork.len <= buf_len(&out));
     buf_release(&out);
-    struct mime_tnef t;
-    struct mime_tnef_file file;
-    if (mime_tnef_open(&t, in))
-        for (size_t files = 0; mime_tnef_next(&t, &file); files++)
-            FUZZ_REQUIRE(files <= in.len && file.data.len <= in.len && file.name.len <= in.len);
+    check_containers(in);
 }
 
 static bool is_utf8_text(const char *s, size_t size)

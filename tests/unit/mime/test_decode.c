@@ -2,7 +2,6 @@
 /* Transfer encodings in the ways in which decoders read them (B33). */
 #include "mime/charset.h"
 #include "mime/decode.h"
-#include "mime/tnef.h"
 #include "unit/smtp/must.h"
 
 static bool text_is(const struct buf *b, const char *text)
@@ -107,6 +106,7 @@ START_TEST(oddities_of_base64_are_noticed)
         {"YQ==\r\n--YWJj--\r\n", {.letters = 6, .junk = 4, .url = 4, .after = 4}},
         {"YQ==\r\n-- \r\n", {.letters = 2, .junk = 2, .url = 2, .blanks = 1}},
         {"YWI\r\nYW\r\n", {.letters = 5, .uneven = true}},
+        {"YWI\r\n\r\nYW\r\n", {.letters = 5, .uneven = true}},
         {"YWI\r\n", {.letters = 3}},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -168,9 +168,28 @@ START_TEST(files_in_texts_are_found)
         {"begin 644\n", mime_uuencode_find, NULL, 0, 0},
         {"begin the work\n", mime_uuencode_find, NULL, 0, 0},
         {"begin 644 a\n#86)C\nbegin 644 b\n", mime_uuencode_find, "a", 12, 18},
+        /* Only a line "end" is the end; a line that begins with words is none. */
+        {"begin 644 a\nendless\n#86)C\nend \nx", mime_uuencode_find, "a", 12, 31},
+        {"begin 644 a\n#86)C\nbegin the work\n#86)C\nend\nx", mime_uuencode_find, "a", 12, 43},
+        /* Readers that need no mode or no name see a file where data follows. */
+        {"begin  a.exe\n#86)C\n", mime_uuencode_find, "a.exe", 13, 19},
+        {"begin 44 a.exe\n#86)C\n", mime_uuencode_find, "a.exe", 15, 21},
+        {"begin 644\n#86)C\n", mime_uuencode_find, "", 10, 16},
+        {"begin\t644 a\n#86)C\n", mime_uuencode_find, "a", 12, 18},
+        {"begin  a.exe\nwords\n", mime_uuencode_find, NULL, 0, 0},
+        {"beginning 644 a\n#86)C\n", mime_uuencode_find, NULL, 0, 0},
+        {"begin-base64 644 a\nYWJj\n====\nx", mime_uuencode_find, "a", 19, 29},
+        {"begin-base64 a\nnot encoded\n", mime_uuencode_find, NULL, 0, 0},
         {"=ybegin line=1 size=1 name=a b\r\nx\r\n=yend\r\ny", mime_yenc_find, "a b", 32, 42},
         {"=ybegin part=1 name=a\n=ypart begin=1\nx\n", mime_yenc_find, "a", 37, 39},
         {"x=ybegin name=a\n", mime_yenc_find, NULL, 0, 0},
+        {"A:b\r\nATTACH;FMTTYPE=a/b;X-FILENAME=\"a:b\";\r\n ENCODING=BASE64;VALUE=BINARY:YW\r\n Jj\r\nC:d\r\n",
+         mime_calendar_find, "a:b", 73, 82},
+        {"ATTACH;ENCODING=b:YWJj", mime_calendar_find, "", 18, 22},
+        {"ATTACH:https://a.test/b;ENCODING=BASE64:", mime_calendar_find, NULL, 0, 0},
+        {"ATTACH;ENCODING=8BIT:YWJj", mime_calendar_find, NULL, 0, 0},
+        {"ATTACH;ENCODING=BASE64\r\nC:d", mime_calendar_find, NULL, 0, 0},
+        {"ATTACH", mime_calendar_find, NULL, 0, 0},
         {"(This file must be converted with BinHex 4.0)\r\n:abc:\r\n", mime_binhex_find, "", 48, 52},
         {"(This file must be converted with BinHex 4.0)\r\nabc\r\n", mime_binhex_find, NULL, 0, 0},
     };
@@ -276,32 +295,6 @@ START_TEST(wide_text_is_told_by_mark_or_look)
 }
 END_TEST
 
-#define TNEF_HEAD "\x78\x9f\x3e\x22\1\0"
-START_TEST(tnef_gives_its_attachments)
-{
-    static const char octets[] = TNEF_HEAD "\2\2\x90\6\0\2\0\0\0\1\0\1\0"
-                                           "\2\x10\x80\1\0\2\0\0\0a\0\x61\0"
-                                           "\2\x0f\x80\6\0\3\0\0\0abc\x26\1";
-    struct mime_tnef t;
-    struct mime_tnef_file file;
-    MUST(mime_tnef_open(&t, span_of(octets, sizeof(octets) - 1)));
-    MUST(mime_tnef_next(&t, &file));
-    MUST(span_eq(file.name, SPAN("a")) && span_eq(file.data, SPAN("abc")));
-    MUST(!mime_tnef_next(&t, &file) && !t.broken);
-    /* Cut anywhere, it gives what is there and says so. */
-    for (size_t len = 0; len + 1 < sizeof(octets); len++) {
-        if (!mime_tnef_open(&t, span_of(octets, len)))
-            continue;
-        bool given = false;
-        while (mime_tnef_next(&t, &file))
-            given = true;
-        MUST(t.broken || len <= 32);
-        MUST(given || len <= 41);
-    }
-    MUST(!mime_tnef_open(&t, SPAN("abcdefgh")));
-}
-END_TEST
-
 #define CASES(X)                                                                                                       \
     X(base64_is_read_as_its_decoders_do)                                                                               \
     X(base64_with_zeros_for_padding_keeps_their_place)                                                                 \
@@ -313,6 +306,5 @@ END_TEST
     X(uuencode_forgives_what_got_lost)                                                                                 \
     X(yenc_undoes_escapes_and_line_ends)                                                                               \
     X(binhex_gives_name_and_data_fork)                                                                                 \
-    X(wide_text_is_told_by_mark_or_look)                                                                               \
-    X(tnef_gives_its_attachments)
+    X(wide_text_is_told_by_mark_or_look)
 #include "support/check_main.h"

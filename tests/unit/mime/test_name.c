@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* File names: all decodings of what mail says, and tricks with them (B38). */
+#include "mime/charset.h"
 #include "mime/field.h"
 #include "mime/name.h"
 #include "unit/smtp/must.h"
@@ -50,6 +51,8 @@ START_TEST(tricks_with_names_are_told)
         {"x.ps1", BIT(PROGRAM)},
         {"x.reg", BIT(PROGRAM)},
         {"app.min.js", BIT(PROGRAM)},
+        {"setup.exe::$DATA", BIT(PROGRAM) | BIT(TRAILING)},
+        {"setup.exe\xe3\x85\xa4\xc2\xa0", BIT(PROGRAM) | BIT(TRAILING)},
         {"letter.txt.exe", BIT(PROGRAM) | BIT(DOUBLE)},
         {"letter.PDF.Scr", BIT(PROGRAM) | BIT(DOUBLE)},
         {"invoice.doc.js", BIT(PROGRAM) | BIT(DOUBLE)},
@@ -106,6 +109,15 @@ START_TEST(words_are_decoded)
         {"=?windows-1252?Q?=E4=80?=", "\xc3\xa4\xef\xbf\xbd", true},
         {"=?koi8-r?B?YcE=?=", "a\xef\xbf\xbd", true},
         {"=?iso-2022-jp?B?YRskQiVeGyhCLmI=?=", "a\xef\xbf\xbd\xef\xbf\xbd.b", true},
+        {"=?utf-7?Q?a+AOQ-b+-+YQ?=",
+         "a\xc3\xa4"
+         "b+",
+         true},
+        {"=?utf-7?Q?+AGE-+AGI?=", "ab", true},
+        {"=?utf-16?B?/v8AYQ==?=", "a", true},
+        {"=?utf-16le?B?YQDkAA==?=", "a\xc3\xa4", true},
+        {"=?gb18030?B?YYE2pzFi?=", "a" RLO "b", true},
+        {"=?gb18030?B?YcTjgTA=?=", "a\xef\xbf\xbd\xef\xbf\xbd", true},
         {"=?utf-8*en?Q?a?=", "a", true},
         {"=?utf-8?X?a?=", "=?utf-8?X?a?=", false},
         {"=?utf-8?B?YWJj", "=?utf-8?B?YWJj", false},
@@ -133,6 +145,36 @@ START_TEST(a_name_is_cut_at_a_character)
     ck_assert_str_eq(out, "ab");
     mime_words_decode(SPAN("a\xc3\xa4\xc3\xa4"), out, sizeof(out), &found);
     ck_assert_str_eq(out, "a\xc3\xa4");
+}
+END_TEST
+
+START_TEST(of_a_long_name_both_ends_are_kept)
+{
+    static const size_t blanks[] = {230, 250, 600, 10000};
+    for (size_t i = 0; i < ARRAY_SIZE(blanks); i++) {
+        char raw[10100];
+        int n = snprintf(raw, sizeof(raw), "letter.pdf\xc3\xa4%*s.exe", (int)blanks[i], "");
+        struct mime_names names = {0};
+        mime_defects defects = 0;
+        mime_names_add(&names, span_of(raw, (size_t)n), (struct span){0}, &defects);
+        ck_assert_uint_eq(names.count, 1);
+        MUST(span_starts(span_cstr(names.text[0]), SPAN("letter.pdf\xc3\xa4 ")));
+        MUST(mime_names_judge(&names) == (BIT(PROGRAM) | BIT(DOUBLE)));
+    }
+    /* Never inside a character. */
+    char raw[400];
+    memset(raw, 0xa4, sizeof(raw));
+    for (size_t i = 0; i < sizeof(raw); i += 2)
+        raw[i] = (char)0xc3;
+    for (size_t length = 240; length < sizeof(raw); length += 2) {
+        struct mime_names names = {0};
+        mime_defects defects = 0;
+        char text[3 * MIME_NAME_SIZE];
+        mime_names_add(&names, span_of(raw, length), (struct span){0}, &defects);
+        mime_to_utf8(span_cstr(names.text[0]), SPAN("utf-8"), text, sizeof(text));
+        ck_assert_str_eq(text, names.text[0]);
+        ck_assert_uint_lt(strlen(text), MIME_NAME_SIZE);
+    }
 }
 END_TEST
 
@@ -271,6 +313,7 @@ END_TEST
     X(tricks_with_names_are_told)                                                                                      \
     X(words_are_decoded)                                                                                               \
     X(a_name_is_cut_at_a_character)                                                                                    \
+    X(of_a_long_name_both_ends_are_kept)                                                                               \
     X(each_decoding_is_kept_once)                                                                                      \
     X(names_that_contradict_each_other_are_told)                                                                       \
     X(parameters_are_read_in_all_their_forms)                                                                          \

@@ -146,6 +146,12 @@ START_TEST(contents_are_told_by_their_octets)
         {{"A: b\nContent-Type: x\n\nbody", 26}, MIME_CONTENT_MAIL},
         {{"A: b\nC: d\n\nbody", 15}, MIME_CONTENT_TEXT},
         {{"-----BEGIN PGP MESSAGE-----", 27}, MIME_CONTENT_PGP},
+        /* OpenPGP in octets: a key for somebody, then encrypted data; a passphrase, then the like; neither */
+        {{"\x84\x0c\x03KKKKKKKK\1KK\xd2\xff\0\0\1\0", 20}, MIME_CONTENT_PGP},
+        {{"\x8c\x04\x04\x09\0\x02\xd4\x20\2\x09\3\4\5", 13}, MIME_CONTENT_PGP},
+        {{"\x84\x0c\x09KKKKKKKK\1KK\xd2\xff\0\0\1\0", 20}, MIME_CONTENT_UNKNOWN},
+        {{"\x84\x0c\x03KKKKKKKK\1KK\x32\xff\0\0\1\0", 20}, MIME_CONTENT_UNKNOWN},
+        {{"0\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03\xa0\x80\0\0\0\0", 19}, MIME_CONTENT_CMS},
         {{"\xff\xfe"
           "a\0",
           4},
@@ -165,25 +171,34 @@ START_TEST(contents_are_told_by_their_octets)
 }
 END_TEST
 
-START_TEST(an_image_that_ends_as_a_zip_is_a_polyglot)
+START_TEST(what_is_two_things_at_once_is_a_polyglot)
 {
+    /* One entry, and the record of the directory, whose place is at 9 + 16. */
     static const char directory[] = "PK\1\2.....PK\5\6\0\0\0\0\0\0\0\0\11\0\0\0\0\0\0\0\0";
     static const struct {
         const char *head;
         enum mime_content content;
+        char place; /* of the directory, as its record says */
         bool polyglot;
     } rows[] = {
-        {"GIF89a", MIME_CONTENT_GIF, true},  {"%PDF-1.4 ", MIME_CONTENT_PDF, true}, {"words ", MIME_CONTENT_TEXT, true},
-        {"PK\3\4", MIME_CONTENT_ZIP, false}, {"MZ", MIME_CONTENT_PE, false},
+        {"GIF89a", MIME_CONTENT_GIF, 0, true},       {"%PDF-1.4 ", MIME_CONTENT_PDF, 0, true},
+        {"words ", MIME_CONTENT_TEXT, 0, true},      {"\1\2\3\4 ", MIME_CONTENT_UNKNOWN, 0, true},
+        {"PK\3\4entry", MIME_CONTENT_ZIP, 9, false}, {"PK\3\4entry", MIME_CONTENT_ZIP, 4, true},
+        {"MZ", MIME_CONTENT_PE, 0, false},           {"{\\rtf1", MIME_CONTENT_RTF, 0, true},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char octets[256];
         size_t head = strlen(rows[i].head), all = head + sizeof(directory);
         memcpy(octets, rows[i].head, head);
         memcpy(octets + head, directory, sizeof(directory));
+        octets[head + 9 + 16] = rows[i].place;
         ck_assert_int_eq(mime_content_is_polyglot(span_of(octets, all), rows[i].content), rows[i].polyglot);
         MUST(!mime_content_is_polyglot(span_of(octets, all - 1), rows[i].content));
     }
+    MUST(mime_content_is_polyglot(SPAN("GIF89a=1; <SCRIPT>"), MIME_CONTENT_GIF));
+    MUST(mime_content_is_polyglot(SPAN("\x89PNG\r\n\x1a\n <html>"), MIME_CONTENT_PNG));
+    MUST(!mime_content_is_polyglot(SPAN("GIF89a < a script, an <xml>"), MIME_CONTENT_GIF));
+    MUST(!mime_content_is_polyglot(SPAN("<html><script>"), MIME_CONTENT_HTML));
 }
 END_TEST
 
@@ -193,5 +208,5 @@ END_TEST
     X(a_boundary_of_dashes_hides_no_headers)                                                                           \
     X(counts_what_it_saw)                                                                                              \
     X(contents_are_told_by_their_octets)                                                                               \
-    X(an_image_that_ends_as_a_zip_is_a_polyglot)
+    X(what_is_two_things_at_once_is_a_polyglot)
 #include "support/check_main.h"

@@ -173,6 +173,29 @@ static const struct evasion evasions[] = {
     {"uuencode declared",
      TOP "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\n35&AE('-E8W)E=\"!P87EL;V%D(0\r\n`\r\nend\r\n",
      NULL},
+    {"uuencode over a line that begins as its end does",
+     TOP "\r\nbegin 644 a.txt\r\n35&AE('-E8W)E=\"!P87EL;V%D(0\r\nendless\r\n`\r\nend\r\n", NULL},
+    {"uuencode without a mode", TOP "\r\nbegin  a.txt\r\n35&AE('-E8W)E=\"!P87EL;V%D(0\r\n`\r\nend\r\n", NULL},
+    {"uuencode over another's begin",
+     TOP "\r\nbegin 644 a.txt\r\n*5&AE('-E8W)E=\r\nbegin 644 b.txt\r\n)('!A>6QO860A\r\n`\r\nend\r\n", NULL},
+    {"attached to a calendar's entry",
+     TOP "Content-Type: text/calendar\r\n\r\nBEGIN:VEVENT\r\nATTACH;VALUE=BINARY;ENCODING=BASE64;\r\n "
+         "X-FILENAME=a.exe:VGhlIHNlY3JldC\r\n BwYXlsb2FkIQ==\r\nEND:VEVENT\r\n",
+     NULL},
+    {"base64 as uuencode", TOP "\r\nbegin-base64 644 a.txt\r\n" SECRET64 "\r\n====\r\n", NULL},
+    {"a message by its name, after lines that are no headers",
+     MIXED "--b1\r\nContent-Type: application/octet-stream; name=a.EML\r\n\r\nwords\r\n" BASE64 "\r\n" SECRET64
+           "\r\n" END,
+     "HiddenHeader"},
+    {"a message by its name, after empty lines",
+     MIXED "--b1\r\nContent-Type: application/octet-stream; name=a.eml\r\n\r\n\r\n" BASE64 "\r\n" SECRET64 "\r\n" END,
+     NULL},
+    {"signed mail, its content inside",
+     MIXED "--b1\r\nContent-Type: application/pkcs7-mime; smime-type=signed-data\r\n" BASE64
+           "\r\nMIAGCSqGSIb3DQEHAqCAMIACAQExADCABgkqhkiG9w0BBwGggARDQ29udGVudC1UcmFuc2Zlci1F\r\n"
+           "bmNvZGluZzogYmFzZTY0DQoNClZHaGxJSE5sWTNKbGRDQndZWGxzYjJGa0lRPT0NCgAAAAAAAAAA\r\n"
+           "AAA=\r\n" END,
+     NULL},
     {"yEnc in a text",
      TOP "\r\n=ybegin line=128 size=19 "
          "name=a.txt\r\n~\x92\x8fJ\x9d\x8f\x8d\x9c\x8f\x9eJ\x9a\x8b\xa3\x96\x99\x8b\x8eK\r\n=yend size=19\r\n",

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/* What is inside the octets of a part: attachments in TNEF, messages, signed content, texts in wide characters, files
+ * in texts. Whatever is found is handed out as a part of its own, and looked into in turn. */
+#include "base/mem.h"
+#include "mime/charset.h"
+#include "mime/cms.h"
+#include "mime/content.h"
+#include "mime/decode.h"
+#include "mime/run.h"
+#include "mime/tnef.h"
+
+/* Whether one more level may be opened; said only where there is something to open. */
+static bool may_go_deeper(struct mime_run *run)
+{
+    if (run->decodings <= run->limits->decodings)
+        return true;
+    mime_cut(run, MIME_CUT_DECODINGS);
+    return false;
+}
+
+/* Something inside a part. */
+struct found {
+    unsigned number; /* of it, inside its part */
+    enum mime_encoding encoding;
+    struct span octets;
+    const struct mime_tnef_name *names;
+    unsigned names_count;
+    mime_defects defects;
+    bool message; /* it is one, whatever it looks like */
+};
+
+static void add_name(struct mime_part *part, const struct mime_tnef_name *name)
+{
+    struct buf text;
+    buf_init(&text, (size_t)4 * MIME_NAME_SIZE);
+    /* Without memory, or where it is too long, the name is what there is. */
+    enum err e = name->wide ? mime_wide_decode(name->text, MIME_WIDE_16LE, &text) : ERR_OK;
+    (void)e;
+    struct span shown = name->wide ? buf_span(&text) : name->text;
+    while (shown.len > 0 && shown.ptr[shown.len - 1] == '\0') /* the terminator is counted */
+        shown.len--;
+    mime_names_add(&part->names, shown, (struct span){0}, &part->defects);
+    buf_release(&text);
+}
+
+static void inner_piece(const struct mime_piece *outer, struct mime_piece *inner, const struct found *found)
+{
+    struct mime_part *part = &inner->part;
+    memset(inner, 0, sizeof(*inner));
+    int n = snprintf(inner->path, sizeof(inner->path), "%.80s.%u", outer->path, found->number);
+    if (n < 0)
+        inner->path[0] = '\0';
+    part->readings = outer->part.readings;
+    part->depth = outer->part.depth + 1;
+    part->attachment = true;
+    part->declared = found->encoding;
+    part->encoding = found->encoding;
+    part->offset = outer->part.offset;
+    part->extent = outer->part.extent;
+    part->defects = found->defects;
+    inner->type.message = inner->type.encapsulates = found->message;
+    snprintf(part->type, sizeof(part->type), found->message ? "message/rfc822" : "application/octet-stream");
+    for (unsigned i = 0; i < found->names_count; i++)
+        add_name(part, &found->names[i]);
+    part->defects |= mime_names_judge(&part->names);
+}
+
+/* Hands out what was found inside OUTER, and looks inside that. */
+static enum err hand_out_inner(struct mime_job *job, const struct mime_piece *outer, const struct found *found)
+{
+    struct mime_piece *inner = mem_new(1, sizeof(*inner));
+    if (!inner)
+        return ERR_NOMEM;
+    inner_piece(outer, inner, found);
+    enum err e = mime_piece_hand_out(job, inner, found->octets, true);
+    if (e == ERR_OK)
+        e = mime_piece_look_inside(job, inner, found->octets);
+    mem_free(inner);
+    return e;
+}
+
+/* What was decoded into OUT with the result E; a full buffer is noted, and what is there counts. */
+static enum err hand_out_decoded(struct mime_job *job, const struct mime_piece *outer, struct found *found,
+                                 const struct buf *out, enum err e)
+{
+    if (e == ERR_FULL) {
+        mime_cut(job->run, MIME_CUT_DECODED);
+        e = ERR_OK;
+    }
+    found->octets = buf_span(out);
+    return e == ERR_OK ? hand_out_inner(job, outer, found) : e;
+}
+
+static enum err open_tnef(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+{
+    struct mime_tnef t;
+    struct mime_tnef_file file;
+    enum err e = ERR_OK;
+    struct found found = {.encoding = MIME_TNEF};
+    if (!mime_tnef_open(&t, octets))
+        return ERR_OK;
+    while (e == ERR_OK && mime_run_may(job->run) && mime_tnef_next(&t, &file)) {
+        struct buf text;
+        buf_init(&text, mime_run_room(job->run));
+        found.number++;
+        found.octets = file.data;
+        found.names = file.names;
+        found.names_count = file.names_count;
+        if (!file.compressed)
+            e = hand_out_inner(job, piece, &found);
+        else if (mime_run_spend(job->run, file.data.len))
+            e = hand_out_decoded(job, piece, &found, &text, mime_rtf_decode(file.data, &text));
+        buf_release(&text);
+    }
+    if (t.broken)
+        job->run->report->defects |= mime_defect_bit(MIME_DEFECT_TNEF_BROKEN);
+    return e;
+}
+
+/* Signed mail whose content stands inside its signature: every mail program shows it. */
+static enum err open_cms(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+{
+    struct found found = {.number = 1, .encoding = MIME_CMS, .message = true};
+    struct buf content;
+    if (mime_cms_of(octets) != MIME_CMS_CLEAR || !mime_run_spend(job->run, octets.len))
+        return ERR_OK;
+    buf_init(&content, mime_run_room(job->run));
+    enum err e = hand_out_decoded(job, piece, &found, &content, mime_cms_content(octets, &content));
+    buf_release(&content);
+    return e;
+}
+
+static enum err open_wide(struct mime_job *job, const struct mime_piece *piece, struct span octets, enum mime_wide wide)
+{
+    struct found found = {.number = 1, .encoding = MIME_WIDE};
+    struct buf text;
+    if (!mime_run_spend(job->run, octets.len))
+        return ERR_OK;
+    if (job->outermost && octets.len == job->message.len)
+        job->run->report->defects |= mime_defect_bit(MIME_DEFECT_WIDE_MESSAGE);
+    buf_init(&text, mime_run_room(job->run));
+    enum err e = hand_out_decoded(job, piece, &found, &text, mime_wide_decode(octets, wide, &text));
+    buf_release(&text);
+    return e;
+}
+
+static enum err open_message(struct mime_job *job, const struct mime_piece *piece, struct span octets, bool headless)
+{
+    struct mime_job *inner = mem_new(1, sizeof(*inner));
+    if (!inner)
+        return ERR_NOMEM;
+    inner->run = job->run;
+    inner->message = octets;
+    inner->prefix = piece->path;
+    inner->depth = piece->part.depth;
+    inner->headless = headless;
+    inner->content_type = piece->content_type;
+    inner->offset = piece->part.offset;
+    inner->extent = piece->part.extent;
+    inner->inherited = piece->part.readings;
+    enum err e = mime_job_run(inner);
+    mem_free(inner);
+    return e;
+}
+
+/* So many files that end where another begins are also read on to their end. */
+enum { CUT_FILES = 16 };
+
+/* Files of one kind inside a text, each with what is inside it. */
+struct inline_kind {
+    enum mime_encoding encoding;
+    enum mime_defect defect; /* MIME_DEFECT_COUNT: it is the usual way */
+    struct span mark;        /* without it there is none: one quick look */
+    bool (*find)(struct span text, size_t from, struct mime_inline *found);
+    enum err (*decode)(struct span data, struct buf *out);
+};
+
+static enum err calendar_decode(struct span data, struct buf *out)
+{
+    return mime_base64_decode(data, MIME_BASE64_ACROSS, out);
+}
+
+static enum err decode_inline(const struct inline_kind *kind, const struct mime_inline *inner, struct span data,
+                              struct buf *out, struct span *name, struct span *file)
+{
+    if (kind->encoding == MIME_BINHEX)
+        return mime_binhex_decode(data, out, name, file);
+    enum err e = inner->base64 ? mime_base64_decode(data, MIME_BASE64_ACROSS, out) : kind->decode(data, out);
+    *file = buf_span(out);
+    return e;
+}
+
+static enum err open_one_inline(struct mime_job *job, const struct mime_piece *piece, const struct inline_kind *kind,
+                                struct span text, const struct mime_inline *inner, unsigned number)
+{
+    struct buf out;
+    struct mime_tnef_name name = {.text = inner->name};
+    struct found found = {.number = number,
+                          .encoding = kind->encoding,
+                          .names = &name,
+                          .defects = kind->defect < MIME_DEFECT_COUNT ? mime_defect_bit(kind->defect) : 0};
+    buf_init(&out, mime_run_room(job->run));
+    enum err e = decode_inline(kind, inner, span_sub(text, inner->data, inner->end - inner->data), &out, &name.text,
+                               &found.octets);
+    if (e == ERR_FULL) {
+        mime_cut(job->run, MIME_CUT_DECODED);
+        e = ERR_OK;
+    }
+    found.names_count = name.text.len > 0;
+    if (e == ERR_OK)
+        e = hand_out_inner(job, piece, &found);
+    buf_release(&out);
+    return e;
+}
+
+/* All files of one kind. */
+static enum err open_inlines(struct mime_job *job, const struct mime_piece *piece, const struct inline_kind *kind,
+                             struct span text, unsigned *number)
+{
+    struct mime_inline inner = {0};
+    enum err e = ERR_OK;
+    unsigned cut = 0;
+    for (size_t at = 0; e == ERR_OK && mime_run_may(job->run) && at < text.len && kind->find(text, at, &inner);
+         at = inner.end) {
+        e = open_one_inline(job, piece, kind, text, &inner, ++*number);
+        if (e != ERR_OK || !inner.cut || ++cut > CUT_FILES || !mime_run_spend(job->run, text.len))
+            continue;
+        struct mime_inline on = inner;
+        on.end = mime_uuencode_end(text, &inner);
+        e = open_one_inline(job, piece, kind, text, &on, ++*number);
+    }
+    return e;
+}
+
+enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *piece, struct span text)
+{
+    static const struct inline_kind kinds[] = {
+        {MIME_UUENCODE, MIME_DEFECT_UUENCODED, {"begin", 5}, mime_uuencode_find, mime_uuencode_decode},
+        {MIME_YENC, MIME_DEFECT_YENCODED, {"=ybegin ", 8}, mime_yenc_find, mime_yenc_decode},
+        {MIME_BASE64, MIME_DEFECT_COUNT, {"ATTACH", 6}, mime_calendar_find, calendar_decode},
+        {MIME_BINHEX, MIME_DEFECT_UUENCODED, {"(This file must be conv", 23}, mime_binhex_find, NULL},
+    };
+    enum err e = ERR_OK;
+    unsigned number = 0;
+    for (size_t k = 0; k < ARRAY_SIZE(kinds) && e == ERR_OK; k++)
+        /* A quick look; the finders begin at the begin of the text, as they look at line begins. */
+        if (span_find_span(text, kinds[k].mark) < text.len && mime_run_spend(job->run, text.len) &&
+            may_go_deeper(job->run))
+            e = open_inlines(job, piece, &kinds[k], text, &number);
+    return e;
+}
+
+/* A message by its name: mail programs open such attachments, whatever they begin with. */
+static bool named_as_message(const struct mime_part *part)
+{
+    static const char *const ends[] = {".eml", ".mht", ".mhtml", ".nws"};
+    for (unsigned n = 0; n < part->names.count; n++) {
+        struct span name = mime_trim(span_cstr(part->names.text[n]));
+        for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+            if (span_ends_nocase(name, span_cstr(ends[i])))
+                return true;
+    }
+    return false;
+}
+
+/* Empty lines before the headers mean a message without headers to some, and nothing to others. */
+static enum err open_as_message(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+{
+    size_t blank = 0;
+    while (blank < octets.len && (octets.ptr[blank] == '\n' || octets.ptr[blank] == '\r'))
+        blank++;
+    enum err e = open_message(job, piece, octets, false);
+    if (e == ERR_OK && blank > 0)
+        e = open_message(job, piece, span_sub(octets, blank, octets.len), false);
+    return e;
+}
+
+static enum err look(struct mime_job *job, struct mime_piece *piece, struct span octets)
+{
+    enum mime_content c = piece->part.content;
+    enum mime_content_class class = mime_content_class(c);
+    if (c == MIME_CONTENT_TNEF || c == MIME_CONTENT_CMS) {
+        if (!may_go_deeper(job->run))
+            return ERR_OK;
+        return c == MIME_CONTENT_TNEF ? open_tnef(job, piece, octets) : open_cms(job, piece, octets);
+    }
+    bool textual = class == MIME_CLASS_TEXT || class == MIME_CLASS_ACTIVE || c == MIME_CONTENT_UNKNOWN;
+    bool named = named_as_message(&piece->part);
+    if (!textual && !named && !piece->type.message && !piece->type.multipart)
+        return ERR_OK;
+    enum mime_wide wide = mime_wide_of(octets);
+    if (wide == MIME_WIDE_NONE)
+        wide = mime_wide_named(span_cstr(piece->part.charset));
+    if (wide != MIME_WIDE_NONE && octets.len >= 2 && may_go_deeper(job->run))
+        return open_wide(job, piece, octets, wide);
+    bool multipart = piece->type.multipart && piece->part.encoding != MIME_IDENTITY;
+    bool message = c == MIME_CONTENT_MAIL || piece->type.encapsulates || named;
+    enum err e = ERR_OK;
+    if ((message || multipart) && !may_go_deeper(job->run))
+        return ERR_OK;
+    if (multipart)
+        e = open_message(job, piece, octets, true);
+    if (message && e == ERR_OK)
+        e = open_as_message(job, piece, octets);
+    return e == ERR_OK ? mime_piece_open_inlines(job, piece, octets) : e;
+}
+
+enum err mime_piece_look_inside(struct mime_job *job, struct mime_piece *piece, struct span octets)
+{
+    struct mime_run *run = job->run;
+    if (!mime_run_may(run) || octets.len == 0)
+        return ERR_OK;
+    run->decodings++;
+    enum err e = look(job, piece, octets);
+    run->decodings--;
+    return e;
+}

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Payloads inside what mail programs open beside MIME: signed S/MIME, TNEF, uuencoded files, attached messages. Each is a body or part
+for evasion.py."""
+import binascii
+import struct
+
+
+def _ber(tag, *content, endless=False):
+    """A value with a definite length, or an endless one."""
+    octets = b"".join(content)
+    if endless:
+        return bytes([tag, 0x80]) + octets + b"\0\0"
+    size = len(octets)
+    length = bytes([size]) if size < 128 else (lambda n: bytes([0x80 + len(n)]) + n)(size.to_bytes((size.bit_length() + 7) // 8, "big"))
+    return bytes([tag]) + length + octets
+
+
+def _oid(last):
+    return b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07" + bytes([last])
+
+
+def signed(content, endless=False):
+    """CMS SignedData (RFC 5652) without signers, which say nothing of what is shown; ENDLESS: as a program that streams writes it."""
+    if endless:
+        pieces = b"".join(_ber(0x04, content[i:i + 20]) for i in range(0, len(content), 20))
+        string = _ber(0x24, pieces, endless=True)
+    else:
+        string = _ber(0x04, content)
+    inner = _ber(0x30, _oid(1), _ber(0xa0, string, endless=endless), endless=endless)
+    data = _ber(0x30, b"\x02\x01\x01", _ber(0x31), inner, _ber(0x31), endless=endless)
+    return _ber(0x30, _oid(2), _ber(0xa0, data, endless=endless), endless=endless)
+
+
+def _attribute(level, identifier, data):
+    return bytes([level]) + struct.pack("<II", identifier, len(data)) + data + struct.pack("<H", sum(data) & 0xffff)
+
+
+def _property(kind, identifier, data):
+    return struct.pack("<HHII", kind, identifier, 1, len(data)) + data + bytes(-len(data) % 4)
+
+
+def tnef(*attributes):
+    return struct.pack("<IH", 0x223e9f78, 1) + b"".join(attributes)
+
+
+def tnef_in_properties(payload, embedded=False):
+    """The content stands in the property of an attachment; EMBEDDED: in an object that is TNEF again."""
+    data = b"I" * 16 + tnef(_attribute(2, 0x00069002, bytes(14)), _attribute(2, 0x0006800f, payload)) if embedded else payload
+    properties = struct.pack("<I", 2) + _property(0x1f, 0x3707, "a.bin".encode("utf-16-le")) + _property(0x0d if embedded else 0x102, 0x3701, data)
+    return tnef(_attribute(2, 0x00069002, bytes(14)), _attribute(2, 0x00069005, properties))
+
+
+def uuencoded(payload, begin=b"begin 644 a.bin", between=b""):
+    rows = [binascii.b2a_uu(payload[i:i + 30]).rstrip(b"\n") for i in range(0, len(payload), 30)]
+    return b"\r\n".join([begin, rows[0], *([between] if between else []), *rows[1:], b"`", b"end", b""])
