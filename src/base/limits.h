@@ -43,6 +43,11 @@
 #define LIMIT_PART_PATH 47
 /* Name or type of a part as its header gives it: file systems end at 255 octets. */
 #define LIMIT_PART_TEXT 255
+/* One decoded value of a header field, as policies see it, all values of a message with their names, and octets of one
+ * field that are looked at: a policy that needs more of a subject than 4 KiB looks for something else. */
+#define LIMIT_PART_VALUE  4096
+#define LIMIT_PART_VALUES 262144
+#define LIMIT_PART_FIELD  16384
 /* Decoded contents of one message (a message of 50 MiB whose parts are decoded in two ways), and of all messages that
  * are looked at now: what a small machine can spare beside the signatures. */
 #define LIMIT_PARTS_FILE   134217728

@@ -45,7 +45,8 @@ static void set_reading(const struct mime_job *job, struct mime_piece *piece, mi
         mime_defect_bit(MIME_DEFECT_STRUCTURE_CONTROL) | mime_defect_bit(MIME_DEFECT_STRUCTURE_8BIT) |
         mime_defect_bit(MIME_DEFECT_ENCODING_SEVERAL) | mime_defect_bit(MIME_DEFECT_ENCODING_UNKNOWN);
     piece->part.readings = job->inherited | job->reading | how;
-    if (job->reading & ~(1u << MIME_READING_BLANK_HEADER))
+    mime_readings reading = job->reading | (mime_job_is_quiet(job) ? 1u << MIME_READING_CARVED : 0);
+    if (reading & ~(1u << MIME_READING_BLANK_HEADER))
         piece->part.defects &= ~of_headers;
 }
 

@@ -115,6 +115,26 @@ bool mime_delimiter_at(struct mime_pass *p, size_t at, size_t from, struct mime_
     return true;
 }
 
+/* The line at AT is no delimiter in this reading. In another it might be: readers differ in what a boundary is. */
+static void suspect(struct mime_pass *p, size_t at)
+{
+    if ((p->s->defects & mime_defect_bit(MIME_DEFECT_DELIMITER_UNKNOWN)) == 0 &&
+        mime_headers_at(p->message, p->ends, mime_line_at(p->message, p->ends, at).next))
+        mime_note(p, MIME_DEFECT_DELIMITER_UNKNOWN);
+}
+
+void mime_delimiter_suspect(struct mime_pass *p, size_t from)
+{
+    size_t at = from;
+    const mime_defects known = mime_defect_bit(MIME_DEFECT_DELIMITER_UNKNOWN);
+    while ((p->s->defects & known) == 0 && (at = mime_dashes_find(p->message, at)) < p->message.len) {
+        if (mime_line_begins(p->message, p->ends, at))
+            suspect(p, at);
+        while (at < p->message.len && p->message.ptr[at] == '-')
+            at++;
+    }
+}
+
 /* The next delimiter at or after FROM, which is the begin of a line. */
 struct mime_hit mime_delimiter_find(struct mime_pass *p, size_t from)
 {
@@ -126,8 +146,11 @@ struct mime_hit mime_delimiter_find(struct mime_pass *p, size_t from)
         at = mime_dashes_find(p->message, at);
         if (at >= p->message.len)
             break;
-        if ((at == from || mime_line_begins(p->message, p->ends, at)) && mime_delimiter_at(p, at, from, &hit))
-            return hit;
+        if (at == from || mime_line_begins(p->message, p->ends, at)) {
+            if (mime_delimiter_at(p, at, from, &hit))
+                return hit;
+            suspect(p, at);
+        }
         while (at < p->message.len && p->message.ptr[at] == '-')
             at++;
     }

@@ -2,9 +2,10 @@
 /* UTF-8 out of a few charsets. Whatever is left is replaced, never dropped: a name must not become shorter than what a
  * person sees. */
 #include "mime/charset.h"
+#include "base/utf8.h"
 #include <stdint.h>
 
-enum { REPLACEMENT = 0xfffd, VISIBLE_NUL = 0x2400 };
+enum { REPLACEMENT = 0xfffd, VISIBLE_NUL = 0x2400, VISIBLE_DELETE = 0x2421 };
 
 static size_t encode(uint32_t c, char *out)
 {
@@ -30,38 +31,29 @@ static size_t encode(uint32_t c, char *out)
     return 4;
 }
 
-/* The character at the begin of S, which is not empty, and its length; UINT32_MAX: no UTF-8. */
-static uint32_t utf8_next(struct span s, size_t *length)
+size_t mime_make_plain(struct span utf8, char *out, size_t size, bool *cut)
 {
-    const unsigned char *u = (const unsigned char *)s.ptr;
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    *length = 1;
-    if (u[0] < 0x80)
-        return u[0];
-    size_t n = u[0] >= 0xf0 && u[0] < 0xf8 ? 4 : u[0] >= 0xe0 && u[0] < 0xf0 ? 3 : u[0] >= 0xc0 && u[0] < 0xe0 ? 2 : 0;
-    if (n == 0 || n > s.len)
-        return UINT32_MAX;
-    uint32_t c = u[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((u[i] & 0xc0) != 0x80)
-            return UINT32_MAX;
-        c = c << 6 | (u[i] & 0x3f);
+    size_t at = 0, n;
+    *cut = false;
+    while (utf8.len > 0) {
+        char one[4];
+        uint32_t c = utf8_next(utf8, &n);
+        if (c == UTF8_BAD)
+            c = REPLACEMENT;
+        else if (c < 0x20)
+            c += VISIBLE_NUL;
+        else if (c == 0x7f)
+            c = VISIBLE_DELETE;
+        size_t length = encode(c, one);
+        if (at + length > size) {
+            *cut = true;
+            break;
+        }
+        memcpy(out + at, one, length);
+        at += length;
+        utf8 = span_sub(utf8, n, utf8.len);
     }
-    if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-        return UINT32_MAX;
-    *length = n;
-    return c;
-}
-
-static bool is_utf8(struct span s)
-{
-    while (s.len > 0) {
-        size_t n;
-        if (utf8_next(s, &n) == UINT32_MAX)
-            return false;
-        s = span_sub(s, n, s.len);
-    }
-    return true;
+    return at;
 }
 
 enum set { SET_UTF8, SET_LATIN1, SET_WINDOWS, SET_UTF7, SET_GB18030, SET_OTHER };
@@ -79,7 +71,7 @@ static enum set set_of(struct span charset, struct span text)
                 {"utf7", SET_UTF7},         {"unicode-1-1-utf-7", SET_UTF7},
                 {"gb18030", SET_GB18030}};
     if (charset.len == 0)
-        return is_utf8(text) ? SET_UTF8 : SET_LATIN1;
+        return utf8_is_valid(text) ? SET_UTF8 : SET_LATIN1;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (span_eq_nocase(charset, span_cstr(rows[i].name)))
             return rows[i].set;
@@ -117,7 +109,7 @@ static uint32_t character(struct span text, enum set set, size_t *length)
         return c;
     if (set == SET_UTF8) {
         uint32_t u = utf8_next(text, length);
-        return u == UINT32_MAX ? REPLACEMENT : u;
+        return u == UTF8_BAD ? REPLACEMENT : u;
     }
     return REPLACEMENT;
 }

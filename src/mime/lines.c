@@ -94,3 +94,17 @@ size_t mime_dashes_find(struct span message, size_t from)
     }
     return message.len;
 }
+
+bool mime_headers_at(struct span message, enum mime_line_ends ends, size_t at)
+{
+    while (at < message.len) {
+        struct mime_line line = mime_line_at(message, ends, at);
+        struct span text = span_trim(line.text);
+        if (text.len == 0 || span_starts(line.text, SPAN("--")))
+            return false;
+        if (span_starts_nocase(text, SPAN("content-")) && span_find(text, ':') < text.len)
+            return true;
+        at = line.next;
+    }
+    return false;
+}

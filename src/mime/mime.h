@@ -16,6 +16,7 @@
  *   cms.h        the content of S/MIME
  *   charset.h    UTF-16, UTF-32 and other text as UTF-8
  *   name.h       file names in all their decodings (RFC 2047, RFC 2231), and tricks with them
+ *   value.h      fields of the message's header, decoded, for policies
  *   content.h    what the octets are
  */
 #ifndef MIME_MIME_H

@@ -2,11 +2,12 @@
 /* Names in all their decodings, and tricks with them. */
 #include "mime/name.h"
 #include "base/buf.h"
+#include "base/limits.h"
 #include "mime/charset.h"
 #include "mime/decode.h"
 #include "mime/field.h"
 
-enum { RAW_MAX = 2048, FULL_SIZE = 3 * RAW_MAX };
+enum { RAW_MAX = 2048, FULL_SIZE = 3 * RAW_MAX, WORDS_MAX = LIMIT_PART_FIELD };
 
 /* One encoded word "=?charset?B?text?=" at the begin of S. */
 struct word {
@@ -63,6 +64,7 @@ static void decode_word(const struct word *w, struct buf *out)
 
 /* Where text goes, bounded, always terminated. */
 struct text_out {
+    mime_converter *convert;
     char *text;
     size_t size, used;
 };
@@ -70,7 +72,7 @@ struct text_out {
 static void put_text(struct text_out *o, struct span raw, struct span charset)
 {
     if (o->used < o->size)
-        o->used += mime_to_utf8(raw, charset, o->text + o->used, o->size - o->used);
+        o->used += o->convert(raw, charset, o->text + o->used, o->size - o->used);
 }
 
 /* Adjacent words of one charset are decoded as one text: a character may be split between them. The octets of S that
@@ -78,7 +80,7 @@ static void put_text(struct text_out *o, struct span raw, struct span charset)
 static size_t put_words(struct text_out *o, struct span s, struct word w)
 {
     struct buf octets;
-    buf_init(&octets, RAW_MAX);
+    buf_init(&octets, WORDS_MAX);
     struct span charset = w.charset;
     size_t at = 0;
     for (;;) {
@@ -98,9 +100,9 @@ static size_t put_words(struct text_out *o, struct span s, struct word w)
     return at;
 }
 
-size_t mime_words_decode(struct span text, char *out, size_t size, bool *found)
+size_t mime_words_decode_with(struct span text, mime_converter *convert, char *out, size_t size, bool *found)
 {
-    struct text_out o = {.text = out, .size = size};
+    struct text_out o = {.convert = convert, .text = out, .size = size};
     *found = false;
     if (size > 0)
         out[0] = '\0';
@@ -119,6 +121,11 @@ size_t mime_words_decode(struct span text, char *out, size_t size, bool *found)
         text = span_sub(text, n, text.len);
     }
     return o.used;
+}
+
+size_t mime_words_decode(struct span text, char *out, size_t size, bool *found)
+{
+    return mime_words_decode_with(text, mime_to_utf8, out, size, found);
 }
 
 /* TEXT in MIME_NAME_SIZE: of a long one the middle is left out, as both ends are what people and systems go by. */

@@ -5,6 +5,7 @@
 #define MIME_NAME_H
 
 #include "base/span.h"
+#include "mime/charset.h"
 #include "mime/mime.h"
 
 enum { MIME_NAME_SIZE = 256, MIME_NAMES = 8 };
@@ -30,5 +31,7 @@ mime_defects mime_names_judge(const struct mime_names *names);
  * the others become U+FFFD (of GB18030 all but what turns the direction of writing). *found: whether there was any
  * word. */
 size_t mime_words_decode(struct span text, char *out, size_t size, bool *found);
+/* The same with CONVERT for charsets. */
+size_t mime_words_decode_with(struct span text, mime_converter *convert, char *out, size_t size, bool *found);
 
 #endif

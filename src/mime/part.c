@@ -182,6 +182,16 @@ static mime_defects judge_content(const struct mime_piece *piece, struct span oc
     return found;
 }
 
+/* Those that paranoid = 1 refuses mail for. */
+static mime_defects accusing(void)
+{
+    mime_defects set = 0;
+    for (unsigned d = 0; d < MIME_DEFECT_COUNT; d++)
+        if (mime_defect_paranoid((enum mime_defect)d))
+            set |= mime_defect_bit((enum mime_defect)d);
+    return set;
+}
+
 enum err mime_piece_hand_out(struct mime_job *job, struct mime_piece *piece, struct span octets, bool decoded)
 {
     struct mime_run *run = job->run;
@@ -208,8 +218,9 @@ enum err mime_piece_hand_out(struct mime_job *job, struct mime_piece *piece, str
     run->report->ordinary += part->readings == 0;
     if (!part->verbatim)
         run->report->decoded += octets.len;
-    run->report->defects |= part->defects;
+    mime_defects reported = mime_job_is_quiet(job) ? part->defects & ~accusing() : part->defects;
+    run->report->defects |= reported;
     for (unsigned d = 0; d < MIME_DEFECT_COUNT; d++)
-        run->report->counts[d] += mime_defects_have(part->defects, (enum mime_defect)d);
+        run->report->counts[d] += mime_defects_have(reported, (enum mime_defect)d);
     return run->sink(run->arg, part);
 }

@@ -75,6 +75,8 @@ static inline bool mime_spend(struct mime_pass *p, uint64_t octets)
 bool mime_delimiter_at(struct mime_pass *p, size_t at, size_t from, struct mime_hit *hit);
 /* The next one at or after FROM, which is the begin of a line. */
 struct mime_hit mime_delimiter_find(struct mime_pass *p, size_t from);
+/* Notes a line at or after FROM that is a delimiter of no multipart but looks like one, where none is open. */
+void mime_delimiter_suspect(struct mime_pass *p, size_t from);
 /* The forms of F's boundary out of VALUE, a Content-Type. */
 enum err mime_boundary_find(struct mime_pass *p, struct mime_frame *f, struct span value) must_use;
 

@@ -38,12 +38,19 @@ struct mime_job {
     bool headless;      /* as in mime_structure */
     struct span content_type;
     bool outermost;
+    bool carved;             /* it was carved out of another, and is not carved again */
     size_t offset, extent;   /* in the outermost message, of the part that it was decoded from */
     mime_readings inherited; /* by which that part was found */
     mime_readings reading;   /* of the pass under way */
     bool unseen;             /* as in mime_structure, to the ordinary reader */
     struct mime_extents seen;
 };
+
+/* What was put together by our own suspicion accuses nobody. */
+static inline bool mime_job_is_quiet(const struct mime_job *job)
+{
+    return (job->inherited & 1u << MIME_READING_CARVED) != 0;
+}
 
 /* A part on its way to the sink, with what is needed to look further inside. */
 struct mime_piece {

@@ -76,6 +76,8 @@ static enum err read_once(struct mime_job *job, mime_readings reading, mime_read
         job->unseen = s.unseen;
     /* A deviating reading takes text for headers now and then; only what it was made to find counts. */
     const mime_defects junk = mime_defect_bit(MIME_DEFECT_HEADER_JUNK) | mime_defect_bit(MIME_DEFECT_HIDDEN_HEADER);
+    if (mime_job_is_quiet(job))
+        s.defects = 0;
     if (reading == 0)
         run->report->defects |= s.defects;
     else if (reading == 1u << MIME_READING_PAST_JUNK)
@@ -208,7 +210,8 @@ enum err mime_job_run(struct mime_job *job)
     const mime_defects odd = mime_defect_bit(MIME_DEFECT_NO_BLANK_LINE) |
                              mime_defect_bit(MIME_DEFECT_BOUNDARY_MISSING) |
                              mime_defect_bit(MIME_DEFECT_CLOSE_MISSING) | mime_defect_bit(MIME_DEFECT_BASE64_PADDING) |
-                             mime_defect_bit(MIME_DEFECT_BASE64_JUNK) | mime_defect_bit(MIME_DEFECT_ENCODING_UNKNOWN);
+                             mime_defect_bit(MIME_DEFECT_BASE64_JUNK) | mime_defect_bit(MIME_DEFECT_ENCODING_UNKNOWN) |
+                             mime_defect_bit(MIME_DEFECT_DELIMITER_UNKNOWN);
     enum err e = ERR_OK;
     bool wide = job->outermost && mime_wide_of(job->message) != MIME_WIDE_NONE;
     if (wide)
@@ -216,7 +219,7 @@ enum err mime_job_run(struct mime_job *job)
     if (e == ERR_OK)
         e = read_all(job, &doubts);
     bool odd_message = doubts != 0 || (job->run->report->defects & odd) != 0;
-    if (e == ERR_OK && odd_message && mime_run_may(job->run))
+    if (e == ERR_OK && odd_message && !job->carved && mime_run_may(job->run))
         e = mime_carve(job);
     bool dropped = (job->inherited & 1u << MIME_READING_WITHOUT_NUL) != 0;
     bool nul = !dropped && !wide && span_find(job->message, '\0') < job->message.len;

@@ -190,6 +190,25 @@ static void type_of(const struct mime_pass *p, const struct mime_header *h, stru
         mime_type_parse(SPAN("message/rfc822"), type);
 }
 
+/* Of the last part of a multipart that is not closed some readers take the last line end for the delimiter's. */
+static enum err give_leaf(struct mime_pass *p, const struct mime_header *h, const struct mime_type *type, size_t begin,
+                          struct mime_hit hit)
+{
+    enum err e = give(p, MIME_BODY_LEAF, h, type, begin, hit.end);
+    size_t end = mime_line_before(p->message, p->ends, hit.end, begin);
+    bool open = p->count > 0 && p->frames[p->count - 1].forms_count > 0 && !hit.found;
+    return e == ERR_OK && open && end < hit.end ? give(p, MIME_BODY_LEAF, h, type, begin, end) : e;
+}
+
+/* Some reader might, of an entity that is a leaf in this reading. */
+static bool may_be_multipart(struct span value, const struct mime_type *type)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (span_starts_nocase(span_sub(value, i, value.len), SPAN("boundary")))
+            return true;
+    return type->multipart || type->doubtful;
+}
+
 /* The body at BODY of an entity: a frame with what is inside, or a leaf. *entity: where the next entity begins. */
 static enum err read_body(struct mime_pass *p, const struct mime_header *h, size_t body, size_t path_length,
                           size_t *entity)
@@ -206,9 +225,11 @@ static enum err read_body(struct mime_pass *p, const struct mime_header *h, size
         *entity = body;
         return ERR_OK;
     }
+    if (!f && p->count == 0 && may_be_multipart(chosen(p, &h->type), &type))
+        mime_delimiter_suspect(p, body);
     struct mime_hit hit = mime_delimiter_find(p, body);
     if (!f)
-        e = give(p, MIME_BODY_LEAF, h, &type, body, hit.end);
+        e = give_leaf(p, h, &type, body, hit);
     else if (hit.found)
         e = give(p, MIME_BODY_ASIDE, h, &type, body, hit.end);
     return e == ERR_OK ? after_hit(p, hit, entity) : e;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The parts file, row by row. */
 #include "scan/parts.h"
+#include "base/utf8.h"
 
 static const char magic[8] = {'P', 'S', 'T', 'N', 'P', 'A', 'R', 'T'};
-enum { PARTS_VERSION = 1 };
+enum { PARTS_VERSION = 2 };
 
 /* ---- writing ---- */
 
@@ -55,13 +56,41 @@ enum err parts_put_row(struct buf *table, const struct parts_row *r)
     return e;
 }
 
-void parts_head(uint32_t contents, uint32_t rows, uint64_t table_offset, unsigned char out[PARTS_HEAD])
+/* The same for both directions. */
+static bool is_value(const struct parts_value *v)
+{
+    if (v->name.len == 0 || v->name.len > LIMIT_PART_TEXT || v->text.len > LIMIT_PART_VALUE)
+        return false;
+    for (size_t i = 0; i < v->name.len; i++)
+        if (!char_is_print(v->name.ptr[i]) || v->name.ptr[i] == ' ' || v->name.ptr[i] == ':')
+            return false;
+    return utf8_is_plain(v->text);
+}
+
+enum err parts_put_value(struct buf *table, const struct parts_value *v)
+{
+    unsigned char numbers[3] = {v->cut};
+    if (!is_value(v))
+        return ERR_SYNTAX;
+    put_integer(numbers + 1, 2, v->text.len);
+    enum err e = buf_append(table, span_of(numbers, sizeof(numbers)));
+    if (e == ERR_OK)
+        e = put_text(table, v->name, LIMIT_PART_TEXT);
+    return e == ERR_OK && v->text.len > 0 ? buf_append(table, v->text) : e;
+}
+
+enum err parts_put_end(struct buf *table, bool more)
+{
+    return buf_append_char(table, more);
+}
+
+void parts_head(uint32_t contents, uint32_t rows, uint32_t values, uint64_t table_offset, unsigned char out[PARTS_HEAD])
 {
     memcpy(out, magic, sizeof(magic));
     put_integer(out + 8, 4, PARTS_VERSION);
     put_integer(out + 12, 4, contents);
     put_integer(out + 16, 4, rows);
-    put_integer(out + 20, 4, 0);
+    put_integer(out + 20, 4, values);
     put_integer(out + 24, 8, table_offset);
 }
 
@@ -110,6 +139,16 @@ static void get_row(struct cursor *c, struct parts_row *out)
     out->encoding = get_text(c, LIMIT_PART_TEXT);
 }
 
+static void get_value(struct cursor *c, struct parts_value *out)
+{
+    unsigned cut = cursor_u8(c), length = cursor_u16(c);
+    out->cut = cut == 1;
+    out->name = get_text(c, LIMIT_PART_TEXT);
+    out->text = cursor_take(c, length);
+    if (cut > 1 || (!c->bad && !is_value(out)))
+        cursor_fail(c);
+}
+
 /* *END is that of the decoded contents so far. */
 static bool lies_inside(const struct parts_content *content, uint64_t message, uint64_t table_offset, uint64_t *end)
 {
@@ -134,13 +173,29 @@ static enum err check_rows(struct parts_view *view, struct cursor *c, uint64_t m
         if (!c->bad && !lies_inside(&content, message, table_offset, &end))
             cursor_fail(c);
     }
-    view->part_rows = c->rest;
+    struct span rows = c->rest;
     for (uint32_t i = 0; i < view->rows && !c->bad; i++) {
         get_row(c, &row);
         if (!c->bad && row.content != PARTS_NO_CONTENT && row.content >= view->contents)
             cursor_fail(c);
     }
-    return c->bad || c->rest.len > 0 || end != table_offset ? ERR_SYNTAX : ERR_OK;
+    view->part_rows = span_sub(rows, 0, rows.len - c->rest.len);
+    return c->bad || end != table_offset ? ERR_SYNTAX : ERR_OK;
+}
+
+static enum err check_values(struct parts_view *view, struct cursor *c)
+{
+    struct parts_value value;
+    uint64_t octets = 0;
+    struct span begin = c->rest;
+    for (uint32_t i = 0; i < view->values && !c->bad; i++) {
+        get_value(c, &value);
+        octets += value.name.len + value.text.len;
+    }
+    view->value_rows = span_sub(begin, 0, begin.len - c->rest.len);
+    unsigned more = cursor_u8(c);
+    view->more_values = more == 1;
+    return c->bad || c->rest.len > 0 || more > 1 || octets > LIMIT_PART_VALUES ? ERR_SYNTAX : ERR_OK;
 }
 
 enum err parts_open(struct span file, uint64_t message, struct parts_view *out)
@@ -151,13 +206,15 @@ enum err parts_open(struct span file, uint64_t message, struct parts_view *out)
     uint32_t version = cursor_u32(&head);
     view.contents = cursor_u32(&head);
     view.rows = cursor_u32(&head);
-    uint32_t zero = cursor_u32(&head);
+    view.values = cursor_u32(&head);
     uint64_t table_offset = cursor_u64(&head);
-    if (head.bad || !ours || version != PARTS_VERSION || zero != 0 || view.contents > LIMIT_PARTS ||
-        view.rows > LIMIT_PARTS || table_offset < PARTS_HEAD || table_offset > file.len)
+    if (head.bad || !ours || version != PARTS_VERSION || view.contents > LIMIT_PARTS || view.rows > LIMIT_PARTS ||
+        view.values > LIMIT_MIME_HEADERS || table_offset < PARTS_HEAD || table_offset > file.len)
         return ERR_SYNTAX;
     struct cursor table = cursor_of(span_sub(file, (size_t)table_offset, file.len));
     enum err e = check_rows(&view, &table, message, table_offset);
+    if (e == ERR_OK)
+        e = check_values(&view, &table);
     if (e == ERR_OK)
         *out = view;
     return e;
@@ -167,6 +224,14 @@ void parts_content(const struct parts_view *view, uint32_t index, struct parts_c
 {
     struct cursor c = cursor_of(span_sub(view->content_rows, (size_t)index * PARTS_CONTENT_ROW, PARTS_CONTENT_ROW));
     get_content(&c, out);
+}
+
+bool parts_next_value(struct cursor *c, struct parts_value *out)
+{
+    if (cursor_at_end(c))
+        return false;
+    get_value(c, out);
+    return !c->bad;
 }
 
 bool parts_next(struct cursor *c, struct parts_row *out)

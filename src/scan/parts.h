@@ -3,9 +3,13 @@
  * Pure: bytes ↔ structs. It is written by a worker that hostile content may have taken over and read by other workers,
  * so reading accepts nothing that writing cannot have produced.
  *
- *   head      "PSTNPART", version, number of contents, number of parts, 0 (32 bits each), offset of the table (64 bits)
- *   contents  each distinct one that had to be decoded, one behind the other
- *   table     a row of fixed size for each content, then one of its own length for each part of each reading
+ *   head      "PSTNPART", version, number of contents, of parts, of values (32 bits each), offset of the table (64
+ * bits) contents  each distinct one that had to be decoded, one behind the other table     a row of fixed size for each
+ * content, then one of its own length for each part of each reading, then one for each field of the message's own
+ * header with its value decoded, then an octet: 1, there are more fields
+ *
+ * Values are for policies: at most LIMIT_MIME_HEADERS of them, LIMIT_PART_VALUE octets of plain UTF-8 each, and
+ * LIMIT_PART_VALUES with their names in all (256 KiB).
  *
  * Integers are big-endian. What digests and texts say is the writer's word: nothing may be trusted to them.
  */
@@ -20,10 +24,11 @@ enum {
     PARTS_HEAD = 32,
     PARTS_CONTENT_ROW = 1 + 8 + 8 + 32 + LIMIT_PART_PATH + 1,
     PARTS_ROW_MAX = 4 + 8 + 1 + LIMIT_PART_PATH + 4 * (1 + LIMIT_PART_TEXT),
+    PARTS_VALUES_MAX = LIMIT_PART_VALUES + LIMIT_MIME_HEADERS * (1 + 1 + 2) + 1,
 };
 #define PARTS_NO_CONTENT UINT32_MAX
 /* Head and table at their largest. */
-#define PARTS_TABLE_MAX ((size_t)LIMIT_PARTS * (PARTS_CONTENT_ROW + PARTS_ROW_MAX))
+#define PARTS_TABLE_MAX ((size_t)LIMIT_PARTS * (PARTS_CONTENT_ROW + PARTS_ROW_MAX) + PARTS_VALUES_MAX)
 
 /* One distinct content. */
 struct parts_content {
@@ -41,17 +46,31 @@ struct parts_row {
     struct span name, type, detected, encoding;
 };
 
-/* Writing: the contents first, to the file itself, from PARTS_HEAD on; then the rows in order, contents before parts,
- * to a buffer; then the head. Texts are cut to their limits. */
+/* One field of the message's own header. */
+struct parts_value {
+    struct span name; /* 1 to LIMIT_PART_TEXT octets of printable ASCII, no blank and no colon */
+    struct span text; /* at most LIMIT_PART_VALUE octets of UTF-8, no control characters: it was decoded, so whoever
+                         writes it into a header or a log has to encode it again */
+    bool cut;         /* that is not all of it */
+};
+
+/* Writing: the contents first, to the file itself, from PARTS_HEAD on; then the rows in order, contents, parts,
+ * values, and the table's end, to a buffer; then the head. Texts of parts are cut to their limits; a value that is not
+ * as it must be is ERR_SYNTAX. */
 enum err parts_put_content(struct buf *table, const struct parts_content *c) must_use;
 enum err parts_put_row(struct buf *table, const struct parts_row *r) must_use;
-void parts_head(uint32_t contents, uint32_t rows, uint64_t table_offset, unsigned char out[PARTS_HEAD]);
+enum err parts_put_value(struct buf *table, const struct parts_value *v) must_use;
+/* MORE: there are fields beyond the limits. */
+enum err parts_put_end(struct buf *table, bool more) must_use;
+void parts_head(uint32_t contents, uint32_t rows, uint32_t values, uint64_t table_offset,
+                unsigned char out[PARTS_HEAD]);
 
 /* Reading: a file, of a message of MESSAGE octets, that lives as long as the view. */
 struct parts_view {
     struct span file;
-    uint32_t contents, rows;
-    struct span content_rows, part_rows; /* internal */
+    uint32_t contents, rows, values;
+    bool more_values;                                /* the message has others, beyond the limits */
+    struct span content_rows, part_rows, value_rows; /* internal */
 };
 /* Looks at all of it. ERR_SYNTAX: it is not what writing produces. */
 enum err parts_open(struct span file, uint64_t message, struct parts_view *out) must_use;
@@ -59,5 +78,7 @@ enum err parts_open(struct span file, uint64_t message, struct parts_view *out) 
 void parts_content(const struct parts_view *view, uint32_t index, struct parts_content *out);
 /* The next part; begin with cursor_of(view->part_rows). False: there is none. */
 bool parts_next(struct cursor *c, struct parts_row *out);
+/* The next field; begin with cursor_of(view->value_rows). False: there is none. */
+bool parts_next_value(struct cursor *c, struct parts_value *out);
 
 #endif

@@ -75,7 +75,7 @@ static void add(atomic_uint_fast64_t *counter, uint64_t n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-void engine_runtime_count(struct engine_runtime *e, const struct verdict *v)
+void engine_runtime_count(struct engine_runtime *e, const struct verdict *v, bool asked)
 {
     add(&e->classes[v->class], 1);
     if (v->reason != VERDICT_REASON_NONE)
@@ -84,9 +84,11 @@ void engine_runtime_count(struct engine_runtime *e, const struct verdict *v)
         return;
     uint64_t parts = v->parts > 0 ? v->parts : 1;
     add(&e->checked, 1);
-    add(&e->parts, parts);
     add(&e->detected, v->class == VERDICT_INFECTED ? 1 : 0);
     add(&e->cured, v->cured ? 1 : 0);
+    if (!asked && !v->cached)
+        return;
+    add(&e->parts, parts);
     if (v->cached) {
         add(&e->cached, 1);
         return;

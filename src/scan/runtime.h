@@ -20,13 +20,15 @@ const char *engine_doubt_text(enum engine_doubt d); /* what it means, and what h
 struct engine_runtime {
     const struct framework_engine *engine;
     atomic_bool disabled; /* by an administrator's command: not asked until it is enabled again */
-    /* Messages and MIME parts that the engine looked at (clean, infected, unscannable), now or, where the cache knows
-     * them, earlier; viruses among the messages, and those of them that the engine cured (its copy: the message is
-     * infected for us all the same). A message that was not taken apart, or has no parts, counts as one part. */
+    /* Messages that were judged by its stanza (clean, infected, unscannable) and MIME parts that it was given for that,
+     * now or, where the cache knows them, earlier; viruses among the messages, and those of them that the engine cured
+     * (its copy: the message is infected for us all the same). A message that was given to it without parts (it was not
+     * taken apart, has none, or was enough by itself) counts as one part; one that paranoid = 1 refused before anybody
+     * was asked, as none. */
     atomic_uint_fast64_t checked, parts, detected, cured;
     atomic_uint_fast64_t classes[VERDICT_CLASS_COUNT], reasons[VERDICT_REASON_COUNT]; /* of its words */
     atomic_uint_fast64_t cached; /* of CHECKED: known from the cache, in no time */
-    /* The rest of CHECKED and of PARTS, and sums over it: times are those of scans. */
+    /* Those of CHECKED and of PARTS that it was given now, and sums over them: times are those of scans. */
     atomic_uint_fast64_t scanned, scanned_parts, scan_us, queue_us;
     /* Messages about which its word decided, by its class, that were let through because an option says pass. */
     atomic_uint_fast64_t passed[VERDICT_CLASS_COUNT];
@@ -49,8 +51,9 @@ struct scan_runtime {
 /* FW outlives it. NULL: no memory. */
 struct scan_runtime *scan_runtime_new(const struct framework *fw);
 void scan_runtime_free(struct scan_runtime *r);
-/* Counts the word V of the engine E. Any thread. */
-void engine_runtime_count(struct engine_runtime *e, const struct verdict *v);
+/* Counts the word V of the engine E, which was ASKED for it, or else it follows from the inspection alone. Any thread.
+ */
+void engine_runtime_count(struct engine_runtime *e, const struct verdict *v, bool asked);
 /* Counts what follows from the final verdict V of a message. Any thread. */
 void scan_runtime_conclude(struct scan_runtime *r, const struct verdict *v);
 /* Counts an inspection. I: NULL, it failed. */

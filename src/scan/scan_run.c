@@ -100,8 +100,8 @@ static void run_ignore(const struct scan_run *r, struct verdict *v)
     verdict_copy_text(v->detail, sizeof(v->detail), span_cstr(detail));
 }
 
-/* Joins the word of the engine that was asked into the verdict. */
-static void run_note(struct scan_run *r, const struct verdict *from)
+/* Joins the word of the engine that is next into the verdict; ASKED: it was given the message for that. */
+static void run_note(struct scan_run *r, const struct verdict *from, bool asked)
 {
     struct verdict v = *from;
     run_ignore(r, &v);
@@ -110,7 +110,7 @@ static void run_note(struct scan_run *r, const struct verdict *from)
         verdict_set(&v, VERDICT_ERROR, VERDICT_REASON_ENGINE, "no room for the context variables of the result");
     verdict_copy_text(v.engine, sizeof(v.engine), span_cstr(r->runtime->framework->engines[r->engine].name));
     run_add_word(r, &v);
-    engine_runtime_count(&r->runtime->engines[r->engine], &v);
+    engine_runtime_count(&r->runtime->engines[r->engine], &v, asked);
     uint64_t queue_us = add_saturated(r->verdict.queue_us, v.queue_us);
     uint64_t scan_us = add_saturated(r->verdict.scan_us, v.scan_us);
     if (!r->begun || framework_outranks(r->runtime->framework, &v, &r->verdict))
@@ -272,7 +272,7 @@ static void run_advance(struct scan_run *r)
             return;
         if (!v.cached)
             run_join(r, &v);
-        run_note(r, &v);
+        run_note(r, &v, false);
     }
     if (!r->begun)
         run_conclude_unseen(r);
@@ -330,7 +330,7 @@ static void run_answered(struct scan_call *call, const struct verdict *v)
     struct verdict joined = *v;
     run_learn(r, v);
     run_join(r, &joined);
-    run_note(r, &joined);
+    run_note(r, &joined, true);
     run_advance(r);
 }
 

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "digest/sha256.h"
 #include "mime/precheck.h"
+#include "mime/value.h"
 #include "scan/host/ordinary.h"
 #include "scan/parts.h"
 
@@ -17,10 +18,10 @@
 struct gathering {
     const struct scan_job *job;
     int out;
-    uint64_t end;                  /* of the contents so far */
-    struct buf content_rows, rows; /* the table */
+    uint64_t end;                          /* of the contents so far */
+    struct buf content_rows, rows, values; /* the table */
     struct parts_content *contents;
-    uint32_t content_count, content_room, row_count;
+    uint32_t content_count, content_room, row_count, value_count;
     struct mime_limits limits; /* of both readings together … */
     struct mime_report report; /* … and what was found */
     const char *cut;           /* the limit of the file that was reached, or NULL */
@@ -200,17 +201,40 @@ static enum err take_ordinary(void *arg, const struct mime_part *part)
     return mime_split_found(part, &g->limits, take_part, g, &g->report);
 }
 
+static enum err take_value(void *arg, const struct mime_value *value)
+{
+    struct gathering *g = arg;
+    g->value_count++;
+    return parts_put_value(&g->values,
+                           &(struct parts_value){.name = value->name, .text = value->text, .cut = value->cut});
+}
+
+static enum err gather_values(struct gathering *g, struct span message)
+{
+    bool more;
+    g->what = "its header cannot be decoded";
+    enum err e = mime_values_read(message, ordinary_to_utf8, take_value, g, &more);
+    if (e == ERR_OK)
+        e = parts_put_end(&g->values, more);
+    if (e == ERR_OK)
+        g->what = NULL;
+    return e;
+}
+
 static enum err write_table(const struct gathering *g, uint64_t *size)
 {
     unsigned char head[PARTS_HEAD];
     uint64_t rows = g->end + buf_len(&g->content_rows);
-    parts_head(g->content_count, g->row_count, g->end, head);
+    uint64_t values = rows + buf_len(&g->rows);
+    parts_head(g->content_count, g->row_count, g->value_count, g->end, head);
     enum err e = write_at(g->out, buf_span(&g->content_rows), g->end);
     if (e == ERR_OK)
         e = write_at(g->out, buf_span(&g->rows), rows);
     if (e == ERR_OK)
+        e = write_at(g->out, buf_span(&g->values), values);
+    if (e == ERR_OK)
         e = write_at(g->out, span_of(head, sizeof(head)), 0);
-    *size = rows + buf_len(&g->rows);
+    *size = values + buf_len(&g->values);
     return e;
 }
 
@@ -250,6 +274,8 @@ static enum err gather(struct gathering *g, int fd, struct span message, struct 
     enum err e = mime_split(message, &g->limits, take_part, g, &g->report);
     if (e == ERR_OK)
         e = gather_ordinary(g, fd, message);
+    if (e == ERR_OK)
+        e = gather_values(g, message);
     if (e != ERR_OK)
         return e;
     *result = (struct scan_inspection){
@@ -283,12 +309,14 @@ bool inspect_message(const struct scan_job *job, int fd, int out, struct scan_in
     }
     buf_init(&g.content_rows, (size_t)LIMIT_PARTS * PARTS_CONTENT_ROW);
     buf_init(&g.rows, (size_t)LIMIT_PARTS * PARTS_ROW_MAX);
+    buf_init(&g.values, PARTS_VALUES_MAX);
     e = gather(&g, fd, span_of(map, job->size), result);
     if (e != ERR_OK)
         explain(e, &g, why);
     mem_free(g.contents);
     buf_release(&g.content_rows);
     buf_release(&g.rows);
+    buf_release(&g.values);
     if (map)
         munmap(map, job->size);
     return e == ERR_OK;

@@ -22,11 +22,13 @@ static void learn(const struct look *l, const struct verdict *v, struct layers *
         layers_join(seen, e->type->layers(e->state));
 }
 
-static void look_at(const struct look *l, int fd, uint64_t size, struct verdict *out)
+/* Whether the engine was given it. */
+static bool look_at(const struct look *l, int fd, uint64_t size, struct verdict *out)
 {
     const struct host_engine *e = l->engine;
     uint64_t now = clock_monotonic_us();
-    if (now >= l->job->deadline_us) {
+    bool in_time = now < l->job->deadline_us;
+    if (!in_time) {
         verdict_set(out, VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "the deadline passed before the scan began");
     } else {
         uint64_t time_ms = (l->job->deadline_us - now + 999) / 1000;
@@ -34,6 +36,7 @@ static void look_at(const struct look *l, int fd, uint64_t size, struct verdict 
         e->type->scan(e->state, fd, size, time_ms, out);
     }
     verdict_copy_text(out->engine, sizeof(out->engine), span_cstr(e->conf->name)); /* its stanza ranks */
+    return in_time;
 }
 
 /* Trouble with one thing says nothing about the others, which the engine may know to be viruses; unless there is no
@@ -118,33 +121,37 @@ static bool is_seen(const struct look *l, const struct parts_content *c, const s
     return seen_before;
 }
 
-static void look_at_part(const struct look *l, const struct parts_content *c, struct verdict *out)
+static bool look_at_part(const struct look *l, const struct parts_content *c, struct verdict *out)
 {
     int fd = part_file(l, c);
+    bool looked = false;
     if (fd < 0) {
         trouble(l, VERDICT_REASON_ENGINE, "a decoded part cannot be made a file (ThreadPool: temp_size)", errno, out);
     } else {
-        look_at(l, fd, c->size, out);
+        looked = look_at(l, fd, c->size, out);
         close(fd);
     }
     verdict_copy_text(out->part, sizeof(out->part), span_cstr(c->path));
+    return looked;
 }
 
 static void look_at_parts(const struct look *l, struct span file, struct layers *seen, struct verdict *out)
 {
     struct parts_view view;
-    uint32_t looked_at = 0;
+    uint32_t looked_at = 0, next = 0;
     if (parts_open(file, l->job->size, &view) != ERR_OK) {
         trouble(l, VERDICT_REASON_PROTOCOL, "the file of decoded parts makes no sense", 0, out);
         return;
     }
-    while (looked_at < view.contents && !is_final(l, out)) {
+    while (next < view.contents && !is_final(l, out)) {
         struct parts_content content;
         struct verdict v;
-        parts_content(&view, looked_at++, &content);
-        if (is_seen(l, &content, seen))
+        parts_content(&view, next++, &content);
+        if (is_seen(l, &content, seen)) {
+            looked_at++; /* the engine has, if not by our hand */
             continue;
-        look_at_part(l, &content, &v);
+        }
+        looked_at += look_at_part(l, &content, &v);
         learn(l, &v, seen);
         if (framework_outranks_within(l->framework, &v, out))
             *out = v;

@@ -3,6 +3,7 @@
 #include "scan/host/ordinary.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <gmime/gmime.h>
 #include <iconv.h>
 #include <sys/mman.h>
@@ -19,6 +20,7 @@ static const char *const charsets[] = {
     "CP949",        "CP950",        "MACINTOSH",    "GB2312",       "GBK",           "GB18030",      "BIG5",
     "BIG5-HKSCS",   "EUC-JP",       "SHIFT_JIS",    "ISO-2022-JP",  "ISO-2022-JP-2", "EUC-KR",       "ISO-2022-KR",
     "EUC-TW",       "ISO-2022-CN",  "VISCII",       "TCVN",         "GEORGIAN-PS",   "ARMSCII-8",    "IBM1047",
+    "IBM037",       "IBM273",       "IBM500",
 };
 #define NO_CONVERTER ((iconv_t)-1)
 
@@ -51,6 +53,40 @@ void ordinary_free(struct ordinary *o)
     }
     g_mime_shutdown();
     mem_free(o);
+}
+
+/* The listed charset of this name; NULL: there is none, or src/mime knows better what people mean by it. */
+static const char *listed(struct span charset)
+{
+    if (span_eq_nocase(charset, SPAN("us-ascii")))
+        return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(charsets); i++)
+        if (span_eq_nocase(charset, span_cstr(charsets[i])))
+            return charsets[i];
+    return NULL;
+}
+
+size_t ordinary_to_utf8(struct span text, struct span charset, char *out, size_t size)
+{
+    static const struct span replacement = {"\xef\xbf\xbd", 3};
+    const char *name = listed(charset);
+    iconv_t converter = name ? iconv_open("UTF-8", name) : NO_CONVERTER;
+    if (converter == NO_CONVERTER || size == 0)
+        return mime_to_utf8(text, charset, out, size);
+    char *from = (char *)(uintptr_t)text.ptr, *to = out; /* iconv lacks the const */
+    size_t from_left = text.len, to_left = size - 1;
+    while (from_left > 0 && iconv(converter, &from, &from_left, &to, &to_left) == (size_t)-1) {
+        if (errno == E2BIG || to_left < replacement.len)
+            break;
+        memcpy(to, replacement.ptr, replacement.len);
+        to += replacement.len;
+        to_left -= replacement.len;
+        from++;
+        from_left--;
+    }
+    iconv_close(converter);
+    *to = '\0';
+    return (size_t)(to - out);
 }
 
 struct reading {
@@ -103,6 +139,38 @@ static enum err hand_out(struct reading *r, GMimePart *leaf, const char *path, G
     return e;
 }
 
+/* Whether text of this charset stands there otherwise than a person sees it, even where all of it is ASCII. */
+static bool hides_ascii(const char *charset)
+{
+    static const char ascii[] = "<script src=\"+/&0-9\">";
+    char from[sizeof(ascii)], to[4 * sizeof(ascii)], *in = from, *out = to;
+    struct span name = span_cstr(charset);
+    size_t in_left = sizeof(ascii) - 1, out_left = sizeof(to);
+    if (name.len == 0 || span_starts_nocase(name, SPAN("iso-8859-")) || span_starts_nocase(name, SPAN("windows-")) ||
+        span_eq_nocase(name, SPAN("utf-8")) || span_eq_nocase(name, SPAN("us-ascii")))
+        return false;
+    iconv_t converter = g_mime_iconv_open("UTF-8", charset);
+    if (converter == NO_CONVERTER)
+        return false;
+    memcpy(from, ascii, sizeof(from));
+    bool whole = iconv(converter, &in, &in_left, &out, &out_left) != (size_t)-1;
+    g_mime_iconv_close(converter);
+    return !whole || !span_eq(span_of(to, sizeof(to) - out_left), span_of(ascii, sizeof(ascii) - 1));
+}
+
+/* The same as UTF-8. */
+static enum err read_text(struct reading *r, GMimePart *leaf, const char *path)
+{
+    const char *charset = g_mime_object_get_content_type_parameter(GMIME_OBJECT(leaf), "charset");
+    if (!hides_ascii(charset))
+        return ERR_OK;
+    char *text = g_mime_text_part_get_text(GMIME_TEXT_PART(leaf));
+    GByteArray octets = {(guint8 *)text, text ? (guint)strlen(text) : 0};
+    enum err e = octets.len > 0 ? hand_out(r, leaf, path, &octets) : ERR_OK;
+    g_free(text);
+    return e;
+}
+
 static enum err read_leaf(struct reading *r, GMimePart *leaf, const char *path)
 {
     GMimeDataWrapper *content = g_mime_part_get_content(leaf);
@@ -120,6 +188,8 @@ static enum err read_leaf(struct reading *r, GMimePart *leaf, const char *path)
     enum err e = g_mime_data_wrapper_write_to_stream(content, memory) < 0 ? ERR_IO : ERR_OK;
     if (e == ERR_OK)
         e = hand_out(r, leaf, path, g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory)));
+    if (e == ERR_OK && GMIME_IS_TEXT_PART(leaf))
+        e = read_text(r, leaf, path);
     g_object_unref(memory);
     return e;
 }

@@ -6,12 +6,16 @@
 #ifndef SCAN_HOST_ORDINARY_H
 #define SCAN_HOST_ORDINARY_H
 
+#include "mime/charset.h"
 #include "mime/split.h"
 
 /* Once in a process, the broker's, before any worker is forked: GMime itself, and the converters of the charsets that
  * mail uses, which the C library loads as code, what no cage allows. NULL: no memory. */
 struct ordinary *ordinary_new(void);
 void ordinary_free(struct ordinary *o);
+
+/* TEXT of CHARSET as UTF-8, as mime_to_utf8, but for all of those charsets (mime_converter). */
+size_t ordinary_to_utf8(struct span text, struct span charset, char *out, size_t size);
 
 /* Hands each leaf of the message behind FD (SIZE octets) to SINK, decoded as GMime decodes it. Of the part only path,
  * type, encoding, octets and the ordinary reading are filled in. It ends, with *CUT, where more than DECODED octets

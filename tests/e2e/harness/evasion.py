@@ -131,6 +131,11 @@ def _inside_containers(payload):
     }
 
 
+def twice(payload):
+    """The same part in two encodings."""
+    return _mixed(_text(), _part(payload), _part(payload, encoding=b"7bit", coded=payload))
+
+
 def harmless():
     """Mails of many shapes that are clean, and are delivered as they came."""
     text = b"Nothing but words, of which some are long: " + b"word " * 30 + b"\r\n"
@@ -193,6 +198,11 @@ def many_levels(count):
         head += b'Content-Type: multipart/mixed; boundary="l%d"\r\n\r\n--l%d\r\n' % (i, i)
         end = b"\r\n--l%d--" % i + end
     return plain(b"", [b"MIME-Version: 1.0"])[:-2] + head + b"Content-Type: text/plain\r\n\r\nhello" + end + b"\r\n"
+
+
+def many_messages(count):
+    """Each the whole content of the one before."""
+    return plain(b"", [b"MIME-Version: 1.0"])[:-2] + b"Content-Type: message/rfc822\r\n\r\n" * count + b"Content-Type: text/plain\r\n\r\nhello\r\n"
 
 
 def large_header(octets):

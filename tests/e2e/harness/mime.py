@@ -5,6 +5,7 @@ import base64
 import binascii
 import email
 import email.policy
+import itertools
 import quopri
 import random
 
@@ -41,6 +42,18 @@ def tnef(data, name=b"test.com"):
             attribute(2, 0x00069002, b"\1\0" + b"\0" * 12) + attribute(2, 0x00018010, name + b"\0") + attribute(2, 0x0006800f, data))
 
 
+def der(tag, content):
+    length = len(content)
+    return bytes([tag]) + (bytes([length]) if length < 128 else b"\x82" + length.to_bytes(2, "big")) + content
+
+
+def cms(entity, piece=0):
+    """ENTITY as a signed message wraps it (RFC 5652), without certificates and signers; PIECE: in octet strings of so many octets."""
+    kind = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07"
+    octets = b"\x24\x80" + b"".join(der(4, entity[i:i + piece]) for i in range(0, len(entity), piece)) + b"\0\0" if piece else der(4, entity)
+    return der(0x30, kind + b"\x02" + der(0xa0, der(0x30, b"\x02\x01\x01" + der(0x31, b"") + der(0x30, kind + b"\x01" + der(0xa0, octets)) + der(0x31, b""))))
+
+
 def qp(data):
     return quopri.encodestring(data).replace(b"\n", CRLF) + CRLF
 
@@ -72,6 +85,7 @@ def classes(payload):
     plain = part(e, OCTETS, BASE64)
     inner = message([OCTETS, BASE64], e)
     mixed = b"Content-Type: multipart/mixed; boundary=b1"
+    hidden = part(b"".join(b"=%02X" % c for c in p), OCTETS, b"Content-Transfer-Encoding: quoted-printable")  # no net finds it that knows no structure
     half = len(base64.b64encode(p)) // 2 // 4 * 4
     text = base64.b64encode(p)
     wide = multipart([TEXT, plain]).decode("ascii")
@@ -174,6 +188,24 @@ def classes(payload):
         "status-report-of-three-blocks": multipart([part(b"A: b\r\n\r\nC: d\r\n\r\n" + BASE64 + b"\r\n!" + junk(p), b"Content-Type: message/delivery-status")]),
         "nul-in-an-encoded-mail": multipart([part(b64(multipart([part(junk(p), OCTETS, BASE64)]).replace(b"boundary", b"bou\0ndary")),
                                                   b"Content-Type: message/rfc822", BASE64)]),
+        "boundary-empty": message([b'Content-Type: multipart/mixed; boundary=""'], b"--\r\n" + hidden + b"\r\n----\r\n"),
+        "boundary-empty-unquoted": message([b"Content-Type: multipart/mixed; boundary="], b"--\r\n" + hidden + b"\r\n----\r\n"),
+        "boundary-word": multipart([hidden], content_type=b'Content-Type: multipart/mixed; boundary="=?us-ascii?Q?b1?="'),
+        "boundary-segment-gap": multipart([hidden], content_type=b"Content-Type: multipart/mixed; boundary*5=b1"),
+        "boundary-comment-before": multipart([hidden], content_type=b"Content-Type: multipart/mixed; boundary=(c)b1"),
+        "boundary-comment-behind": multipart([hidden], content_type=b"Content-Type: multipart/mixed; boundary=b1(c)"),
+        "boundary-name-comment": multipart([hidden], content_type=b"Content-Type: multipart/mixed; (c)boundary=b1"),
+        "boundary-folded": multipart([hidden], b"b 1", b'Content-Type: multipart/mixed; boundary="b\r\n 1"'),
+        "boundary-folded-at-end": multipart([hidden], content_type=b'Content-Type: multipart/mixed; boundary="b1\r\n "'),
+        "boundary-up-to-special": multipart([hidden], content_type=b"Content-Type: multipart/mixed; boundary=b1/x"),
+        "boundary-up-to-quote": multipart([hidden], content_type=b'Content-Type: multipart/mixed; boundary=b1"x"'),
+        "boundary-behind-odd-quote": multipart([hidden], content_type=b'Content-Type: multipart/mixed; x=a"; boundary=b1'),
+        "boundary-charset": multipart([hidden], b"b\xc3\xa9", b"Content-Type: multipart/mixed; boundary*=iso-8859-1''b%E9"),
+        "boundary-of-others-among-parts": message([b"Content-Type: multipart/mixed; boundary=b1(c)"], b"--b1(c)\r\n" + TEXT + b"\r\n--b1\r\n" + hidden + b"\r\n--b1--\r\n--b1(c)--\r\n"),
+        "named-eml": multipart([part(b64(b"junk\r\n" + hidden), OCTETS + b"; name=x.eml", BASE64)]),
+        "begin-base64": multipart([part(b"See below.\r\n\r\nbegin-base64 644 test.com\r\n" + e + b"====\r\n", b"Content-Type: text/plain")]),
+        "signed-by-smime": message([b"Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m", BASE64], b64(cms(hidden))),
+        "signed-by-smime-in-pieces": multipart([part(b64(cms(hidden, 50)), OCTETS + b"; name=smime.p7m", BASE64)]),
     }
 
 
@@ -279,8 +311,9 @@ class Mutator:
         kind = rng.choices([b"multipart/mixed", b"multipart/related", b"multipart/digest", b"Multipart/Alternative", b"multipart/mixed, application/octet-stream",
                             b"multipart", b"multipart/", b"text/plain"], [20, 4, 1, 4, 1, 1, 1, 1])[0]
         quoted = b'"' + boundary + b'"'
-        token = rng.choices([quoted, boundary, b"<" + boundary + b">", quoted + b" x", b'"' + boundary, quoted + b";boundary=other", b"other; boundary=" + quoted],
-                            [20, 4, 1, 1, 1, 2, 2])[0]
+        token = rng.choices([quoted, boundary, b"<" + boundary + b">", quoted + b" x", b'"' + boundary, quoted + b";boundary=other", b"other; boundary=" + quoted,
+                             b"(c)" + boundary, boundary + b"(c)", boundary + b"/x", boundary + b'"x"', b'"=?us-ascii?Q?' + boundary + b'?="', b'"' + boundary[:1] + b"\r\n" + boundary[1:] + b'"'],
+                            [20, 4, 1, 1, 1, 2, 2, 1, 1, 1, 1, 1, 1])[0]
         parameter = rng.choices([b"boundary=" + token, b"BOUNDARY=" + token, b"boundary = " + token, b"boundary*=us-ascii''" + boundary.replace(b" ", b"%20"),
                                  b"boundary*0=" + boundary[:1] + b'; boundary*1="' + boundary[1:] + b'"'], [20, 3, 2, 1, 1])[0]
         line = b"Content-Type: " + kind + rng.choice([b"; ", b";", b";\r\n\t", b" ; "]) + parameter
@@ -409,6 +442,13 @@ def mails(seed, count, payload):
     """COUNT mails, the same for the same SEED."""
     for number in range(count):
         yield Mutator(random.Random(f"{seed}/{number}"), payload).mail()
+
+
+def batches(seed, count, payload, size):
+    """The same in lists of at most SIZE."""
+    drawn = mails(seed, count, payload)
+    while batch := list(itertools.islice(drawn, size)):
+        yield batch
 
 
 def read_by_python(octets, policy):

@@ -46,6 +46,7 @@ def pytest_addoption(parser):
     group.addoption("--soak", type=float, metavar="MINUTES", help="the full forms of the tests marked soak, and only these")
     group.addoption("--soak-name", action="append", metavar="NAME", help="of them only this one; may be repeated")
     group.addoption("--soak-list", action="store_true", help="list them with both sizes and run nothing")
+    group.addoption("--corpus", metavar="DIR", help="mails, each a file, for the form ham: a directory, or a pattern")
     group.addoption("--seed", type=int, help="of what they draw by chance; default: 1, and the clock with --soak")
 
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The splitter and the pre-check on any octets whatsoever. Limits hold, what a part says of itself is true, the same
  * message gives the same parts, any prefix of it is fine, too; and a well-formed message made of the same octets gives
- * exactly the parts that it was made of, in one reading. */
+ * exactly the parts that it was made of, in one reading. The values of its header stay within their bounds, too. */
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "fuzz/fuzz.h"
 #include "mime/precheck.h"
 #include "mime/split.h"
+#include "mime/value.h"
 
 void fuzz_target_words(fuzz_word *word)
 {
@@ -105,7 +107,7 @@ static struct seen split(struct span message, const struct mime_limits *limits, 
     struct seen s = {.message = message, .limits = limits};
     FUZZ_REQUIRE(mime_split(message, limits, check_part, &s, report) == ERR_OK);
     FUZZ_REQUIRE(report->parts == s.parts && report->ordinary <= s.parts);
-    FUZZ_REQUIRE(report->decoded <= limits->decoded + message.len);
+    FUZZ_REQUIRE(report->decoded <= limits->decoded);
     FUZZ_REQUIRE((report->cut != 0) == mime_defects_have(report->defects, MIME_DEFECT_LIMIT));
     for (unsigned d = 0; d < MIME_DEFECT_COUNT; d++)
         FUZZ_REQUIRE((report->counts[d] > 0) == mime_defects_have(report->defects, (enum mime_defect)d));
@@ -183,9 +185,21 @@ static void check_well_formed(struct span octets)
     buf_release(&message);
 }
 
+static enum err check_value(void *arg, const struct mime_value *v)
+{
+    size_t *octets = arg;
+    *octets += v->name.len + v->text.len;
+    FUZZ_REQUIRE(v->name.len > 0 && v->name.len <= LIMIT_PART_TEXT && v->text.len <= LIMIT_PART_VALUE);
+    FUZZ_REQUIRE(utf8_is_plain(v->text) && *octets <= LIMIT_PART_VALUES);
+    return ERR_OK;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span message = span_of(data, size);
+    size_t octets = 0;
+    bool more;
+    FUZZ_REQUIRE(mime_values_read(message, mime_to_utf8, check_value, &octets, &more) == ERR_OK);
     check_message(message);
     if (size > 0)
         check_message(span_sub(message, 0, size - 1 - data[0] % size));

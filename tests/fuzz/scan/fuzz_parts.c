@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The file of decoded parts as hostile input: what opens is what writing its contents and rows again produces, octet
- * for octet, and every content lies inside file or message. */
+/* The file of decoded parts as hostile input: what opens is what writing its contents, rows and values again produces,
+ * octet for octet; every content lies inside file or message, and every value is plain UTF-8 within its bounds. */
+#include "base/utf8.h"
 #include "fuzz/fuzz.h"
 #include "scan/parts.h"
 
@@ -8,10 +9,24 @@ enum { MESSAGE = 300 };
 
 void fuzz_target_words(fuzz_word *word)
 {
-    static const struct span words[] = {{"PSTNPART", 8},         {"\0\0\0\1", 4},           {"\0\0\0\0\0\0\0\x20", 8},
+    static const struct span words[] = {{"PSTNPART", 8},         {"\0\0\0\2", 4},           {"\0\0\0\0\0\0\0\x20", 8},
                                         {"\xff\xff\xff\xff", 4}, {"\0\0\0\0\0\0\1\x2c", 8}, {"1.2.1", 5}};
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         word(words[i]);
+}
+
+static void write_values_again(const struct parts_view *view, struct buf *out)
+{
+    struct parts_value value;
+    uint32_t values = 0;
+    size_t octets = 0;
+    for (struct cursor at = cursor_of(view->value_rows); parts_next_value(&at, &value); values++) {
+        FUZZ_REQUIRE(value.name.len > 0 && value.text.len <= LIMIT_PART_VALUE && utf8_is_plain(value.text));
+        FUZZ_REQUIRE(parts_put_value(out, &value) == ERR_OK);
+        octets += value.name.len + value.text.len;
+    }
+    FUZZ_REQUIRE(values == view->values && octets <= LIMIT_PART_VALUES);
+    FUZZ_REQUIRE(parts_put_end(out, view->more_values) == ERR_OK);
 }
 
 static void write_again(const struct parts_view *view, struct buf *out)
@@ -24,7 +39,7 @@ static void write_again(const struct parts_view *view, struct buf *out)
         parts_content(view, i, &c);
         end += c.verbatim ? 0 : c.size;
     }
-    parts_head(view->contents, view->rows, end, head);
+    parts_head(view->contents, view->rows, view->values, end, head);
     FUZZ_REQUIRE(buf_append(out, span_of(head, sizeof(head))) == ERR_OK);
     for (uint32_t i = 0; i < view->contents; i++) {
         parts_content(view, i, &c);
@@ -44,6 +59,7 @@ static void write_again(const struct parts_view *view, struct buf *out)
         FUZZ_REQUIRE(parts_put_row(out, &row) == ERR_OK);
     }
     FUZZ_REQUIRE(rows == view->rows);
+    write_values_again(view, out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -13,6 +13,11 @@
 #define OCTETS   "Content-Type: application/octet-stream\r\n"
 #define PART64   OCTETS BASE64 "\r\n" SECRET64 "\r\n"
 #define END      "--b1--\r\n"
+/* Nothing finds this one but a reader that knows where the part begins. */
+#define PARTQP     OCTETS "Content-Transfer-Encoding: quoted-printable\r\n\r\n=54=68e secret payload=21\r\n"
+#define TYPE(rest) TOP "Content-Type: multipart/mixed; " rest "\r\n\r\n"
+/* What a reader sees that takes for parts what stands between other delimiters. */
+#define DECOY(d) "--" d "\r\nContent-Type: text/plain\r\n\r\nwords\r\n"
 
 START_TEST(hands_out_the_bodies_of_ordinary_mail_once)
 {
@@ -93,6 +98,37 @@ static const struct evasion evasions[] = {
      MIXED "--b1\r\nContent-Type: multipart/mixed; boundary=b1x\r\n\r\n--b1x\r\n" PART64 "--b1x--\r\n" END, NULL},
     {"no closing delimiter", MIXED "--b1\r\n" PART64, NULL},
     {"part after the end", MIXED "--b1\r\n\r\nx\r\n" END "--b1\r\n" PART64 END, NULL},
+    {"boundary empty", TYPE("boundary=\"\"") "--\r\n" PARTQP "----\r\n", NULL},
+    {"boundary empty for one reader", TYPE("boundary=") "--\r\n" PARTQP "----\r\n", NULL},
+    {"boundary in words of RFC 2047", TYPE("boundary=\"=?us-ascii?Q?b1?=\"") "--b1\r\n" PARTQP END, NULL},
+    {"boundary in segments with a gap", TYPE("boundary*5=b1") "--b1\r\n" PARTQP END, NULL},
+    {"boundary with a comment in front", TYPE("boundary=(c)b1") "--b1\r\n" PARTQP END, NULL},
+    {"boundary with a comment behind", TYPE("boundary=b1(c)") "--b1\r\n" PARTQP END, NULL},
+    {"boundary's name with a comment", TYPE("(c)boundary=b1") "--b1\r\n" PARTQP END, NULL},
+    {"boundary folded inside its quotes", TYPE("boundary=\"b\r\n 1\"") "--b 1\r\n" PARTQP "--b 1--\r\n", NULL},
+    {"boundary folded at its end", TYPE("boundary=\"b1\r\n \"") "--b1\r\n" PARTQP END, NULL},
+    {"boundary up to a special", TYPE("boundary=b1/x") "--b1\r\n" PARTQP END, NULL},
+    {"boundary up to a quote", TYPE("boundary=b1\"x\"") "--b1\r\n" PARTQP END, NULL},
+    {"boundary behind an odd quote", TYPE("x=a\"; boundary=b1") "--b1\r\n" PARTQP END, NULL},
+    {"boundary in another charset", TYPE("boundary*=iso-8859-1''b%E9") "--b\xc3\xa9\r\n" PARTQP "--b\xc3\xa9--\r\n",
+     "Boundary"},
+    {"another boundary among parts", TYPE("boundary=b1(c)") DECOY("b1(c)") "--b1\r\n" PARTQP END "--b1(c)--\r\n", NULL},
+    {"another boundary before parts", TYPE("boundary=c; boundary*5=b1") "--b1\r\n" PARTQP END DECOY("c") "--c--\r\n",
+     NULL},
+    {"a type that is none, and a boundary", TOP "Content-Type: x; boundary=(c)b1\r\n\r\n--b1\r\n" PARTQP END, NULL},
+    {"a message by its name",
+     TOP "Content-Type: application/octet-stream; name=x.EML\r\n\r\njunk\r\nContent-Transfer-Encoding: "
+         "quoted-printable\r\n\r\n=54=68e secret payload=21",
+     "HiddenHeader"},
+    {"base64 in a text, as uuencode writes it",
+     TOP "\r\nSee:\r\nbegin-base64 644 a.txt\r\n" SECRET64 "\r\n====\r\nwords\r\n", NULL},
+    {"signed by S/MIME",
+     TOP "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\r\n\r\n"
+         "\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80\x30\x80\x02\x01\x01\x31\x03\x30\x01\x01\x30\x80"
+         "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0\x80\x24\x80\x04\x36"
+         "Content-Transfer-Encoding: quoted-printable\r\n\r\n=54=68e"
+         "\x04\x12 secret payload=21",
+     NULL},
     {"blank before a header", MIXED "--b1\r\n" OCTETS " " BASE64 "\r\n" SECRET64 "\r\n" END, "HiddenHeader"},
     {"blank before the first header", MIXED "--b1\r\n " BASE64 "\r\n" SECRET64 "\r\n" END, "HiddenHeader"},
     {"blank before the type", TOP " Content-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n" PART64 END,
@@ -520,6 +556,11 @@ START_TEST(bombs_end_within_bounds)
         {TOP BASE64 "\r\n", "QQ==\r\n", 25000, 0},
         {TOP "Content-Transfer-Encoding: quoted-printable\r\n\r\n", "=   ", 50000, 0},
         {TOP, "a: b\r", 50000, 0},
+        {TOP "Content-Type: x; boundary\r\n\r\n", "--x\r\nContent-Type: a/b\r\n\r\ny\r\n", 20000, MIME_CUT_PARTS},
+        {MIXED "--b1\r\n\r\n", "-- \r\nContent-Type: a/b\r\n", 20000, 0},
+        {MIXED "--b1\r\n\r\n", "--\r\n\tcontent-:\r\n", 20000, 0},
+        {MIXED "--b1\r\n\r\n--x\r\nContent-Type: a\r\n", "--\r\nContent-type\r\n", 20000, 0},
+        {TOP, "\r\nbegin-base64 644 a\r\n", 20000, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct buf b;

@@ -20,7 +20,7 @@ class Clamd(Emulator):
     def __init__(self, path=None, port=0, version=VERSION, stream_max=100 << 20, take_descriptors=True):
         super().__init__(path, port)
         self.version, self.stream_max, self.take_descriptors = version, stream_max, take_descriptors
-        self.payload = PAYLOAD  # octets that it detects
+        self.payload, self.at_begin = PAYLOAD, False  # octets that it detects; only where a file begins with them
         self.alerts = True      # AlertExceedsMax and AlertEncrypted
         self.trials = []        # texts of postern's own: they are not in .scans, and take no fault that is meant for a mail
 
@@ -75,7 +75,8 @@ class Clamd(Emulator):
             self.note_trial(octets)
         else:
             self.note_scan(what.decode(), octets)
-        name = fault.name or (DETECTED if self.payload in octets else self.alert(octets) if ours else None)
+        found = octets.startswith(self.payload) if self.at_begin and not ours else self.payload in octets
+        name = fault.name or (DETECTED if found else self.alert(octets) if ours else None)
         result = name + b" FOUND" if name else b"OK"
         conversation.answer(prefix + what + b": " + result + end, fault)
         if fault.early:

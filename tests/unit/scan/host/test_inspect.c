@@ -101,6 +101,50 @@ START_TEST(a_message_is_taken_apart_into_a_file_that_can_be_read)
 }
 END_TEST
 
+/* The values in the file behind PARTS, "Name=text" in lines. */
+static void read_values(int parts, uint64_t size, uint64_t message, char *out, size_t room)
+{
+    struct parts_view view;
+    struct parts_value value;
+    size_t n = 0;
+    void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, parts, 0);
+    ck_assert(map != MAP_FAILED);
+    ck_assert_int_eq(parts_open(span_of(map, size), message, &view), ERR_OK);
+    for (struct cursor at = cursor_of(view.value_rows); parts_next_value(&at, &value) && n < room;)
+        n += (size_t)snprintf(out + n, room - n, "%.*s=%.*s%s\n", SPAN_ARG(value.name), SPAN_ARG(value.text),
+                              value.cut ? "…" : "");
+    ck_assert(!view.more_values);
+    munmap(map, size);
+}
+
+START_TEST(the_file_carries_the_decoded_header_also_in_charsets_of_the_system)
+{
+    /* given: names of a charset each that only the system's converters know */
+    static const char mail[] = "Subject: =?iso-2022-jp?B?GyRCRnxLXBsoQg==?=\r\n"
+                               "From: =?koi8-r?Q?=F0=D2=C9=D7=C5=D4?= <a@client.test>\r\n"
+                               "To: =?gb2312?B?xOO6ww==?=\r\n =?utf-8?Q?=C3=BC?= <b@y.test>\r\n"
+                               "X-Unknown: =?x-unheard-of?Q?a=E4b?=\r\n"
+                               "X-Broken: =?koi8-r?Q?=F0?= =?big5?B?pKT/?=\r\n"
+                               "X-Injection: =?utf-8?Q?a=0D=0AX-Other:_b?=\r\n\r\nhello\r\n";
+    char values[1024];
+    struct rig r;
+    int parts;
+    rig_init(&r);
+    rig_start(&r);
+    struct scan_inspection i = inspect(&r, mail, &parts);
+    read_values(parts, i.size, sizeof(mail) - 1, values, sizeof(values));
+    ck_assert_str_eq(values, "Subject=\xe6\x97\xa5\xe6\x9c\xac\n"
+                             "From=\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82 <a@client.test>\n"
+                             "To=\xe4\xbd\xa0\xe5\xa5\xbd\xc3\xbc <b@y.test>\n"
+                             "X-Unknown=a\xef\xbf\xbd"
+                             "b\n"
+                             "X-Broken=\xd0\x9f\xe4\xb8\xad\xef\xbf\xbd\n"
+                             "X-Injection=a\xe2\x90\x8d\xe2\x90\x8aX-Other: b\n");
+    close(parts);
+    rig_stop(&r);
+}
+END_TEST
+
 START_TEST(an_engine_looks_at_the_message_and_at_each_part_until_a_virus)
 {
     static const struct {
@@ -256,6 +300,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(a_message_is_taken_apart_into_a_file_that_can_be_read)                                                           \
+    X(the_file_carries_the_decoded_header_also_in_charsets_of_the_system)                                              \
     X(an_engine_looks_at_the_message_and_at_each_part_until_a_virus)                                                   \
     X(what_goes_wrong_inside_a_part_is_an_error_of_the_message)                                                        \
     X(a_forged_file_of_parts_is_trouble)                                                                               \

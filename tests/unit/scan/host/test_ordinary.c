@@ -62,6 +62,15 @@ START_TEST(each_leaf_is_handed_out_decoded)
         {"Content-Type: text/plain; name*=iso-2022-jp''%1B$B%46; charset=\"no-such\"\r\n\r\nfour",
          1,
          {{"1", "text/plain", "four"}}},
+        /* texts that do not stand there as they are read */
+        {"Content-Type: text/html; charset=utf-7\r\n\r\n+ADw-script+AD4-",
+         2,
+         {{"1", "text/html", "+ADw-script+AD4-"}, {"1", "text/html", "<script>"}}},
+        {"Content-Type: text/html; charset=IBM037\r\nContent-Transfer-Encoding: base64\r\n\r\nTKKDmYmXo24=",
+         2,
+         {{"1", "text/html", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e"}, {"1", "text/html", "<script>"}}},
+        {"Content-Type: text/html; charset=iso-2022-jp\r\n\r\n<script>", 1, {{"1", "text/html", "<script>"}}},
+        {"Content-Type: text/html; charset=koi8-r\r\n\r\n<script>", 1, {{"1", "text/html", "<script>"}}},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct leaves l = {.say = ERR_OK};
