@@ -198,7 +198,7 @@ void mime_base64_look(struct span in, struct mime_base64 *look)
         } else if (char_is_blank((char)c)) {
             look->blanks++;
         } else if (c == '\n') {
-            uneven = line % 4 != 0;
+            uneven = uneven || line % 4 != 0; /* an empty line takes nothing back */
             line = 0;
         }
     }

@@ -187,6 +187,10 @@ enum err mime_piece_hand_out(struct mime_job *job, struct mime_piece *piece, str
     part->path = piece->path;
     part->octets = octets;
     part->verbatim = !decoded && job->outermost;
+    if (!part->verbatim && octets.len > mime_run_room(run)) { /* nothing was decoded for it alone, so nothing looked */
+        mime_cut(run, MIME_CUT_DECODED);
+        return ERR_OK;
+    }
     part->content = mime_content_of(octets);
     part->defects |= judge_content(piece, octets);
     enum err e = compare_readings(run, part, octets);

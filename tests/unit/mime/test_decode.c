@@ -106,6 +106,7 @@ START_TEST(oddities_of_base64_are_noticed)
         {"YQ==\r\n--YWJj--\r\n", {.letters = 6, .junk = 4, .url = 4, .after = 4}},
         {"YQ==\r\n-- \r\n", {.letters = 2, .junk = 2, .url = 2, .blanks = 1}},
         {"YWI\r\nYW\r\n", {.letters = 5, .uneven = true}},
+        {"YWI\r\n\r\nYW\r\n", {.letters = 5, .uneven = true}},
         {"YWI\r\n", {.letters = 3}},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
