@@ -36,6 +36,7 @@ def test_one_engine_remembers_what_the_other_scans(daemon, start_pair, database)
     pair = start_pair(engines=clamd_stanza(daemon.address).replace('clamav "clamd1"', more + 'clamav "clamd1"'))
     daemon.payload = b"nothing that any message holds"
     content = virus()
+    pair.postern.book.truth.vouch(content, because="the daemon calls it clean, and the other engine's action lets it pass")
     events = [send(pair, content, 250) for _ in range(2)]
     assert [event["engines"] for event in events] == [f"clamav1=infected:Test.Payload.UNOFFICIAL{word}; clamd1=clean" for word in ("", " (cached)")]
 
