@@ -307,7 +307,7 @@ bool scan_run_refuses_early(struct scan_client *c, const struct scan_subject *s,
         verdict_copy_text(v->engine, sizeof(v->engine), span_cstr(fw->engines[i].name));
         if (framework_action(fw, v) != SCAN_ACTION_DEFER)
             continue;
-        engine_runtime_count(&runtime->engines[i], v);
+        engine_runtime_count(&runtime->engines[i], v, false);
         return true;
     }
     return false;

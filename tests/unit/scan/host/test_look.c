@@ -73,7 +73,8 @@ static int parts_of(const char *first, const char *second, uint64_t verbatim_at,
     buf_init(&table, sizeof(bytes));
     for (size_t i = 0; i < ARRAY_SIZE(contents); i++)
         ck_assert(parts_put_content(&table, &contents[i]) == ERR_OK);
-    parts_head(ARRAY_SIZE(contents), 0, end, head);
+    ck_assert(parts_put_end(&table, false) == ERR_OK);
+    parts_head(ARRAY_SIZE(contents), 0, 0, end, head);
     memcpy(bytes, head, sizeof(head));
     snprintf(bytes + PARTS_HEAD, sizeof(bytes) - PARTS_HEAD, "%s%s", first, second);
     struct span rows = buf_span(&table);
