@@ -491,6 +491,7 @@ def test_the_console_answers_until_the_end_and_a_drain_does_not_wait_for_it(star
     pair, console = start_console()
     with console.session() as session:
         assert session.ask("engine list")[0] == 0
+        pair.postern.terminate()
         pair.postern.stop()
         assert session.at_end()
 
