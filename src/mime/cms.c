@@ -124,38 +124,57 @@ static struct content_info content_info(struct span octets)
     return info;
 }
 
-enum mime_cms mime_cms_of(struct span octets)
+/* A walk through a string and its pieces. */
+struct string_walk {
+    struct buf *out; /* NULL: only to see whether it ends */
+    bool whole;      /* so far: it was understood to its end, or to that of the octets */
+};
+
+/* The octets of V, and of its pieces, which readers take whatever they are called; *at: behind it, in S. */
+static enum err walk_string(struct string_walk *w, struct span s, const struct value *v, size_t *at, unsigned nesting)
 {
-    return content_info(octets).kind;
+    struct value piece;
+    enum err e = ERR_OK;
+    *at = v->end;
+    if ((v->tag & 0x20) == 0) {
+        w->whole = w->whole && !v->endless;
+        return w->out && !v->endless ? buf_append(w->out, v->content) : ERR_OK;
+    }
+    struct span around = v->endless ? s : v->content;
+    size_t inner = v->endless ? v->end : 0;
+    w->whole = w->whole && nesting > 0;
+    while (e == ERR_OK && w->whole && value_at(around, inner, &piece))
+        e = walk_string(w, around, &piece, &inner, nesting - 1);
+    bool ended = v->endless && inner + 2 <= around.len && around.ptr[inner] == 0 && around.ptr[inner + 1] == 0;
+    w->whole = w->whole && (ended || inner >= around.len);
+    if (v->endless)
+        *at = ended ? inner + 2 : s.len;
+    return e;
 }
 
-/* The octets of the string at *at, however many pieces it has. */
-static enum err append_string(struct span s, size_t *at, unsigned nesting, struct buf *out)
+static enum err walk_content(struct string_walk *w, struct span inside)
 {
-    struct value v, piece;
-    enum err e = ERR_OK;
-    if (!value_at(s, *at, &v) || (v.tag != OCTETS && v.tag != OCTETS_IN_PIECES) || nesting == 0) {
-        *at = s.len;
+    struct value v;
+    size_t at = 0;
+    if (inside.len == 0)
         return ERR_OK;
-    }
-    *at = v.end;
-    if (v.tag == OCTETS)
-        return v.endless ? ERR_OK : buf_append(out, v.content);
-    struct span around = v.endless ? s : v.content;
-    size_t inner = v.endless ? v.end : 0;
-    while (e == ERR_OK && value_at(around, inner, &piece))
-        e = append_string(around, &inner, nesting - 1, out);
-    if (v.endless)
-        *at = inner + 2 < s.len ? inner + 2 : s.len;
-    return e;
+    w->whole = value_at(inside, 0, &v) && (v.tag == OCTETS || v.tag == OCTETS_IN_PIECES);
+    return w->whole ? walk_string(w, inside, &v, &at, NESTING) : ERR_OK;
+}
+
+/* What is not understood to its end may hide anything from us that others read. */
+enum mime_cms mime_cms_of(struct span octets)
+{
+    struct content_info info = content_info(octets);
+    struct string_walk walk = {.whole = true};
+    if (info.kind == MIME_CMS_CLEAR && (walk_content(&walk, info.inside) != ERR_OK || !walk.whole))
+        return MIME_CMS_CLOSED;
+    return info.kind;
 }
 
 enum err mime_cms_content(struct span octets, struct buf *out)
 {
     struct content_info info = content_info(octets);
-    size_t at = 0;
-    enum err e = ERR_OK;
-    while (e == ERR_OK && info.kind == MIME_CMS_CLEAR && at < info.inside.len)
-        e = append_string(info.inside, &at, NESTING, out);
-    return e;
+    struct string_walk walk = {.out = out, .whole = true};
+    return info.kind == MIME_CMS_CLEAR ? walk_content(&walk, info.inside) : ERR_OK;
 }

@@ -242,8 +242,12 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
     for (size_t at = 0; e == ERR_OK && mime_run_may(job->run) && at < text.len && kind->find(text, at, &inner);
          at = inner.end) {
         e = open_one_inline(job, piece, kind, text, &inner, ++*number);
-        if (e != ERR_OK || !inner.cut || ++cut > CUT_FILES || !mime_run_spend(job->run, text.len))
+        if (e != ERR_OK || !inner.cut || !mime_run_spend(job->run, text.len))
             continue;
+        if (++cut > CUT_FILES) {
+            mime_cut(job->run, MIME_CUT_WORK);
+            continue;
+        }
         struct mime_inline on = inner;
         on.end = mime_uuencode_end(text, &inner);
         e = open_one_inline(job, piece, kind, text, &on, ++*number);
@@ -294,29 +298,37 @@ static enum err open_as_message(struct mime_job *job, const struct mime_piece *p
     return e;
 }
 
+/* Octets that are a container by their begin, or text of another width. */
+static enum err open_container(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+{
+    enum mime_content c = piece->part.content;
+    enum mime_wide wide = mime_wide_of(octets);
+    if (wide == MIME_WIDE_NONE)
+        wide = mime_wide_named(span_cstr(piece->part.charset));
+    bool opens = c == MIME_CONTENT_TNEF || c == MIME_CONTENT_CMS || (wide != MIME_WIDE_NONE && octets.len >= 2);
+    if (!opens || !may_go_deeper(job->run))
+        return ERR_OK;
+    if (c == MIME_CONTENT_TNEF)
+        return open_tnef(job, piece, octets);
+    return c == MIME_CONTENT_CMS ? open_cms(job, piece, octets) : open_wide(job, piece, octets, wide);
+}
+
+/* All that somebody might: first octets are the sender's choice, and most readers go by headers and names. */
 static enum err look(struct mime_job *job, struct mime_piece *piece, struct span octets)
 {
     enum mime_content c = piece->part.content;
     enum mime_content_class class = mime_content_class(c);
-    if (c == MIME_CONTENT_TNEF || c == MIME_CONTENT_CMS) {
-        if (!may_go_deeper(job->run))
-            return ERR_OK;
-        return c == MIME_CONTENT_TNEF ? open_tnef(job, piece, octets) : open_cms(job, piece, octets);
-    }
-    bool textual = class == MIME_CLASS_TEXT || class == MIME_CLASS_ACTIVE || c == MIME_CONTENT_UNKNOWN;
+    bool textual = class == MIME_CLASS_TEXT || class == MIME_CLASS_ACTIVE || c == MIME_CONTENT_UNKNOWN ||
+                   c == MIME_CONTENT_CMS || c == MIME_CONTENT_TNEF || c == MIME_CONTENT_PGP ||
+                   span_starts(span_cstr(piece->part.type), SPAN("text/"));
     bool named = named_as_message(&piece->part);
     if (!textual && !named && !piece->type.message && !piece->type.multipart)
         return ERR_OK;
-    enum mime_wide wide = mime_wide_of(octets);
-    if (wide == MIME_WIDE_NONE)
-        wide = mime_wide_named(span_cstr(piece->part.charset));
-    if (wide != MIME_WIDE_NONE && octets.len >= 2 && may_go_deeper(job->run))
-        return open_wide(job, piece, octets, wide);
+    enum err e = open_container(job, piece, octets);
     bool multipart = piece->type.multipart && piece->part.encoding != MIME_IDENTITY;
     bool message = c == MIME_CONTENT_MAIL || piece->type.encapsulates || named;
-    enum err e = ERR_OK;
-    if ((message || multipart) && !may_go_deeper(job->run))
-        return ERR_OK;
+    if (e != ERR_OK || ((message || multipart) && !may_go_deeper(job->run)))
+        return e;
     if (multipart)
         e = open_message(job, piece, octets, true);
     if (message && e == ERR_OK)

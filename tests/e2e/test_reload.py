@@ -296,6 +296,7 @@ def test_stop_while_signatures_are_loaded_is_clean(start, slow):
     pair = start()
     slow.begin()
     wait_coming(pair)
+    pair.postern.terminate()
     pair.postern.stop()
     assert not pair.log.find("reload-failed") and not pair.log.find("child-exit")
 

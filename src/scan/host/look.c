@@ -135,12 +135,22 @@ static bool look_at_part(const struct look *l, const struct parts_content *c, st
     return looked;
 }
 
+/* Trouble with all of the parts: a word that refuses the message stands. */
+static void trouble_with_parts(const struct look *l, enum verdict_reason reason, const char *doing, int error,
+                               struct verdict *out)
+{
+    struct verdict v;
+    trouble(l, reason, doing, error, &v);
+    if (framework_outranks_within(l->framework, &v, out))
+        *out = v;
+}
+
 static void look_at_parts(const struct look *l, struct span file, struct layers *seen, struct verdict *out)
 {
     struct parts_view view;
     uint32_t looked_at = 0, next = 0;
     if (parts_open(file, l->job->size, &view) != ERR_OK) {
-        trouble(l, VERDICT_REASON_PROTOCOL, "the file of decoded parts makes no sense", 0, out);
+        trouble_with_parts(l, VERDICT_REASON_PROTOCOL, "the file of decoded parts makes no sense", 0, out);
         return;
     }
     while (next < view.contents && !is_final(l, out)) {
@@ -169,7 +179,7 @@ void look_at_message(const struct look *l, struct verdict *out)
     size_t size = (size_t)l->job->parts_size;
     void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, l->parts, 0);
     if (map == MAP_FAILED) {
-        trouble(l, VERDICT_REASON_MEMORY, "the file of decoded parts cannot be mapped", errno, out);
+        trouble_with_parts(l, VERDICT_REASON_MEMORY, "the file of decoded parts cannot be mapped", errno, out);
         return;
     }
     look_at_parts(l, span_of(map, size), &seen, out);

@@ -164,10 +164,18 @@ static enum err read_text(struct reading *r, GMimePart *leaf, const char *path)
     const char *charset = g_mime_object_get_content_type_parameter(GMIME_OBJECT(leaf), "charset");
     if (!hides_ascii(charset))
         return ERR_OK;
-    char *text = g_mime_text_part_get_text(GMIME_TEXT_PART(leaf));
-    GByteArray octets = {(guint8 *)text, text ? (guint)strlen(text) : 0};
-    enum err e = octets.len > 0 ? hand_out(r, leaf, path, &octets) : ERR_OK;
-    g_free(text);
+    GMimeFilter *convert = g_mime_filter_charset_new(charset, "utf-8");
+    if (!convert)
+        return ERR_OK;
+    GMimeStream *memory = g_mime_stream_mem_new(), *converting = g_mime_stream_filter_new(memory);
+    g_mime_stream_filter_add(GMIME_STREAM_FILTER(converting), convert);
+    g_mime_data_wrapper_write_to_stream(g_mime_part_get_content(GMIME_PART(leaf)), converting);
+    g_mime_stream_flush(converting);
+    GByteArray *octets = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory));
+    enum err e = octets->len > 0 ? hand_out(r, leaf, path, octets) : ERR_OK;
+    g_object_unref(converting);
+    g_object_unref(memory);
+    g_object_unref(convert);
     return e;
 }
 

@@ -56,6 +56,16 @@ START_TEST(cms_gives_what_everybody_can_read)
         ROW("enveloped inside signed",
             HEAD(SIGNED) ENDLESS("\x30") VERSION NO_DIGESTS HEAD(ENVELOPED) "\x04\x02hi" END END, CLOSED, ""),
         ROW("signed of a form that is not known", HEAD(SIGNED) "\x04\x08whatever" END END, CLOSED, ""),
+        ROW("pieces under other names",
+            HEAD(SIGNED) ENDLESS("\x30") VERSION NO_DIGESTS HEAD(DATA)
+                ENDLESS("\x24") "\x04\x03one\x0c\x01 \x33\x05\x13\x03two" END END END END,
+            CLEAR, "one two"),
+        ROW("a piece whose length nobody can have",
+            HEAD(SIGNED) ENDLESS("\x30") VERSION NO_DIGESTS HEAD(DATA)
+                ENDLESS("\x24") "\x04\x03one\x04\x89\0\0\0\0\0\0\0\0\x03two" END END END END,
+            CLOSED, NULL),
+        ROW("a string that is none", HEAD(SIGNED) ENDLESS("\x30") VERSION NO_DIGESTS HEAD(DATA) "\x0c\x02hi" END END,
+            CLOSED, NULL),
         ROW("another object", HEAD(OTHER) "\x04\x02hi" END END, NONE, ""),
         ROW("a text", "0 is where this text begins, and more", NONE, ""),
         ROW("nothing", "", NONE, ""),
@@ -68,7 +78,7 @@ START_TEST(cms_gives_what_everybody_can_read)
             fprintf(stderr, "%s\n", rows[i].name);
         ck_assert_int_eq(mime_cms_of(rows[i].octets), rows[i].kind);
         ck_assert_int_eq(mime_cms_content(rows[i].octets, &b), ERR_OK);
-        MUST(text_is(&b, rows[i].content));
+        MUST(!rows[i].content || text_is(&b, rows[i].content)); /* of what is closed, it may give a beginning */
         buf_release(&b);
     }
 }
@@ -99,6 +109,7 @@ START_TEST(cms_is_read_in_its_bounds_wherever_it_is_cut_or_changed)
         deep[i] = (char)0x80;
     static const char head[] = HEAD(SIGNED) ENDLESS("\x30") VERSION NO_DIGESTS HEAD(DATA);
     memcpy(deep, head, sizeof(head) - 1);
+    ck_assert_int_eq(mime_cms_of(span_of(deep, sizeof(deep))), MIME_CMS_CLOSED);
     struct buf b;
     buf_init(&b, 4);
     ck_assert_int_eq(mime_cms_content(span_of(deep, sizeof(deep)), &b), ERR_OK);

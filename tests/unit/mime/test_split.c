@@ -182,6 +182,23 @@ static const struct evasion evasions[] = {
      TOP "Content-Type: text/calendar\r\n\r\nBEGIN:VEVENT\r\nATTACH;VALUE=BINARY;ENCODING=BASE64;\r\n "
          "X-FILENAME=a.exe:VGhlIHNlY3JldC\r\n BwYXlsb2FkIQ==\r\nEND:VEVENT\r\n",
      NULL},
+    {"a message that begins as CMS does",
+     MIXED "--b1\r\nContent-Type: message/rfc822\r\n" BASE64
+           "\r\nMIAGCSqGSIb3DQEHASBqdW5rDQpDb250ZW50LVRyYW5zZmVyLUVuY29kaW5nOiBiYXNlNjQNCg0K\r\n"
+           "VkdobElITmxZM0psZENCd1lYbHNiMkZrSVE9PQ0K\r\n" END,
+     "HiddenHeader"},
+    {"a message by its name, that begins as TNEF does",
+     MIXED "--b1\r\nContent-Type: application/octet-stream; name=a.eml\r\n" BASE64
+           "\r\neJ8+IiBqdW5rDQpDb250ZW50LVRyYW5zZmVyLUVuY29kaW5nOiBiYXNlNjQNCg0KVkdobElITmxZ\r\n"
+           "M0psZENCd1lYbHNiMkZrSVE9PQ0K\r\n" END,
+     "HiddenHeader"},
+    {"a message that is called wide",
+     MIXED "--b1\r\nContent-Type: message/rfc822; charset=utf-16\r\n" BASE64
+           "\r\nQTogYg0KQ29udGVudC1UcmFuc2Zlci1FbmNvZGluZzogYmFzZTY0DQoNClZHaGxJSE5sWTNKbGRD\r\n"
+           "QndZWGxzYjJGa0lRPT0NCg==\r\n" END,
+     NULL},
+    {"uuencode in a text that begins as an archive does",
+     TOP "\r\nPK\3\4\r\nbegin 644 a.txt\r\n35&AE('-E8W)E=\"!P87EL;V%D(0\r\n`\r\nend\r\n", NULL},
     {"base64 as uuencode", TOP "\r\nbegin-base64 644 a.txt\r\n" SECRET64 "\r\n====\r\n", NULL},
     {"a message by its name, after lines that are no headers",
      MIXED "--b1\r\nContent-Type: application/octet-stream; name=a.EML\r\n\r\nwords\r\n" BASE64 "\r\n" SECRET64
@@ -561,6 +578,7 @@ START_TEST(bombs_end_within_bounds)
         {MIXED "--b1\r\n\r\n", "--\r\n\tcontent-:\r\n", 20000, 0},
         {MIXED "--b1\r\n\r\n--x\r\nContent-Type: a\r\n", "--\r\nContent-type\r\n", 20000, 0},
         {TOP, "\r\nbegin-base64 644 a\r\n", 20000, 0},
+        {TOP "\r\n", "begin 644 a\r\n#86)C\r\n", 20, MIME_CUT_WORK},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct buf b;
