@@ -399,13 +399,13 @@ static void map_clean(const struct findings *f, struct verdict *out)
     } else if (f->unsupported) {
         snprintf(detail, sizeof(detail), "%s: libclamav cannot open it", f->unsupported);
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED, detail);
-    } else if (f->zips.lie) {
+    } else if (map_shortage(f, out)) {
+        return;
+    } else if (f->zips.lie) { /* after a shortage, which cuts archives short */
         snprintf(detail, sizeof(detail), "zip archive: %s", f->zips.lie);
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_MALFORMED, detail);
     } else if (f->zips.encrypted && (f->engine->options.heuristic & CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE)) {
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, "zip archive: a member is encrypted");
-    } else if (map_shortage(f, out)) {
-        return;
     } else if (f->zips.out_of_memory) {
         verdict_set(out, VERDICT_ERROR, VERDICT_REASON_MEMORY, "an allocation failed");
     } else if (f->zips.lost || f->member_lost || f->member_due) {

@@ -228,7 +228,8 @@ static enum err take_end(struct span file, struct zip_listing *out, uint64_t at,
     if (e == ERR_OK && is_named)
         e = take_directory(file, out, r.directory_at, 0);
     *found = is_before || is_named;
-    put_in_order(out);
+    if (*found)
+        put_in_order(out);
     return e;
 }
 
