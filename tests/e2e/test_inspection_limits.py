@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Where limits are: bombs of structure (B.5) end in time and in memory that follows from their size, and a virus about where a limit ends (B39), be it an engine's, postern's, or a number
 that somebody's integers cannot hold, is never cut off and let through."""
+import io
 import struct
+import zipfile
+import zlib
 
 import pytest
 from harness import evasion, mail, mime, processes
@@ -184,12 +187,136 @@ def test_a_claimed_size_that_integers_cannot_hold_hides_nothing(clamd, start_pai
     assert pair.backend.mails == []
 
 
-def test_an_archive_whose_member_claims_gigabytes_is_never_clean(start_pair, database):
-    pair = start_pair(engines=clamav_stanza(database, mime_decompose="true"))
-    for number in NUMBERS:
-        event = send(pair, mail.with_attachment(zip_with_length(number), "a.zip"), 550)
+@pytest.mark.parametrize("decompose", ["true", "false"])
+@pytest.mark.parametrize("field", [18, 22])
+def test_an_archive_whose_member_claims_gigabytes_is_never_clean(start_pair, database, field, decompose):
+    pair = start_pair(engines=clamav_stanza(database, mime_decompose=decompose))
+    for number in [*NUMBERS[:2], len(zip_with_length(0))] + ([NUMBERS[2]] if field == 22 else []):
+        event = send(pair, mail.with_attachment(zip_with_length(number, field), "a.zip"), 550)
         assert event["verdict"] in ("infected", "unscannable"), (number, event)
     assert pair.backend.mails == []
+
+
+class Stream(io.RawIOBase):
+    """Where nobody can seek: sizes stand behind the members."""
+
+    def __init__(self):
+        super().__init__()
+        self.content = b""
+
+    def writable(self):
+        return True
+
+    def write(self, octets):
+        self.content += bytes(octets)
+        return len(octets)
+
+
+def archive(payload, method=zipfile.ZIP_DEFLATED, names=("test.com",)):
+    """A zip that was written to a stream."""
+    stream = Stream()
+    with zipfile.ZipFile(stream, "w", method) as out:
+        for name in names:
+            with out.open(name, "w") as member:
+                member.write(payload)
+    return stream.content
+
+
+def zip64(payload):
+    """The member's header has its sizes in 64 bits, as where a program does not know before how large they will be."""
+    plain = mail.in_zip(payload)
+    packed, size, name = struct.unpack_from("<IIH", plain, 18)
+    head = plain[:18] + struct.pack("<IIHH", NUMBERS[1], NUMBERS[1], name, 20) + plain[30:30 + name] + struct.pack("<HHQQ", 1, 16, size, packed)
+    end = plain.index(b"PK\5\6") + 16
+    return head + plain[30 + name:end] + struct.pack("<I", struct.unpack_from("<I", plain, end)[0] + 20) + plain[end + 4:]
+
+
+def changed(content, local=(), central=()):
+    """LOCAL, CENTRAL: (offset, format, value) in the headers of the last member."""
+    content = bytearray(content)
+    for at, changes in ((content.rindex(b"PK\3\4"), local), (content.rindex(b"PK\1\2"), central)):
+        for offset, form, value in changes:
+            struct.pack_into(form, content, at + offset, value)
+    return bytes(content)
+
+
+def with_method(content, number):
+    return changed(content, [(8, "<H", number)], [(10, "<H", number)])
+
+
+def broken_stream():
+    """Deflated octets, the payload first, that end in nonsense: what unpackers leave behind is the payload."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(mail.PAYLOAD * 3) + packer.flush(zlib.Z_FULL_FLUSH) + b"\x07" + b"\xff" * 20
+    stored = archive(packed, zipfile.ZIP_STORED)
+    return with_method(changed(stored, central=[(24, "<I", 5000)]), 8)
+
+
+PLAIN, STREAMED = mail.in_zip(mail.PAYLOAD * 3), archive(mail.PAYLOAD * 3)
+DIRECTORY = STREAMED.index(b"PK\1\2")
+# Members that libclamav passes over, and that at least one unpacker takes out.
+HIDDEN_MEMBERS = {
+    "packed size 2 GiB + 1 in the member's header": changed(PLAIN, [(18, "<I", NUMBERS[0])]),
+    "packed size 0 in the member's header": changed(PLAIN, [(18, "<I", 0)]),
+    "packed size 1 in the member's header": changed(PLAIN, [(18, "<I", 1)]),
+    "packed size 1 in both headers": changed(PLAIN, [(18, "<I", 1)], [(20, "<I", 1)]),
+    "packed size 0 in both headers": changed(PLAIN, [(18, "<I", 0)], [(20, "<I", 0)]),
+    "packed size 2 GiB + 1 in the directory": changed(STREAMED, central=[(20, "<I", NUMBERS[0])]),
+    "packed size 0 in the directory": changed(STREAMED, central=[(20, "<I", 0)]),
+    "packed size 1 in the directory": changed(STREAMED, central=[(20, "<I", 1)]),
+    "zip64": zip64(mail.PAYLOAD * 3),
+    "place 2 GiB + 1": changed(PLAIN, central=[(42, "<I", NUMBERS[0])]),
+    "place 4 GiB - 1": changed(STREAMED, central=[(42, "<I", NUMBERS[1])]),
+    "no directory": STREAMED[:DIRECTORY],
+    "no directory, sizes known": PLAIN[:PLAIN.index(b"PK\1\2")],
+    "directory elsewhere": STREAMED[:-6] + b"\xff\xff\xff\xff" + STREAMED[-2:],
+    "one archive behind another": mail.in_zip(b"words", "a.txt") + STREAMED,
+    "end record in the comment": STREAMED[:-2] + struct.pack("<H", 22) + b"PK\5\6" + bytes(18),
+    "masked": changed(PLAIN, [(6, "<H", 0x2000)], [(8, "<H", 0x2000)]),
+    "signature of the member's header": changed(PLAIN, [(0, "<I", 0)]),
+    "long name": changed(PLAIN, [(26, "<H", 0xfff0)]),
+    "short name": changed(PLAIN, [(26, "<H", 3)]),
+    "long extra field": changed(PLAIN, [(28, "<H", 0xfff0)]),
+    "broken stream": broken_stream(),
+    "behind a program": b"MZ" + bytes(500) + STREAMED,
+    "behind an image": b"GIF89a" + bytes(200) + STREAMED,
+    "behind text": b"Nothing but words.\n" * 9 + STREAMED,
+    "behind one octet": b"x" + STREAMED,
+    "a piece of several": b"PK00" + STREAMED,
+    "bzip2 that is none": with_method(PLAIN, 12),
+    "bzip2 by the member's header": changed(PLAIN, [(8, "<H", 12)]),
+    "imploded by the member's header": changed(PLAIN, [(8, "<H", 6)]),
+    **{f"method {number}": with_method(PLAIN, number) for number in (1, 14, 20, 93, 95, 98, 99)},
+}
+
+
+@pytest.mark.parametrize("decompose", ["true", "false"])
+def test_a_member_that_libclamav_passes_over_is_never_clean(start_pair, database, decompose):
+    pair = start_pair(engines=clamav_stanza(database, mime_decompose=decompose))
+    for name, content in HIDDEN_MEMBERS.items():
+        for attachment in (content, mail.in_zip(content, "inner.zip")):
+            event = send(pair, mail.with_attachment(attachment, "a.zip"), 550, 250)
+            assert event["verdict"] == "unscannable", (name, event)
+    assert pair.backend.mails == []
+
+
+WORDS = b"Nothing but words.\r\n" * 20
+ORDINARY = {
+    "deflated": mail.in_zip(WORDS), "streamed": archive(WORDS), "stored": archive(WORDS, zipfile.ZIP_STORED), "bzip2": archive(WORDS, zipfile.ZIP_BZIP2),
+    "directories and empty files": archive(b"", names=("d/", "d/empty")), "tiny": archive(b"abc"), "six octets": archive(b"sixsix"), "no members": archive(b"", names=()),
+    "many": archive(WORDS, names=[f"{i}.txt" for i in range(500)]), "the same twice": archive(WORDS, names=("a.txt", "b.txt")),
+    "a zip in it": archive(archive(WORDS), zipfile.ZIP_STORED, ("a.zip", "b.zip")), "small zips in it": archive(mail.in_zip(WORDS), zipfile.ZIP_STORED, [f"{i}.zip" for i in range(200)]),
+    "behind a program": b"MZ" + bytes(500) + mail.in_zip(WORDS), "octets behind it": archive(WORDS) + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("decompose", ["true", "false"])
+def test_ordinary_archives_are_clean(start_pair, database, decompose):
+    """The control."""
+    pair = start_pair(engines=clamav_stanza(database, mime_decompose=decompose))
+    for name, content in ORDINARY.items():
+        event = send(pair, mail.with_attachment(content, "a.zip"), 250, 550)
+        assert event["verdict"] == "clean", (name, event)
 
 
 @pytest.mark.release

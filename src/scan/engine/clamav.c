@@ -16,6 +16,9 @@
  * - members of a 7z, CAB, ARJ or LHA archive that it cannot unpack (other coders, a broken stream) are passed over in
  * silence. Each is named to a callback first, and if it is unpacked, that shows as a layer: a member that was named and
  * did not show was not looked at;
+ * - so are members of a zip that cannot be unpacked, and those whose place or size its headers do not tell, or not in
+ * the way that libclamav reads them (zip64, self-extracting with data descriptors): zip_watch.h compares what a zip
+ * lists with what shows;
  * - a temporary file that cannot be made, written or read (disk full, no inodes, no descriptors), one that vanished,
  * and an allocation that fails end a part of the scan, and the result is "clean" in many places: see shortage.h.
  *
@@ -37,6 +40,7 @@
 #include "scan/engine/container.h"
 #include "scan/engine/engine.h"
 #include "scan/engine/shortage.h"
+#include "scan/engine/zip_watch.h"
 #include "scan/ignore.h"
 
 enum {
@@ -71,6 +75,7 @@ struct findings {
     bool rar, cut;
     bool member_due, member_lost; /* a member was named and has not shown as a layer (yet, or ever) */
     const char *unsupported;      /* kind of container that cannot be opened */
+    struct zip_watch zips;        /* what they list and what of that showed */
     struct shortage before;       /* the scan */
     char name[LIMIT_VERDICT_NAME +
               1]; /* of the first detection that counts; one that says "infected", if there is any */
@@ -136,7 +141,7 @@ static void note_layer(struct findings *f, int fd, const char *type, struct span
 static cl_error_t on_layer(int fd, const char *type, const char **ancestors, size_t parent_size, const char *name,
                            size_t size, const char *bytes, uint32_t depth, uint32_t attributes, void *context)
 {
-    (void)ancestors, (void)parent_size, (void)name, (void)attributes;
+    (void)ancestors, (void)name, (void)attributes;
     struct findings *f = context;
     if (!f)
         return CL_CLEAN;
@@ -149,6 +154,7 @@ static cl_error_t on_layer(int fd, const char *type, const char **ancestors, siz
         f->rar = (type && strncmp(type, "CL_TYPE_RAR", 11) == 0) || container_holds_rar(file);
     if (!f->unsupported)
         f->unsupported = container_unsupported(file);
+    zip_watch_layer(&f->zips, &(struct zip_layer){depth, parent_size, file, type});
     return CL_CLEAN;
 }
 
@@ -395,7 +401,14 @@ static void map_clean(const struct findings *f, struct verdict *out)
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED, detail);
     } else if (map_shortage(f, out)) {
         return;
-    } else if (f->member_lost || f->member_due) {
+    } else if (f->zips.lie) { /* after a shortage, which cuts archives short */
+        snprintf(detail, sizeof(detail), "zip archive: %s", f->zips.lie);
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_MALFORMED, detail);
+    } else if (f->zips.encrypted && (f->engine->options.heuristic & CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE)) {
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, "zip archive: a member is encrypted");
+    } else if (f->zips.out_of_memory) {
+        verdict_set(out, VERDICT_ERROR, VERDICT_REASON_MEMORY, "an allocation failed");
+    } else if (f->zips.lost || f->member_lost || f->member_due) {
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,
                     "libclamav could not unpack every member of an archive");
     } else {
@@ -455,11 +468,13 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
         /* A false alarm ended the scan; the virus behind it must not get through. */
         struct cl_scan_options options = c->options;
         options.general |= CL_SCAN_GENERAL_ALLMATCHES;
+        zip_watch_end(&f.zips);
         f = begin_scan(c, fd);
         rc = scan_once(c, fd, options, &f);
         if (rc == CL_VIRUS && f.ignored[0] && !f.name[0])
             rc = CL_CLEAN;
     }
+    zip_watch_end(&f.zips);
     if (rc == CL_VIRUS)
         clamav_name_verdict(span_cstr(f.name[0] ? f.name : "unnamed"), out);
     else if (rc != CL_CLEAN && rc != CL_VERIFIED)
