@@ -147,6 +147,8 @@ static void take_over(struct scan_pool *p, struct scan_host *next)
     deadline_clear(&p->limit);
     p->serving = next;
     next->phase = HOST_SERVING;
+    if (!next->loaded) /* host_off took the time limit with it */
+        deadline_set_ms(&p->limit, LOAD_LIMIT_MS);
     scan_pool_connect(p);
     scan_pool_log_done(p, next, old);
     scan_pool_note_best(p, next);
@@ -212,6 +214,12 @@ static void limit_expired(void *arg)
 {
     struct scan_pool *p = arg;
     struct scan_host *h = other_host(p);
+    if (p->serving->phase == HOST_SERVING && !p->serving->loaded && h->phase != HOST_DRAINING) {
+        log_text(p->shared->log, LOG_ENGINE_DOWN, "reason",
+                 "%s: its signatures were not loaded in time: it is killed, and started again", p->serving->name);
+        child_end(&p->serving->child);
+        return;
+    }
     if (h->phase == HOST_COMING) {
         refuse(p, h, "its signatures were not loaded in time");
         return;
@@ -258,6 +266,8 @@ static void host_loaded(struct scan_host *h)
     h->loaded = true;
     h->engine_count = h->reported;
     if (h->phase == HOST_SERVING) {
+        if (other_host(p)->phase != HOST_DRAINING)
+            deadline_clear(&p->limit);
         serving_loaded(p, h);
         return;
     }
@@ -342,7 +352,8 @@ void scan_pool_broken(struct scan_pool *p, unsigned generation)
         if (h->generation != generation || !child_is_running(&h->child))
             continue;
         log_text(p->shared->log, LOG_PROTOCOL, "detail",
-                 "%s: a channel to it is broken, it sent a record that makes no sense, or it hangs: it is killed", h->name);
+                 "%s: a channel to it is broken, it sent a record that makes no sense, or it hangs: it is killed",
+                 h->name);
         child_kill(&h->child);
     }
 }

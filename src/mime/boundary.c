@@ -238,17 +238,23 @@ static void add_decoded(struct mime_pass *p, struct mime_frame *f, struct span r
 
 /* "boundary" and an equals sign wherever they stand in VALUE: inside quotes that another reader does not see, after a
  * comment, without a semicolon. */
+enum { HITS_MAX = 64 };
 static void add_anywhere(struct mime_pass *p, struct mime_frame *f, struct span value)
 {
     static const struct span word = {"boundary", 8};
     value = span_sub(value, 0, LIMIT_MIME_FIELD);
+    unsigned hits = 0;
     for (size_t i = 0; i + word.len < value.len && f->forms_count < MIME_FORMS; i++) {
         if (char_lower(value.ptr[i]) != 'b' || !span_starts_nocase(span_sub(value, i, word.len), word))
             continue;
         struct span rest = mime_trim(span_sub(value, i + word.len, value.len));
         if (rest.len == 0 || rest.ptr[0] != '=')
             continue;
-        rest = mime_trim(span_sub(rest, 1, rest.len));
+        if (++hits > HITS_MAX || !mime_spend(p, MIME_BOUNDARY_OWN)) {
+            p->s->too_many = true;
+            return;
+        }
+        rest = mime_trim(span_sub(rest, 1, MIME_BOUNDARY_OWN));
         struct span raw = mime_trim(span_sub(rest, 0, span_find(rest, ';')));
         size_t token = 0;
         while (token < raw.len && !mime_is_space(raw.ptr[token]) && raw.ptr[token] != '"')

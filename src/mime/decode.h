@@ -49,7 +49,7 @@ struct mime_qp {
 enum err mime_qp_decode(struct span in, enum mime_qp_mode mode, struct buf *out) must_use;
 void mime_qp_look(struct span in, struct mime_qp *look);
 
-/* A file inside a text: uuencode ("begin 644 name") or yEnc ("=ybegin … name=…"). */
+/* A file inside a text: uuencode ("begin 644 name"), yEnc ("=ybegin … name=…"), BinHex or a calendar's attachment. */
 struct mime_inline {
     struct span name;
     size_t begin; /* of its first line */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files inside texts: uuencode and yEnc. */
+/* Files inside texts: uuencode, yEnc, attachments of calendars. */
 #include "mime/decode.h"
 #include "mime/field.h"
 #include "mime/lines.h"
@@ -58,10 +58,8 @@ static bool begins_uuencode(struct span line, struct mime_inline *found, bool *s
     return true;
 }
 
-/* The next line at or after FROM that begins a file; *line. ONLY_SURE: data goes on over lines that begin like words.
- */
-static size_t find_begin(struct span text, size_t from, bool only_sure, struct mime_inline *found,
-                         struct mime_line *line)
+/* The next line at or after FROM that begins a file; *line. */
+static size_t find_begin(struct span text, size_t from, struct mime_inline *found, struct mime_line *line)
 {
     size_t at = from;
     while ((at = find_line(text, at, SPAN("begin"))) < text.len) {
@@ -69,7 +67,7 @@ static size_t find_begin(struct span text, size_t from, bool only_sure, struct m
         *line = mime_line_at(text, MIME_ENDS_ANY, at);
         if (begins_uuencode(line->text, found, &sure)) {
             struct span first = mime_line_at(text, MIME_ENDS_ANY, line->next).text;
-            if (sure || (!only_sure && (found->base64 ? is_base64(first) : is_uuencoded(first))))
+            if (sure || (found->base64 ? is_base64(first) : is_uuencoded(first)))
                 return at;
         }
         at = line->next;
@@ -93,18 +91,36 @@ static bool find_end(struct span text, size_t from, bool base64, size_t *end)
     return false;
 }
 
+/* Where the file whose data begin at DATA ends: behind its "end", or where another one surely begins, whichever comes
+ * first; not further than that is looked, so that many begins cost no more than one. False: it does not say. */
+static bool find_end_or_begin(struct span text, size_t data, bool base64, size_t *end)
+{
+    const struct span word = base64 ? SPAN("====") : SPAN("end");
+    struct mime_inline other;
+    struct mime_line line;
+    bool sure;
+    for (size_t at = data; at < text.len; at = line.next) {
+        line = mime_line_at(text, MIME_ENDS_ANY, at);
+        *end = line.next;
+        if (span_starts(line.text, word) && span_eq(mime_trim(line.text), word))
+            return true;
+        *end = at;
+        if (span_starts(line.text, SPAN("begin")) && begins_uuencode(line.text, &other, &sure) && sure)
+            return false;
+    }
+    *end = text.len;
+    return false;
+}
+
 bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found)
 {
-    struct mime_inline other;
-    struct mime_line line, last;
-    size_t at = find_begin(text, from, false, found, &line);
+    struct mime_line line;
+    size_t at = find_begin(text, from, found, &line);
     if (at == text.len)
         return false;
     found->begin = at;
     found->data = line.next;
-    /* First the next begin, then the end before it: many begins without an end are looked at once. */
-    size_t next = find_begin(text, line.next, true, &other, &last);
-    found->cut = !find_end(span_sub(text, 0, next), line.next, found->base64, &found->end) && next < text.len;
+    found->cut = !find_end_or_begin(text, line.next, found->base64, &found->end) && found->end < text.len;
     return true;
 }
 
@@ -222,7 +238,8 @@ static size_t property_value(struct span s)
         quoted = quoted != (s.ptr[i] == '"');
         if (s.ptr[i] == ':' && !quoted)
             return i + 1;
-        if (s.ptr[i] == '\n' && i + 1 < s.len && !char_is_blank(s.ptr[i + 1]))
+        bool end = s.ptr[i] == '\n' || (s.ptr[i] == '\r' && i + 1 < s.len && s.ptr[i + 1] != '\n');
+        if (end && i + 1 < s.len && !char_is_blank(s.ptr[i + 1]))
             break;
     }
     return 0;

@@ -101,6 +101,8 @@ static enum err open_tnef(struct mime_job *job, const struct mime_piece *piece, 
     if (!mime_tnef_open(&t, octets))
         return ERR_OK;
     while (e == ERR_OK && mime_run_may(job->run) && mime_tnef_next(&t, &file)) {
+        if (file.data.len == 0)
+            continue;
         struct buf text;
         buf_init(&text, mime_run_room(job->run));
         found.number++;

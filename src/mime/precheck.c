@@ -86,7 +86,8 @@ static size_t count_groups(struct span s, size_t *deepest)
             odd = odd || !quoted;
             i++;
         } else if (ch == '"') {
-            odd = odd || (!quoted && i > 0 && !mime_is_space(s.ptr[i - 1]) && !strchr(",;:<", s.ptr[i - 1]));
+            odd = odd || (!quoted && i > 0 && !mime_is_space(s.ptr[i - 1]) &&
+                          (s.ptr[i - 1] == '\0' || !strchr(",;:<", s.ptr[i - 1])));
             quoted = !quoted;
         } else if (ch == ':' && !quoted) {
             groups++;

@@ -152,7 +152,7 @@ static void trial_next(void *arg)
 {
     struct trial *t = arg;
     OBJ_CHECK(t->set, TRIALS_MAGIC);
-    while (t->at < ARRAY_SIZE(texts) && !is_wanted(t, &texts[t->at]))
+    while (t->at < ARRAY_SIZE(texts) && (t->lost || !is_wanted(t, &texts[t->at]))) /* lost: nothing else matters now */
         t->at++;
     if (t->at < ARRAY_SIZE(texts)) {
         ask(t);

@@ -24,7 +24,7 @@ struct loader {
     void (*open)(struct broker *b);
     pthread_mutex_t lock;
     pthread_cond_t change;
-    bool done;
+    bool done, gives_way;
 };
 
 /* A priority that was given up does not come back without privileges, but it is a thread's own: this one only loads,
@@ -83,16 +83,19 @@ static void end_hung(const struct loader *l, uint64_t ms)
 }
 
 /* Those that serve come first while this one loads, and never again after it. */
-static void give_way(const struct loader *l)
+static void give_way(struct loader *l)
 {
-    if (l->broker->options->replaces && autogroup_nice(l->broker->options->session, GIVING_WAY_NICE) != ERR_OK)
+    if (!l->broker->options->replaces)
+        return;
+    l->gives_way = autogroup_nice(l->broker->options->session, GIVING_WAY_NICE) == ERR_OK;
+    if (!l->gives_way)
         log_text(l->broker->log, LOG_SHORTAGE, "reason", "pool %s: loading cannot give way to scanning: %s",
                  l->broker->pool->name, strerror(errno));
 }
 
 static void stop_giving_way(const struct loader *l)
 {
-    if (!l->broker->options->replaces || autogroup_nice(l->broker->options->session, 0) == ERR_OK)
+    if (!l->gives_way || autogroup_nice(l->broker->options->session, 0) == ERR_OK)
         return;
     log_text(l->broker->log, LOG_SHORTAGE, "reason",
              "pool %s: this scan host cannot have its share of the processors back after loading (%s), and ends",

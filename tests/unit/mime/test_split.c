@@ -578,6 +578,9 @@ START_TEST(bombs_end_within_bounds)
         {MIXED "--b1\r\n\r\n", "--\r\n\tcontent-:\r\n", 20000, 0},
         {MIXED "--b1\r\n\r\n--x\r\nContent-Type: a\r\n", "--\r\nContent-type\r\n", 20000, 0},
         {TOP, "\r\nbegin-base64 644 a\r\n", 20000, 0},
+        {TOP "\r\n", "begin\r\n#86)C\r\nend\r\nbegin\r\nx\r\n", 20000, MIME_CUT_PARTS},
+        {TOP "\r\n", "ATTACH\r", 100000, 0},
+        {MIXED "--b1\r\nContent-Type: multipart/mixed; x=", "boundary= ( ", 5000, MIME_CUT_PARAMETERS},
         {TOP "\r\n", "begin 644 a\r\n#86)C\r\n", 20, MIME_CUT_WORK},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
