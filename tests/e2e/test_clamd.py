@@ -218,7 +218,9 @@ def test_mail_flows_by_itself_when_the_daemon_comes_late(emulated, start_pair):
 
 
 def test_mail_flows_again_by_itself_when_the_daemon_is_back(emulated, start_pair):
-    verdicts.assert_flows_again_by_itself(start_pair(engines=clamd_stanza(emulated.address)), emulated, DETECTED)
+    pair = start_pair(engines=clamd_stanza(emulated.address))
+    forget_trial(pair, emulated)
+    verdicts.assert_flows_again_by_itself(pair, emulated, DETECTED)
 
 
 def test_the_next_server_answers_when_the_first_is_gone(emulated, directory, start_pair):
