@@ -66,11 +66,12 @@ void check_plugin_files(const struct framework_engine *engine, const char *who, 
     const struct plugin_conf *c = &engine->conf->plugin;
     char program[PATH_MAX];
     bool directory;
-    if (!scanner_files_beside("postern-plugin", program) || faccessat(AT_FDCWD, program, X_OK, AT_EACCESS) != 0)
+    /* Our own user executes it, not the one that this process pretends to be. */
+    if (!scanner_files_beside("postern-plugin", program) || faccessat(AT_FDCWD, program, X_OK, 0) != 0)
         problem_warning(problems, engine->scope, NULL,
-                        "postern-plugin, which loads its library, must lie beside postern, and %s must be able to "
-                        "execute it: %s; " UNTIL_MENDED,
-                        who, strerror(errno));
+                        "postern-plugin, which loads its library, must lie beside postern and be executable: "
+                        "%s; " UNTIL_MENDED,
+                        strerror(errno));
     if (c->library)
         check_library(engine, problems);
     if (engine->conf->database)

@@ -133,7 +133,8 @@ class Book:
             note[1] = None
         except (OSError, AssertionError) as failure:
             note[1] = repr(failure)
-            if not self.is_serving() or edge != self.killed or self.events("stop"):
+            # What was told to die is not always gone at once.
+            if not self.is_serving() or edge != self.killed or "supervisor" in self.killed or self.events("stop"):
                 self.bystanders.remove(note)  # it met the end of the program, which is another matter
 
     # --- its end ---
