@@ -91,7 +91,8 @@ void scan_pool_start(struct scan_pool *p);
 void scan_pool_reload(struct scan_pool *p, enum scan_pool_trigger why);
 /* The edge was started: it needs channels. */
 void scan_pool_connect(struct scan_pool *p);
-/* GENERATION sent garbage: it is killed, and started again if it serves. */
+/* GENERATION sent garbage, says nothing any more, or the edge had no memory for its channel: it is killed, and started
+ * again if it serves. */
 void scan_pool_broken(struct scan_pool *p, unsigned generation);
 /* The service drains: no more reloads. */
 void scan_pool_settle(struct scan_pool *p);

@@ -46,8 +46,8 @@ uint64_t scan_client_late_answers(const struct scan_client *c);
 /* What the host said last of engine number INDEX; state LOADING until then. GENERATION of that host, 0: none. */
 const struct scan_status *scan_client_status(const struct scan_client *c, size_t index, unsigned *generation);
 
-/* BROKEN is called from the loop when the host of a pool sent a record that makes no sense, or its channel found no
- * memory; its channel is closed by then. */
+/* BROKEN is called from the loop when the host of a pool sent a record that makes no sense, left several messages in a
+ * row without an answer, or its channel found no memory; its channel is closed by then. */
 void scan_client_on_broken(struct scan_client *c, void (*broken)(void *arg, int pool_index, unsigned generation),
                            void *arg);
 
