@@ -191,7 +191,8 @@ enum { CUT_FILES = 16 };
 struct inline_kind {
     enum mime_encoding encoding;
     enum mime_defect defect; /* MIME_DEFECT_COUNT: it is the usual way */
-    struct span mark;        /* without it there is none: one quick look */
+    struct span mark;        /* without it there is none: one quick look … */
+    size_t rare;             /* … for this octet of it */
     bool (*find)(struct span text, size_t from, struct mime_inline *found);
     enum err (*decode)(struct span data, struct buf *out);
 };
@@ -260,16 +261,16 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
 enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *piece, struct span text)
 {
     static const struct inline_kind kinds[] = {
-        {MIME_UUENCODE, MIME_DEFECT_UUENCODED, {"begin", 5}, mime_uuencode_find, mime_uuencode_decode},
-        {MIME_YENC, MIME_DEFECT_YENCODED, {"=ybegin ", 8}, mime_yenc_find, mime_yenc_decode},
-        {MIME_BASE64, MIME_DEFECT_COUNT, {"ATTACH", 6}, mime_calendar_find, calendar_decode},
-        {MIME_BINHEX, MIME_DEFECT_UUENCODED, {"(This file must be conv", 23}, mime_binhex_find, NULL},
+        {MIME_UUENCODE, MIME_DEFECT_UUENCODED, {"begin", 5}, 0, mime_uuencode_find, mime_uuencode_decode},
+        {MIME_YENC, MIME_DEFECT_YENCODED, {"=ybegin ", 8}, 1, mime_yenc_find, mime_yenc_decode},
+        {MIME_BASE64, MIME_DEFECT_COUNT, {"ATTACH", 6}, 5, mime_calendar_find, calendar_decode},
+        {MIME_BINHEX, MIME_DEFECT_UUENCODED, {"(This file must be conv", 23}, 0, mime_binhex_find, NULL},
     };
     enum err e = ERR_OK;
     unsigned number = 0;
     for (size_t k = 0; k < ARRAY_SIZE(kinds) && e == ERR_OK; k++)
         /* A quick look; the finders begin at the begin of the text, as they look at line begins. */
-        if (span_find_span(text, kinds[k].mark) < text.len && mime_run_spend(job->run, text.len) &&
+        if (span_find_rare(text, kinds[k].mark, kinds[k].rare) < text.len && mime_run_spend(job->run, text.len) &&
             may_go_deeper(job->run))
             e = open_inlines(job, piece, &kinds[k], text, &number);
     return e;
