@@ -3,6 +3,7 @@
 #include "mime/content.h"
 #include "mime/cms.h"
 #include "mime/field.h"
+#include "mime/lines.h"
 
 struct row {
     enum mime_content content;
@@ -243,7 +244,7 @@ bool mime_content_is_polyglot(struct span octets, enum mime_content c)
 bool mime_content_is_mail(struct span octets)
 {
     static const char *const marks[] = {"content-", "mime-version"};
-    struct span text = span_sub(octets, 0, 16384);
+    struct span text = span_sub(octets, mime_blank_lines(octets), 16384);
     bool mark = false;
     for (unsigned lines = 0; text.len > 0 && lines < 200; lines++) {
         size_t end = span_find(text, '\n');

@@ -12,7 +12,8 @@ enum mime_content mime_content_of(struct span octets);
  * name that is a zip by its end, a zip behind a zip, an image that begins with a page. Self-extracting programs, and
  * documents that are zips by design, are not meant. */
 bool mime_content_is_polyglot(struct span octets, enum mime_content c);
-/* Whether OCTETS are a message with MIME headers: its first lines are fields, and one of them is MIME's. */
+/* Whether OCTETS are a message with MIME headers: its first lines are fields, and one of them is MIME's. Empty lines in
+ * front are passed over, as many mail programs do. */
 bool mime_content_is_mail(struct span octets);
 
 #endif

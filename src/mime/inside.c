@@ -288,14 +288,14 @@ static bool named_as_message(const struct mime_part *part)
     return false;
 }
 
-/* Empty lines before the headers mean a message without headers to some, and nothing to others. */
-static enum err open_as_message(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+/* Empty lines before the headers mean a message without headers to some, and nothing to others. What only looks like a
+ * message (SURELY: it is called one) is what they leave to the first ones, and would be opened for each of its lines.
+ */
+static enum err open_as_message(struct mime_job *job, const struct mime_piece *piece, struct span octets, bool surely)
 {
-    size_t blank = 0;
-    while (blank < octets.len && (octets.ptr[blank] == '\n' || octets.ptr[blank] == '\r'))
-        blank++;
-    enum err e = open_message(job, piece, octets, false);
-    if (e == ERR_OK && blank > 0)
+    size_t blank = mime_blank_lines(octets);
+    enum err e = surely || blank == 0 ? open_message(job, piece, octets, false) : ERR_OK;
+    if (e == ERR_OK && blank > 0 && blank < octets.len)
         e = open_message(job, piece, span_sub(octets, blank, octets.len), false);
     return e;
 }
@@ -328,13 +328,13 @@ static enum err look(struct mime_job *job, struct mime_piece *piece, struct span
         return ERR_OK;
     enum err e = open_container(job, piece, octets);
     bool multipart = piece->type.multipart && piece->part.encoding != MIME_IDENTITY;
-    bool message = c == MIME_CONTENT_MAIL || piece->type.encapsulates || named;
+    bool called = piece->type.encapsulates || named, message = called || c == MIME_CONTENT_MAIL;
     if (e != ERR_OK || ((message || multipart) && !may_go_deeper(job->run)))
         return e;
     if (multipart)
         e = open_message(job, piece, octets, true);
     if (message && e == ERR_OK)
-        e = open_as_message(job, piece, octets);
+        e = open_as_message(job, piece, octets, called);
     if (e == ERR_OK && strcmp(piece->type.text, "message/delivery-status") == 0 && may_go_deeper(job->run))
         e = open_blocks(job, piece, octets);
     return e == ERR_OK ? mime_piece_open_inlines(job, piece, octets) : e;

@@ -95,6 +95,14 @@ size_t mime_dashes_find(struct span message, size_t from)
     return message.len;
 }
 
+size_t mime_blank_lines(struct span text)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < text.len && (char_is_blank(text.ptr[i]) || text.ptr[i] == '\r' || text.ptr[i] == '\n'); i++)
+        lines = char_is_blank(text.ptr[i]) ? lines : i + 1;
+    return lines;
+}
+
 bool mime_headers_at(struct span message, enum mime_line_ends ends, size_t at)
 {
     while (at < message.len) {

@@ -24,6 +24,9 @@ size_t mime_line_before(struct span message, enum mime_line_ends ends, size_t at
 /* The first "--" at or after FROM, anywhere in a line; the message's length where there is none. */
 size_t mime_dashes_find(struct span message, size_t from);
 
+/* How many octets lines take at the begin of TEXT, whatever their ends, that are empty or blank. */
+size_t mime_blank_lines(struct span text);
+
 /* Whether what begins at AT, up to an empty line or one that begins with "--", has a field Content-…: a part's headers.
  */
 bool mime_headers_at(struct span message, enum mime_line_ends ends, size_t at);

@@ -79,7 +79,10 @@ static bool opens_as_message(struct mime_pass *p, struct mime_frame *f, size_t b
 {
     if (!f->type.message)
         return false;
-    f->whole = !f->type.encapsulates;
+    /* Empty lines in front of its headers: those who pass them over are given it as a whole. */
+    struct span octets = span_sub(p->message, body, p->message.len);
+    f->whole =
+        !f->type.encapsulates || (octets.len > 0 && mime_is_space(octets.ptr[0]) && mime_blank_lines(octets) > 0);
     /* Here, not where leaves are described: a body that makes no message is the inner leaf's octets already. */
     if (strcmp(f->type.text, "message/partial") == 0)
         mime_note(p, MIME_DEFECT_PARTIAL);

@@ -127,6 +127,10 @@ def _inside_containers(payload):
         "uuencode over a line that begins as its begin": plain(containers.uuencoded(payload, between=b"begin the work")),
         "message by its name, after junk": _mixed(_text(), _part(b"junk\r\n" + eml, b"application/octet-stream; name=a.eml")),
         "message by its name, 300 headers": _mixed(_text(), _part(b"X: y\r\n" * 300 + eml, b"application/octet-stream; name=a.eml")),
+        "message by its name, disposition without a type": _mixed(_text(), b"Content-Disposition: filename=a.eml\r\n" + _part(b"junk\r\n" + eml)),
+        "message by its name, no disposition and no type": _mixed(_text(), _part(b"junk\r\n" + eml, b"name=a.eml")),
+        "mail in a mail, after an empty line": _mixed(_text(), _lines(b"Content-Type: message/rfc822", b"", b"") + eml),
+        "mail in a mail, after empty lines of two kinds": _mixed(_text(), _part(b"\n\r\n" + eml, b"message/rfc822")),
         "message by its name, after empty lines": _mixed(_text(), _part(b"\r\n\r\n" + eml, b"application/octet-stream; name=a.eml")),
     }
 
