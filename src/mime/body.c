@@ -21,7 +21,7 @@ static enum err decode(struct span extent, struct mime_how how, struct buf *out)
     case MIME_QP:
         return mime_qp_decode(extent, (enum mime_qp_mode)how.mode, out);
     case MIME_UUENCODE:
-        return mime_uuencode_decode(extent, out);
+        return mime_uuencode_decode(extent, how.mode > 0, out);
     case MIME_YENC:
         return mime_yenc_decode(extent, out);
     case MIME_BINHEX:
@@ -192,7 +192,7 @@ static enum err take_qp(struct mime_job *job, struct mime_piece *piece, struct s
 static enum err take_file(struct mime_job *job, struct mime_piece *piece, struct span octets,
                           enum mime_encoding encoding, bool *junk)
 {
-    struct mime_inline found;
+    struct mime_inline found = {0};
     bool there = encoding == MIME_UUENCODE ? mime_uuencode_find(octets, 0, &found)
                  : encoding == MIME_YENC   ? mime_yenc_find(octets, 0, &found)
                                            : mime_binhex_find(octets, 0, &found);
@@ -203,7 +203,12 @@ static enum err take_file(struct mime_job *job, struct mime_piece *piece, struct
     if (!there)
         return mime_decode_as(job, piece, octets, how);
     mime_names_add(&piece->part.names, found.name, (struct span){0}, &piece->part.defects);
-    return mime_decode_as(job, piece, span_sub(octets, found.data, found.end - found.data), how);
+    enum err e = mime_decode_as(job, piece, span_sub(octets, found.data, found.end - found.data), how);
+    if (e != ERR_OK || encoding != MIME_UUENCODE || !(found.cut || found.odd))
+        return e;
+    how = (struct mime_how){.encoding = encoding, .mode = 1, .reading = 1u << MIME_READING_VARIANT};
+    return mime_decode_as(job, piece, span_sub(octets, found.data, mime_uuencode_end(octets, &found) - found.data),
+                          how);
 }
 
 static enum err take_as(struct mime_job *job, struct mime_piece *piece, struct span octets, enum mime_encoding encoding,

@@ -209,6 +209,7 @@ def classes(payload):
         "boundary-of-others-among-parts": message([b"Content-Type: multipart/mixed; boundary=b1(c)"], b"--b1(c)\r\n" + TEXT + b"\r\n--b1\r\n" + hidden + b"\r\n--b1--\r\n--b1(c)--\r\n"),
         "named-eml": multipart([part(b64(b"junk\r\n" + hidden), OCTETS + b"; name=x.eml", BASE64)]),
         **_behind_empty_lines(hidden),
+        **_odd_files(p),
         "named-eml-without-disposition": multipart([part(b64(b"junk\r\n" + hidden), OCTETS, b"Content-Disposition: filename=x.eml", BASE64)]),
         "named-eml-behind-disposition": multipart([part(b64(b"junk\r\n" + hidden), OCTETS, b"Content-Disposition: attachment filename=x.eml", BASE64)]),
         "named-eml-without-type": multipart([part(b64(b"junk\r\n" + hidden), b"Content-Type: name=x.eml", BASE64)]),
@@ -221,6 +222,31 @@ def classes(payload):
 def junk(data):
     """Base64 with a character in each line that decoders pass over, and that no line of base64 has for who looks for such lines."""
     return b"".join(b"!" + line + CRLF for line in b64(data).split(CRLF)[:-1])
+
+
+def _odd_files(payload):
+    """Files in texts, written as no program writes them; some decoder takes each, or nobody does and it costs nothing."""
+    usual, declared = uu(payload), b"Content-Transfer-Encoding: x-uuencode"
+    rows = usual.split(CRLF)
+    lengths = CRLF.join([rows[0], *(bytes([row[0] + 64]) + row[1:] for row in rows[1:-3]), *rows[-3:]])  # decoders take six bits
+    files = {
+        "lengths-of-seven-bits": lengths,
+        "indented": b"  " + CRLF.join(rows).replace(CRLF, b"\r\n  "),
+        "in-capitals": usual.replace(b"begin", b"BEGIN").replace(b"\r\nend", b"\r\nEND"),
+        "of-mode-0o644": usual.replace(b" 644 ", b" 0o644 "),
+        "of-mode-6_44": usual.replace(b" 644 ", b" 6_44 "),
+        "of-mode-999": usual.replace(b" 644 ", b" 999 "),
+        "without-end": usual.replace(b"`\r\nend\r\n", b""),
+        "with-checksums": CRLF.join([rows[0], *(row + b"X" for row in rows[1:-3]), *rows[-3:]]),
+    }
+    made = {}
+    for name, octets in files.items():
+        made[f"uuencode-{name}"] = multipart([part(b"See below.\r\n" + octets, b"Content-Type: text/plain")])
+        made[f"uuencode-{name}-declared"] = multipart([part(octets, OCTETS, declared)])
+    usual = yenc(payload)
+    made["yenc-indented"] = multipart([part(b"  " + usual.replace(CRLF, b"\r\n  "), b"Content-Type: text/plain")])
+    made["yenc-in-capitals"] = multipart([part(usual.replace(b"ybegin", b"YBEGIN").replace(b"yend", b"YEND").replace(b"name=", b"NAME="), b"Content-Type: text/plain")])
+    return made
 
 
 def _behind_empty_lines(entity):

@@ -138,7 +138,9 @@ static void check_files(struct span in)
     struct buf out;
     struct span name, fork;
     buf_init(&out, in.len * 4 + 64);
-    FUZZ_REQUIRE(mime_uuencode_decode(in, &out) != ERR_NOMEM);
+    FUZZ_REQUIRE(mime_uuencode_decode(in, false, &out) != ERR_NOMEM);
+    buf_clear(&out);
+    FUZZ_REQUIRE(mime_uuencode_decode(in, true, &out) != ERR_NOMEM);
     buf_clear(&out);
     FUZZ_REQUIRE(mime_yenc_decode(in, &out) == ERR_OK && buf_len(&out) <= in.len);
     buf_clear(&out);

@@ -178,11 +178,23 @@ START_TEST(files_in_texts_are_found)
         {"begin\t644 a\n#86)C\n", mime_uuencode_find, "a", 12, 18},
         {"begin  a.exe\nwords\n", mime_uuencode_find, NULL, 0, 0},
         {"beginning 644 a\n#86)C\n", mime_uuencode_find, NULL, 0, 0},
+        /* In any case, indented, with numbers that are no octal mode; what ends in the wrong case may go on. */
+        {"BEGIN 644 a\n#86)C\nEND\nx", mime_uuencode_find, "a", 12, 18},
+        {"Begin 644 a\n#86)C\n end\nx", mime_uuencode_find, "a", 12, 18},
+        {"x\r\n  begin 644 a\r\n  #86)C\r\n  end\r\nx", mime_uuencode_find, "a", 18, 27},
+        {"begin 999 a.exe\n#86)C\n", mime_uuencode_find, "a.exe", 16, 22},
+        {"begin 0o644 a.exe\n#86)C\n", mime_uuencode_find, "a.exe", 18, 24},
+        {"begin 6_4_4 a.exe\n\n#86)C\n", mime_uuencode_find, "a.exe", 18, 25},
+        {"begin +644 a.exe\n  #86)C\n", mime_uuencode_find, "a.exe", 17, 25},
+        {"begin 999 a.exe\nc86)C\n", mime_uuencode_find, "a.exe", 16, 22},
+        {"Begin 3 days before\nthe work ends\n", mime_uuencode_find, NULL, 0, 0},
         {"begin-base64 644 a\nYWJj\n====\nx", mime_uuencode_find, "a", 19, 29},
         {"begin-base64 a\nnot encoded\n", mime_uuencode_find, NULL, 0, 0},
         {"=ybegin line=1 size=1 name=a b\r\nx\r\n=yend\r\ny", mime_yenc_find, "a b", 32, 42},
         {"=ybegin part=1 name=a\n=ypart begin=1\nx\n", mime_yenc_find, "a", 37, 39},
         {"x=ybegin name=a\n", mime_yenc_find, NULL, 0, 0},
+        {"=YBEGIN line=1 NAME=a\nx\n=YEND\ny", mime_yenc_find, "a", 22, 24},
+        {" =ybegin line=1 name=a\n =ypart begin=1\n x\n =yend\ny", mime_yenc_find, "a", 39, 42},
         {"A:b\r\nATTACH;FMTTYPE=a/b;X-FILENAME=\"a:b\";\r\n ENCODING=BASE64;VALUE=BINARY:YW\r\n Jj\r\nC:d\r\n",
          mime_calendar_find, "a:b", 73, 82},
         {"ATTACH;ENCODING=b:YWJj", mime_calendar_find, "", 18, 22},
@@ -210,17 +222,72 @@ START_TEST(uuencode_forgives_what_got_lost)
 {
     static const struct {
         const char *in, *out;
+        bool every;
     } rows[] = {
-        {"#86)C\n`\nend\n", "abc"}, {"#86)C\r\n#86)C\r\n \r\n", "abcabc"}, {"$86)C9\n", "abcd"},
-        {"$86)C9   \n", "abcd"},    {"words of a reader\n", ""},           {"", ""},
+        {"#86)C\n`\nend\n", "abc", false},
+        {"#86)C\r\n#86)C\r\n \r\n", "abcabc", false},
+        {"$86)C9\n", "abcd", false},
+        {"$86)C9   \n", "abcd", false},
+        {"#86)CX\n#86)CXX\n", "abcabc", false}, /* checksums */
+        {"words of a reader\n", "", false},
+        {"c86)C\n#86)C\n", "abc", false},
+        {"c86)C\n#86)C\n", "abcabc", true},
+        {"", "", false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct buf b;
         buf_init(&b, 1000);
-        ck_assert_int_eq(mime_uuencode_decode(span_cstr(rows[i].in), &b), ERR_OK);
+        ck_assert_int_eq(mime_uuencode_decode(span_cstr(rows[i].in), rows[i].every, &b), ERR_OK);
         MUST(text_is(&b, rows[i].out));
         buf_release(&b);
     }
+}
+END_TEST
+
+START_TEST(a_quick_look_says_which_files_there_may_be)
+{
+    static const struct {
+        const char *text;
+        unsigned kinds;
+    } rows[] = {
+        {"", 0},
+        {"words\r\nand more, begin 644 a\r\n\r\nx=ybegin ", 0},
+        {"begin", MIME_INLINE_UUENCODE},
+        {"x\n \tBeGiN 644 a", MIME_INLINE_UUENCODE},
+        {"x\r=YBEGIN ", MIME_INLINE_YENC},
+        {"x\r\nattach;", MIME_INLINE_CALENDAR},
+        {"\r\r\n\n\r  begin\rATTACH\n\n=ybegin\r", MIME_INLINE_UUENCODE | MIME_INLINE_YENC | MIME_INLINE_CALENDAR},
+        {"a\rb\rc\rbegi\n   \n=\nA", 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        ck_assert_uint_eq(mime_inline_look(span_cstr(rows[i].text)), rows[i].kinds);
+}
+END_TEST
+
+START_TEST(indentation_is_undone_as_far_as_it_goes)
+{
+    struct buf b;
+    buf_init(&b, 100);
+    ck_assert_int_eq(mime_unindent(SPAN("  a\r\n   b\n c\r\td\n\n  "), 2, &b), ERR_OK);
+    MUST(text_is(&b, "a\r\n b\nc\rd\n\n"));
+    buf_release(&b);
+    buf_init(&b, 1);
+    ck_assert_int_eq(mime_unindent(SPAN("  ab"), 2, &b), ERR_FULL);
+    buf_release(&b);
+}
+END_TEST
+
+START_TEST(what_may_go_on_ends_where_it_must)
+{
+    struct mime_inline found;
+    struct span text = SPAN("begin 644 a\n#86)C\nEND\n#86)C\n end\nend\nx");
+    MUST(mime_uuencode_find(text, 0, &found) && found.cut && !found.odd);
+    ck_assert_uint_eq(mime_uuencode_end(text, &found), 37);
+    text = SPAN("begin 644 a\n#86)C\nwords\nend\n");
+    MUST(mime_uuencode_find(text, 0, &found) && !found.cut && found.odd);
+    text = SPAN("=ybegin name=a\nx\n=YEND\ny\n=yend\nz");
+    MUST(mime_yenc_find(text, 0, &found) && found.cut);
+    ck_assert_uint_eq(mime_yenc_end(text, &found), 31);
 }
 END_TEST
 
@@ -304,6 +371,9 @@ END_TEST
     X(quoted_printable_is_read_as_its_decoders_do)                                                                     \
     X(files_in_texts_are_found)                                                                                        \
     X(uuencode_forgives_what_got_lost)                                                                                 \
+    X(a_quick_look_says_which_files_there_may_be)                                                                      \
+    X(indentation_is_undone_as_far_as_it_goes)                                                                         \
+    X(what_may_go_on_ends_where_it_must)                                                                               \
     X(yenc_undoes_escapes_and_line_ends)                                                                               \
     X(binhex_gives_name_and_data_fork)                                                                                 \
     X(wide_text_is_told_by_mark_or_look)

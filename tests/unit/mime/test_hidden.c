@@ -10,6 +10,9 @@
 #define BASE64   "Content-Transfer-Encoding: base64\r\n"
 #define MIXED    "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n"
 #define END      "\r\n--b1--\r\n"
+#define UU_DATA  "5&AE('-E8W)E=\"!P87EL;V%D(0``"
+#define UU       "3" UU_DATA
+#define YENC     "~\x92\x8fJ\x9d\x8f\x8d\x9c\x8f\x9eJ\x9a\x8b\xa3\x96\x99\x8b\x8eK"
 
 /* All names of all parts, each with a '|' behind it. */
 static enum err note_names(void *arg, const struct mime_part *part)
@@ -87,6 +90,17 @@ static const char *const mails[] = {
     MIXED "Content-Type: application/octet-stream; name=a.eml\r\n\r\n\r\n\r\n\r\njunk\r\n" QP "\r\n" SECRETQP END,
     MIXED "Content-Type: text/plain\r\n\r\n\r\n\r\n" QP "\r\n" SECRETQP END,
     "\r\n\r\n \r\n" QP "\r\n" SECRETQP,
+    /* Files in texts: indented, in another case, with odd numbers, lengths and ends. */
+    "A: b\r\n\r\nSee:\r\n  begin 644 a.txt\r\n  " UU "\r\n  `\r\n  end\r\n",
+    "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n\t" UU "\r\n\t`\r\n\tend\r\n",
+    "A: b\r\n\r\nSee:\r\nBEGIN 644 a.txt\r\n" UU "\r\n`\r\nEND\r\n",
+    "A: b\r\n\r\nSee:\r\nbegin 0o644 a.txt\r\n" UU "\r\n`\r\nend\r\n",
+    "A: b\r\n\r\nSee:\r\nbegin 999 a.txt\r\n" UU "XX\r\n`\r\nend\r\n",
+    "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n" UU,
+    "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\ns" UU_DATA "\r\n`\r\nend\r\n",
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\ns" UU_DATA "\r\n`\r\nend\r\n" END,
+    "A: b\r\n\r\nSee:\r\n =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n",
+    "A: b\r\n\r\nSee:\r\n=YBEGIN LINE=128 NAME=a.txt\r\n" YENC "\r\n=YEND SIZE=19\r\n",
 };
 
 START_TEST(extracts_what_some_reader_extracts)
