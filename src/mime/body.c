@@ -60,7 +60,7 @@ enum err mime_decode_as(struct mime_job *job, struct mime_piece *piece, struct s
         mime_cut(run, MIME_CUT_PARTS);
     if (e != ERR_OK || !added || extent.len == 0 || !mime_run_may(run) || !mime_run_spend(run, extent.len))
         return e;
-    struct mime_piece *one = mem_new(1, sizeof(*one)); /* what was said of one way must not stick to the next */
+    struct mime_piece *one = mem_resize(NULL, 1, sizeof(*one)); /* what was said of one way sticks to no other */
     if (!one)
         return ERR_NOMEM;
     *one = *piece;

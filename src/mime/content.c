@@ -201,7 +201,7 @@ static bool ends_as_zip(struct span s, size_t *before)
     size_t tail = s.len < RECORD + COMMENT ? s.len : RECORD + COMMENT;
     struct span end = span_sub(s, s.len - tail, tail);
     for (size_t at = 0; at + RECORD <= end.len;) {
-        size_t hit = span_find_span(span_sub(end, at, end.len), SPAN("PK\5\6"));
+        size_t hit = span_find_rare(span_sub(end, at, end.len), SPAN("PK\5\6"), 2);
         at += hit;
         if (at + RECORD > end.len)
             return false;

@@ -288,7 +288,7 @@ enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *
     const struct span binhex = SPAN("(This file must be conv");
     enum err e = ERR_OK;
     unsigned number = 0;
-    unsigned there = mime_inline_look(text) | (span_find_span(text, binhex) < text.len ? BINHEX : 0);
+    unsigned there = mime_inline_look(text) | (span_find_rare(text, binhex, 0) < text.len ? BINHEX : 0);
     for (size_t k = 0; k < ARRAY_SIZE(kinds) && e == ERR_OK; k++)
         if ((there & kinds[k].bit) != 0 && mime_run_spend(job->run, text.len) && may_go_deeper(job->run))
             e = open_inlines(job, piece, &kinds[k], text, &number);

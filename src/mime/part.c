@@ -112,7 +112,7 @@ enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header 
     part->attachment = part->attachment || span_starts_nocase(header->disposition.first, SPAN("attachment"));
     if (header->type.count == 0 && header->disposition.count == 0)
         return ERR_OK;
-    parameters = mem_new(1, sizeof(*parameters));
+    parameters = mem_resize(NULL, 1, sizeof(*parameters)); /* whatever is parsed sets what it uses */
     if (!parameters)
         return ERR_NOMEM;
     collect_all(piece, &header->disposition, parameters);

@@ -58,7 +58,7 @@ void ordinary_free(struct ordinary *o)
 /* The listed charset of this name; NULL: there is none, or src/mime knows better what people mean by it. */
 static const char *listed(struct span charset)
 {
-    if (span_eq_nocase(charset, SPAN("us-ascii")))
+    if (charset.len == 0 || span_eq_nocase(charset, SPAN("us-ascii")) || span_eq_nocase(charset, SPAN("utf-8")))
         return NULL;
     for (size_t i = 0; i < ARRAY_SIZE(charsets); i++)
         if (span_eq_nocase(charset, span_cstr(charsets[i])))
