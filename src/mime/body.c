@@ -28,6 +28,7 @@ static enum err decode(struct span extent, struct mime_how how, struct buf *out)
     case MIME_IDENTITY:
     case MIME_TNEF:
     case MIME_CMS:
+    case MIME_APPLE:
     case MIME_WIDE:
     case MIME_UNKNOWN:
         break;
@@ -228,6 +229,7 @@ static enum err take_as(struct mime_job *job, struct mime_piece *piece, struct s
     case MIME_UNKNOWN:
     case MIME_TNEF:
     case MIME_CMS:
+    case MIME_APPLE:
     case MIME_WIDE:
         break;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Contents by their first octets; polyglots by their last. */
 #include "mime/content.h"
+#include "mime/apple.h"
 #include "mime/cms.h"
 #include "mime/field.h"
 #include "mime/lines.h"
@@ -190,6 +191,9 @@ enum mime_content mime_content_of(struct span octets)
         return MIME_CONTENT_CMS;
     if (is_pgp(octets))
         return MIME_CONTENT_PGP;
+    struct mime_apple apple;
+    if (mime_apple_open(&apple, octets))
+        return MIME_CONTENT_APPLE;
     return is_text(octets) ? text_of(octets) : MIME_CONTENT_UNKNOWN;
 }
 

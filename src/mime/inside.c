@@ -2,6 +2,7 @@
 /* What is inside the octets of a part: attachments in TNEF, messages, signed content, texts in wide characters, files
  * in texts. Whatever is found is handed out as a part of its own, and looked into in turn. */
 #include "base/mem.h"
+#include "mime/apple.h"
 #include "mime/charset.h"
 #include "mime/cms.h"
 #include "mime/content.h"
@@ -130,6 +131,24 @@ static enum err open_cms(struct mime_job *job, const struct mime_piece *piece, s
     buf_init(&content, mime_run_room(job->run));
     enum err e = hand_out_decoded(job, piece, &found, &content, mime_cms_content(octets, &content));
     buf_release(&content);
+    return e;
+}
+
+static enum err open_apple(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+{
+    struct mime_apple a;
+    enum err e = ERR_OK;
+    struct found found = {.encoding = MIME_APPLE};
+    if (!mime_apple_open(&a, octets))
+        return ERR_OK;
+    struct mime_tnef_name name = {.text = a.name};
+    found.names = &name;
+    found.names_count = name.text.len > 0;
+    while (e == ERR_OK && mime_run_may(job->run) && mime_apple_next(&a, &found.octets) &&
+           mime_run_spend(job->run, found.octets.len)) {
+        found.number++;
+        e = hand_out_inner(job, piece, &found);
+    }
     return e;
 }
 
@@ -327,11 +346,14 @@ static enum err open_container(struct mime_job *job, const struct mime_piece *pi
     enum mime_wide wide = mime_wide_of(octets);
     if (wide == MIME_WIDE_NONE)
         wide = mime_wide_named(span_cstr(piece->part.charset));
-    bool opens = c == MIME_CONTENT_TNEF || c == MIME_CONTENT_CMS || (wide != MIME_WIDE_NONE && octets.len >= 2);
+    bool opens = c == MIME_CONTENT_TNEF || c == MIME_CONTENT_CMS || c == MIME_CONTENT_APPLE ||
+                 (wide != MIME_WIDE_NONE && octets.len >= 2);
     if (!opens || !may_go_deeper(job->run))
         return ERR_OK;
     if (c == MIME_CONTENT_TNEF)
         return open_tnef(job, piece, octets);
+    if (c == MIME_CONTENT_APPLE)
+        return open_apple(job, piece, octets);
     return c == MIME_CONTENT_CMS ? open_cms(job, piece, octets) : open_wide(job, piece, octets, wide);
 }
 
@@ -341,8 +363,8 @@ static enum err look(struct mime_job *job, struct mime_piece *piece, struct span
     enum mime_content c = piece->part.content;
     enum mime_content_class class = mime_content_class(c);
     bool textual = class == MIME_CLASS_TEXT || class == MIME_CLASS_ACTIVE || c == MIME_CONTENT_UNKNOWN ||
-                   c == MIME_CONTENT_CMS || c == MIME_CONTENT_TNEF || c == MIME_CONTENT_PGP ||
-                   span_starts(span_cstr(piece->part.type), SPAN("text/"));
+                   c == MIME_CONTENT_CMS || c == MIME_CONTENT_TNEF || c == MIME_CONTENT_APPLE ||
+                   c == MIME_CONTENT_PGP || span_starts(span_cstr(piece->part.type), SPAN("text/"));
     bool named = named_as_message(&piece->part);
     if (!textual && !named && !piece->type.message && !piece->type.multipart)
         return ERR_OK;

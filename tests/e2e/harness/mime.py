@@ -9,6 +9,8 @@ import itertools
 import quopri
 import random
 
+from . import containers
+
 CRLF = b"\r\n"
 
 
@@ -208,6 +210,10 @@ def classes(payload):
         "boundary-charset": multipart([hidden], b"b\xc3\xa9", b"Content-Type: multipart/mixed; boundary*=iso-8859-1''b%E9"),
         "boundary-of-others-among-parts": message([b"Content-Type: multipart/mixed; boundary=b1(c)"], b"--b1(c)\r\n" + TEXT + b"\r\n--b1\r\n" + hidden + b"\r\n--b1--\r\n--b1(c)--\r\n"),
         "named-eml": multipart([part(b64(b"junk\r\n" + hidden), OCTETS + b"; name=x.eml", BASE64)]),
+        "applesingle": multipart([part(b64(containers.applesingle(p)), b"Content-Type: application/applefile; name=test.com", BASE64)]),
+        "applesingle-of-another-type": multipart([part(b64(containers.applesingle(p)), OCTETS, BASE64)]),
+        "appledouble": multipart([part(b64(containers.applesingle(p, double=True)), b"Content-Type: application/applefile", BASE64), TEXT],
+                                 content_type=b"Content-Type: multipart/appledouble; boundary=b1"),
         **_behind_empty_lines(hidden),
         **_odd_files(p),
         "named-eml-without-disposition": multipart([part(b64(b"junk\r\n" + hidden), OCTETS, b"Content-Disposition: filename=x.eml", BASE64)]),
