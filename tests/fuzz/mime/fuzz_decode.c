@@ -4,8 +4,8 @@
  * bounds. */
 #include "base/mem.h"
 #include "fuzz/fuzz.h"
-#include "mime/charset.h"
 #include "mime/apple.h"
+#include "mime/charset.h"
 #include "mime/cms.h"
 #include "mime/content.h"
 #include "mime/decode.h"
