@@ -234,6 +234,7 @@ PARANOID = {
     "two types in one": "Paranoid.AmbiguousType",
     "padding in the middle": "Paranoid.Base64",
     "boundary in segments": "Paranoid.Boundary",
+    "PDF that is a zip": "Paranoid.Polyglot",
 }
 
 

@@ -2,7 +2,9 @@
 """Payloads inside what mail programs open beside MIME: signed S/MIME, TNEF, uuencoded files, attached messages. Each is a body or part
 for evasion.py."""
 import binascii
+import io
 import struct
+import zipfile
 
 
 def _ber(tag, *content, endless=False):
@@ -62,3 +64,11 @@ def applesingle(payload, double=False):
         entries += struct.pack(">III", kind, 26 + 3 * 12 + len(content), len(octets))
         content += octets
     return struct.pack(">II16sH", 0x00051607 if double else 0x00051600, 0x00020000, bytes(16), 3) + entries + content
+
+
+def pdf_and_zip(payload):
+    """A document to programs that go by how a file begins, an archive to those that go by its end, which pass over what is behind that."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        files.writestr(zipfile.ZipInfo("a.bin"), payload)
+    return b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\n" + archive.getvalue() + b"\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"

@@ -126,6 +126,7 @@ def _inside_containers(payload):
         "AppleSingle under another name": _mixed(_text(), _part(containers.applesingle(payload), b"text/plain")),
         "AppleDouble": _mixed(_text(), _mixed(_part(containers.applesingle(payload, double=True), b"application/applefile"), _text(),
                                               kind=b"multipart/appledouble").replace(B, b"appledouble")),
+        "PDF that is a zip": _mixed(_text(), _part(containers.pdf_and_zip(payload), b"application/pdf; name=a.pdf")),
         "uuencode without a mode": plain(containers.uuencoded(payload, b"begin  a.bin")),
         "uuencode over a line that begins as its end": plain(containers.uuencoded(payload, between=b"endless")),
         "uuencode over a line that begins as its begin": plain(containers.uuencoded(payload, between=b"begin the work")),
