@@ -275,7 +275,8 @@ static enum err take(struct mime_job *job, struct mime_piece *piece, const struc
 
 enum err mime_body_take(struct mime_job *job, const struct mime_body *body)
 {
-    if (body->octets.len == 0 || !worth_taking(body) || !mime_run_may(job->run))
+    bool any = ((job->inherited | job->reading) & 1u << MIME_READING_ANY_DELIMITER) != 0;
+    if (body->octets.len == 0 || !worth_taking(body) || !mime_run_may(job->run) || (any && job->run->any_full))
         return ERR_OK;
     struct mime_piece *piece = mem_new(1, sizeof(*piece));
     if (!piece)

@@ -233,10 +233,15 @@ enum err mime_piece_hand_out(struct mime_job *job, struct mime_piece *piece, str
     struct mime_part *part = &piece->part;
     if (octets.len == 0)
         return ERR_OK;
+    bool any = (part->readings & 1u << MIME_READING_ANY_DELIMITER) != 0;
+    run->any_full = run->any_full || (any && run->any >= run->limits->parts / 2);
+    if (any && run->any_full)
+        return ERR_OK;
     if (run->report->parts >= run->limits->parts) {
         mime_cut(run, MIME_CUT_PARTS);
         return ERR_OK;
     }
+    run->any += any;
     part->path = piece->path;
     part->octets = octets;
     part->verbatim = !decoded && job->outermost;

@@ -27,6 +27,8 @@ struct mime_run {
     void *arg;
     struct mime_report *report;
     unsigned decodings;           /* levels that are being decoded now */
+    unsigned any;                 /* parts of readings in which any line may be a delimiter */
+    bool any_full;                /* as many as those may have: half of all, so that others have the rest */
     struct mime_extents ordinary; /* contents that matter and that the ordinary reading extracts: {hash, length} */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What readers find where headers are not as they should be: names in fields without a type, messages behind empty
- * lines (B33, B38). */
+/* What readers find where things are not as they should be: names in fields without a type, messages behind empty
+ * lines, files in texts as no program writes them, parts behind lines that only some take for delimiters (B33, B38). */
+#include "mime/lines.h"
 #include "unit/mime/split_rig.h"
 #include "unit/smtp/must.h"
 
@@ -142,8 +143,79 @@ START_TEST(empty_lines_in_front_of_messages_cost_no_levels)
 }
 END_TEST
 
+/* HEAD, 200 parts between lines of no boundary, TAIL. */
+static struct span crowded(struct buf *b, const char *head, const char *tail)
+{
+    buf_init(b, 1 << 16);
+    MUST(buf_append(b, span_cstr(head)) == ERR_OK);
+    for (unsigned i = 0; i < 200; i++)
+        MUST(buf_printf(b, "--z\r\n\r\nwords %u\r\n", i) == ERR_OK);
+    MUST(buf_append(b, span_cstr(tail)) == ERR_OK);
+    return buf_span(b);
+}
+
+/* The payload is in reach of a reader that takes the last Content-Type and the last boundary in it; the reading in
+ * which any line of dashes is a delimiter finds 200 other parts, in the message or in one inside it. */
+START_TEST(readings_without_boundaries_leave_room_for_the_others)
+{
+    static const struct {
+        const char *head, *tail;
+    } rows[] = {
+        {"Content-Type: multipart/mixed; boundary=(c)y\r\nContent-Type: multipart/mixed; boundary=x; "
+         "boundary=b1\r\n\r\n",
+         "--b1\r\n" QP "\r\n" SECRETQP END},
+        {"Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=x; boundary=b1\r\n\r\n--x\r\n"
+         "Content-Type: message/rfc822\r\n\r\nContent-Type: multipart/mixed; boundary=(c)y\r\n\r\n",
+         "--x--\r\n--b1\r\n" QP "\r\n" SECRETQP END},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf b;
+        struct span message = crowded(&b, rows[i].head, rows[i].tail);
+        struct rig r = {.wanted = SPAN(SECRET)};
+        struct mime_limits limits = mime_limits_for(message.len);
+        limits.parts = 100;
+        ck_assert_int_eq(rig_split_limited(&r, message, &limits), ERR_OK);
+        MUST(r.found && (r.readings & 1u << MIME_READING_ANY_DELIMITER) == 0);
+        ck_assert_uint_eq(r.report.cut, MIME_CUT_PARTS); /* it is told that not all was read */
+        MUST(mime_defects_have(r.report.defects, MIME_DEFECT_LIMIT));
+        ck_assert_uint_le(r.parts, limits.parts);
+        rig_release(&r);
+        buf_release(&b);
+    }
+}
+END_TEST
+
+/* Whoever takes a line for a delimiter, what stands behind it is judged alike: where any line may be one, and where
+ * parts are carved out. */
+START_TEST(what_stands_behind_dashes_is_told)
+{
+    static const struct {
+        const char *text;
+        enum mime_behind behind;
+    } rows[] = {
+        {"", MIME_BEHIND_PART},
+        {"\r\nwords", MIME_BEHIND_PART},
+        {" \t\r\nwords", MIME_BEHIND_PART},
+        {"--\r\n", MIME_BEHIND_PART},
+        {"\tfold\r\n", MIME_BEHIND_PART},
+        {"a: b\r\n\r\nContent-Type: a/b", MIME_BEHIND_PART},
+        {"a: b\r\n--\r\nContent-Type: a/b", MIME_BEHIND_PART},
+        {"words\r\nand words\r\n", MIME_BEHIND_OTHER},
+        {"words\r\ncontent-free words\r\n", MIME_BEHIND_OTHER},
+        {"words\r\n\r\nContent-Type: a/b\r\n", MIME_BEHIND_OTHER},
+        {"Content-Type: a/b", MIME_BEHIND_HEADERS},
+        {"words\r\ncontent-type : a/b\r\n", MIME_BEHIND_HEADERS},
+        {"1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n\f\xa0 Content-Type:\r\n", MIME_BEHIND_HEADERS},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        ck_assert_int_eq(mime_behind_dashes(span_cstr(rows[i].text), MIME_ENDS_LF, 0), rows[i].behind);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(names_are_seen_in_fields_without_a_type)                                                                         \
     X(extracts_what_some_reader_extracts)                                                                              \
-    X(empty_lines_in_front_of_messages_cost_no_levels)
+    X(empty_lines_in_front_of_messages_cost_no_levels)                                                                 \
+    X(readings_without_boundaries_leave_room_for_the_others)                                                           \
+    X(what_stands_behind_dashes_is_told)
 #include "support/check_main.h"
