@@ -66,6 +66,7 @@ enum err mime_decode_as(struct mime_job *job, struct mime_piece *piece, struct s
         return ERR_NOMEM;
     *one = *piece;
     one->part.encoding = how.encoding;
+    one->part.certain = job->outermost && (how.certain || how.encoding == MIME_IDENTITY);
     set_reading(job, one, how.reading);
     struct buf out;
     buf_init(&out, mime_run_room(run));
@@ -163,7 +164,7 @@ static enum err take_base64(struct mime_job *job, struct mime_piece *piece, stru
     };
     enum err e = ERR_OK;
     for (unsigned mode = 0; mode < MIME_BASE64_MODES && e == ERR_OK; mode++) {
-        struct mime_how how = {MIME_BASE64, mode, mode ? 1u << MIME_READING_VARIANT : 0};
+        struct mime_how how = {MIME_BASE64, mode, mode ? 1u << MIME_READING_VARIANT : 0, mime_base64_is_plain(&look)};
         if (wanted[mode])
             e = mime_decode_as(job, piece, octets, how);
     }
@@ -180,7 +181,7 @@ static enum err take_qp(struct mime_job *job, struct mime_piece *piece, struct s
         piece->part.defects |= mime_defect_bit(MIME_DEFECT_QP_ODD);
     enum err e = ERR_OK;
     for (unsigned mode = 0; mode < MIME_QP_MODES && e == ERR_OK; mode++) {
-        struct mime_how how = {MIME_QP, mode, mode ? 1u << MIME_READING_VARIANT : 0};
+        struct mime_how how = {MIME_QP, mode, mode ? 1u << MIME_READING_VARIANT : 0, mime_qp_is_plain(&look)};
         if (mode == 0 || odd)
             e = mime_decode_as(job, piece, octets, how);
     }

@@ -23,6 +23,7 @@ struct mime_base64 {
     size_t junk;    /* neither that nor blanks nor line ends nor padding */
     size_t blanks;  /* inside lines: words have them */
     size_t url;     /* of these '-' and '_' */
+    size_t pads;
     size_t after;   /* letters after padding */
     bool continues; /* … and they begin at once and look like more base64, not like a footer in words */
     bool uneven;    /* a line before the last has a length that is no multiple of four */
@@ -31,6 +32,8 @@ struct mime_base64 {
 enum err mime_base64_decode(struct span in, enum mime_base64_mode mode, struct buf *out) must_use;
 /* Looks at the octets once, decodes nothing. */
 void mime_base64_look(struct span in, struct mime_base64 *look);
+/* By what was seen: lines of letters, complete, with what padding the end needs. All decoders make the same of it. */
+bool mime_base64_is_plain(const struct mime_base64 *look);
 
 enum mime_qp_mode {
     MIME_QP_TOLERANT, /* blanks between '=' and the line end, CRCRLF: soft breaks; other escapes stay as they are. The
@@ -45,9 +48,13 @@ struct mime_qp {
     size_t soft;    /* soft line breaks */
     size_t wrong;   /* '=' with something else behind it */
     size_t odd;     /* soft breaks with blanks or CRs in them */
+    bool open;      /* the text ends with '=' and no line end behind it */
 };
 enum err mime_qp_decode(struct span in, enum mime_qp_mode mode, struct buf *out) must_use;
 void mime_qp_look(struct span in, struct mime_qp *look);
+/* By what was seen: escapes and soft breaks as they should be, no others. All decoders that keep blanks at line ends
+ * make the same of it. */
+bool mime_qp_is_plain(const struct mime_qp *look);
 
 /* A file inside a text: uuencode ("begin 644 name"), yEnc ("=ybegin … name=…"), BinHex or a calendar's attachment. */
 struct mime_inline {

@@ -84,6 +84,7 @@ struct mime_how {
     enum mime_encoding encoding;
     unsigned mode;         /* of base64 or quoted-printable */
     mime_readings reading; /* GUESSED, VARIANT, CARVED … beside the job's */
+    bool certain;          /* all decoders make the same of it */
 };
 enum err mime_decode_as(struct mime_job *job, struct mime_piece *piece, struct span extent,
                         struct mime_how how) must_use;

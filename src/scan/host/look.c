@@ -59,7 +59,7 @@ static void trouble(const struct look *l, enum verdict_reason reason, const char
 
 static enum err copy(int from, uint64_t offset, uint64_t size, int to)
 {
-    char step[COPY_STEP];
+    not_cleared char step[COPY_STEP];
     while (size > 0) {
         ssize_t n = pread(from, step, size < sizeof(step) ? (size_t)size : sizeof(step), (off_t)offset);
         if (n < 0 && errno == EINTR)
@@ -102,7 +102,7 @@ static int part_file(const struct look *l, const struct parts_content *c)
  * stranger's word: this one is made here, from what would be handed over. */
 static bool is_seen(const struct look *l, const struct parts_content *c, const struct layers *seen)
 {
-    char step[COPY_STEP];
+    not_cleared char step[COPY_STEP];
     struct sha256_digest digest;
     if (!layers_have_size(seen, c->size))
         return false;
@@ -171,7 +171,8 @@ static void look_at_parts(const struct look *l, struct span file, struct layers 
 
 void look_at_message(const struct look *l, struct verdict *out)
 {
-    struct layers seen = {.count = 0};
+    not_cleared struct layers seen;
+    layers_clear(&seen);
     look_at(l, l->message, l->job->size, out);
     learn(l, out, &seen);
     if (l->parts < 0 || is_final(l, out))

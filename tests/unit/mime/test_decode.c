@@ -98,16 +98,24 @@ START_TEST(oddities_of_base64_are_noticed)
     static const struct {
         const char *in;
         struct mime_base64 look;
+        bool plain;
     } rows[] = {
-        {"YWJj\r\n", {.letters = 4}},
-        {"YW*j-_\r\n", {.letters = 3, .junk = 3, .url = 2}},
-        {"YQ==\r\nYmM=\r\n", {.letters = 5, .after = 3, .continues = true}},
-        {"YQ==\r\nTo leave this list\r\n", {.letters = 17, .blanks = 3, .after = 15}},
-        {"YQ==\r\n--YWJj--\r\n", {.letters = 6, .junk = 4, .url = 4, .after = 4}},
-        {"YQ==\r\n-- \r\n", {.letters = 2, .junk = 2, .url = 2, .blanks = 1}},
-        {"YWI\r\nYW\r\n", {.letters = 5, .uneven = true}},
-        {"YWI\r\n\r\nYW\r\n", {.letters = 5, .uneven = true}},
-        {"YWI\r\n", {.letters = 3}},
+        {"YWJj\r\n", {.letters = 4}, true},
+        {"YWJj\r\nYWI=\r\n", {.letters = 7, .pads = 1}, true},
+        {"YWJj\nYQ==", {.letters = 6, .pads = 2}, true},
+        {"YWI==\r\n", {.letters = 3, .pads = 2}, false},
+        {"YQ=\r\n", {.letters = 2, .pads = 1}, false},
+        {"YWJj=\r\n", {.letters = 4, .pads = 1}, false},
+        {"YWJjY\r\n", {.letters = 5}, false},
+        {"YW Jj\r\n", {.letters = 4, .blanks = 1}, false},
+        {"YW*j-_\r\n", {.letters = 3, .junk = 3, .url = 2}, false},
+        {"YQ==\r\nYmM=\r\n", {.letters = 5, .pads = 3, .after = 3, .continues = true}, false},
+        {"YQ==\r\nTo leave this list\r\n", {.letters = 17, .pads = 2, .blanks = 3, .after = 15}, false},
+        {"YQ==\r\n--YWJj--\r\n", {.letters = 6, .pads = 2, .junk = 4, .url = 4, .after = 4}, false},
+        {"YQ==\r\n-- \r\n", {.letters = 2, .pads = 2, .junk = 2, .url = 2, .blanks = 1}, false},
+        {"YWI\r\nYW\r\n", {.letters = 5, .uneven = true}, false},
+        {"YWI\r\n\r\nYW\r\n", {.letters = 5, .uneven = true}, false},
+        {"YWI\r\n", {.letters = 3}, false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct mime_base64 look;
@@ -117,9 +125,27 @@ START_TEST(oddities_of_base64_are_noticed)
         ck_assert_uint_eq(look.junk, e->junk);
         ck_assert_uint_eq(look.url, e->url);
         ck_assert_uint_eq(look.blanks, e->blanks);
+        ck_assert_uint_eq(look.pads, e->pads);
         ck_assert_uint_eq(look.after, e->after);
         ck_assert_int_eq(look.continues, e->continues);
         ck_assert_int_eq(look.uneven, e->uneven);
+        ck_assert_msg(mime_base64_is_plain(&look) == rows[i].plain, "row %zu", i);
+    }
+}
+END_TEST
+
+START_TEST(quoted_printable_is_plain_where_nothing_is_left_to_opinion)
+{
+    static const struct {
+        const char *in;
+        bool plain;
+    } rows[] = {{"", true},         {"abc\r\n", true}, {"a=41=\r\nb=\nc", true}, {"a=e9 \r\n", true}, {"a=", false},
+                {"a= ", false},     {"a=4", false},    {"a=zz", false},          {"a= \r\nb", false}, {"a=\rb", false},
+                {"a=\r\n=", false}, {"==41", false},   {"a=\r\n", true}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct mime_qp look;
+        mime_qp_look(span_cstr(rows[i].in), &look);
+        ck_assert_msg(mime_qp_is_plain(&look) == rows[i].plain, "row %zu", i);
     }
 }
 END_TEST
@@ -368,6 +394,7 @@ END_TEST
     X(long_base64_is_decoded_whole)                                                                                    \
     X(output_stops_at_the_buffers_maximum)                                                                             \
     X(oddities_of_base64_are_noticed)                                                                                  \
+    X(quoted_printable_is_plain_where_nothing_is_left_to_opinion)                                                      \
     X(quoted_printable_is_read_as_its_decoders_do)                                                                     \
     X(files_in_texts_are_found)                                                                                        \
     X(uuencode_forgives_what_got_lost)                                                                                 \
