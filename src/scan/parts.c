@@ -67,13 +67,29 @@ static bool is_value(const struct parts_value *v)
     return utf8_is_plain(v->text);
 }
 
+/* Room for LEN octets and for the table's end. */
+static enum err make_room(struct buf *table, size_t len)
+{
+    char *where;
+    size_t room;
+    enum err e = buf_reserve(table, len + 1, &where, &room);
+    return e == ERR_OK && room <= len ? ERR_FULL : e;
+}
+
+enum err parts_prepare_values(struct buf *table)
+{
+    return make_room(table, 0);
+}
+
 enum err parts_put_value(struct buf *table, const struct parts_value *v)
 {
     unsigned char numbers[3] = {v->cut};
     if (!is_value(v))
         return ERR_SYNTAX;
     put_integer(numbers + 1, 2, v->text.len);
-    enum err e = buf_append(table, span_of(numbers, sizeof(numbers)));
+    enum err e = make_room(table, sizeof(numbers) + 1 + v->name.len + v->text.len);
+    if (e == ERR_OK)
+        e = buf_append(table, span_of(numbers, sizeof(numbers)));
     if (e == ERR_OK)
         e = put_text(table, v->name, LIMIT_PART_TEXT);
     return e == ERR_OK && v->text.len > 0 ? buf_append(table, v->text) : e;

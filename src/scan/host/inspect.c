@@ -241,21 +241,22 @@ static enum err take_ordinary(void *arg, const struct mime_part *part)
 static enum err take_value(void *arg, const struct mime_value *value)
 {
     struct gathering *g = arg;
-    g->value_count++;
-    return parts_put_value(&g->values,
-                           &(struct parts_value){.name = value->name, .text = value->text, .cut = value->cut});
+    enum err e =
+        parts_put_value(&g->values, &(struct parts_value){.name = value->name, .text = value->text, .cut = value->cut});
+    g->value_count += e == ERR_OK;
+    return e;
 }
 
+/* Fields of the header are for policies only. Whatever goes wrong with them, what engines are given was gathered: the
+ * file has those fields that were read until then, and it is told that there are more. */
 static enum err gather_values(struct gathering *g, struct span message)
 {
-    bool more;
-    g->what = "its header cannot be decoded";
-    enum err e = mime_values_read(message, ordinary_to_utf8, take_value, g, &more);
-    if (e == ERR_OK)
-        e = parts_put_end(&g->values, more);
-    if (e == ERR_OK)
-        g->what = NULL;
-    return e;
+    bool more = false;
+    if (mime_values_read(message, ordinary_to_utf8, take_value, g, &more) != ERR_OK)
+        more = true;
+    if (more)
+        g->report.defects |= mime_defect_bit(MIME_DEFECT_HEADER_CUT);
+    return parts_put_end(&g->values, more);
 }
 
 static enum err write_table(const struct gathering *g, uint64_t *size)
@@ -347,7 +348,9 @@ bool inspect_message(const struct scan_job *job, int fd, int out, struct scan_in
     buf_init(&g.content_rows, (size_t)LIMIT_PARTS * PARTS_CONTENT_ROW);
     buf_init(&g.rows, (size_t)LIMIT_PARTS * PARTS_ROW_MAX);
     buf_init(&g.values, PARTS_VALUES_MAX);
-    e = gather(&g, fd, span_of(map, job->size), result);
+    e = parts_prepare_values(&g.values);
+    if (e == ERR_OK)
+        e = gather(&g, fd, span_of(map, job->size), result);
     if (e != ERR_OK)
         explain(e, &g, why);
     mem_free(g.contents);
