@@ -2,6 +2,7 @@
 /* GMime over a mapping of the message, with contents that stay in it until they are asked for. */
 #include "scan/host/ordinary.h"
 #include "base/mem.h"
+#include "mime/field.h"
 
 #include <errno.h>
 #include <gmime/gmime.h>
@@ -122,7 +123,7 @@ static void describe_type(GMimePart *leaf, struct mime_part *part)
     struct span given = span_cstr(text);
     size_t len = given.len < sizeof(part->type) - 1 ? given.len : sizeof(part->type) - 1;
     for (size_t i = 0; i < len; i++)
-        part->type[i] = char_is_print(given.ptr[i]) ? char_lower(given.ptr[i]) : '?';
+        part->type[i] = mime_shown(given.ptr[i]);
     g_free(text);
 }
 
