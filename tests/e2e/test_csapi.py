@@ -658,9 +658,8 @@ def test_symantec_the_next_server_answers_when_the_first_is_gone(symantec, start
 
 def directories(pid, base):
     """The temporary directories below BASE that a process holds or was told of."""
-    links = [os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")]
     told = [word[7:].decode() for word in open(f"/proc/{pid}/environ", "rb").read().split(b"\0") if word.startswith(b"TMPDIR=")]
-    return {path for path in links + told if re.search(r"/p\d+/\d+$", path)}
+    return {path for path in [*processes.links(pid).values(), *told] if re.search(r"/p\d+/\d+$", path)}
 
 
 @pytest.mark.root

@@ -178,7 +178,7 @@ def test_workers_are_under_seccomp(running):
 @pytest.mark.root
 def test_workers_keep_only_their_channel_and_their_temporary_directory(running):
     for pid in running.worker_pids():
-        targets = sorted(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2)
+        targets = sorted(link for number, link in processes.links(pid).items() if number > 2)
         assert len([t for t in targets if t.startswith("socket:")]) == 1, targets
         assert len([t for t in targets if re.search(r"/postern-\w+/p0/\d+$", t)]) <= 1, targets
         assert len(targets) <= 2, targets
@@ -266,8 +266,8 @@ def test_spool_is_empty_after_the_edge_was_killed_in_a_large_message(start_pair,
         client.ehlo()
         client.start_data()
         client.send(mail.of_size(2_000_000))
-        until(lambda: any("(deleted)" in os.readlink(f"/proc/{pair.postern.edge_pid()}/fd/{fd}")
-                          for fd in os.listdir(f"/proc/{pair.postern.edge_pid()}/fd")), "the message is in an unnamed file")
+        edge = pair.postern.edge_pid()
+        until(lambda: any("(deleted)" in link for link in processes.links(edge).values()), "the message is in an unnamed file")
         pair.postern.hurt("edge")
         client.rest()
     pair.log.wait_for("child-exit")
