@@ -16,7 +16,7 @@ from collections import Counter
 
 from . import book
 from .ledger import Delivery
-from .places import SOON, Timeout
+from .places import SOON, Timeout, free_port
 from .talk import Body, digests_of
 
 EHLO_KEYWORDS = ("PIPELINING", "SIZE 209715200", "ENHANCEDSTATUSCODES", "8BITMIME")
@@ -276,7 +276,7 @@ class Backend:
         self.completed, self.said, self.books = [], Counter(), []  # for the books of the posterns in front of it
         self.stopping = False
         self.listener = self.thread = None
-        self.port = port
+        self.port = port or free_port()
         self.start()
 
     def start(self):
@@ -285,7 +285,6 @@ class Backend:
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
         book.backends[self.port] = self
         self.listener.listen(64)
         self.thread = threading.Thread(target=self._accept, args=(self.listener,), daemon=True)
