@@ -170,6 +170,7 @@ def test_daemons_new_signatures_count_as_soon_as_its_version_is_seen(daemon, sta
     pair = start_pair(engines=clamd_stanza(daemon.address, cache_clean="true"))
     content = mail.plain(ALPHA + b"\r\n")
     assert [is_cached(send(pair, content, 250)) for _ in range(2)] == [False, True]
+    pair.log.wait_for("engine-trial")
     daemon.version, daemon.payload = daemon.version.replace(b"27500", b"27501"), ALPHA
     daemon.drop_connections()
     assert send(pair, mail.plain(), 250)["database"] == 27501
