@@ -79,15 +79,15 @@ START_TEST(waiting_and_scanning_are_timed_apart)
     rig_init(&r);
     rig_start(&r);
     expect_clean(&r);
-    rig_job(&r, "delay 200|clean", 10000);
+    rig_job(&r, "delay 1000|clean", 10000);
     rig_job(&r, "clean", 10000);
     struct scan_answer first = rig_answer(&r), second = rig_answer(&r);
     RIG_EXPECT(&r, first, CLEAN, NONE);
     RIG_EXPECT(&r, second, CLEAN, NONE);
-    ck_assert_uint_ge(first.verdict.scan_us, 200000);
-    ck_assert_uint_lt(first.verdict.queue_us, 200000);
-    ck_assert_uint_ge(second.verdict.queue_us, 190000);
-    ck_assert_uint_lt(second.verdict.scan_us, 190000);
+    ck_assert_uint_ge(first.verdict.scan_us, 1000000);
+    ck_assert_uint_lt(first.verdict.queue_us, first.verdict.scan_us);
+    ck_assert_uint_ge(second.verdict.queue_us, 500000);
+    ck_assert_uint_lt(second.verdict.scan_us, second.verdict.queue_us);
     rig_stop(&r);
 }
 END_TEST
@@ -138,7 +138,7 @@ START_TEST(a_queue_that_the_descriptors_do_not_suffice_for_is_shorter)
     struct scan_answer a = rig_answer(&r);
     RIG_EXPECT(&r, a, CLEAN, NONE);
     for (int i = 0; i < JOBS; i++)
-        rig_job(&r, i == 0 ? "delay 500|clean" : "clean", 15000);
+        rig_job(&r, i == 0 ? "delay 2000|clean" : "clean", 15000);
     for (int i = 0; i < JOBS; i++) {
         a = rig_answer(&r); /* of each: the channel lives on */
         if (a.verdict.class == VERDICT_CLEAN)
@@ -174,11 +174,11 @@ START_TEST(a_deadline_counts_while_waiting_too)
     rig_start(&r);
     expect_clean(&r);
     uint64_t running = rig_job(&r, "hang", 15000);
-    uint64_t waiting = rig_job(&r, "clean", 200);
+    uint64_t waiting = rig_job(&r, "clean", 1000);
     struct scan_answer a = rig_answer(&r);
     RIG_EXPECT(&r, a, ERROR, TIMEOUT);
     ck_assert_uint_eq(a.id, waiting);
-    ck_assert_uint_ge(a.verdict.queue_us, 190000);
+    ck_assert_uint_ge(a.verdict.queue_us, 500000);
     rig_cancel(&r, running);
     rig_job(&r, "clean", 0); /* over before it was read, as after a long load of the database */
     a = rig_answer(&r);
@@ -282,15 +282,16 @@ START_TEST(an_engine_keeps_to_its_max_concurrency)
         r.conf.max_concurrency = cap;
         rig_start(&r);
         expect_clean(&r);
-        rig_job(&r, "delay 300|clean", 10000);
-        rig_job(&r, "delay 300|clean", 10000);
-        rig_answer(&r);
-        struct scan_answer second = rig_answer(&r);
-        RIG_EXPECT(&r, second, CLEAN, NONE);
+        uint64_t running = rig_job(&r, "hang", 60000);
+        uint64_t second = rig_job(&r, "clean", cap ? 1000 : 10000);
+        struct scan_answer a = rig_answer(&r);
+        ck_assert_uint_eq(a.id, second);
         if (cap)
-            ck_assert_uint_ge(second.verdict.queue_us, 290000);
+            RIG_EXPECT(&r, a, ERROR, TIMEOUT);
         else
-            ck_assert_uint_lt(second.verdict.queue_us, 290000);
+            RIG_EXPECT(&r, a, CLEAN, NONE);
+        rig_cancel(&r, running);
+        expect_clean(&r);
         rig_stop(&r);
     }
 }
@@ -302,7 +303,7 @@ START_TEST(at_the_end_running_jobs_finish_and_waiting_ones_are_down)
     rig_init(&r);
     rig_start(&r);
     expect_clean(&r);
-    uint64_t running = rig_job(&r, "delay 300|infected Last", 10000);
+    uint64_t running = rig_job(&r, "delay 1000|infected Last", 10000);
     rig_job(&r, "clean", 10000);
     rig_job(&r, "X", 0); /* answered at once: the two before it have been read */
     struct scan_answer a = rig_answer(&r);
