@@ -20,7 +20,7 @@ pytestmark = pytest.mark.release
 
 # What replies say of each reason.
 MEANING = dict(re.findall(r'VERDICT_ENGINE_REASON\(\w+, \w+, "([^"]+)", "[^"]+", "([^"]+)"\)', (ROOT / "src/scan/verdict.def").read_text()))
-LONG, SHORT = "60s", "1s"
+LONG, SHORT = "60s", "3s"
 # Figures that are no counters of trouble.
 BUSY = ("concurrency", "workers", "busy", "idle", "queued", "queue_highest", "queue_limit", "uptime_us", "finished", "scan_us", "queue_us", "busy_us", "active_us",
         "capacity_us", "generation")
