@@ -202,9 +202,9 @@ def test_a_daemon_that_never_greets_is_down_and_the_next_server_is_asked(emulate
     silent = Clamd(directory / "silent.socket")
     silent.greeting_delay = 60
     silent.start()
-    pair = start_pair(engines=clamd_stanza([silent.address, emulated.address], daemon_connect_timeout="500ms"))
+    pair = start_pair(engines=clamd_stanza([silent.address, emulated.address], daemon_connect_timeout="2s"))
     assert_passes(pair)
-    alone = start_pair(engines=clamd_stanza(silent.address, daemon_connect_timeout="500ms"))
+    alone = start_pair(engines=clamd_stanza(silent.address, daemon_connect_timeout="2s"))
     alone.postern.book.excuse("L6", because="its only daemon never says a word")
     assert_error(alone, "down")
 

@@ -150,7 +150,7 @@ def test_the_time_to_take_a_message_apart_is_a_limit(start_avscan):
         for i in range(30):
             out.writestr(f"{i}.zip", inner)
     assert_unscannable(pair, mail.with_attachment(archive.getvalue()), "limit", "DEC_RESULT_MAXIMUM_EXTRACT_TIME_EXCEEDED")
-    assert_passes(pair)
+    until(lambda: pair.deliver(mail.plain()).code == 250, "what takes no time passes")
 
 
 def test_the_log_of_the_scanner(start_avscan, directory):

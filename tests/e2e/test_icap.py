@@ -376,7 +376,7 @@ def test_daemon_connect_timeout_bounds_the_first_word(server, start_pair):
     silent = Icap()
     silent.greeting_delay = 60
     silent.start()
-    pair = start_pair(engines=stanza([silent.address, server.address], daemon_connect_timeout="500ms"))
+    pair = start_pair(engines=stanza([silent.address, server.address], daemon_connect_timeout="2s"))
     assert_passes(pair)
 
 
