@@ -135,8 +135,10 @@ START_TEST(a_daemon_that_has_lost_its_signatures_rests_as_soon_as_it_tells_of_ot
     rig_open_as(&r, "clamav", &conf);
     rig_wait(&r, is_over); /* it finds the test string */
     rig_say(&r.answer_pattern, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    r.jobs = 0;
     news(&r, 0);
     rig_wait(&r, is_over);
+    ck_assert_uint_eq(r.jobs, 1); /* at once: messages would pass while the other texts are asked about */
     ck_assert_ptr_nonnull(rig_line(&r, 0, "engine-trial", "result=bad"));
     ck_assert_int_eq(state_of(&r), HEALTH_OPEN);
     const char *line = rig_line(&r, 0, "engine-rests", "engine=one");

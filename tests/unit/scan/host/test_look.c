@@ -84,7 +84,8 @@ static int parts_of(const char *first, const char *second, uint64_t verbatim_at,
     return file_of(span_of(bytes, (size_t)*size));
 }
 
-static struct verdict look(struct recorder *r, bool tells_layers)
+/* FILE: what is said to be the parts file, and its size; NULL: one in order. */
+static struct verdict look_with(struct recorder *r, bool tells_layers, const struct span *file, bool all)
 {
     static const char message[] = "head, then plain text, then more";
     static const struct engine_type telling = {.name = "recorder", .scan = record, .layers = recorded_layers};
@@ -97,15 +98,23 @@ static struct verdict look(struct recorder *r, bool tells_layers)
     struct verdict v;
     ck_assert(mkdtemp(dir) != NULL);
     struct look l = {.framework = &fw, .engine = &engine, .job = &job};
+    fw.all = all;
     l.dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     l.message = file_of(span_of(message, sizeof(message) - 1));
-    l.parts = parts_of("first attachment", "other attachment", 11, 10, &job.parts_size);
+    l.parts = file ? file_of(*file) : parts_of("first attachment", "other attachment", 11, 10, &job.parts_size);
+    if (file)
+        job.parts_size = file->len;
     look_at_message(&l, &v);
     close(l.message);
     close(l.parts);
     close(l.dirfd);
     ck_assert_int_eq(rmdir(dir), 0);
     return v;
+}
+
+static struct verdict look(struct recorder *r, bool tells_layers)
+{
+    return look_with(r, tells_layers, NULL, false);
 }
 
 START_TEST(an_engine_is_given_each_part_that_it_has_not_looked_at_by_itself)
@@ -164,8 +173,28 @@ START_TEST(more_layers_than_there_is_room_for_are_looked_at_again)
 }
 END_TEST
 
+/* C16. An empty file cannot be mapped. */
+START_TEST(trouble_with_all_of_the_parts_takes_no_refusal_back)
+{
+    static const struct {
+        struct span file;
+        enum verdict_reason reason;
+    } rows[] = {{{"garbage", 7}, VERDICT_REASON_PROTOCOL}, {{"", 0}, VERDICT_REASON_MEMORY}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct recorder found = {.word = VERDICT_INFECTED}, clean = {.word = VERDICT_CLEAN};
+        struct verdict v = look_with(&found, false, &rows[i].file, true); /* all: looked at further, though infected */
+        ck_assert_msg(v.class == VERDICT_INFECTED, "row %zu: %s", i, verdict_class_word(v.class));
+        v = look_with(&clean, false, &rows[i].file, true);
+        ck_assert_int_eq(v.class, VERDICT_ERROR);
+        ck_assert_int_eq(v.reason, rows[i].reason);
+        ck_assert_str_eq(v.engine, "recorder1");
+    }
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(an_engine_is_given_each_part_that_it_has_not_looked_at_by_itself)                                                \
     X(a_scan_that_was_not_clean_vouches_for_nothing)                                                                   \
-    X(more_layers_than_there_is_room_for_are_looked_at_again)
+    X(more_layers_than_there_is_room_for_are_looked_at_again)                                                          \
+    X(trouble_with_all_of_the_parts_takes_no_refusal_back)
 #include "support/check_main.h"
