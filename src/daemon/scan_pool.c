@@ -147,8 +147,6 @@ static void take_over(struct scan_pool *p, struct scan_host *next)
     deadline_clear(&p->limit);
     p->serving = next;
     next->phase = HOST_SERVING;
-    if (!next->loaded) /* host_off took the time limit with it */
-        deadline_set_ms(&p->limit, LOAD_LIMIT_MS);
     scan_pool_connect(p);
     scan_pool_log_done(p, next, old);
     scan_pool_note_best(p, next);
@@ -312,9 +310,10 @@ static void host_message(void *arg, struct span bytes)
 /* The host that served has died: the one that loads is nearer to serving than the other, started again, would be. */
 static void promote(struct scan_pool *p, struct scan_host *next)
 {
-    host_off(p->serving);
+    host_off(p->serving); /* and the time limit that NEXT had */
     p->serving = next;
     next->phase = HOST_SERVING;
+    deadline_set_ms(&p->limit, LOAD_LIMIT_MS);
     scan_pool_connect(p); /* messages wait in the channels until it has loaded */
 }
 
