@@ -122,7 +122,7 @@ static bool record_arrived(struct client_channel *ch, struct span bytes)
     return false;
 }
 
-static void channel_read(struct client_channel *ch)
+void client_channel_read(struct client_channel *ch)
 {
     for (int i = 0; i < RECORDS_PER_TURN && ch->fd >= 0; i++) {
         unsigned char bytes[SCAN_RECORD_SIZE];
@@ -159,7 +159,7 @@ static void channel_ready(void *arg, int events)
 {
     struct client_channel *ch = arg;
     OBJ_CHECK(ch->client, SCAN_CLIENT_MAGIC);
-    channel_read(ch);
+    client_channel_read(ch);
     if ((events & LOOP_WRITE) && !ch->retired)
         channel_flush(ch);
 }

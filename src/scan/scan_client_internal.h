@@ -74,6 +74,8 @@ bool client_engine_status(struct scan_client *c, const struct client_channel *ch
 void client_channel_retire(struct client_channel *ch);
 /* Closed now, freed when nobody of this iteration looks at it any more. */
 void client_channel_discard(struct client_channel *ch);
+/* Takes what lies in it, up to a bound; calls end by that. CH lives to the end of this iteration at least. */
+void client_channel_read(struct client_channel *ch);
 /* A call that was its since BEGUN_US, or later, ended at its deadline without an answer. After some in a row in whose
  * time nothing at all came, the host is taken for hung: calls of its go to the next one, and it is reported broken. */
 void client_channel_silent(struct client_channel *ch, uint64_t begun_us);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Hosts that come, go, rave and take over: where messages wait, who scans them, what is said of it. */
+#include "scan/scan_client_internal.h"
 #include "scan_bench.h"
 
 START_TEST(where_no_host_is_there_messages_wait_for_one_within_their_deadlines)
@@ -159,6 +160,94 @@ START_TEST(a_host_that_falls_silent_is_reported_and_replaced)
     ck_assert(host_is_missed(&b));
     ck_assert_msg(strstr(b.lines[b.line_count - 1], "pool CPU: its scan host says nothing any more (3 messages"), "%s",
                   b.lines[b.line_count - 1]);
+    bench_close(&b);
+}
+END_TEST
+
+/* All calls of the client expire in the next turn of the loop, with everything that lies in the channels by then: as
+ * after this process stood still beyond their deadlines. */
+static void stand_still(struct bench *b)
+{
+    for (size_t i = 0; i < SLOT_COUNT; i++)
+        if (b->client->slots[i])
+            deadline_set_ms(&b->client->slots[i]->deadline, 0);
+}
+
+START_TEST(what_a_host_said_while_this_process_stood_still_counts)
+{
+    enum { RUNS = 4 };
+    struct bench b;
+    struct scan_run *runs[RUNS];
+    unsigned broken = 0;
+    bench_open(&b, 1);
+    bench_start(&b, false);
+    scan_client_on_broken(b.client, note_broken, &broken);
+    broker_open(&b, 0);
+    broker_status(&b, 0, "one", SCAN_ENGINE_READY, "");
+    wait_changes(&b, 1);
+    for (int i = 0; i < RUNS; i++)
+        runs[i] = start(&b);
+    wait_records(&b, RUNS);
+    for (int i = 0; i < RUNS; i++)
+        broker_answer(&b, 0, b.broker[0].got[i].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    stand_still(&b);
+    wait_wakes(&b, RUNS);
+    for (int i = 0; i < RUNS; i++) {
+        assert_verdict(runs[i], VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
+        scan_run_free(runs[i]);
+    }
+    ck_assert_uint_eq(broken, 0);
+    ck_assert(!host_is_missed(&b));
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(a_host_that_has_spoken_meanwhile_is_not_silent)
+{
+    enum { RUNS = 4 };
+    struct bench b;
+    struct scan_run *runs[RUNS];
+    unsigned broken = 0;
+    bench_open(&b, 1);
+    bench_start(&b, false);
+    scan_client_on_broken(b.client, note_broken, &broken);
+    broker_open(&b, 0);
+    broker_status(&b, 0, "one", SCAN_ENGINE_READY, "");
+    wait_changes(&b, 1);
+    for (int i = 0; i < RUNS; i++)
+        runs[i] = start(&b);
+    wait_records(&b, RUNS);
+    broker_status(&b, 0, "one", SCAN_ENGINE_READY, "with news");
+    stand_still(&b);
+    wait_wakes(&b, RUNS);
+    for (int i = 0; i < RUNS; i++) {
+        assert_verdict(runs[i], VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "one");
+        scan_run_free(runs[i]);
+    }
+    ck_assert_uint_eq(broken, 0);
+    ck_assert(!host_is_missed(&b));
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(a_host_that_ended_while_this_process_stood_still_is_followed_by_the_next)
+{
+    struct bench b;
+    bench_open(&b, 1);
+    bench_start(&b, false);
+    broker_open(&b, 0);
+    struct scan_run *r = start(&b);
+    wait_records(&b, 1);
+    broker_close(&b, 0);
+    stand_still(&b);
+    wait_missed(&b);
+    ck_assert_uint_eq(b.wakes, 0); /* it waits: there is time left */
+    broker_open(&b, 0);
+    wait_records(&b, 1);
+    broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
+    wait_wakes(&b, 1);
+    assert_verdict(r, VERDICT_INFECTED, VERDICT_REASON_NONE, "one");
+    scan_run_free(r);
     bench_close(&b);
 }
 END_TEST
@@ -500,6 +589,9 @@ END_TEST
     X(where_no_host_is_there_messages_wait_for_one_within_their_deadlines)                                             \
     X(as_many_wait_as_backlog_says_on_all_loops_together_and_the_next_is_overload_at_once)                             \
     X(a_host_that_falls_silent_is_reported_and_replaced)                                                               \
+    X(what_a_host_said_while_this_process_stood_still_counts)                                                          \
+    X(a_host_that_has_spoken_meanwhile_is_not_silent)                                                                  \
+    X(a_host_that_ended_while_this_process_stood_still_is_followed_by_the_next)                                        \
     X(a_record_that_makes_no_sense_closes_the_channel)                                                                 \
     X(a_newer_generation_gets_new_jobs_and_the_older_one_finishes_its_own)                                             \
     X(an_older_generation_without_jobs_is_left_at_once)                                                                \
