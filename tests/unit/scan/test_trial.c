@@ -188,14 +188,40 @@ START_TEST(other_daemons_are_asked_for_the_test_string_only_and_once_they_have_f
     ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_CLEAN);
     ck_assert_uint_eq(r.jobs, 1); /* the message */
     ck_assert(probes_force(scan_client_probes(r.client), 0, ignore_probe, NULL));
-    rig_wait(&r, probe_is_good); /* which found it, and a trial followed */
-    ck_assert_uint_eq(r.jobs, 4);
+    rig_wait(&r, probe_is_good); /* which found it: the trial that follows has nothing to ask */
+    ck_assert_uint_eq(r.jobs, 3);
     rig_say(&r.answer_pattern, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
     news(&r, 0);
     rig_wait(&r, is_over);
-    ck_assert_uint_eq(r.jobs, 5);
+    ck_assert_uint_eq(r.jobs, 4);
     ck_assert_int_eq(state_of(&r), HEALTH_OPEN);
     rig_close(&r);
+}
+END_TEST
+
+START_TEST(what_a_probe_has_just_found_is_not_asked_again)
+{
+    static const struct {
+        enum verdict_class pattern;
+        const char *doubts;
+    } rows[] = {{VERDICT_INFECTED, ""}, {VERDICT_CLEAN, "doubts=test-string"}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r;
+        const struct engine_conf conf = with_daemon();
+        rig_open_as(&r, "clamav", &conf);
+        rig_wait(&r, is_over);
+        forget_lines(&r);
+        r.jobs = r.patterns = 0;
+        r.runtime->engines[0].health.pattern_known = false; /* not to find it is a doubt, and no loss */
+        rig_say(&r.answer_pattern, rows[i].pattern, VERDICT_REASON_NONE, "");
+        ck_assert(probes_force(scan_client_probes(r.client), 0, ignore_probe, NULL));
+        rig_wait(&r, probe_is_good);
+        ck_assert_uint_eq(r.patterns, 1);
+        ck_assert_uint_eq(r.jobs, 4); /* a clean text, the test string, and what else is asked of clamd */
+        ck_assert_ptr_nonnull(rig_line(&r, 0, "engine-trial", rows[i].doubts));
+        ck_assert_uint_eq(doubts(&r), i == 0 ? 0 : 1U << ENGINE_DOUBT_PATTERN);
+        rig_close(&r);
+    }
 }
 END_TEST
 
@@ -225,5 +251,6 @@ END_TEST
     X(a_daemon_that_has_lost_its_signatures_rests_as_soon_as_it_tells_of_others)                                       \
     X(a_daemon_that_cannot_be_asked_is_tried_again_when_it_can)                                                        \
     X(other_daemons_are_asked_for_the_test_string_only_and_once_they_have_found_it)                                    \
+    X(what_a_probe_has_just_found_is_not_asked_again)                                                                  \
     X(a_client_that_ends_gives_its_trial_up)
 #include "support/check_main.h"
