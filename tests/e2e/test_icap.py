@@ -7,6 +7,7 @@ import pytest
 from harness import mail, places
 from harness.cicap import Cicap
 from harness.clamd import Clamd as RealClamd
+from harness.console import Console, listener
 from harness.emulators.base import Fault
 from harness.emulators.icap import VENDORS, Icap
 from harness.postern import make_database
@@ -227,6 +228,18 @@ def test_what_the_server_says(server, status, headers, code, verdict, word, star
     assert (event["verdict"], event.get("virus") or event.get("reason")) == (verdict, word), event
     server.without_headers = None
     assert_passes(pair)
+
+
+def test_what_the_server_repaired_is_infected_and_counted(server, directory, start_pair):
+    path = directory / "control" / "socket"
+    pair = start_pair(engines=stanza(server.address) + listener(path))
+    for resolution in (b"0", b"1", b"2"):
+        server.without_headers = (b"200 OK", [b"X-Infection-Found: Type=0; Resolution=" + resolution + b"; Threat=Some.Virus;"])
+        event = send(pair, mail.plain(), 550)
+        assert (event["verdict"], event["virus"]) == ("infected", "Some.Virus"), event
+    server.without_headers = None
+    assert_passes(pair)
+    assert "  Viruses detected:   3\n  Viruses cured:      1\n" in Console(path).ask("antivirus", "stats")
 
 
 def test_what_is_blocked_without_a_name_may_be_unscannable(server, start_pair):
