@@ -121,7 +121,7 @@ struct engine_conf {
     int64_t database_settle_ms;  /* once it has been quiet for so long */
     int64_t max_signature_loss;  /* percent of the old one's that a new database may lack; 100: any */
     int64_t min_signatures;      /* with fewer the engine does not scan */
-    bool official_only;          /* clamav: signatures without ClamAV's own signature are passed over */
+    bool official_only;          /* clamav, csapi: signatures without their maker's own signature are passed over */
     struct scanner_conf scanner; /* csapi's own */
     struct plugin_conf plugin;   /* plugin's own */
     struct command_conf command;

@@ -203,6 +203,9 @@ static const struct directive csapi_rows[] = {
            "percent of the most signatures since start that new definitions may lack; with a greater loss they are "
            "taken for broken and the old ones stay in use; 100: any loss is accepted"),
     MIN_SIGNATURES_ROW,
+    OPTION(conf.official_only, "official_only", BOOL, "false", 0, 0,
+           "true: the scanner is told to load only definitions that their maker has signed (--official-only; "
+           "postern-avscan: databases that ClamAV has signed)"),
     DAEMON_ROW(NULL, "scan with Symantec Scan Engine over its native protocol instead of a scanner program: host:port, "
                      "port 7777 where none is given; of several in a list the first that answers is asked"),
     OPTION(

@@ -189,6 +189,7 @@ def test_an_accepted_option_without_effect_is_named(start_avscan, make_postern, 
     ({"scanner_path": "avscan"}, "expected an absolute path"),
     ({"scanner_log": "csapi.log"}, "expected an absolute path"),
     ({"daemon": "127.0.0.1:7777", "max_extract_depth": 5}, "has no effect with a daemon"),
+    ({"daemon": "127.0.0.1:7777", "official_only": "true"}, "official_only = true: has no effect with a daemon"),
     ({"max_filesize": "5M"}, "has no effect without a daemon"),
     ({"max_extract_size": "1M"}, 'the engine "csapi1" looks at messages up to 1048576 octets only (max_extract_size)'),
     ({"max_extract_depth": 51}, "between 1 and 50"),
@@ -260,6 +261,13 @@ def test_missing_definitions_are_451_with_the_reason_and_mended_ones_are_loaded(
     make_database(directory / "later", {"test.ndb": SIGNATURE})
     until(lambda: pair.deliver(mail.plain()).code == 250, "it was tried again")
     assert_infected(pair)
+
+
+def test_definitions_that_clamav_has_not_signed_are_passed_over_where_only_official_ones_count(start_avscan, signatures):
+    pair = start_avscan(official_only="true")
+    pair.postern.book.excuse("L6", because="nobody but ClamAV can sign a database")
+    event = assert_error(pair, "down")
+    assert f"database {signatures}: no official signatures found" in event["detail"], event
 
 
 # --- a stranger's program behind it ---
