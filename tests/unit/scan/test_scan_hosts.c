@@ -173,60 +173,60 @@ static void stand_still(struct bench *b)
             deadline_set_ms(&b->client->slots[i]->deadline, 0);
 }
 
-START_TEST(what_a_host_said_while_this_process_stood_still_counts)
+enum { STOOD_RUNS = 4 };
+
+/* A host of pool 0 that has spoken, and then taken STOOD_RUNS messages. */
+static void bench_asked(struct bench *b, struct scan_run *runs[STOOD_RUNS], unsigned *broken)
 {
-    enum { RUNS = 4 };
-    struct bench b;
-    struct scan_run *runs[RUNS];
-    unsigned broken = 0;
-    bench_open(&b, 1);
-    bench_start(&b, false);
-    scan_client_on_broken(b.client, note_broken, &broken);
-    broker_open(&b, 0);
-    broker_status(&b, 0, "one", SCAN_ENGINE_READY, "");
-    wait_changes(&b, 1);
-    for (int i = 0; i < RUNS; i++)
-        runs[i] = start(&b);
-    wait_records(&b, RUNS);
-    for (int i = 0; i < RUNS; i++)
-        broker_answer(&b, 0, b.broker[0].got[i].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
-    stand_still(&b);
-    wait_wakes(&b, RUNS);
-    for (int i = 0; i < RUNS; i++) {
-        assert_verdict(runs[i], VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
+    *broken = 0;
+    bench_open(b, 1);
+    bench_start(b, false);
+    scan_client_on_broken(b->client, note_broken, broken);
+    broker_open(b, 0);
+    broker_status(b, 0, "one", SCAN_ENGINE_READY, "");
+    wait_changes(b, 1);
+    for (int i = 0; i < STOOD_RUNS; i++)
+        runs[i] = start(b);
+    wait_records(b, STOOD_RUNS);
+}
+
+/* They all end so, and the host is still there. */
+static void bench_served(struct bench *b, struct scan_run *runs[STOOD_RUNS], enum verdict_class class,
+                         enum verdict_reason reason)
+{
+    wait_wakes(b, STOOD_RUNS);
+    for (int i = 0; i < STOOD_RUNS; i++) {
+        assert_verdict(runs[i], class, reason, "one");
         scan_run_free(runs[i]);
     }
+    ck_assert(!host_is_missed(b));
+    bench_close(b);
+}
+
+START_TEST(what_a_host_said_while_this_process_stood_still_counts)
+{
+    struct bench b;
+    struct scan_run *runs[STOOD_RUNS];
+    unsigned broken;
+    bench_asked(&b, runs, &broken);
+    for (int i = 0; i < STOOD_RUNS; i++)
+        broker_answer(&b, 0, b.broker[0].got[i].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    stand_still(&b);
+    bench_served(&b, runs, VERDICT_CLEAN, VERDICT_REASON_NONE);
     ck_assert_uint_eq(broken, 0);
-    ck_assert(!host_is_missed(&b));
-    bench_close(&b);
 }
 END_TEST
 
 START_TEST(a_host_that_has_spoken_meanwhile_is_not_silent)
 {
-    enum { RUNS = 4 };
     struct bench b;
-    struct scan_run *runs[RUNS];
-    unsigned broken = 0;
-    bench_open(&b, 1);
-    bench_start(&b, false);
-    scan_client_on_broken(b.client, note_broken, &broken);
-    broker_open(&b, 0);
-    broker_status(&b, 0, "one", SCAN_ENGINE_READY, "");
-    wait_changes(&b, 1);
-    for (int i = 0; i < RUNS; i++)
-        runs[i] = start(&b);
-    wait_records(&b, RUNS);
+    struct scan_run *runs[STOOD_RUNS];
+    unsigned broken;
+    bench_asked(&b, runs, &broken);
     broker_status(&b, 0, "one", SCAN_ENGINE_READY, "with news");
     stand_still(&b);
-    wait_wakes(&b, RUNS);
-    for (int i = 0; i < RUNS; i++) {
-        assert_verdict(runs[i], VERDICT_ERROR, VERDICT_REASON_TIMEOUT, "one");
-        scan_run_free(runs[i]);
-    }
+    bench_served(&b, runs, VERDICT_ERROR, VERDICT_REASON_TIMEOUT);
     ck_assert_uint_eq(broken, 0);
-    ck_assert(!host_is_missed(&b));
-    bench_close(&b);
 }
 END_TEST
 
