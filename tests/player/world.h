@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One proxy with everything around it, for one run of one scenario: clients and backends of the player, virtual time,
- * log lines in memory. */
+/* One proxy with everything around it, for one run of one scenario (world.c): clients and backends of the player,
+ * virtual time, log lines in memory. And what all runs of a scenario share (setup.c). */
 #ifndef PLAYER_WORLD_H
 #define PLAYER_WORLD_H
 
@@ -11,6 +11,8 @@
 #include "proxy/proxy.h"
 
 enum { WORLD_LINKS = 24, WORLD_EVENTS = 512 };
+/* Port of the first backend server; the others follow. */
+enum { FIRST_PORT = 10025 };
 
 /* What all runs of a scenario share. */
 struct setup {

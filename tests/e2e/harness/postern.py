@@ -36,6 +36,12 @@ def fake_stanza(**options):
     return f'antivirus "antivirus1" {{\n  fake "fake1" {{\n{inner}\n  }}\n}}\n'
 
 
+def csapi_stanza(**options):
+    values = {"max_concurrency": 1, "timeout": "20s", **options}
+    inner = " ".join(f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"' for key, value in values.items())
+    return f'antivirus {{ csapi "csapi1" {{ {inner} }} }}\n'
+
+
 def engine(kind, name, addresses=(), **options):
     """An engine's scope; ADDRESSES of its daemons, one or a list."""
     if addresses:
