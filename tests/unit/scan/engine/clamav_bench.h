@@ -35,7 +35,7 @@ static inline void write_file(const char *dir, const char *name, const void *byt
 static inline void prepare(struct bench *b)
 {
     memset(b, 0, sizeof(*b));
-    snprintf(b->dir, sizeof(b->dir), "/tmp/postern-clamav-XXXXXX");
+    snprintf(b->dir, sizeof(b->dir), "/tmp/postern-engine-XXXXXX");
     ck_assert(mkdtemp(b->dir) != NULL);
     snprintf(b->database, sizeof(b->database), "%s/db", b->dir);
     snprintf(b->temp, sizeof(b->temp), "%s/temp", b->dir);
