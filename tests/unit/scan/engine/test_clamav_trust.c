@@ -24,6 +24,26 @@ START_TEST(signatures_that_clamav_has_not_signed_are_passed_over_where_only_offi
 }
 END_TEST
 
+START_TEST(a_path_in_which_libclamav_takes_everything_for_official_is_refused_where_that_counts)
+{
+    struct bench b;
+    char odd[112];
+    prepare(&b);
+    write_signature(&b);
+    snprintf(odd, sizeof(odd), "%s/clamav-db", b.dir);
+    ck_assert(rename(b.database, odd) == 0);
+    b.conf.database = odd;
+    b.conf.official_only = true;
+    ck_assert(engine_clamav.open(&b.conf, &b.state, &b.info, &b.why) == ERR_DENIED);
+    ck_assert_msg(strstr(b.why.text, "official_only would be without effect") != NULL, "%s", b.why.text);
+    engine_clamav.close(b.state);
+    b.conf.official_only = false;
+    ck_assert(engine_clamav.open(&b.conf, &b.state, &b.info, &b.why) == ERR_OK);
+    ck_assert(rename(odd, b.database) == 0);
+    cleanup(&b);
+}
+END_TEST
+
 START_TEST(texts_that_cannot_be_looked_at_are_unscannable_and_the_clean_one_is_clean)
 {
     static const struct {
@@ -64,5 +84,6 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(signatures_that_clamav_has_not_signed_are_passed_over_where_only_official_ones_count)                            \
+    X(a_path_in_which_libclamav_takes_everything_for_official_is_refused_where_that_counts)                            \
     X(texts_that_cannot_be_looked_at_are_unscannable_and_the_clean_one_is_clean)
 #include "support/check_main.h"
