@@ -6,6 +6,7 @@ local socket and its temporary files in memory. What would make the comparison u
 clean files is off (every message is the same here, unlike real mail), heuristics that guess are off, limits are alerts.
 """
 import os
+import re
 import signal
 import smtplib
 import socket
@@ -350,19 +351,20 @@ class Alone(Program):
         self.wait(lambda: b"ready\n" in self.output.read_bytes(), "has loaded its signatures")
         return self
 
-    def lines(self):
-        return self.output.read_text(errors="replace").splitlines()
+    def answers(self):
+        """One a request; libclamav's warnings stand between them, in a line of their own or before a half."""
+        return re.findall(r"(-?\d+\.\d{6}) (\d+\.\d{6})\n", self.output.read_text(errors="replace"))
 
     def scan(self, mail, count, concurrency, timeout, pause=0.0):
         """Elapsed and CPU seconds of COUNT scans by CONCURRENCY processes that sleep PAUSE seconds before each, which do not count."""
-        before = len(self.lines())
+        before = len(self.answers())
         self.process.stdin.write(f"{concurrency} {count} {round(pause * 1e6)} {mail.wire}\n".encode())
         self.process.stdin.flush()
 
         def answered():
             if self.process.poll() is not None:
                 raise Trouble(f"{self.name} ended: {self.said()}")
-            return len(self.lines()) > before
+            return len(self.answers()) > before
         until(answered, f"{self.name}: {count} scans", timeout, interval=0.005)
-        elapsed, cpu = self.lines()[before].split()
+        elapsed, cpu = self.answers()[before]
         return float(elapsed), float(cpu)
