@@ -16,6 +16,7 @@ from harness.emulators.icap import Icap
 from harness.emulators.kaspersky import Aveserver
 from harness.places import BUILD, until
 from harness.postern import clamav_stanza, fake_stanza
+from harness.verdicts import send
 
 IO = 'ThreadPool "IO" {{ Concurrency = 2 }}\nantivirus {{ {} }}\n'
 
@@ -47,14 +48,6 @@ def fsavd(directory):
     daemon = Fsavd(directory / ".fsav-65534").start()
     yield daemon
     daemon.stop()
-
-
-def send(pair, content, *codes):
-    """The log line of CONTENT, which must have been answered with one of CODES."""
-    mark = pair.log.mark()
-    reply = pair.deliver(content)
-    assert reply.code in codes, reply
-    return pair.log.wait_for("message", since=mark)
 
 
 def find_all(pair, virus):
