@@ -129,7 +129,7 @@ static void call_expired(void *arg)
     bool waited = call->waiting;
     struct client_channel *ch = waited ? NULL : call->channel;
     uint64_t begun_us = call->until_us - (uint64_t)call->client->fw->engines[call->engine].conf->timeout_ms * 1000;
-    if (ch && call_ends_by_reading(call))
+    if (!waited && call_ends_by_reading(call))
         return;
     job_cancel(call);
     client_call_fail(call, VERDICT_REASON_TIMEOUT,
