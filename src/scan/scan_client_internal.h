@@ -39,6 +39,14 @@ struct client_engine {
     struct scan_status status;
 };
 
+/* What a loop does about a pool whose channel has ended or got lost. */
+struct client_want {
+    struct scan_client *client;
+    int pool;
+    struct deadline ask; /* set until there is a channel again */
+    unsigned asked;
+};
+
 struct scan_client {
     unsigned magic;
     struct loop *loop;
@@ -61,6 +69,9 @@ struct scan_client {
     struct loop_deferred change;
     void (*broken)(void *arg, int pool_index, unsigned generation);
     void *broken_arg;
+    struct client_want wants[LIMIT_ENGINES]; /* by pool */
+    void (*missing)(void *arg, int pool_index);
+    void *missing_arg;
 };
 
 /* scan_client.c */
@@ -81,6 +92,8 @@ void client_channel_silent(struct client_channel *ch, uint64_t begun_us);
 void client_channel_wait(struct client_channel *ch);
 /* Closed and freed: the client ends. */
 void client_channel_free(struct client_channel *ch);
+void client_wants_init(struct scan_client *c);
+void client_wants_clear(struct scan_client *c);
 
 /* scan_call.c */
 /* The call that the answer with this id is for. NULL: there is none any more. */

@@ -6,12 +6,10 @@ test_scanner_faults.py asks the sanitizer build whether the next message passes;
 import os
 import re
 import signal
-import subprocess
 import threading
-from pathlib import Path
 
 import pytest
-from harness import client, mail
+from harness import client, mail, processes
 from harness.console import Console, listener
 from harness.places import RELEASE_BUILD, ROOT, Timeout, until
 from harness.postern import fake_stanza
@@ -230,25 +228,12 @@ def test_other_scans_go_on_while_a_worker_ends_and_is_replaced(contained, order)
     until(lambda: len(case.pair.postern.worker_pids()) == 1, "there are as many workers as before")
 
 
-def set_processes(pid, soft, hard):
-    """RLIMIT_NPROC of PID, by its own user: others may lack the right, root too where a container keeps it from its root."""
-    status = os.stat(f"/proc/{pid}")
-    options = {"user": status.st_uid, "group": status.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
-    subprocess.run(["prlimit", f"--pid={pid}", f"--nproc={soft}:{hard}"], check=True, timeout=60, **options)
-
-
-def limit_of_processes(pid):
-    """Soft and hard, as words."""
-    line = re.search(r"^Max processes +(\S+) +(\S+)", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE)
-    return line.group(1), line.group(2)
-
-
 def test_a_machine_without_processes_is_told_to_the_client_and_in_engine_health_and_heals_by_itself(contained):
     """C17: fork fails (EAGAIN), and the last worker has just died."""
     case = contained()
     host = case.pair.postern.scan_host_pid()
-    soft, hard = limit_of_processes(host)
-    set_processes(host, 0, hard)
+    soft, hard = processes.limit(host, "Max processes")
+    processes.set_limit(host, "nproc", 0, hard)
     mark = case.pair.log.mark()
     case.pair.postern.hurt("worker")
     down = case.pair.log.wait_for("engine-down", since=mark)
@@ -265,7 +250,7 @@ def test_a_machine_without_processes_is_told_to_the_client_and_in_engine_health_
     assert case.pair.backend.mails == []
 
     mark = case.pair.log.mark()
-    set_processes(host, soft, hard)
+    processes.set_limit(host, "nproc", soft, hard)
     case.pair.log.wait_for("worker-born", since=mark)
     until(lambda: case.console.json("engine", "health")["engines"][0]["scan_host"] == "ready", "its engine is ready again")
     assert case.pair.deliver(mail.plain()).code == 250

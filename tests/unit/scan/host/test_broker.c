@@ -151,6 +151,65 @@ START_TEST(a_queue_that_the_descriptors_do_not_suffice_for_is_shorter)
 }
 END_TEST
 
+/* Of the host's process; its hard limit stays. */
+static void set_descriptors(const struct rig *r, rlim_t soft)
+{
+    struct rlimit limit;
+    ck_assert(prlimit(r->host, RLIMIT_NOFILE, NULL, &limit) == 0);
+    limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
+    ck_assert(prlimit(r->host, RLIMIT_NOFILE, &limit, NULL) == 0);
+}
+
+/* C24 */
+START_TEST(a_message_that_no_descriptor_is_left_for_is_refused_and_its_channel_lives_on)
+{
+    struct rig r;
+    struct rlimit before;
+    rig_init(&r);
+    rig_start(&r);
+    expect_clean(&r);
+    ck_assert(prlimit(r.host, RLIMIT_NOFILE, NULL, &before) == 0);
+    set_descriptors(&r, 0);
+    for (int i = 0; i < 3; i++) {
+        uint64_t id = rig_job(&r, "clean", 10000);
+        struct scan_answer a = rig_answer(&r);
+        RIG_EXPECT(&r, a, ERROR, DOWN);
+        ck_assert_uint_eq(a.id, id);
+        ck_assert_str_eq(a.verdict.detail, "the scan host has no descriptor left for it");
+        ck_assert_str_eq(a.verdict.engine, "fake1");
+    }
+    ck_assert_msg(strstr(rig_log(&r), " shortage reason=\"pool CPU: no descriptor is left for a message"), "%s",
+                  rig_log(&r));
+    set_descriptors(&r, before.rlim_cur);
+    expect_clean(&r);
+    rig_stop(&r);
+}
+END_TEST
+
+START_TEST(a_channel_that_no_descriptor_is_left_for_is_closed_and_the_host_lives_on)
+{
+    struct rig r;
+    struct rlimit before;
+    rig_init(&r);
+    rig_start(&r);
+    expect_clean(&r);
+    ck_assert(prlimit(r.host, RLIMIT_NOFILE, NULL, &before) == 0);
+    set_descriptors(&r, 0);
+    int lost = rig_attach(&r);
+    struct pollfd p = {.fd = lost, .events = POLLIN};
+    ck_assert(poll(&p, 1, RIG_PATIENCE_MS) == 1 && (p.revents & POLLHUP));
+    close(lost);
+    set_descriptors(&r, before.rlim_cur);
+    expect_clean(&r); /* after that the line was written */
+    ck_assert_msg(strstr(rig_log(&r), " shortage reason=\"pool CPU: no descriptor is left for a channel"), "%s",
+                  rig_log(&r));
+    int next = rig_attach(&r);
+    rig_status(&r, next);
+    close(next);
+    rig_stop(&r);
+}
+END_TEST
+
 START_TEST(a_cancelled_job_is_never_answered)
 {
     struct rig r;
@@ -394,6 +453,8 @@ END_TEST
     X(waiting_and_scanning_are_timed_apart)                                                                            \
     X(a_full_queue_is_overload_at_once)                                                                                \
     X(a_queue_that_the_descriptors_do_not_suffice_for_is_shorter)                                                      \
+    X(a_message_that_no_descriptor_is_left_for_is_refused_and_its_channel_lives_on)                                    \
+    X(a_channel_that_no_descriptor_is_left_for_is_closed_and_the_host_lives_on)                                        \
     X(a_cancelled_job_is_never_answered)                                                                               \
     X(a_deadline_counts_while_waiting_too)                                                                             \
     X(a_job_that_does_not_fit_its_file_is_refused)                                                                     \
