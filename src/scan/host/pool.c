@@ -200,7 +200,8 @@ static void worker_answer(struct worker *w, struct span bytes)
         else
             job_end(w->job, &r.answer.verdict);
         worker_idle(w);
-        if (unreachable || w->worn) /* its successor looks the names of servers up again */
+        /* Its successor looks the names of servers up again, and has a line to the keeper. */
+        if (unreachable || w->worn || w->line.lost)
             worker_kill(w, END_RETIRED);
     }
 }
