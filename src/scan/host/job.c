@@ -33,13 +33,18 @@ static void job_close(struct job *j)
     j->fd = j->parts = -1;
 }
 
+static void job_unqueue(struct job *j)
+{
+    list_remove(&j->node);
+    j->channel->broker->queue_len--;
+    j->engine->queued--;
+}
+
 static void job_leave(struct job *j)
 {
     struct broker *b = j->channel->broker;
-    if (j->state == JOB_QUEUED && !list_empty(&j->node)) {
-        list_remove(&j->node);
-        b->queue_len--;
-    }
+    if (j->state == JOB_QUEUED && !list_empty(&j->node))
+        job_unqueue(j);
     if (j->state == JOB_RUNNING) {
         figures_settle(b);
         figures_count(b, POOL_FINISHED, 1);
@@ -250,6 +255,7 @@ struct job *job_new(struct channel *c, const struct scan_job *record, const int 
     }
     list_append(&b->queue, &j->node);
     b->queue_len++;
+    j->engine->queued++;
     deadline_set_ms(&j->deadline, (record->deadline_us - j->arrived_us + 999) / 1000);
     pool_dispatch(b); /* at once: Backlog counts those that really wait */
     if ((uint64_t)b->queue_len > b->figures.queue_highest)
@@ -260,8 +266,7 @@ struct job *job_new(struct channel *c, const struct scan_job *record, const int 
 void job_start(struct job *j, struct worker *w)
 {
     struct broker *b = j->channel->broker;
-    list_remove(&j->node);
-    b->queue_len--;
+    job_unqueue(j);
     j->state = JOB_RUNNING;
     j->worker = w;
     j->started_us = loop_now_us(b->loop);

@@ -394,6 +394,33 @@ START_TEST(workers_of_other_pools_start_on_demand)
 }
 END_TEST
 
+START_TEST(no_worker_is_started_for_jobs_that_their_engines_cap_holds_back)
+{
+    static const int64_t caps[] = {0, 1, 2};
+    static const size_t expected[] = {4, 1, 2};
+    for (size_t i = 0; i < ARRAY_SIZE(caps); i++) {
+        struct rig r;
+        uint64_t jobs[4];
+        int pids[8];
+        rig_init(&r);
+        r.fw->pools[0].name = r.fw->engines[0].pool = "mine";
+        r.fw->pools[0].conf.concurrency = 8;
+        r.conf.max_concurrency = caps[i];
+        rig_start(&r);
+        for (size_t k = 0; k < ARRAY_SIZE(jobs); k++)
+            jobs[k] = rig_job(&r, "hang", 15000);
+        rig_job(&r, "X", 0); /* answered at once: those before it have been read */
+        struct scan_answer a = rig_answer(&r);
+        RIG_EXPECT(&r, a, ERROR, TIMEOUT);
+        ck_assert_uint_eq(rig_workers(&r, pids, ARRAY_SIZE(pids)), expected[i]);
+        for (size_t k = 0; k < ARRAY_SIZE(jobs); k++)
+            rig_cancel(&r, jobs[k]);
+        expect_clean(&r); /* and those that wait get one in time */
+        rig_stop(&r);
+    }
+}
+END_TEST
+
 START_TEST(the_sandbox_and_the_engines_are_logged)
 {
     struct rig r;
@@ -464,6 +491,7 @@ END_TEST
     X(an_engine_keeps_to_its_max_concurrency)                                                                          \
     X(at_the_end_running_jobs_finish_and_waiting_ones_are_down)                                                        \
     X(workers_of_other_pools_start_on_demand)                                                                          \
+    X(no_worker_is_started_for_jobs_that_their_engines_cap_holds_back)                                                 \
     X(the_sandbox_and_the_engines_are_logged)                                                                          \
     X(libclamav_scans_inside_the_sandbox)
 #include "support/check_main.h"
