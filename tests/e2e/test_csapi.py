@@ -654,6 +654,26 @@ def test_symantec_the_next_server_answers_when_the_first_is_gone(symantec, start
     assert_passes(pair)
 
 
+REFUSALS = {b"420 Closing.": "down", b"430 Not now.": "overload", b"539 No AV scanning license.": "down"}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=bytes.decode)
+def test_symantec_the_next_server_answers_when_the_first_serves_nobody_now(symantec, refusal, start_pair):
+    second = Symantec().start()
+    pair = start_pair(engines=daemon_stanza([symantec.address, second.address], breaker_failures=0))
+    content = mail.plain()
+    symantec.always = Fault(raw=refusal + b"\r\n")
+    assert_passes(pair, content)
+    assert (len(symantec.scans), second.wait_scans()[0][1]) == (1, content)
+    second.always = Fault(raw=refusal + b"\r\n")  # nobody is left: its own reason, as with one server
+    event = assert_error(pair, REFUSALS[refusal])
+    assert event["detail"] == refusal.decode(), event
+    second.stop()  # the last word counts: the first one's, which is asked after the second now, or the second's that is gone
+    assert_error(pair, REFUSALS[refusal], "down")
+    symantec.always = None
+    assert_passes(pair)
+
+
 # --- beside workers that a command adds ---
 
 def directories(pid, base):
