@@ -165,8 +165,9 @@ void framework_init(struct framework *fw, const struct conf_scope *global)
 static int64_t size_limit_of(const struct conf_scope *scope, const char **option)
 {
     const struct engine_conf *conf = &((const struct engine_stanza *)scope->values)->conf;
-    int64_t file = conf->max_filesize, all = conf->max_scansize;
-    bool scanner = scope->class == &csapi_class && conf->daemon.count == 0;
+    bool asks = conf->daemon.count > 0; /* the rest is up to its own configuration */
+    int64_t file = conf->max_filesize, all = asks ? 0 : conf->max_scansize;
+    bool scanner = scope->class == &csapi_class && !asks;
     if (scanner) {
         file = conf->scanner.max_extract_size ? conf->scanner.max_extract_size : SCANNER_FILE_SIZE;
         all = conf->scanner.max_cumulative_extract_size ? conf->scanner.max_cumulative_extract_size

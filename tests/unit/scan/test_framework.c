@@ -311,6 +311,38 @@ START_TEST(quarantine_is_used_where_an_engine_that_takes_part_says_so)
 }
 END_TEST
 
+START_TEST(the_size_that_an_engine_looks_at_is_the_smallest_that_counts_there)
+{
+    static const struct {
+        const char *text;
+        int64_t limit;
+        const char *option;
+    } rows[] = {
+        {"clamav { }", 100 << 20, "max_filesize"},
+        {"clamav { max_filesize = 500M }", 400 << 20, "max_scansize"},
+        {"clamav { daemon = \"/run/a\" max_filesize = 500M }", 500 << 20, "max_filesize"}, /* no max_scansize there */
+        {"clamav { daemon = \"/run/a\" }", 100 << 20, "max_filesize"},
+        {"kaspersky { daemon_is_remote = on max_filesize = 450M }", 450 << 20, "max_filesize"},
+        {"csapi { max_concurrency = 5 max_extract_size = 300M }", 200 << 20, "max_cumulative_extract_size"},
+        {"csapi { max_concurrency = 5 }", 100 << 20, "max_extract_size"},
+        {"csapi { daemon = av max_filesize = 300M }", 300 << 20, "max_filesize"},
+        {"clamav { daemon = \"/run/a\" max_filesize = 90M } kaspersky { daemon_is_remote = on }", 90 << 20,
+         "max_filesize"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct fixture f;
+        char text[512];
+        const char *engine = "", *option = "";
+        snprintf(text, sizeof(text), "antivirus { %s }", rows[i].text);
+        load(&f, text, 0);
+        int64_t limit = framework_size_limit(f.conf.global, &engine, &option);
+        ck_assert_msg(limit == rows[i].limit && strcmp(option, rows[i].option) == 0, "%s: found %lld (%s)",
+                      rows[i].text, (long long)limit, option);
+        fixture_release(&f);
+    }
+}
+END_TEST
+
 START_TEST(faults_and_surprises_are_named_with_their_place)
 {
     static const struct {
@@ -571,6 +603,7 @@ END_TEST
     X(scan_is_off_only_when_written_out)                                                                               \
     X(what_follows_from_each_reason_can_be_written_down)                                                               \
     X(quarantine_is_used_where_an_engine_that_takes_part_says_so)                                                      \
+    X(the_size_that_an_engine_looks_at_is_the_smallest_that_counts_there)                                              \
     X(faults_and_surprises_are_named_with_their_place)                                                                 \
     X(clamav_with_a_daemon_runs_in_the_io_pool_and_is_no_surprise)                                                     \
     X(where_messages_are_taken_apart_the_pool_cpu_runs_even_without_engines)                                           \
