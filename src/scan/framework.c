@@ -34,7 +34,7 @@ int framework_pool_index(const struct framework *fw, const char *name)
     return -1;
 }
 
-static bool engine_quarantines(const struct engine_conf *conf)
+bool stanza_quarantines(const struct engine_conf *conf)
 {
     bool found = conf->action == ON_INFECTED_QUARANTINE;
     for (int r = 0; r < VERDICT_REASON_COUNT; r++)
@@ -47,7 +47,7 @@ bool framework_quarantines(const struct framework *fw)
 {
     bool found = false;
     for (size_t i = 0; i < fw->engine_count && !fw->scan_off; i++)
-        found = found || engine_quarantines(fw->engines[i].conf);
+        found = found || stanza_quarantines(fw->engines[i].conf);
     return found;
 }
 

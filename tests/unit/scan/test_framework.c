@@ -2,17 +2,6 @@
 /* Stanzas, as an administrator writes them, and the framework that comes out of them. */
 #include "stanza_fixture.h"
 
-/* Loads TEXT, which must be free of errors, with WARNINGS findings. */
-static void load(struct fixture *f, const char *text, size_t warnings)
-{
-    char findings[8192], copy[8192];
-    snprintf(copy, sizeof(copy), "%s", text);
-    fixture_load(f, copy);
-    fixture_findings(f, findings, sizeof(findings));
-    ck_assert_msg(f->problems.errors == 0 && f->problems.warnings == warnings,
-                  "expected %zu warnings for\n%s\nfound\n%s", warnings, text, findings);
-}
-
 START_TEST(the_example_of_the_manual_loads_without_findings)
 {
     struct fixture f;
@@ -182,7 +171,7 @@ START_TEST(pools_are_found_in_any_case_and_each_used_one_is_listed_once)
          "ThreadPool \"Slow\" { backlog = 7 stack_size = 16M } ThreadPool \"unused\" { }\n"
          "antivirus { clamav \"a\" { pool = slow } clamav \"b\" { pool = io } clamav \"c\" { pool = SLOW } eleven { "
          "pool = cpu } }",
-         4);
+         5);
     static const char *const pools[] = {"Slow", "IO", "Slow", "CPU"};
     for (size_t i = 0; i < 4; i++)
         ck_assert_str_eq(f.fw.engines[i].pool, pools[i]);
@@ -242,25 +231,6 @@ START_TEST(scan_is_off_only_when_written_out)
     fixture_release(&f);
 }
 END_TEST
-
-/* One finding that holds all of EXPECTED (parts divided by '|'). */
-static void assert_finding(const char *text, const char *expected)
-{
-    struct fixture f;
-    char copy[4096], findings[8192], part[256];
-    snprintf(copy, sizeof(copy), "%s", text);
-    fixture_load(&f, copy);
-    fixture_findings(&f, findings, sizeof(findings));
-    ck_assert_msg(f.problems.errors + f.problems.warnings == 1, "expected one finding for %s, found\n%s", text,
-                  findings);
-    for (const char *at = expected; *at;) {
-        size_t len = strcspn(at, "|");
-        snprintf(part, sizeof(part), "%.*s", (int)len, at);
-        ck_assert_msg(strstr(findings, part) != NULL, "for %s\nexpected \"%s\"\nfound %s", text, part, findings);
-        at += len + (at[len] == '|');
-    }
-    fixture_release(&f);
-}
 
 START_TEST(what_follows_from_each_reason_can_be_written_down)
 {
@@ -362,7 +332,9 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { infected_text = \"100%\" } }", "error |infected_text|placeholder"},
         {"antivirus { clamav { error_text = \"%s\" } }", "error |error_text|unknown placeholder %s"},
         {"antivirus { clamav { unscannable_text = \"a\tb\" } }", "error |unscannable_text|printable ASCII"},
-        {"ThreadPool \"mine\" { } antivirus { clamav { pool = your } }", "error |pool = your|known are CPU, IO, mine"},
+        {"ThreadPool \"mine\" { } antivirus { clamav \"a\" { pool = your } clamav \"b\" { pool = mine enabled = off } "
+         "}",
+         "error |pool = your|known are CPU, IO, mine"},
         {"antivirus { clamav \"two words\" { } }", "error |clamav \"two words\"|name of an engine"},
         {"antivirus { clamav \"x123456789012345678901234567890123456789a\" { } }", "error |1 to 40"},
         {"antivirus {\n clamav \"a\" { }\n csapi \"A\" { enabled = off } }",
