@@ -39,7 +39,7 @@ bool stanza_quarantines(const struct engine_conf *conf)
     bool found = conf->action == ON_INFECTED_QUARANTINE;
     for (int r = 0; r < VERDICT_REASON_COUNT; r++)
         found = found || (verdict_reason_class((enum verdict_reason)r) == VERDICT_UNSCANNABLE &&
-                          conf->on_reason[r] == ON_UNSCANNABLE_QUARANTINE);
+                          framework_on_unscannable(conf, (enum verdict_reason)r) == ON_UNSCANNABLE_QUARANTINE);
     return found;
 }
 

@@ -7,7 +7,9 @@ static const char *const reload_words[] = {"overlap", "stop_first", NULL};
 static const char *const action_words[] = {"reject", "pass", "quarantine", NULL};
 static const char *const on_error_words[] = {"error_code", "next", "pass", NULL};
 static const char *const quarantine_reply_words[] = {"accept", "reject", NULL};
-static const char *const on_unscannable_words[] = {"action", "reject", "pass", "error_code", "quarantine", NULL};
+static const char *const unscannable_words[] = {"action", "reject", "pass", "error_code", "quarantine", NULL};
+static const char *const on_unscannable_words[] = {"action",     "reject",         "pass", "error_code",
+                                                   "quarantine", "on_unscannable", NULL};
 static const char *const test_string_words[] = {"remembered", "required", "ignored", NULL};
 static const char *const on_trouble_words[] = {"on_error", "error_code", "next", "pass", NULL};
 

@@ -120,10 +120,14 @@ static void check_passes(const struct conf_scope *scope, const struct engine_con
 {
     if (conf->action == ON_INFECTED_PASS)
         problem_warning(problems, scope, "action",
-                        "messages with a virus are delivered, and so are those that could not be checked, unless an "
-                        "on_REASON says otherwise; only the header X-Virus-Status tells");
+                        "messages with a virus are delivered, and so are those that could not be checked, unless "
+                        "on_unscannable or an on_REASON says otherwise; only the header X-Virus-Status tells");
     if (conf->on_error == ON_ERROR_PASS)
         problem_warning(problems, scope, "on_error", "while the engine has trouble, messages are delivered unscanned");
+    if (conf->on_unscannable == ON_UNSCANNABLE_PASS)
+        problem_warning(problems, scope, "on_unscannable",
+                        "messages that could not be checked as a whole are delivered, unless an on_REASON says "
+                        "otherwise");
     for (int r = 0; r < VERDICT_REASON_COUNT; r++) {
         char option[64];
         const char *word = verdict_reason_option((enum verdict_reason)r);

@@ -78,7 +78,8 @@ void stanza_check_effect(const struct conf_scope *scope, const struct engine_con
     warn_clean_cache(scope, conf, problems);
     if (stanza_is_given(scope, "quarantine_reply") && !stanza_quarantines(conf))
         problem_warning(problems, scope, "quarantine_reply",
-                        "has no effect: neither action nor an on_REASON of this engine says quarantine");
+                        "has no effect: nothing of this engine is put into quarantine: neither action, on_unscannable "
+                        "nor an on_REASON says so");
     if (clamav && connects)
         warn_daemon_decides(scope, problems);
     if (clamav && !connects && stanza_is_given(scope, "daemon_connect_timeout"))

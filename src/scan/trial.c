@@ -50,7 +50,7 @@ static struct engine_runtime *runtime_of(const struct trial *t)
 /* The stanza has such messages delivered whatever the engine says of them. */
 static bool passes(const struct engine_conf *conf, enum verdict_reason reason)
 {
-    int word = conf->on_reason[reason];
+    int word = framework_on_unscannable(conf, reason);
     return word == ON_UNSCANNABLE_PASS || (word == ON_UNSCANNABLE_ACTION && conf->action == ON_INFECTED_PASS);
 }
 

@@ -293,6 +293,7 @@ PASSING = [
     # configuration; what it lets pass, what it does not
     (fake_stanza(on_error="next"), ["crash", "error engine"], ["infected V"]),
     (fake_stanza(action="pass"), ["infected V", "unscannable limit"], ["crash"]),
+    (fake_stanza(on_unscannable="pass"), ["unscannable partial"], ["infected V", "crash"]),
     (fake_stanza(on_partial="pass"), ["unscannable partial"], ["infected V", "crash"]),
     (fake_stanza(ignore_signatures="( Some.* )"), ["infected Some.Virus"], ["infected Other.Virus", "crash"]),
     ("scan = off\n" + fake_stanza(), ["infected V", "crash"], []),

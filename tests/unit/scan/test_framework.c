@@ -237,7 +237,8 @@ START_TEST(what_follows_from_each_reason_can_be_written_down)
     struct fixture f;
     load(&f,
          "antivirus { all = true\n"
-         "  clamav one { on_encrypted = pass on_too_large = error_code on_error = next on_poison = error_code\n"
+         "  clamav one { on_encrypted = pass on_too_large = error_code on_unscannable = reject on_partial = action "
+         "on_error = next on_poison = error_code\n"
          "    reason_codes [ limit = 552 ] reason_texts [ limit = \"too deep\" ] }\n"
          "  clamav two { } }",
          2); /* a pass, and a variable of both */
@@ -245,14 +246,22 @@ START_TEST(what_follows_from_each_reason_can_be_written_down)
     ck_assert(f.fw.all);
     ck_assert_int_eq(one->on_reason[VERDICT_REASON_ENCRYPTED], ON_UNSCANNABLE_PASS);
     ck_assert_int_eq(one->on_reason[VERDICT_REASON_TOO_LARGE], ON_UNSCANNABLE_ERROR_CODE);
-    ck_assert_int_eq(one->on_reason[VERDICT_REASON_LIMIT], ON_UNSCANNABLE_ACTION);
+    ck_assert_int_eq(one->on_reason[VERDICT_REASON_LIMIT], ON_UNSCANNABLE_GENERAL);
+    ck_assert_int_eq(one->on_unscannable, ON_UNSCANNABLE_REJECT);
+    ck_assert_int_eq(framework_on_unscannable(one, VERDICT_REASON_LIMIT), ON_UNSCANNABLE_REJECT);
+    ck_assert_int_eq(framework_on_unscannable(one, VERDICT_REASON_ENCRYPTED), ON_UNSCANNABLE_PASS);
+    ck_assert_int_eq(framework_on_unscannable(one, VERDICT_REASON_PARTIAL), ON_UNSCANNABLE_ACTION);
     ck_assert_int_eq(one->on_error, ON_ERROR_NEXT);
     ck_assert_int_eq(one->on_reason[VERDICT_REASON_POISON], ON_TROUBLE_ERROR_CODE);
     ck_assert_int_eq(one->on_reason[VERDICT_REASON_TIMEOUT], ON_TROUBLE_ON_ERROR);
     ck_assert_uint_eq(one->reason_codes.count, 1);
     ck_assert_str_eq(one->reason_texts.items[0].value, "too deep");
     for (int r = 0; r < VERDICT_REASON_COUNT; r++)
-        ck_assert_int_eq(two->on_reason[r], 0);
+        ck_assert_int_eq(two->on_reason[r],
+                         r != VERDICT_REASON_NONE && verdict_reason_class((enum verdict_reason)r) == VERDICT_UNSCANNABLE
+                             ? ON_UNSCANNABLE_GENERAL
+                             : 0);
+    ck_assert_int_eq(two->on_unscannable, ON_UNSCANNABLE_ACTION);
     ck_assert_int_eq(two->on_error, ON_ERROR_ERROR_CODE);
     fixture_release(&f);
 }
@@ -269,6 +278,7 @@ START_TEST(quarantine_is_used_where_an_engine_that_takes_part_says_so)
         {"antivirus { clamav { action = quarantine } }", true, 0},
         {"antivirus { action = quarantine clamav \"a\" { action = reject } clamav \"b\" { } }", true, 1},
         {"antivirus { clamav { on_encrypted = quarantine quarantine_reply = reject } }", true, 0},
+        {"antivirus { clamav { on_unscannable = quarantine } }", true, 0},
         {"antivirus { clamav \"a\" { action = quarantine enabled = off } clamav \"b\" { } }", false, 0},
         {"scan = off antivirus { clamav { action = quarantine } }", false, 1},
     };
@@ -417,6 +427,11 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { on_error = pass } }", "warning |on_error = pass|delivered unscanned"},
         {"antivirus { clamav { action = pass } }", "warning |action = pass|with a virus are delivered|X-Virus-Status"},
         {"antivirus { clamav { on_encrypted = pass } }", "warning |on_encrypted = pass|checked as a whole"},
+        {"antivirus { clamav { on_unscannable = pass } }", "warning |on_unscannable = pass|unless an on_REASON"},
+        {"antivirus { clamav { on_unscannable = pass on_limit = reject on_encrypted = action } }",
+         "warning |on_unscannable = pass|unless an on_REASON"},
+        {"antivirus { clamav { on_unscannable = on_unscannable } }",
+         "error |action, reject, pass, error_code, quarantine"},
         {"antivirus { clamav { on_too_large = pass } }", "warning |on_too_large = pass|checked as a whole"},
         {"antivirus { clamav { on_poison = pass } }", "warning |on_poison = pass|delivered unscanned"},
         {"antivirus {\n clamav \"a\" { }\n clamav \"b\" { } }", "warning postern.conf:3:|clamav_status as a|strictest"},
@@ -428,7 +443,7 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { on_timeout = pass } }", "warning |on_timeout = pass|delivered unscanned"},
         {"antivirus { clamav { on_timeout = reject } }", "error |on_timeout = reject|error_code, next, pass"},
         {"antivirus { clamav { on_encrypted = next } }",
-         "error |on_encrypted = next|reject, pass, error_code, quarantine"},
+         "error |on_encrypted = next|reject, pass, error_code, quarantine, on_unscannable"},
         {"antivirus { clamav { reason_codes [ encrypt = 550 ] } }", "error |no reason \"encrypt\"|encrypted, limit"},
         {"antivirus { clamav { reason_codes [ encrypted = 250 ] } }", "error |encrypted = 250|400 to 599"},
         {"antivirus { clamav { reason_codes [ timeout = 550 ] } }", "warning |timeout = 550|give up"},
