@@ -175,6 +175,21 @@ def test_the_page_of_the_pools_is_the_originals(start_console):
     assert console.run("threads", "nosuch", "queue").returncode == 1
 
 
+def test_the_page_of_a_pool_says_since_when_its_figures_count(start_console, database):
+    """A new generation counts from nothing; what its predecessor's crashes cost still stands with the engine."""
+    pair, console = start_console(two_engines(database))
+    assert pair.deliver(mail.fake_order("exit 7")).code == 451
+    until(lambda: console.json("threads", "stats")["pools"][0]["crashes"] == 1, "the crash is counted")
+    assert "Since generation" not in console.ask("threads", "stats")
+    mark = pair.log.mark()
+    console.ask("engine", "reload")
+    pair.log.wait_for("reload-done", since=mark)
+    until(lambda: console.json("threads", "stats")["pools"][0]["generation"] == 2, "the new generation serves")
+    assert re.match(r"CPU thread pool: concurrency 2\n           Since generation     2: \d+s ago\n", console.ask("threads", "stats"))
+    assert console.json("threads", "stats")["pools"][0]["crashes"] == 0
+    assert sum(engine["reasons"]["crash"] for engine in console.json("antivirus", "stats")["engines"]) == 1
+
+
 def test_every_question_has_an_answer_in_json(start_console, database):
     _, console = start_console(two_engines(database))
     commands = console.json("help")["commands"]
