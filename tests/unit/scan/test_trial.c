@@ -106,18 +106,24 @@ END_TEST
 START_TEST(what_the_stanza_accepts_is_not_asked_about)
 {
     static const struct {
-        int test_string, on_limit, on_encrypted, action;
+        int test_string, on_unscannable, on_limit, on_encrypted, action;
         unsigned jobs;
     } rows[] = {
-        {TEST_STRING_IGNORED, 0, 0, ON_INFECTED_REJECT, 2}, {0, ON_UNSCANNABLE_PASS, 0, ON_INFECTED_REJECT, 2},
-        {0, 0, ON_UNSCANNABLE_PASS, ON_INFECTED_REJECT, 2}, {0, 0, ON_UNSCANNABLE_REJECT, ON_INFECTED_PASS, 2},
-        {TEST_STRING_IGNORED, 0, 0, ON_INFECTED_PASS, 0},
+        {TEST_STRING_IGNORED, 0, 0, 0, ON_INFECTED_REJECT, 2},
+        {0, 0, ON_UNSCANNABLE_PASS, 0, ON_INFECTED_REJECT, 2},
+        {0, 0, 0, ON_UNSCANNABLE_PASS, ON_INFECTED_REJECT, 2},
+        {0, 0, 0, ON_UNSCANNABLE_REJECT, ON_INFECTED_PASS, 2},
+        {0, ON_UNSCANNABLE_PASS, ON_UNSCANNABLE_GENERAL, ON_UNSCANNABLE_GENERAL, ON_INFECTED_REJECT, 1},
+        {0, ON_UNSCANNABLE_PASS, ON_UNSCANNABLE_GENERAL, ON_UNSCANNABLE_REJECT, ON_INFECTED_REJECT, 2},
+        {0, ON_UNSCANNABLE_ACTION, ON_UNSCANNABLE_GENERAL, ON_UNSCANNABLE_GENERAL, ON_INFECTED_PASS, 1},
+        {TEST_STRING_IGNORED, 0, 0, 0, ON_INFECTED_PASS, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct rig r;
         struct engine_conf conf = with_daemon();
         conf.test_string = rows[i].test_string;
         conf.action = rows[i].action;
+        conf.on_unscannable = rows[i].on_unscannable;
         conf.on_reason[VERDICT_REASON_LIMIT] = rows[i].on_limit;
         conf.on_reason[VERDICT_REASON_ENCRYPTED] = rows[i].on_encrypted;
         rig_open_as(&r, "clamav", &conf);
