@@ -74,6 +74,8 @@ struct parts_view {
 };
 /* Looks at all of it. ERR_SYNTAX: it is not what writing produces. */
 enum err parts_open(struct span file, uint64_t message, struct parts_view *out) must_use;
+/* Looks at no more than head and contents, which is what an event loop may: OUT has neither parts nor values. */
+enum err parts_open_contents(struct span file, uint64_t message, struct parts_view *out) must_use;
 /* INDEX below view->contents. */
 void parts_content(const struct parts_view *view, uint32_t index, struct parts_content *out);
 /* The next part; begin with cursor_of(view->part_rows). False: there is none. */

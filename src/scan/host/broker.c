@@ -4,6 +4,7 @@
 #include "scan/host/broker.h"
 #include "scan/host/inspect.h"
 #include "scan/host/loader.h"
+#include "scan/host/look.h"
 
 #include "base/mem.h"
 #include "base/obj.h"
@@ -575,6 +576,7 @@ int scan_host_run(const struct scan_host_options *o)
     if (o->framework->inspection_pool == (int)o->pool_index)
         b->inspection = inspector_new();
     b->inspector = host_inspector(b->inspection != NULL);
+    look_prepare();
     b->concurrency = (unsigned)b->pool->conf.concurrency;
     raise_descriptor_limit(b);
     b->foreign = framework_pool_is_plugins(o->framework, b->pool->name);

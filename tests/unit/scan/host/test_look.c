@@ -15,6 +15,7 @@ enum { SCANS_MAX = 8 };
 struct recorder {
     struct layers layers; /* of every scan */
     enum verdict_class word;
+    const char *virus; /* octets that are infected; NULL: none */
     struct given {
         char octets[64];
     } given[SCANS_MAX];
@@ -27,7 +28,12 @@ static void record(void *state, int fd, uint64_t size, uint64_t time_ms, struct 
     (void)time_ms;
     ck_assert(r->count < SCANS_MAX && size < sizeof(r->given->octets));
     ck_assert_int_eq(pread(fd, r->given[r->count].octets, sizeof(r->given->octets), 0), (ssize_t)size);
+    bool infected = r->virus && strcmp(r->given[r->count].octets, r->virus) == 0;
     r->count++;
+    if (infected) {
+        verdict_set(out, VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
+        return;
+    }
     verdict_set(out, r->word, r->word == VERDICT_UNSCANNABLE ? VERDICT_REASON_LIMIT : VERDICT_REASON_NONE, NULL);
 }
 
@@ -58,18 +64,19 @@ static int file_of(struct span octets)
     return fd;
 }
 
-/* The parts file of a message that has one part verbatim, then two decoded ones. Its digests are wrong, as nothing may
- * be trusted to them. */
+/* The parts file of a message that has one part verbatim, then two decoded ones. The first two digests are wrong. */
 static int parts_of(const char *first, const char *second, uint64_t verbatim_at, uint64_t verbatim_size, uint64_t *size)
 {
+    struct sha256_digest right;
     unsigned char head[PARTS_HEAD];
     char bytes[4096];
     struct buf table;
-    const struct parts_content contents[] = {
-        {.verbatim = true, .offset = verbatim_at, .size = verbatim_size, .path = "1"},
-        {.offset = PARTS_HEAD, .size = strlen(first), .path = "2"},
-        {.offset = PARTS_HEAD + strlen(first), .size = strlen(second), .path = "3"}};
+    struct parts_content contents[] = {{.verbatim = true, .offset = verbatim_at, .size = verbatim_size, .path = "1"},
+                                       {.offset = PARTS_HEAD, .size = strlen(first), .path = "2"},
+                                       {.offset = PARTS_HEAD + strlen(first), .size = strlen(second), .path = "3"}};
     uint64_t end = PARTS_HEAD + strlen(first) + strlen(second);
+    digest_of(second, &right);
+    memcpy(contents[2].digest, right.bytes, sizeof(right.bytes));
     buf_init(&table, sizeof(bytes));
     for (size_t i = 0; i < ARRAY_SIZE(contents); i++)
         ck_assert(parts_put_content(&table, &contents[i]) == ERR_OK);
@@ -164,8 +171,31 @@ START_TEST(more_layers_than_there_is_room_for_are_looked_at_again)
 }
 END_TEST
 
+/* B40: under a digest that is not that of the octets, others would be refused for them. */
+START_TEST(an_infected_part_is_named_only_where_its_digest_is_right)
+{
+    static const struct {
+        const char *virus, *part;
+        size_t given;
+    } rows[] = {
+        {"other attachment", "3", 4},
+        {"first attachment", "", 3},
+        {"plain text", "", 2},
+        {"head, then plain text, then more", "", 1},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct recorder r = {.word = VERDICT_CLEAN, .virus = rows[i].virus};
+        struct verdict v = look(&r, false);
+        ck_assert_int_eq(v.class, VERDICT_INFECTED);
+        ck_assert_str_eq(v.part, rows[i].part);
+        ck_assert_uint_eq(r.count, rows[i].given);
+    }
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(an_engine_is_given_each_part_that_it_has_not_looked_at_by_itself)                                                \
     X(a_scan_that_was_not_clean_vouches_for_nothing)                                                                   \
+    X(an_infected_part_is_named_only_where_its_digest_is_right)                                                        \
     X(more_layers_than_there_is_room_for_are_looked_at_again)
 #include "support/check_main.h"
