@@ -127,6 +127,7 @@ def test_known_viruses_are_refused_while_the_daemon_is_away(daemon, start_pair):
     pair = start_pair(engines=clamd_stanza(daemon.address))
     content = virus()
     send(pair, content, 550)
+    pair.log.wait_for("engine-trial")  # nobody connects while it stops
     daemon.stop()
     assert send(pair, mail.plain(), 451)["reason"] == "down"
     assert is_cached(send(pair, content, 550))
@@ -228,6 +229,7 @@ def test_false_alarm_in_a_part_is_clean_for_the_message_that_is_declared_and_onl
 def test_known_part_is_refused_while_the_daemon_is_away(daemon, start_pair):
     pair = start_pair(engines=taking_apart(daemon))
     first = send(pair, worm_to("one"), 550)
+    pair.log.wait_for("engine-trial")  # nobody connects while it stops
     daemon.stop()
     assert send(pair, worm_to("two", WORM), 451)["reason"] == "down"
     assert_known_by_part(send(pair, worm_to("two"), 550), first)
@@ -239,6 +241,7 @@ def test_known_part_is_forgotten_with_the_daemons_signatures(daemon, start_pair)
     pair = start_pair(engines=taking_apart(daemon))
     first = send(pair, worm_to("one"), 550)
     assert_known_by_part(send(pair, worm_to("two"), 550), first)
+    pair.log.wait_for("engine-trial")
     daemon.version, daemon.payload = daemon.version.replace(b"27500", b"27501"), b"nothing that any message holds"
     daemon.drop_connections()
     assert send(pair, mail.plain(), 250)["database"] == 27501
