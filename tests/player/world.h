@@ -36,6 +36,7 @@ struct client {
     struct buf replies; /* all of them, for comparing runs */
     struct buf body;    /* of its last message, as it went over the wire, up to the final dot */
     bool in_body, rude; /* rude: its message did not wait for the 354 */
+    unsigned messages;  /* that it has sent with their final dots */
 };
 
 /* A connection that the proxy made. */
