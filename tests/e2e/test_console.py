@@ -336,7 +336,7 @@ def test_the_file_has_the_owner_and_mode_of_the_options(start_console):
 def test_an_owner_that_does_not_exist_is_no_start(make_postern, directory, option):
     postern = make_postern(engines=fake_stanza() + listener(directory / "control", **{option: "postern-nobody-of-that-name"}))
     postern.start(wait_ready=False)
-    assert postern.process.wait(SOON) == 78
+    postern.ends_with(78)
     assert "postern-nobody-of-that-name" in postern.log.wait_for("config")["reason"]
 
 
@@ -377,7 +377,7 @@ def test_a_socket_that_a_killed_postern_left_is_replaced_and_a_live_one_is_not(s
     pair, console = start_console()
     scope = listener(console.path)
     other = make_postern(engines=fake_stanza() + scope).start(wait_ready=False)
-    assert other.process.wait(SOON) == 71
+    other.ends_with(71)
     assert "in use" in other.log.wait_for("config")["reason"]
     assert console.ask("engine", "list")  # its socket was not touched
     pair.postern.hurt("supervisor")

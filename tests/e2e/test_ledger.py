@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from harness import mail
-from harness.client import dot_stuffed
+from harness.client import deliver, dot_stuffed
 from harness.ledger import CLEAN, INFECTED, PROMISES, SUSPECT, TROUBLE, Delivery, Evidence, faults
 from harness.load import two_engines
 from harness.postern import asking_daemons, clamav_stanza, engine, fake_stanza
@@ -402,3 +402,75 @@ def test_a_long_load_is_checked_before_it_is_forgotten_and_leaves_nothing(start_
     with pytest.raises(AssertionError, match="\nL1 "):
         book.forget()
     book.turn_page()
+
+
+# --- a program that has ended before its test is over ---
+
+def end_by_itself(postern):
+    os.kill(postern.supervisor_pid(), signal.SIGSEGV)
+
+
+def end_and_report(postern):
+    postern.hurt("supervisor")
+    postern.process.wait()
+    postern.log.thread.join(5)
+    postern.log.noise.append("==1==ERROR: AddressSanitizer: forged")
+
+
+def end_and_leave_a_file(postern):
+    postern.hurt("supervisor")
+    (postern.spool / "left").touch()
+
+
+def end_with_a_status(postern):
+    postern.terminate()
+    postern.process.wait()
+    postern.process.returncode = 1
+
+
+DEAD_ENDS = {"ended by itself, with status": end_by_itself, "sanitizer report": end_and_report, "left in the spool": end_and_leave_a_file,
+             "ended with status 1, expected 0": end_with_a_status}
+
+
+@pytest.mark.parametrize("found", DEAD_ENDS)
+def test_an_end_that_the_test_did_not_want_is_found(make_postern, found):
+    postern = make_postern(engines=fake_stanza())
+    try:
+        postern.start()
+        assert deliver(postern.port, mail.plain()).code == 250
+        DEAD_ENDS[found](postern)
+        postern.process.wait()
+        with pytest.raises(AssertionError, match=found):
+            postern.finish()
+    finally:
+        postern.kill()
+
+
+@pytest.mark.parametrize("end", [lambda p: p.hurt("supervisor"), lambda p: p.terminate(), lambda p: p.kill(), lambda p: p.stop()],
+                         ids=["killed", "terminated", "killed by the fixture", "stopped"])
+def test_an_end_that_the_test_did_want_is_none_of_the_faults(make_postern, end):
+    postern = make_postern(engines=fake_stanza())
+    try:
+        postern.start()
+        assert deliver(postern.port, mail.plain()).code == 250
+        end(postern)
+        postern.process.wait()
+        postern.finish()
+    finally:
+        postern.kill()
+
+
+def test_an_end_with_another_status_than_the_one_that_is_wanted_is_found(make_postern, directory):
+    everybody = directory / "everybody"
+    everybody.mkdir()
+    everybody.chmod(0o777)  # others may write, and it is not sticky
+    postern = make_postern(engines=fake_stanza(), spool=everybody)
+    try:
+        postern.start(wait_ready=False)
+        postern.book.excuse("L6", because="the edge refuses its spool")
+        with pytest.raises(AssertionError, match="expected 71"):
+            postern.ends_with(71)
+        postern.ends_with(78)
+        postern.finish()
+    finally:
+        postern.kill()

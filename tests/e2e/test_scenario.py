@@ -36,6 +36,8 @@ class Stage:
         try:
             if clean and instance.postern.process.returncode is None:
                 instance.postern.stop()
+            elif clean:
+                instance.postern.check_end()
         finally:
             instance.postern.kill()
             places.remove_directory(self.home)
