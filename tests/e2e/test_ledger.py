@@ -10,6 +10,7 @@ from harness import mail
 from harness.client import deliver, dot_stuffed
 from harness.ledger import CLEAN, INFECTED, PROMISES, SUSPECT, TROUBLE, Delivery, Evidence, faults
 from harness.load import two_engines
+from harness.places import free_port
 from harness.postern import asking_daemons, clamav_stanza, engine, fake_stanza
 from harness.talk import Attempt, Body, Refused, Talk, digests_of
 from harness.truth import Truth
@@ -402,6 +403,22 @@ def test_a_long_load_is_checked_before_it_is_forgotten_and_leaves_nothing(start_
     with pytest.raises(AssertionError, match="\nL1 "):
         book.forget()
     book.turn_page()
+
+
+def test_without_a_backend_that_the_harness_knows_recovery_is_not_taken_for_granted(make_postern):
+    for excused in (False, True):
+        postern = make_postern(backend_port=free_port(), engines=fake_stanza())
+        try:
+            postern.start()
+            if excused:
+                postern.book.excuse("L6", because="nobody listens where its backend should be")
+                postern.finish()
+            else:
+                postern.book.recover()
+                with pytest.raises(AssertionError, match="\nL6 no backend is known"):
+                    postern.book.check()
+        finally:
+            postern.kill()
 
 
 # --- a program that has ended before its test is over ---

@@ -175,7 +175,10 @@ class Book:
         self.settle()
         stopped = [backend for backend in self.backends if getattr(backend, "stopping", False)]
         try:
-            if all(backend.recover() for backend in self.backends) and self.backends and "L6" not in self.excuses:
+            recovered = all(backend.recover() for backend in self.backends)
+            if not self.backends and "L6" not in self.excuses:
+                self.recovered = "no backend is known to the harness, so nobody can tell whether mail passes: excuse L6"
+            elif recovered and "L6" not in self.excuses:
                 self.recovered = self.mail_passes()
             if "L7" not in self.excuses:
                 self.left = self.leftovers()
