@@ -22,6 +22,7 @@ const char avscan_usage[] =
     "usage: postern-avscan [--database PATH] [LIMIT]... FILE...\n"
     "       postern-avscan --version | --help\n"
     "  --database PATH                   directory or file of signatures (default: libclamav's own)\n"
+    "  --official-only                   only databases that ClamAV has signed\n"
     "limits; where one is reached, the file is \"not scanned as a whole\":\n"
     "  --max-extract-depth N             archives inside archives, 1 to 50 (10)\n"
     "  --max-extract-size SIZE           one file, packed or not (100M)\n"
@@ -32,6 +33,7 @@ const char avscan_usage[] =
 
 enum {
     OPTION_DATABASE = 256,
+    OPTION_OFFICIAL,
     OPTION_SERVE,
     OPTION_VERSION,
     OPTION_HELP,
@@ -72,6 +74,7 @@ bool avscan_options_read(int argc, char **argv, struct avscan_options *out, stru
     static const struct option options[] = {
         {"serve", no_argument, NULL, OPTION_SERVE},
         {"database", required_argument, NULL, OPTION_DATABASE},
+        {"official-only", no_argument, NULL, OPTION_OFFICIAL},
         {"max-extract-depth", required_argument, NULL, OPTION_DEPTH},
         {"max-extract-size", required_argument, NULL, OPTION_SIZE},
         {"max-cumulative-extract-size", required_argument, NULL, OPTION_CUMULATIVE},
@@ -90,6 +93,7 @@ bool avscan_options_read(int argc, char **argv, struct avscan_options *out, stru
         out->serve = out->serve || c == OPTION_SERVE;
         out->version = out->version || c == OPTION_VERSION;
         out->help = out->help || c == OPTION_HELP;
+        out->official_only = out->official_only || c == OPTION_OFFICIAL;
         if (c == OPTION_DATABASE)
             out->database = optarg;
         else if (c >= OPTION_DEPTH && !read_value(c, optarg, out, why))
@@ -109,6 +113,7 @@ void avscan_engine_conf(const struct avscan_options *o, struct engine_conf *out)
     uint64_t size = o->size ? o->size : SCANNER_FILE_SIZE;
     *out = (struct engine_conf){.enabled = true,
                                 .database = o->database,
+                                .official_only = o->official_only,
                                 .alert_encrypted = true,
                                 .max_scansize =
                                     (int64_t)(o->cumulative_size ? o->cumulative_size : SCANNER_CUMULATIVE_SIZE),

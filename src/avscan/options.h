@@ -10,6 +10,7 @@
 
 struct avscan_options {
     bool serve, version, help;
+    bool official_only;   /* databases that ClamAV has not signed are passed over */
     const char *database; /* NULL: libclamav's own directory */
     /* limits of what is scanned, as the stanza of csapi has them; 0: as there */
     uint64_t depth, size, cumulative_size, time_ms, files;

@@ -16,6 +16,17 @@
 #define must_use          __attribute__((warn_unused_result))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 
+/* Of a large array in a function that is called often: a hardened build does not clear it first. It is written before
+ * it is read. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define not_cleared __attribute__((uninitialized))
+#endif
+#endif
+#ifndef not_cleared
+#define not_cleared
+#endif
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The object that holds MEMBER at PTR. */

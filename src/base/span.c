@@ -55,6 +55,22 @@ size_t span_find_span(struct span s, struct span needle)
     return hit ? (size_t)(hit - s.ptr) : s.len;
 }
 
+size_t span_find_rare(struct span s, struct span needle, size_t rare)
+{
+    enum { PATIENCE = 16 }; /* in octets for each that was in vain */
+    size_t vain = 0, at = 0, last = needle.len - 1;
+    while (at + needle.len <= s.len && vain * PATIENCE <= at + (size_t)PATIENCE * PATIENCE) {
+        at += span_find(span_sub(s, at + rare, s.len - needle.len + 1 - at), needle.ptr[rare]);
+        if (at + needle.len > s.len)
+            return s.len;
+        if (s.ptr[at + last] == needle.ptr[last] && memcmp(s.ptr + at, needle.ptr, needle.len) == 0)
+            return at;
+        at++;
+        vain++;
+    }
+    return at + span_find_span(span_sub(s, at, s.len), needle);
+}
+
 bool span_take_line(struct span *text, struct span *line)
 {
     size_t at = span_find(*text, '\n');

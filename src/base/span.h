@@ -52,6 +52,8 @@ bool span_take_line(struct span *text, struct span *line);
 size_t span_find(struct span s, char c);
 /* Index of the first NEEDLE, or s.len. */
 size_t span_find_span(struct span s, struct span needle);
+/* The same, by the octet at RARE of NEEDLE, which is not empty: many times faster where that octet is seldom in S. */
+size_t span_find_rare(struct span s, struct span needle, size_t rare);
 
 /* Character classes of ASCII, never the locale's. */
 static inline bool char_is_digit(char c)

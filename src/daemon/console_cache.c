@@ -173,12 +173,13 @@ static void list_item(struct console_call *c, const char *engine, const struct v
     const char *class = verdict_class_word(item->class);
     uint64_t age_us = now > item->put_us ? now - item->put_us : 0;
     hex_of(item->digest, hex);
-    console_text(c, "%s  %-16s %-8s %10llu %10llu %8llu  %s\n", hex, engine, class,
+    console_text(c, "%s  %-16s %-8s %10llu %10llu %8llu  %s%s\n", hex, engine, class,
                  (unsigned long long)item->database_version, (unsigned long long)(age_us / 1000000),
-                 (unsigned long long)item->hits, item->name[0] ? item->name : "-");
+                 (unsigned long long)item->hits, item->name[0] ? item->name : "-", item->part_size ? " (a part)" : "");
     console_json_open(c, NULL, '{');
     console_json_str(c, "sha256", hex);
     console_json_str(c, "engine", engine);
+    console_json_bool(c, "part", item->part_size != 0);
     console_json_str(c, "verdict", class);
     console_json_str(c, "name", item->name);
     console_json_u64(c, "definitions_version", item->database_version);
@@ -300,7 +301,7 @@ static void cache_purge_digest(struct console_call *c)
             count += verdict_cache_purge_digest(engine_at(c, i)->cache, digest);
         say_purged(c, count);
     } else {
-        console_refuse(c, "\"%.80s\": expected 64 hexadecimal digits, the sha256 of a message in the log", c->argv[0]);
+        console_refuse(c, "\"%.80s\": expected 64 hexadecimal digits, as in the log (sha256) or the list", c->argv[0]);
     }
     console_call_finish(c);
 }

@@ -90,6 +90,9 @@ static void print_stats(struct console_call *c, const struct threads_question *q
         return;
     }
     console_text(c, "%s thread pool: concurrency %llu\n", pool_name(q), (unsigned long long)f[POOL_CONCURRENCY]);
+    if (q->call.generation > 1) /* else since the start, as the original's, which has no such line */
+        console_text(c, "           Since generation %5u: %llus ago\n", q->call.generation,
+                     (unsigned long long)(f[POOL_UPTIME_US] / 1000000));
     if (f[POOL_INVOCATIONS] == 0) /* as the original does */
         return;
     console_text(c, "               Total invocations: %llu\n", (unsigned long long)f[POOL_INVOCATIONS]);

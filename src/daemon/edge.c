@@ -67,10 +67,13 @@ struct edge_mail {
         EDGE_PAUSED,
         EDGE_EMPTY,
         EDGE_BROKEN,
+        EDGE_LOST,
+        EDGE_MISSING,
         EDGE_RESOLVED
     } what;
     int number, fd;      /* of a pool or a target; a descriptor */
     unsigned generation; /* of the pool's host */
+    unsigned loop;       /* that misses a channel */
     struct addr addr;
 };
 
@@ -108,15 +111,23 @@ static void edge_on_broken(void *arg, int pool, unsigned generation)
         .to = &l->edge->loops[0], .what = EDGE_BROKEN, .number = pool, .fd = -1, .generation = generation});
 }
 
+static void edge_on_missing(void *arg, int pool)
+{
+    struct edge_loop *l = arg;
+    edge_post_mail(
+        (struct edge_mail){.to = &l->edge->loops[0], .what = EDGE_MISSING, .number = pool, .fd = -1, .loop = l->index});
+}
+
 static void edge_on_empty(void *arg)
 {
     struct edge_loop *l = arg;
     edge_post(&l->edge->loops[0], EDGE_EMPTY, 0, -1);
 }
 
-static enum err edge_tell_supervisor(const struct edge *e, enum role_message what, int pool, unsigned generation)
+static enum err edge_tell_supervisor(const struct edge *e, enum role_message what, int pool, unsigned loop,
+                                     unsigned generation)
 {
-    unsigned char message[ROLE_HEAD_GENERATION] = {(unsigned char)what, (unsigned char)pool};
+    unsigned char message[ROLE_HEAD_GENERATION] = {(unsigned char)what, (unsigned char)pool, (unsigned char)loop};
     role_put_generation(message, generation);
     size_t len = what == ROLE_BROKEN ? sizeof(message) : ROLE_HEAD;
     enum err result = fdpass_send(ROLE_FD_CONTROL, span_of(message, len), -1);
@@ -131,7 +142,7 @@ static void edge_count_settled(struct edge *e)
     if (++e->settled < e->loop_count || e->ready_sent)
         return;
     e->ready_sent = true;
-    (void)!edge_tell_supervisor(e, ROLE_READY, 0, 0); /* it is in the log */
+    (void)!edge_tell_supervisor(e, ROLE_READY, 0, 0, 0); /* it is in the log */
 }
 
 /* On loop 0: nobody accepts any more, so the listening sockets are closed. Clients that come now are refused by the
@@ -188,7 +199,13 @@ static void edge_deliver(struct mail *mail)
         edge_count_empty(l->edge);
         break;
     case EDGE_BROKEN:
-        (void)!edge_tell_supervisor(l->edge, ROLE_BROKEN, m->number, m->generation);
+        (void)!edge_tell_supervisor(l->edge, ROLE_BROKEN, m->number, 0, m->generation);
+        break;
+    case EDGE_LOST:
+        scan_client_lost(proxy_scan_client(l->proxy), m->number, m->generation);
+        break;
+    case EDGE_MISSING:
+        (void)!edge_tell_supervisor(l->edge, ROLE_MISSING, m->number, m->loop, 0); /* it is asked again */
         break;
     }
     mem_free(m);
@@ -221,10 +238,12 @@ static void edge_on_control(void *arg, int events)
             edge_drain(e);
             return;
         }
-        bool channel = got == ERR_OK && len == sizeof(m) && m[0] == ROLE_CHANNEL && fd >= 0;
+        /* Where there was no number left for its descriptor, its loop gets the bad news instead. */
+        bool lost = got == ERR_FULL, whole = lost || (got == ERR_OK && fd >= 0);
+        bool channel = whole && len == sizeof(m) && m[0] == ROLE_CHANNEL;
         if (channel && m[1] < e->framework.pool_count && m[2] < e->loop_count) {
             edge_post_mail((struct edge_mail){.to = &e->loops[m[2]],
-                                              .what = EDGE_CHANNEL,
+                                              .what = lost ? EDGE_LOST : EDGE_CHANNEL,
                                               .number = m[1],
                                               .fd = fd,
                                               .generation = role_get_generation(m)});
@@ -371,6 +390,7 @@ static int edge_make_loop(struct edge *e, unsigned index)
     deadline_init(&l->drain_limit, l->loop, edge_on_drain_limit, l);
     scan_client_on_change(proxy_scan_client(l->proxy), edge_on_settled, l);
     scan_client_on_broken(proxy_scan_client(l->proxy), edge_on_broken, l);
+    scan_client_on_missing(proxy_scan_client(l->proxy), edge_on_missing, l);
     const struct conf_scope *outer = NULL, *inner = NULL;
     int fd = ROLE_FD_LISTENERS;
     while ((outer = conf_child(e->conf->global, &esmtp_listener_class, outer))) {
@@ -387,7 +407,7 @@ static int edge_make_loop(struct edge *e, unsigned index)
 
 static enum err edge_reload(void *edge, int pool_index)
 {
-    return edge_tell_supervisor(edge, ROLE_RELOAD, pool_index, 0);
+    return edge_tell_supervisor(edge, ROLE_RELOAD, pool_index, 0, 0);
 }
 
 /* The console lives on loop 0, where one is configured. */

@@ -34,15 +34,17 @@ enum { ROLE_LOOPS_MAX = 64 };
  * descriptor (pool and loop are informative). DRAIN: scan what is there and what still comes, exit 0 when the edge has
  * closed every channel. End of file: finish running jobs, answer queued ones with ERROR down, exit 0. Edge →
  * supervisor: RELOAD with a pool: its databases are to be loaded anew, by command. BROKEN with a pool: its host sent a
- * record that makes no sense, so it is to be killed and started again. READY, once, when the loops run and every engine
- * has reported. Scan host → supervisor: ENGINE with a record SCAN_STATUS after the three octets, for each engine, then
- * LOADED, once loading and canary are over. CHANGED: a database is no longer what was loaded, and has been quiet for a
- * while. */
+ * record that makes no sense, so it is to be killed and started again. MISSING with a pool and a loop: the channel of
+ * that loop to the pool's host ended or got lost, so it needs another one; repeated until it comes. READY, once, when
+ * the loops run and every engine has reported. Scan host → supervisor: ENGINE with a record SCAN_STATUS after the three
+ * octets, for each engine, then LOADED, once loading and canary are over. CHANGED: a database is no longer what was
+ * loaded, and has been quiet for a while. */
 enum role_message {
     ROLE_CHANNEL = 'C',
     ROLE_DRAIN = 'D',
     ROLE_READY = 'R',
     ROLE_BROKEN = 'B',
+    ROLE_MISSING = 'M',
     ROLE_ENGINE = 'E',
     ROLE_LOADED = 'L',
     ROLE_CHANGED = 'H',

@@ -26,18 +26,32 @@ static struct scan_host *other_host(struct scan_pool *p)
 
 /* ---- channels ---- */
 
-/* The channels between the host that serves and the edge, if both run: whichever was started last calls this. A host
- * that waits for its start gets its ends then; meanwhile messages wait in the sockets. */
+/* A host that waits for its start gets its ends then; meanwhile messages wait in the sockets. */
+static bool is_reachable(const struct scan_host *h)
+{
+    return child_is_running(&h->child) || h->phase == HOST_WAITING;
+}
+
+/* A channel between H and one loop of the edge. */
+static enum err connect_loop(struct scan_pool *p, struct scan_host *h, size_t loop)
+{
+    int pair[2];
+    if (fdpass_pair(pair) != ERR_OK)
+        return ERR_IO;
+    child_send_channel(&h->child, p->index, loop, h->generation, pair[0]);
+    child_send_channel(p->shared->edge, p->index, loop, h->generation, pair[1]);
+    return ERR_OK;
+}
+
+/* The channels between the host that serves and the edge, if both run: whichever was started last calls this. */
 void scan_pool_connect(struct scan_pool *p)
 {
     struct scan_host *h = p->serving;
-    bool reachable = child_is_running(&h->child) || h->phase == HOST_WAITING;
-    if (!child_is_running(p->shared->edge) || !reachable)
+    if (!child_is_running(p->shared->edge) || !is_reachable(h))
         return;
     h->connected = true;
     for (size_t i = 0; i < p->shared->loops; i++) {
-        int pair[2];
-        if (fdpass_pair(pair) != ERR_OK) {
+        if (connect_loop(p, h, i) != ERR_OK) {
             /* An edge without this channel could not scan for good: a new start of the host is a new try. */
             log_text(p->shared->log, LOG_SHORTAGE, "reason", "channel to %s: %s; the process is replaced", h->name,
                      strerror(errno));
@@ -45,9 +59,21 @@ void scan_pool_connect(struct scan_pool *p)
             child_kill(&h->child);
             return;
         }
-        child_send_channel(&h->child, p->index, i, h->generation, pair[0]);
-        child_send_channel(p->shared->edge, p->index, i, h->generation, pair[1]);
     }
+}
+
+/* A host that is not connected gives every loop its channel when it is started. */
+void scan_pool_connect_loop(struct scan_pool *p, size_t loop)
+{
+    struct scan_host *h = p->serving;
+    if (loop >= p->shared->loops || !child_is_running(p->shared->edge) || !h->connected || !is_reachable(h))
+        return;
+    if (connect_loop(p, h, loop) == ERR_OK)
+        log_text(p->shared->log, LOG_CHANNEL, "reason",
+                 "%s: a thread of the edge (number %zu) had lost its channel to generation %u, and gets another one",
+                 h->name, loop, h->generation);
+    else /* it asks again */
+        log_text(p->shared->log, LOG_SHORTAGE, "reason", "channel to %s: %s", h->name, strerror(errno));
 }
 
 /* ---- start ---- */
@@ -147,8 +173,6 @@ static void take_over(struct scan_pool *p, struct scan_host *next)
     deadline_clear(&p->limit);
     p->serving = next;
     next->phase = HOST_SERVING;
-    if (!next->loaded) /* host_off took the time limit with it */
-        deadline_set_ms(&p->limit, LOAD_LIMIT_MS);
     scan_pool_connect(p);
     scan_pool_log_done(p, next, old);
     scan_pool_note_best(p, next);
@@ -312,9 +336,10 @@ static void host_message(void *arg, struct span bytes)
 /* The host that served has died: the one that loads is nearer to serving than the other, started again, would be. */
 static void promote(struct scan_pool *p, struct scan_host *next)
 {
-    host_off(p->serving);
+    host_off(p->serving); /* and the time limit that NEXT had */
     p->serving = next;
     next->phase = HOST_SERVING;
+    deadline_set_ms(&p->limit, LOAD_LIMIT_MS);
     scan_pool_connect(p); /* messages wait in the channels until it has loaded */
 }
 
@@ -352,8 +377,7 @@ void scan_pool_broken(struct scan_pool *p, unsigned generation)
         if (h->generation != generation || !child_is_running(&h->child))
             continue;
         log_text(p->shared->log, LOG_PROTOCOL, "detail",
-                 "%s: a channel to it is broken, it sent a record that makes no sense, or it hangs: it is killed",
-                 h->name);
+                 "%s: it sent a record that makes no sense, or it hangs: it is killed", h->name);
         child_kill(&h->child);
     }
 }

@@ -91,8 +91,9 @@ void scan_pool_start(struct scan_pool *p);
 void scan_pool_reload(struct scan_pool *p, enum scan_pool_trigger why);
 /* The edge was started: it needs channels. */
 void scan_pool_connect(struct scan_pool *p);
-/* GENERATION sent garbage, says nothing any more, or the edge had no memory for its channel: it is killed, and started
- * again if it serves. */
+/* LOOP of the edge has lost its channel: it gets another one to the host that serves, where that runs. */
+void scan_pool_connect_loop(struct scan_pool *p, size_t loop);
+/* GENERATION sent garbage or says nothing any more: it is killed, and started again if it serves. */
 void scan_pool_broken(struct scan_pool *p, unsigned generation);
 /* The service drains: no more reloads. */
 void scan_pool_settle(struct scan_pool *p);

@@ -111,6 +111,8 @@ static void edge_message(void *arg, struct span bytes)
     }
     if (bytes.len == ROLE_HEAD && bytes.ptr[0] == ROLE_RELOAD && (unsigned char)bytes.ptr[1] < s->pool_count)
         scan_pool_reload(&s->pools[(unsigned char)bytes.ptr[1]], TRIGGER_COMMAND);
+    if (bytes.len == ROLE_HEAD && bytes.ptr[0] == ROLE_MISSING && (unsigned char)bytes.ptr[1] < s->pool_count)
+        scan_pool_connect_loop(&s->pools[(unsigned char)bytes.ptr[1]], (unsigned char)bytes.ptr[2]);
     if (bytes.len == ROLE_HEAD_GENERATION && bytes.ptr[0] == ROLE_BROKEN && (unsigned char)bytes.ptr[1] < s->pool_count)
         scan_pool_broken(&s->pools[(unsigned char)bytes.ptr[1]], role_get_generation((const unsigned char *)bytes.ptr));
 }

@@ -2,6 +2,7 @@
 /* Base64 in the ways that decoders have been seen to read it. Ordinary input takes the short way: four letters, three
  * octets. */
 #include "mime/decode.h"
+#include <stdint.h>
 
 enum { JUNK = 64, BLANK = 65, PAD = 66, SLICE = 3072 };
 
@@ -194,6 +195,7 @@ void mime_base64_look(struct span in, struct mime_base64 *look)
                 look->continues = !footer && looks_like_more(&t, span_sub(in, i, 256));
         } else if (value == PAD) {
             line++;
+            look->pads++;
             padded = true;
         } else if (value == JUNK) {
             look->junk++;
@@ -206,4 +208,11 @@ void mime_base64_look(struct span in, struct mime_base64 *look)
             line = 0;
         }
     }
+}
+
+bool mime_base64_is_plain(const struct mime_base64 *look)
+{
+    static const size_t pads[4] = {0, SIZE_MAX, 2, 1}; /* for so many letters of the last group */
+    return look->junk == 0 && look->blanks == 0 && look->after == 0 && !look->uneven &&
+           look->pads == pads[look->letters % 4];
 }

@@ -21,13 +21,14 @@ static enum err decode(struct span extent, struct mime_how how, struct buf *out)
     case MIME_QP:
         return mime_qp_decode(extent, (enum mime_qp_mode)how.mode, out);
     case MIME_UUENCODE:
-        return mime_uuencode_decode(extent, out);
+        return mime_uuencode_decode(extent, how.mode > 0, out);
     case MIME_YENC:
         return mime_yenc_decode(extent, out);
     case MIME_BINHEX:
     case MIME_IDENTITY:
     case MIME_TNEF:
     case MIME_CMS:
+    case MIME_APPLE:
     case MIME_WIDE:
     case MIME_UNKNOWN:
         break;
@@ -60,11 +61,12 @@ enum err mime_decode_as(struct mime_job *job, struct mime_piece *piece, struct s
         mime_cut(run, MIME_CUT_PARTS);
     if (e != ERR_OK || !added || extent.len == 0 || !mime_run_may(run) || !mime_run_spend(run, extent.len))
         return e;
-    struct mime_piece *one = mem_new(1, sizeof(*one)); /* what was said of one way must not stick to the next */
+    struct mime_piece *one = mem_resize(NULL, 1, sizeof(*one)); /* what was said of one way sticks to no other */
     if (!one)
         return ERR_NOMEM;
     *one = *piece;
     one->part.encoding = how.encoding;
+    one->part.certain = job->outermost && (how.certain || how.encoding == MIME_IDENTITY);
     set_reading(job, one, how.reading);
     struct buf out;
     buf_init(&out, mime_run_room(run));
@@ -162,7 +164,7 @@ static enum err take_base64(struct mime_job *job, struct mime_piece *piece, stru
     };
     enum err e = ERR_OK;
     for (unsigned mode = 0; mode < MIME_BASE64_MODES && e == ERR_OK; mode++) {
-        struct mime_how how = {MIME_BASE64, mode, mode ? 1u << MIME_READING_VARIANT : 0};
+        struct mime_how how = {MIME_BASE64, mode, mode ? 1u << MIME_READING_VARIANT : 0, mime_base64_is_plain(&look)};
         if (wanted[mode])
             e = mime_decode_as(job, piece, octets, how);
     }
@@ -179,7 +181,7 @@ static enum err take_qp(struct mime_job *job, struct mime_piece *piece, struct s
         piece->part.defects |= mime_defect_bit(MIME_DEFECT_QP_ODD);
     enum err e = ERR_OK;
     for (unsigned mode = 0; mode < MIME_QP_MODES && e == ERR_OK; mode++) {
-        struct mime_how how = {MIME_QP, mode, mode ? 1u << MIME_READING_VARIANT : 0};
+        struct mime_how how = {MIME_QP, mode, mode ? 1u << MIME_READING_VARIANT : 0, mime_qp_is_plain(&look)};
         if (mode == 0 || odd)
             e = mime_decode_as(job, piece, octets, how);
     }
@@ -192,7 +194,7 @@ static enum err take_qp(struct mime_job *job, struct mime_piece *piece, struct s
 static enum err take_file(struct mime_job *job, struct mime_piece *piece, struct span octets,
                           enum mime_encoding encoding, bool *junk)
 {
-    struct mime_inline found;
+    struct mime_inline found = {0};
     bool there = encoding == MIME_UUENCODE ? mime_uuencode_find(octets, 0, &found)
                  : encoding == MIME_YENC   ? mime_yenc_find(octets, 0, &found)
                                            : mime_binhex_find(octets, 0, &found);
@@ -203,7 +205,12 @@ static enum err take_file(struct mime_job *job, struct mime_piece *piece, struct
     if (!there)
         return mime_decode_as(job, piece, octets, how);
     mime_names_add(&piece->part.names, found.name, (struct span){0}, &piece->part.defects);
-    return mime_decode_as(job, piece, span_sub(octets, found.data, found.end - found.data), how);
+    enum err e = mime_decode_as(job, piece, span_sub(octets, found.data, found.end - found.data), how);
+    if (e != ERR_OK || encoding != MIME_UUENCODE || !(found.cut || found.odd))
+        return e;
+    how = (struct mime_how){.encoding = encoding, .mode = 1, .reading = 1u << MIME_READING_VARIANT};
+    return mime_decode_as(job, piece, span_sub(octets, found.data, mime_uuencode_end(octets, &found) - found.data),
+                          how);
 }
 
 static enum err take_as(struct mime_job *job, struct mime_piece *piece, struct span octets, enum mime_encoding encoding,
@@ -223,6 +230,7 @@ static enum err take_as(struct mime_job *job, struct mime_piece *piece, struct s
     case MIME_UNKNOWN:
     case MIME_TNEF:
     case MIME_CMS:
+    case MIME_APPLE:
     case MIME_WIDE:
         break;
     }
@@ -268,7 +276,8 @@ static enum err take(struct mime_job *job, struct mime_piece *piece, const struc
 
 enum err mime_body_take(struct mime_job *job, const struct mime_body *body)
 {
-    if (body->octets.len == 0 || !worth_taking(body) || !mime_run_may(job->run))
+    bool any = ((job->inherited | job->reading) & 1u << MIME_READING_ANY_DELIMITER) != 0;
+    if (body->octets.len == 0 || !worth_taking(body) || !mime_run_may(job->run) || (any && job->run->any_full))
         return ERR_OK;
     struct mime_piece *piece = mem_new(1, sizeof(*piece));
     if (!piece)

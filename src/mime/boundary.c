@@ -77,34 +77,13 @@ static bool match(struct mime_pass *p, struct span line, struct mime_hit *hit)
     return false;
 }
 
-/* Whether LINE, which begins with dashes, is followed by what follows delimiters: headers, be it after a little junk,
- * an empty line, another line of dashes, or nothing. Encoded content in which such lines are strewn is not. */
-static bool may_delimit(const struct mime_pass *p, struct mime_line line)
-{
-    enum { AHEAD = 6 };
-    if (line.next >= p->message.len)
-        return true;
-    for (unsigned i = 0; i < AHEAD && line.next < p->message.len; i++) {
-        line = mime_line_at(p->message, p->ends, line.next);
-        struct span text = span_sub(line.text, 0, 128);
-        bool ends = mime_trim(text).len == 0 || span_starts(text, SPAN("--"));
-        if (i == 0 && (ends || char_is_blank(text.ptr[0]) || span_find(text, ':') < text.len))
-            return true;
-        if (ends)
-            break;
-        if (mime_mentions(text, SPAN("content-")))
-            return true;
-    }
-    return false;
-}
-
 bool mime_delimiter_at(struct mime_pass *p, size_t at, size_t from, struct mime_hit *hit)
 {
     struct mime_line line = mime_line_at(p->message, p->ends, at);
     /* Each open multipart is a comparison; counted, so that a hundred of them on millions of lines end somewhere. */
     mime_spend(p, p->count);
     if (mime_reads(p, MIME_READING_ANY_DELIMITER)) {
-        if (!may_delimit(p, line))
+        if (mime_behind_dashes(p->message, p->ends, line.next) == MIME_BEHIND_OTHER)
             return false;
         *hit = (struct mime_hit){.found = true};
     } else if (!match(p, line.text, hit)) {
@@ -119,7 +98,7 @@ bool mime_delimiter_at(struct mime_pass *p, size_t at, size_t from, struct mime_
 static void suspect(struct mime_pass *p, size_t at)
 {
     if ((p->s->defects & mime_defect_bit(MIME_DEFECT_DELIMITER_UNKNOWN)) == 0 &&
-        mime_headers_at(p->message, p->ends, mime_line_at(p->message, p->ends, at).next))
+        mime_behind_dashes(p->message, p->ends, mime_line_at(p->message, p->ends, at).next) == MIME_BEHIND_HEADERS)
         mime_note(p, MIME_DEFECT_DELIMITER_UNKNOWN);
 }
 

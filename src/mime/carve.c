@@ -105,7 +105,7 @@ static enum err carve_entities(struct mime_job *job, struct mime_piece *piece, u
     while (e == ERR_OK && mime_run_may(job->run) && (at = mime_dashes_find(job->message, at)) < job->message.len) {
         struct mime_line line = mime_line_at(job->message, MIME_ENDS_ANY, at);
         bool begins = mime_line_begins(job->message, MIME_ENDS_ANY, at);
-        if (begins && mime_headers_at(job->message, MIME_ENDS_ANY, line.next)) {
+        if (begins && mime_behind_dashes(job->message, MIME_ENDS_ANY, line.next) == MIME_BEHIND_HEADERS) {
             size_t end = entity_end(job->message, mime_trim(line.text), line.next);
             e = carve_entity(job, piece, line.next, end, ++number);
         }

@@ -36,6 +36,13 @@ size_t mime_make_plain(struct span utf8, char *out, size_t size, bool *cut)
     size_t at = 0, n;
     *cut = false;
     while (utf8.len > 0) {
+        size_t run = utf8_plain_run(span_sub(utf8, 0, size - at));
+        if (run > 0) { /* as it stands */
+            memcpy(out + at, utf8.ptr, run);
+            at += run;
+            utf8 = span_sub(utf8, run, utf8.len);
+            continue;
+        }
         char one[4];
         uint32_t c = utf8_next(utf8, &n);
         if (c == UTF8_BAD)
@@ -137,6 +144,13 @@ static size_t narrow_to_utf8(struct span text, struct span charset, enum set set
     while (text.len > 0) {
         if (shifts && (n = shift(text, &ascii)) > 0) {
             text = span_sub(text, n, text.len);
+            continue;
+        }
+        size_t run = ascii ? utf8_plain_run(span_sub(text, 0, size - at - 1)) : 0;
+        if (run > 0) { /* as it stands in all of them; a shift begins with another character */
+            memcpy(out + at, text.ptr, run);
+            at += run;
+            text = span_sub(text, run, text.len);
             continue;
         }
         char one[4];

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Contents by their first octets; polyglots by their last. */
 #include "mime/content.h"
+#include "mime/apple.h"
 #include "mime/cms.h"
 #include "mime/field.h"
+#include "mime/lines.h"
 
 struct row {
     enum mime_content content;
@@ -24,6 +26,8 @@ static const struct row rows[] = {
     ROW(LNK, 0, "L\0\0\0\x01\x14\x02\0"),
     ROW(ZIP, 0, "PK\3\4"),
     ROW(ZIP, 0, "PK\5\6"),
+    ROW(ZIP, 0, "PK00PK\3\4"), /* of several pieces once */
+    ROW(ZIP, 0, "PK\7\10PK\3\4"),
     ROW(GZIP, 0, "\x1f\x8b"),
     ROW(BZIP2, 0, "BZh"),
     ROW(XZ, 0,
@@ -59,6 +63,11 @@ static const struct row rows[] = {
     ROW(WIDE_TEXT, 0, "\xfe\xff"),
     ROW(WIDE_TEXT, 0, "\0\0\xfe\xff"),
 };
+
+static unsigned le16(struct span s, size_t at)
+{
+    return (unsigned char)s.ptr[at] | (unsigned)(unsigned char)s.ptr[at + 1] << 8;
+}
 
 static unsigned le32(struct span s, size_t at)
 {
@@ -189,43 +198,93 @@ enum mime_content mime_content_of(struct span octets)
         return MIME_CONTENT_CMS;
     if (is_pgp(octets))
         return MIME_CONTENT_PGP;
+    struct mime_apple apple;
+    if (mime_apple_open(&apple, octets))
+        return MIME_CONTENT_APPLE;
     return is_text(octets) ? text_of(octets) : MIME_CONTENT_UNKNOWN;
 }
 
-/* The record at the end of a zip, whose directory lies where it says, or that distance after something in front;
- * *before: how long that is. */
-static bool ends_as_zip(struct span s, size_t *before)
+/* The record at the end of a zip, whose directory lies where it says, or that distance after something in front. */
+struct zip_end {
+    bool exact;         /* nothing is behind one */
+    size_t before;      /* what is in front, of that one */
+    struct span behind; /* what is behind the last one; readers pass over that */
+};
+
+/* False: there is none in the last octets, where readers look. */
+static bool ends_as_zip(struct span s, struct zip_end *zip)
 {
     enum { RECORD = 22, COMMENT = 65535 };
     size_t tail = s.len < RECORD + COMMENT ? s.len : RECORD + COMMENT;
     struct span end = span_sub(s, s.len - tail, tail);
-    for (size_t at = 0; at + RECORD <= end.len;) {
-        size_t hit = span_find_span(span_sub(end, at, end.len), SPAN("PK\5\6"));
-        at += hit;
+    bool found = false;
+    *zip = (struct zip_end){0};
+    for (size_t at = 0; at + RECORD <= end.len; at += 4) {
+        at += span_find_rare(span_sub(end, at, end.len), SPAN("PK\5\6"), 2);
         if (at + RECORD > end.len)
-            return false;
+            break;
         unsigned size = le32(end, at + 12), offset = le32(end, at + 16);
-        unsigned comment = (unsigned char)end.ptr[at + 20] | (unsigned)(unsigned char)end.ptr[at + 21] << 8;
-        size_t place = s.len - tail + at;
-        if (at + RECORD + comment == end.len && size > 0 && size <= place &&
-            span_starts(span_sub(s, place - size, 4), SPAN("PK\1\2"))) {
-            *before = place - size > offset ? place - size - offset : 0;
-            return true;
+        size_t place = s.len - tail + at, next = at + RECORD + le16(end, at + 20);
+        if (next > end.len || size == 0 || size > place || !span_starts(span_sub(s, place - size, 4), SPAN("PK\1\2")))
+            continue;
+        found = true;
+        zip->behind = span_sub(end, next, end.len);
+        if (next == end.len) {
+            zip->exact = true;
+            zip->before = place - size > offset ? place - size - offset : 0;
         }
-        at += 4;
     }
-    return false;
+    return found;
 }
 
-/* A picture, sound or film that is a page to whoever takes it for one: what counts there is the first kilobytes. */
+/* Whether S is a page to whoever takes it for one: what counts there is the first kilobytes. */
 static bool begins_with_page(struct span s)
 {
     static const char *const words[] = {"<script", "<html", "<iframe", "<?php"};
-    s = span_sub(s, 0, 4096);
     for (size_t at = 0; (at += span_find(span_sub(s, at, s.len), '<')) < s.len; at++)
         if (has_word(span_sub(s, at, s.len), words, ARRAY_SIZE(words)))
             return true;
     return false;
+}
+
+/* Whether a PDF begins in S, for readers that look in the first kilobyte, and where. */
+static bool find_pdf(struct span s, size_t *place)
+{
+    s = span_sub(s, 0, 1024);
+    for (size_t at = 0; (at += span_find_span(span_sub(s, at, s.len), SPAN("%PDF-"))) + 8 <= s.len; at++) {
+        *place = at;
+        if (char_is_digit(s.ptr[at + 5]) && s.ptr[at + 6] == '.' && char_is_digit(s.ptr[at + 7]))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the PDF that begins at PLACE of S, a zip, is none of its files: in a name, in a field, between files. */
+static bool stands_beside_files(struct span s, size_t place)
+{
+    enum { HEAD = 30, LATER = 8 };
+    for (size_t at = 0; at + HEAD <= s.len && span_starts(span_sub(s, at, 4), SPAN("PK\3\4"));) {
+        size_t data = at + HEAD + le16(s, at + 26) + le16(s, at + 28), size = le32(s, at + 18);
+        bool unknown = (le16(s, at + 6) & LATER) != 0 && size == 0; /* is said behind it */
+        if (place < data)
+            return true;
+        if (unknown || place < data + size)
+            return false;
+        at = data + size;
+    }
+    return true;
+}
+
+/* What some readers find in the first kilobyte of OCTETS and in the sector of an image of a disc, beside C. */
+static bool begins_twice(struct span octets, enum mime_content c)
+{
+    bool media = mime_content_class(c) == MIME_CLASS_MEDIA, pdf = c == MIME_CONTENT_PDF, zip = c == MIME_CONTENT_ZIP;
+    size_t place;
+    bool in_zip = zip && find_pdf(octets, &place) && stands_beside_files(octets, place);
+    bool in_page = pdf && find_pdf(octets, &place) && begins_with_page(span_sub(octets, 0, 1024));
+    bool disc = (media || pdf || zip || c == MIME_CONTENT_HTML || c == MIME_CONTENT_RTF) &&
+                span_starts(span_sub(octets, 32769, 5), SPAN("CD001"));
+    return in_zip || in_page || disc || (media && begins_with_page(span_sub(octets, 0, 4096)));
 }
 
 bool mime_content_is_polyglot(struct span octets, enum mime_content c)
@@ -233,17 +292,23 @@ bool mime_content_is_polyglot(struct span octets, enum mime_content c)
     bool media = mime_content_class(c) == MIME_CLASS_MEDIA;
     bool may = media || c == MIME_CONTENT_PDF || c == MIME_CONTENT_RTF || c == MIME_CONTENT_HTML ||
                c == MIME_CONTENT_TEXT || c == MIME_CONTENT_OLE2 || c == MIME_CONTENT_UNKNOWN;
-    size_t before = 0;
-    if (media && begins_with_page(octets))
+    struct zip_end zip;
+    if (begins_twice(octets, c))
         return true;
+    if (!(may || c == MIME_CONTENT_ZIP) || !ends_as_zip(octets, &zip))
+        return false;
     /* One zip behind another: some readers begin at the begin, some at the end. */
-    return (may || c == MIME_CONTENT_ZIP) && ends_as_zip(octets, &before) && (may || before > 0);
+    if (zip.exact)
+        return may || zip.before > 0;
+    /* Files inside documents are theirs: what an OLE2 file keeps in its streams, and what a PDF has attached. */
+    return media || c == MIME_CONTENT_HTML ||
+           (c == MIME_CONTENT_PDF && !span_starts(mime_trim(span_sub(zip.behind, 0, 32)), SPAN("endstream")));
 }
 
 bool mime_content_is_mail(struct span octets)
 {
     static const char *const marks[] = {"content-", "mime-version"};
-    struct span text = span_sub(octets, 0, 16384);
+    struct span text = span_sub(octets, mime_blank_lines(octets), 16384);
     bool mark = false;
     for (unsigned lines = 0; text.len > 0 && lines < 200; lines++) {
         size_t end = span_find(text, '\n');

@@ -23,6 +23,7 @@ struct mime_base64 {
     size_t junk;    /* neither that nor blanks nor line ends nor padding */
     size_t blanks;  /* inside lines: words have them */
     size_t url;     /* of these '-' and '_' */
+    size_t pads;
     size_t after;   /* letters after padding */
     bool continues; /* … and they begin at once and look like more base64, not like a footer in words */
     bool uneven;    /* a line before the last has a length that is no multiple of four */
@@ -31,6 +32,8 @@ struct mime_base64 {
 enum err mime_base64_decode(struct span in, enum mime_base64_mode mode, struct buf *out) must_use;
 /* Looks at the octets once, decodes nothing. */
 void mime_base64_look(struct span in, struct mime_base64 *look);
+/* By what was seen: lines of letters, complete, with what padding the end needs. All decoders make the same of it. */
+bool mime_base64_is_plain(const struct mime_base64 *look);
 
 enum mime_qp_mode {
     MIME_QP_TOLERANT, /* blanks between '=' and the line end, CRCRLF: soft breaks; other escapes stay as they are. The
@@ -45,28 +48,42 @@ struct mime_qp {
     size_t soft;    /* soft line breaks */
     size_t wrong;   /* '=' with something else behind it */
     size_t odd;     /* soft breaks with blanks or CRs in them */
+    bool open;      /* the text ends with '=' and no line end behind it */
 };
 enum err mime_qp_decode(struct span in, enum mime_qp_mode mode, struct buf *out) must_use;
 void mime_qp_look(struct span in, struct mime_qp *look);
+/* By what was seen: escapes and soft breaks as they should be, no others. All decoders that keep blanks at line ends
+ * make the same of it. */
+bool mime_qp_is_plain(const struct mime_qp *look);
 
 /* A file inside a text: uuencode ("begin 644 name"), yEnc ("=ybegin … name=…"), BinHex or a calendar's attachment. */
 struct mime_inline {
     struct span name;
-    size_t begin; /* of its first line */
-    size_t data;  /* of what is encoded */
-    size_t end;   /* behind its last line, or the end of the text */
-    bool base64;  /* of uuencode: "begin-base64" */
-    bool cut;     /* of uuencode: it ends where another begins, not where it says so: a reader may go on */
+    size_t begin;  /* of its first line */
+    size_t data;   /* of what is encoded */
+    size_t end;    /* behind its last line, or the end of the text */
+    size_t indent; /* so many blanks stand in front of each of its lines */
+    bool base64;   /* of uuencode: "begin-base64" */
+    bool cut;      /* it ends where another begins, or at an end in the wrong case or place: a reader may go on */
+    bool odd;      /* of uuencode: lines that are words to one reader and data to another */
 };
-/* The next one at or after FROM, which is the begin of a line; false: there is none. */
+/* Which kinds there may be in TEXT: a quick look. BinHex, which nobody sends any more, is not among them. */
+enum { MIME_INLINE_UUENCODE = 1, MIME_INLINE_YENC = 2, MIME_INLINE_CALENDAR = 4 };
+unsigned mime_inline_look(struct span text);
+/* The next one at or after FROM, which is the begin of a line; false: there is none. Its first and last line may be in
+ * any case, and all of it indented, as text is that was quoted or listed. */
 bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found);
 bool mime_yenc_find(struct span text, size_t from, struct mime_inline *found);
 /* An attachment inside a calendar's entry (RFC 5545, 3.8.1.1), in base64 over folded lines. */
 bool mime_calendar_find(struct span text, size_t from, struct mime_inline *found);
-/* Where uuencode ends for a reader that goes on to a line "end", whatever is between. */
+/* Where it ends for a reader that goes on to a line "end", or "=yend", as it must be written, whatever is between. */
 size_t mime_uuencode_end(struct span text, const struct mime_inline *found);
-/* DATA is text[data, end). */
-enum err mime_uuencode_decode(struct span data, struct buf *out) must_use;
+size_t mime_yenc_end(struct span text, const struct mime_inline *found);
+/* Appends DATA, which is text[data, end), with at most INDENT blanks less at the begin of each line. */
+enum err mime_unindent(struct span data, size_t indent, struct buf *out) must_use;
+/* The same DATA, or what that gives. EVERY: lines count that begin with no length (Python and GMime take its lowest six
+ * bits); else they are words between. */
+enum err mime_uuencode_decode(struct span data, bool every, struct buf *out) must_use;
 enum err mime_yenc_decode(struct span data, struct buf *out) must_use;
 
 /* BinHex 4.0: the data fork of the file in TEXT; *name points into OUT's beginning, where the header is decoded to:

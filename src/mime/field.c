@@ -344,6 +344,9 @@ static size_t parameter_length(struct span s)
 static void parse_name(struct span name, struct mime_parameter *p)
 {
     name = mime_trim(name);
+    bool comment = name.len > 0 && name.ptr[0] == '(';
+    if (comment)
+        name = mime_trim(span_sub(name, span_find(name, ')') + 1, name.len));
     /* A comment after the name is no part of it. */
     name = mime_trim(span_sub(name, 0, span_find(name, '(')));
     p->section = -1;
@@ -364,7 +367,8 @@ static void parse_name(struct span name, struct mime_parameter *p)
             name.len = star;
         }
     }
-    p->name = name;
+    p->written = name;
+    p->name = comment ? span_sub(name, 0, 0) : name;
 }
 
 static void parse_value(struct span raw, struct mime_parameter *p)
@@ -396,12 +400,11 @@ void mime_parameters_parse(struct span value, struct mime_parameters *p)
 {
     p->count = 0;
     p->more = false;
-    size_t at = parameter_length(value);
-    while (at < value.len) {
-        struct span rest = span_sub(value, at + 1, value.len);
+    for (size_t at = 0; at < value.len; at++) {
+        struct span rest = span_sub(value, at, value.len);
         size_t n = parameter_length(rest);
         struct span one = span_sub(rest, 0, n);
-        at += 1 + n;
+        at += n;
         size_t equals = span_find(one, '=');
         if (equals == one.len)
             continue;

@@ -51,20 +51,22 @@ void mime_encodings_parse(struct span value, struct mime_encodings *e);
 
 /* One parameter as it stands. */
 struct mime_parameter {
-    struct span name;  /* without '*' and section */
-    struct span raw;   /* all up to the semicolon, trimmed */
-    struct span value; /* inside its quotes, or up to the first blank */
-    bool escaped;      /* value has backslashes */
-    bool odd;          /* raw is more than value and its quotes: readers differ */
-    bool extended;     /* "name*=", "name*0*=": percent-encoded */
-    int section;       /* of "name*0=", -1: none */
+    struct span name;    /* without '*' and section */
+    struct span written; /* the same, also where a comment stands in front, and a name therefore is empty */
+    struct span raw;     /* all up to the semicolon, trimmed */
+    struct span value;   /* inside its quotes, or up to the first blank */
+    bool escaped;        /* value has backslashes */
+    bool odd;            /* raw is more than value and its quotes: readers differ */
+    bool extended;       /* "name*=", "name*0*=": percent-encoded */
+    int section;         /* of "name*0=", -1: none */
 };
 struct mime_parameters {
     unsigned count;
     bool more; /* there are more than LIMIT_MIME_PARAMETERS */
     struct mime_parameter items[LIMIT_MIME_PARAMETERS];
 };
-/* Those after the first semicolon of VALUE. Spans point into VALUE. */
+/* All "name=value" of VALUE between semicolons, be it where a type or disposition belongs ("Content-Disposition:
+ * filename=a"): many readers take that. Spans point into VALUE. */
 void mime_parameters_parse(struct span value, struct mime_parameters *p);
 /* The plain parameter NAME: the first one, or the last; NULL: there is none. *differ: there are several with different
  * values. */

@@ -4,31 +4,67 @@
 #include "mime/field.h"
 #include "mime/lines.h"
 
-/* The next line at or after FROM that begins with WORD, in texts with any line ends. */
-static size_t find_line(struct span text, size_t from, struct span word)
+/* Where LINE has its first character that is no blank. */
+static size_t indent_of(struct span line)
+{
+    size_t n = 0;
+    while (n < line.len && char_is_blank(line.ptr[n]))
+        n++;
+    return n;
+}
+
+/* The next line at or after FROM, the begin of a line, that begins with WORD in any case, be it behind blanks, in texts
+ * with any line ends; *indent: so many blanks. */
+static size_t find_line(struct span text, size_t from, struct span word, size_t *indent)
 {
     while (from < text.len) {
-        size_t at = from + span_find_span(span_sub(text, from, text.len), word);
-        if (at >= text.len)
-            break;
-        if (mime_line_begins(text, MIME_ENDS_ANY, at))
-            return at;
-        from = at + 1;
+        struct mime_line line = mime_line_at(text, MIME_ENDS_ANY, from);
+        *indent = indent_of(line.text);
+        if (span_starts_nocase(span_sub(line.text, *indent, word.len), word))
+            return from;
+        from = line.next;
     }
     return text.len;
 }
 
-/* A full line of uuencoded data: what is said of its length is true. */
+unsigned mime_inline_look(struct span text)
+{
+    const char *at = text.ptr, *end = at + text.len, *lf = at;
+    unsigned found = 0;
+    while (at < end) {
+        while (at < end && char_is_blank(*at))
+            at++;
+        struct span rest = span_of(at, (size_t)(end - at));
+        char c = rest.len > 0 ? char_lower(*at) : ' ';
+        if (c == 'b' && span_starts_nocase(rest, SPAN("begin")))
+            found |= MIME_INLINE_UUENCODE;
+        else if (c == '=' && span_starts_nocase(rest, SPAN("=ybegin")))
+            found |= MIME_INLINE_YENC;
+        else if (c == 'a' && span_starts_nocase(rest, SPAN("attach")))
+            found |= MIME_INLINE_CALENDAR;
+        /* Any line end. Where one kind is rare, it is not looked for from each line again. */
+        if (lf <= at) {
+            lf = memchr(at, '\n', rest.len);
+            lf = lf ? lf + 1 : end;
+        }
+        const char *cr = memchr(at, '\r', (size_t)(lf - at));
+        at = !cr ? lf : cr + 2 == lf ? lf : cr + 1;
+    }
+    return found;
+}
+
+/* A full line of uuencoded data: what is said of its length, of which decoders take the lowest six bits, is true. */
 static bool is_uuencoded(struct span line)
 {
-    if (line.len < 5 || line.ptr[0] <= ' ' || line.ptr[0] > 'M')
+    if (line.len < 5 || line.ptr[0] <= ' ' || (unsigned char)line.ptr[0] >= 0x7f)
         return false;
-    size_t octets = (size_t)(unsigned char)line.ptr[0] - 32, least = (octets * 4 + 2) / 3,
+    size_t octets = ((size_t)(unsigned char)line.ptr[0] - 32) & 63, least = (octets * 4 + 2) / 3,
            most = (octets + 2) / 3 * 4 + 2;
     for (size_t i = 1; i < line.len; i++)
         if (line.ptr[i] < ' ' || line.ptr[i] > '`')
             return false;
-    return line.len - 1 >= least && line.len - 1 <= most; /* filled up or not; some add a checksum */
+    return octets > 0 && octets <= 45 && line.len - 1 >= least &&
+           line.len - 1 <= most; /* filled up or not; some add a checksum */
 }
 
 static bool is_base64(struct span line)
@@ -38,35 +74,55 @@ static bool is_base64(struct span line)
     return look.letters >= 4 && look.junk == 0 && look.blanks == 0;
 }
 
-/* "begin 644 name", "begin-base64 644 name": an octal mode and a name. *SURE: both are there; readers exist that need
- * neither. */
+/* "begin 644 name", "begin-base64 644 name", in LINE without its indentation: an octal mode and a name. *SURE: both are
+ * there; readers exist that need neither, or take another number. */
 static bool begins_uuencode(struct span line, struct mime_inline *found, bool *sure)
 {
     struct span rest = span_sub(line, 5, line.len);
-    found->base64 = span_starts(rest, SPAN("-base64"));
+    found->base64 = span_starts_nocase(rest, SPAN("-base64"));
     if (found->base64)
         rest = span_sub(rest, 7, rest.len);
     if (rest.len > 0 && !mime_is_space(rest.ptr[0]))
         return false;
     rest = mime_trim(rest);
-    size_t digits = 0;
+    size_t digits = 0, word = 0;
     while (digits < rest.len && rest.ptr[digits] >= '0' && rest.ptr[digits] <= '7')
         digits++;
-    bool mode = digits > 0 && (digits == rest.len || mime_is_space(rest.ptr[digits]));
-    found->name = mode ? mime_trim(span_sub(rest, digits, rest.len)) : rest;
+    while (word < rest.len && !mime_is_space(rest.ptr[word]))
+        word++;
+    bool mode = digits > 0 && digits == word;
+    bool number = word > 0 && word < rest.len && (char_is_digit(rest.ptr[0]) || strchr("+-", rest.ptr[0])) &&
+                  char_is_digit(rest.ptr[word - 1]);
+    found->name = mode || number ? mime_trim(span_sub(rest, word, rest.len)) : rest;
     *sure = mode && digits >= 3 && digits <= 6 && found->name.len > 0;
     return true;
+}
+
+/* The first line of data behind a file's first line, without its indentation, which a file has that is indented as a
+ * whole: found->indent. */
+static struct span first_of_data(struct span text, size_t at, struct mime_inline *found)
+{
+    enum { EMPTY_LINES = 4 };
+    struct mime_line line = mime_line_at(text, MIME_ENDS_ANY, at);
+    for (unsigned i = 0; i < EMPTY_LINES && mime_trim(line.text).len == 0 && line.next < text.len; i++)
+        line = mime_line_at(text, MIME_ENDS_ANY, line.next);
+    size_t indent = indent_of(line.text);
+    struct span bare = span_sub(line.text, indent, line.text.len);
+    if (found->indent == 0 && indent > 0 && (found->base64 ? is_base64(bare) : is_uuencoded(bare)))
+        found->indent = indent;
+    indent = indent < found->indent ? indent : found->indent;
+    return span_sub(line.text, indent, line.text.len);
 }
 
 /* The next line at or after FROM that begins a file; *line. */
 static size_t find_begin(struct span text, size_t from, struct mime_inline *found, struct mime_line *line)
 {
     size_t at = from;
-    while ((at = find_line(text, at, SPAN("begin"))) < text.len) {
+    while ((at = find_line(text, at, SPAN("begin"), &found->indent)) < text.len) {
         bool sure;
         *line = mime_line_at(text, MIME_ENDS_ANY, at);
-        if (begins_uuencode(line->text, found, &sure)) {
-            struct span first = mime_line_at(text, MIME_ENDS_ANY, line->next).text;
+        if (begins_uuencode(span_sub(line->text, found->indent, line->text.len), found, &sure)) {
+            struct span first = first_of_data(text, line->next, found);
             if (sure || (found->base64 ? is_base64(first) : is_uuencoded(first)))
                 return at;
         }
@@ -75,41 +131,34 @@ static size_t find_begin(struct span text, size_t from, struct mime_inline *foun
     return text.len;
 }
 
-/* Behind the line at or after FROM that is "end" ("====" of base64) and nothing else; false: there is none. */
-static bool find_end(struct span text, size_t from, bool base64, size_t *end)
+/* Where the file whose first line was found, and whose data begin at found->data, ends: behind its line "end" ("===="
+ * of base64), or before what some take for its end and some do not (found->cut): that in another case or indented, or
+ * where another one surely begins. Not further than that is looked, so that many begins cost no more than one. */
+static void find_end(struct span text, struct mime_inline *found)
 {
-    const struct span word = base64 ? SPAN("====") : SPAN("end");
-    size_t at = from;
-    *end = text.len;
-    while ((at = find_line(text, at, word)) < text.len) {
-        struct mime_line line = mime_line_at(text, MIME_ENDS_ANY, at);
-        at = *end = line.next;
-        if (span_eq(mime_trim(line.text), word))
-            return true;
-    }
-    *end = text.len;
-    return false;
-}
-
-/* Where the file whose data begin at DATA ends: behind its "end", or where another one surely begins, whichever comes
- * first; not further than that is looked, so that many begins cost no more than one. False: it does not say. */
-static bool find_end_or_begin(struct span text, size_t data, bool base64, size_t *end)
-{
-    const struct span word = base64 ? SPAN("====") : SPAN("end");
+    const struct span word = found->base64 ? SPAN("====") : SPAN("end");
     struct mime_inline other;
     struct mime_line line;
     bool sure;
-    for (size_t at = data; at < text.len; at = line.next) {
+    found->end = text.len;
+    found->cut = found->odd = false;
+    for (size_t at = found->data; at < text.len; at = line.next) {
         line = mime_line_at(text, MIME_ENDS_ANY, at);
-        *end = line.next;
-        if (span_starts(line.text, word) && span_eq(mime_trim(line.text), word))
-            return true;
-        *end = at;
-        if (span_starts(line.text, SPAN("begin")) && begins_uuencode(line.text, &other, &sure) && sure)
-            return false;
+        size_t indent = indent_of(line.text);
+        struct span bare = span_sub(line.text, indent, line.text.len);
+        struct span row = span_sub(line.text, indent < found->indent ? indent : found->indent, line.text.len);
+        char c = bare.len > 0 ? char_lower(bare.ptr[0]) : ' ';
+        bool ends = c == word.ptr[0] && span_eq_nocase(mime_trim(bare), word);
+        bool exactly = ends && span_starts(line.text, word);
+        bool begins =
+            c == 'b' && span_starts_nocase(bare, SPAN("begin")) && begins_uuencode(bare, &other, &sure) && sure;
+        found->odd = found->odd || (!ends && !begins && row.len > 0 && (unsigned char)row.ptr[0] > '`');
+        if (!ends && !begins)
+            continue;
+        found->end = exactly ? line.next : at;
+        found->cut = !exactly;
+        return;
     }
-    *end = text.len;
-    return false;
 }
 
 bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found)
@@ -120,15 +169,32 @@ bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found
         return false;
     found->begin = at;
     found->data = line.next;
-    found->cut = !find_end_or_begin(text, line.next, found->base64, &found->end) && found->end < text.len;
+    find_end(text, found);
     return true;
 }
 
 size_t mime_uuencode_end(struct span text, const struct mime_inline *found)
 {
-    size_t end;
-    find_end(text, found->data, found->base64, &end);
-    return end;
+    const struct span word = found->base64 ? SPAN("====") : SPAN("end");
+    for (size_t at = found->data; at < text.len;) {
+        struct mime_line line = mime_line_at(text, MIME_ENDS_ANY, at);
+        at = line.next;
+        if (span_starts(line.text, word) && span_eq(mime_trim(line.text), word))
+            return at;
+    }
+    return text.len;
+}
+
+enum err mime_unindent(struct span data, size_t indent, struct buf *out)
+{
+    enum err e = ERR_OK;
+    for (size_t at = 0; at < data.len && e == ERR_OK;) {
+        struct mime_line line = mime_line_at(data, MIME_ENDS_ANY, at);
+        size_t blanks = indent_of(line.text), less = blanks < indent ? blanks : indent;
+        e = buf_append(out, span_sub(data, at + less, line.next - at - less));
+        at = line.next;
+    }
+    return e;
 }
 
 static enum err uuencode_line(struct span line, struct buf *out)
@@ -148,7 +214,7 @@ static enum err uuencode_line(struct span line, struct buf *out)
     return buf_append(out, span_of(octets, n < wanted ? n : wanted));
 }
 
-enum err mime_uuencode_decode(struct span data, struct buf *out)
+enum err mime_uuencode_decode(struct span data, bool every, struct buf *out)
 {
     size_t at = 0;
     enum err e = ERR_OK;
@@ -159,29 +225,49 @@ enum err mime_uuencode_decode(struct span data, struct buf *out)
             continue;
         if (span_eq(mime_trim(line.text), SPAN("end")))
             break;
-        if (line.text.ptr[0] >= ' ' && line.text.ptr[0] <= '`') /* a length; others are words between */
+        if (every || (line.text.ptr[0] >= ' ' && line.text.ptr[0] <= '`')) /* a length; others are words between */
             e = uuencode_line(line.text, out);
     }
     return e;
 }
 
+/* Behind WORD, in any case, in LINE; its length where it is not there. */
+static size_t behind_word(struct span line, struct span word)
+{
+    for (size_t i = 0; i + word.len <= line.len; i++)
+        if (span_starts_nocase(span_sub(line, i, word.len), word))
+            return i + word.len;
+    return line.len;
+}
+
 bool mime_yenc_find(struct span text, size_t from, struct mime_inline *found)
 {
-    size_t at = find_line(text, from, SPAN("=ybegin "));
+    const struct span word = SPAN("=ybegin "), last = SPAN("=yend");
+    size_t indent, at = find_line(text, from, word, &found->indent);
     if (at == text.len)
         return false;
     /* yEnc lines end with LF or CRLF; a CR alone could only be read as junk. */
     struct mime_line line = mime_line_at(text, MIME_ENDS_ANY, at);
-    size_t name = span_find_span(line.text, SPAN("name="));
     found->begin = at;
-    found->name = mime_trim(span_sub(line.text, name + 5, line.text.len));
+    found->name = mime_trim(span_sub(line.text, behind_word(line.text, SPAN("name=")), line.text.len));
     found->data = line.next;
-    if (span_starts(span_sub(text, line.next, text.len), SPAN("=ypart ")))
-        found->data = mime_line_at(text, MIME_ENDS_ANY, line.next).next;
-    size_t next = find_line(text, found->data, SPAN("=ybegin "));
-    size_t end = find_line(span_sub(text, 0, next), found->data, SPAN("=yend"));
-    found->end = end < next ? mime_line_at(text, MIME_ENDS_ANY, end).next : next;
+    line = mime_line_at(text, MIME_ENDS_ANY, line.next);
+    if (span_starts_nocase(span_sub(line.text, indent_of(line.text), line.text.len), SPAN("=ypart ")))
+        found->data = line.next;
+    size_t next = find_line(text, found->data, word, &indent);
+    size_t end = find_line(span_sub(text, 0, next), found->data, last, &indent);
+    bool exactly = end < next && span_starts(span_sub(text, end, last.len), last);
+    found->end = exactly ? mime_line_at(text, MIME_ENDS_ANY, end).next : end;
+    found->cut = end < next && !exactly;
     return true;
+}
+
+size_t mime_yenc_end(struct span text, const struct mime_inline *found)
+{
+    for (size_t at = found->data; at < text.len; at = mime_line_at(text, MIME_ENDS_ANY, at).next)
+        if (span_starts(span_sub(text, at, 5), SPAN("=yend")))
+            return mime_line_at(text, MIME_ENDS_ANY, at).next;
+    return text.len;
 }
 
 enum err mime_yenc_decode(struct span data, struct buf *out)
@@ -247,10 +333,11 @@ static size_t property_value(struct span s)
 
 bool mime_calendar_find(struct span text, size_t from, struct mime_inline *found)
 {
-    const struct span word = SPAN("ATTACH");
-    for (size_t at = from; (at = find_line(text, at, word)) < text.len; at += word.len) {
+    size_t indent;
+    for (size_t at = from; (at = find_line(text, at, SPAN("ATTACH"), &indent)) < text.len;
+         at = mime_line_at(text, MIME_ENDS_ANY, at).next) {
         struct span property = span_sub(text, at, text.len), value;
-        size_t data = property_value(property), end = data;
+        size_t data = indent > 0 ? 0 : property_value(property), end = data; /* indented, it goes on with another */
         if (data == 0 || !has_parameter(span_sub(property, 0, data - 1), SPAN("ENCODING="), SPAN("B"), &value))
             continue;
         if (!has_parameter(span_sub(property, 0, data - 1), SPAN("X-FILENAME="), SPAN(""), &found->name) &&

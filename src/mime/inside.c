@@ -2,6 +2,7 @@
 /* What is inside the octets of a part: attachments in TNEF, messages, signed content, texts in wide characters, files
  * in texts. Whatever is found is handed out as a part of its own, and looked into in turn. */
 #include "base/mem.h"
+#include "mime/apple.h"
 #include "mime/charset.h"
 #include "mime/cms.h"
 #include "mime/content.h"
@@ -133,6 +134,24 @@ static enum err open_cms(struct mime_job *job, const struct mime_piece *piece, s
     return e;
 }
 
+static enum err open_apple(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+{
+    struct mime_apple a;
+    enum err e = ERR_OK;
+    struct found found = {.encoding = MIME_APPLE};
+    if (!mime_apple_open(&a, octets))
+        return ERR_OK;
+    struct mime_tnef_name name = {.text = a.name};
+    found.names = &name;
+    found.names_count = name.text.len > 0;
+    while (e == ERR_OK && mime_run_may(job->run) && mime_apple_next(&a, &found.octets) &&
+           mime_run_spend(job->run, found.octets.len)) {
+        found.number++;
+        e = hand_out_inner(job, piece, &found);
+    }
+    return e;
+}
+
 static enum err open_wide(struct mime_job *job, const struct mime_piece *piece, struct span octets, enum mime_wide wide)
 {
     struct found found = {.number = 1, .encoding = MIME_WIDE};
@@ -187,32 +206,49 @@ static enum err open_blocks(struct mime_job *job, const struct mime_piece *piece
 /* So many files that end where another begins are also read on to their end. */
 enum { CUT_FILES = 16 };
 
+/* Beside mime_inline_look's bits: it may stand anywhere in a line. */
+enum { BINHEX = 8 };
+
 /* Files of one kind inside a text, each with what is inside it. */
 struct inline_kind {
     enum mime_encoding encoding;
     enum mime_defect defect; /* MIME_DEFECT_COUNT: it is the usual way */
-    struct span mark;        /* without it there is none: one quick look */
+    unsigned bit;            /* of mime_inline_look */
     bool (*find)(struct span text, size_t from, struct mime_inline *found);
-    enum err (*decode)(struct span data, struct buf *out);
+    size_t (*end)(struct span text, const struct mime_inline *found); /* NULL: there is but one */
 };
 
-static enum err calendar_decode(struct span data, struct buf *out)
+/* EVERY as in mime_uuencode_decode. */
+static enum err decode_data(enum mime_encoding encoding, const struct mime_inline *inner, struct span data, bool every,
+                            struct buf *out)
 {
-    return mime_base64_decode(data, MIME_BASE64_ACROSS, out);
+    if (encoding == MIME_BASE64 || inner->base64)
+        return mime_base64_decode(data, MIME_BASE64_ACROSS, out);
+    return encoding == MIME_YENC ? mime_yenc_decode(data, out) : mime_uuencode_decode(data, every, out);
 }
 
-static enum err decode_inline(const struct inline_kind *kind, const struct mime_inline *inner, struct span data,
-                              struct buf *out, struct span *name, struct span *file)
+static enum err decode_inline(enum mime_encoding encoding, const struct mime_inline *inner, struct span data,
+                              bool every, struct buf *out, struct span *name, struct span *file)
 {
-    if (kind->encoding == MIME_BINHEX)
+    if (encoding == MIME_BINHEX)
         return mime_binhex_decode(data, out, name, file);
-    enum err e = inner->base64 ? mime_base64_decode(data, MIME_BASE64_ACROSS, out) : kind->decode(data, out);
+    enum err e;
+    if (inner->indent == 0) {
+        e = decode_data(encoding, inner, data, every, out);
+    } else {
+        struct buf bare;
+        buf_init(&bare, data.len);
+        e = mime_unindent(data, inner->indent, &bare);
+        if (e == ERR_OK)
+            e = decode_data(encoding, inner, buf_span(&bare), every, out);
+        buf_release(&bare);
+    }
     *file = buf_span(out);
     return e;
 }
 
 static enum err open_one_inline(struct mime_job *job, const struct mime_piece *piece, const struct inline_kind *kind,
-                                struct span text, const struct mime_inline *inner, unsigned number)
+                                struct span text, const struct mime_inline *inner, bool every, unsigned number)
 {
     struct buf out;
     struct mime_tnef_name name = {.text = inner->name};
@@ -221,8 +257,8 @@ static enum err open_one_inline(struct mime_job *job, const struct mime_piece *p
                           .names = &name,
                           .defects = kind->defect < MIME_DEFECT_COUNT ? mime_defect_bit(kind->defect) : 0};
     buf_init(&out, mime_run_room(job->run));
-    enum err e = decode_inline(kind, inner, span_sub(text, inner->data, inner->end - inner->data), &out, &name.text,
-                               &found.octets);
+    enum err e = decode_inline(kind->encoding, inner, span_sub(text, inner->data, inner->end - inner->data), every,
+                               &out, &name.text, &found.octets);
     if (e == ERR_FULL) {
         mime_cut(job->run, MIME_CUT_DECODED);
         e = ERR_OK;
@@ -243,16 +279,19 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
     unsigned cut = 0;
     for (size_t at = 0; e == ERR_OK && mime_run_may(job->run) && at < text.len && kind->find(text, at, &inner);
          at = inner.end) {
-        e = open_one_inline(job, piece, kind, text, &inner, ++*number);
-        if (e != ERR_OK || !inner.cut || !mime_run_spend(job->run, text.len))
+        e = open_one_inline(job, piece, kind, text, &inner, false, ++*number);
+        if (e != ERR_OK || !(inner.cut || inner.odd) || !mime_run_spend(job->run, text.len))
             continue;
         if (++cut > CUT_FILES) {
             mime_cut(job->run, MIME_CUT_WORK);
             continue;
         }
         struct mime_inline on = inner;
-        on.end = mime_uuencode_end(text, &inner);
-        e = open_one_inline(job, piece, kind, text, &on, ++*number);
+        on.end = inner.cut ? kind->end(text, &inner) : inner.end;
+        if (inner.cut)
+            e = open_one_inline(job, piece, kind, text, &on, false, ++*number);
+        if (e == ERR_OK && kind->encoding == MIME_UUENCODE && !inner.base64)
+            e = open_one_inline(job, piece, kind, text, &on, true, ++*number);
     }
     return e;
 }
@@ -260,17 +299,17 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
 enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *piece, struct span text)
 {
     static const struct inline_kind kinds[] = {
-        {MIME_UUENCODE, MIME_DEFECT_UUENCODED, {"begin", 5}, mime_uuencode_find, mime_uuencode_decode},
-        {MIME_YENC, MIME_DEFECT_YENCODED, {"=ybegin ", 8}, mime_yenc_find, mime_yenc_decode},
-        {MIME_BASE64, MIME_DEFECT_COUNT, {"ATTACH", 6}, mime_calendar_find, calendar_decode},
-        {MIME_BINHEX, MIME_DEFECT_UUENCODED, {"(This file must be conv", 23}, mime_binhex_find, NULL},
+        {MIME_UUENCODE, MIME_DEFECT_UUENCODED, MIME_INLINE_UUENCODE, mime_uuencode_find, mime_uuencode_end},
+        {MIME_YENC, MIME_DEFECT_YENCODED, MIME_INLINE_YENC, mime_yenc_find, mime_yenc_end},
+        {MIME_BASE64, MIME_DEFECT_COUNT, MIME_INLINE_CALENDAR, mime_calendar_find, NULL},
+        {MIME_BINHEX, MIME_DEFECT_UUENCODED, BINHEX, mime_binhex_find, NULL},
     };
+    const struct span binhex = SPAN("(This file must be conv");
     enum err e = ERR_OK;
     unsigned number = 0;
+    unsigned there = mime_inline_look(text) | (span_find_rare(text, binhex, 0) < text.len ? BINHEX : 0);
     for (size_t k = 0; k < ARRAY_SIZE(kinds) && e == ERR_OK; k++)
-        /* A quick look; the finders begin at the begin of the text, as they look at line begins. */
-        if (span_find_span(text, kinds[k].mark) < text.len && mime_run_spend(job->run, text.len) &&
-            may_go_deeper(job->run))
+        if ((there & kinds[k].bit) != 0 && mime_run_spend(job->run, text.len) && may_go_deeper(job->run))
             e = open_inlines(job, piece, &kinds[k], text, &number);
     return e;
 }
@@ -288,14 +327,14 @@ static bool named_as_message(const struct mime_part *part)
     return false;
 }
 
-/* Empty lines before the headers mean a message without headers to some, and nothing to others. */
-static enum err open_as_message(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+/* Empty lines before the headers mean a message without headers to some, and nothing to others. What only looks like a
+ * message (SURELY: it is called one) is what they leave to the first ones, and would be opened for each of its lines.
+ */
+static enum err open_as_message(struct mime_job *job, const struct mime_piece *piece, struct span octets, bool surely)
 {
-    size_t blank = 0;
-    while (blank < octets.len && (octets.ptr[blank] == '\n' || octets.ptr[blank] == '\r'))
-        blank++;
-    enum err e = open_message(job, piece, octets, false);
-    if (e == ERR_OK && blank > 0)
+    size_t blank = mime_blank_lines(octets);
+    enum err e = surely || blank == 0 ? open_message(job, piece, octets, false) : ERR_OK;
+    if (e == ERR_OK && blank > 0 && blank < octets.len)
         e = open_message(job, piece, span_sub(octets, blank, octets.len), false);
     return e;
 }
@@ -307,11 +346,14 @@ static enum err open_container(struct mime_job *job, const struct mime_piece *pi
     enum mime_wide wide = mime_wide_of(octets);
     if (wide == MIME_WIDE_NONE)
         wide = mime_wide_named(span_cstr(piece->part.charset));
-    bool opens = c == MIME_CONTENT_TNEF || c == MIME_CONTENT_CMS || (wide != MIME_WIDE_NONE && octets.len >= 2);
+    bool opens = c == MIME_CONTENT_TNEF || c == MIME_CONTENT_CMS || c == MIME_CONTENT_APPLE ||
+                 (wide != MIME_WIDE_NONE && octets.len >= 2);
     if (!opens || !may_go_deeper(job->run))
         return ERR_OK;
     if (c == MIME_CONTENT_TNEF)
         return open_tnef(job, piece, octets);
+    if (c == MIME_CONTENT_APPLE)
+        return open_apple(job, piece, octets);
     return c == MIME_CONTENT_CMS ? open_cms(job, piece, octets) : open_wide(job, piece, octets, wide);
 }
 
@@ -321,20 +363,20 @@ static enum err look(struct mime_job *job, struct mime_piece *piece, struct span
     enum mime_content c = piece->part.content;
     enum mime_content_class class = mime_content_class(c);
     bool textual = class == MIME_CLASS_TEXT || class == MIME_CLASS_ACTIVE || c == MIME_CONTENT_UNKNOWN ||
-                   c == MIME_CONTENT_CMS || c == MIME_CONTENT_TNEF || c == MIME_CONTENT_PGP ||
-                   span_starts(span_cstr(piece->part.type), SPAN("text/"));
+                   c == MIME_CONTENT_CMS || c == MIME_CONTENT_TNEF || c == MIME_CONTENT_APPLE ||
+                   c == MIME_CONTENT_PGP || span_starts(span_cstr(piece->part.type), SPAN("text/"));
     bool named = named_as_message(&piece->part);
     if (!textual && !named && !piece->type.message && !piece->type.multipart)
         return ERR_OK;
     enum err e = open_container(job, piece, octets);
     bool multipart = piece->type.multipart && piece->part.encoding != MIME_IDENTITY;
-    bool message = c == MIME_CONTENT_MAIL || piece->type.encapsulates || named;
+    bool called = piece->type.encapsulates || named, message = called || c == MIME_CONTENT_MAIL;
     if (e != ERR_OK || ((message || multipart) && !may_go_deeper(job->run)))
         return e;
     if (multipart)
         e = open_message(job, piece, octets, true);
     if (message && e == ERR_OK)
-        e = open_as_message(job, piece, octets);
+        e = open_as_message(job, piece, octets, called);
     if (e == ERR_OK && strcmp(piece->type.text, "message/delivery-status") == 0 && may_go_deeper(job->run))
         e = open_blocks(job, piece, octets);
     return e == ERR_OK ? mime_piece_open_inlines(job, piece, octets) : e;

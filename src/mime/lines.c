@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Line ends of three kinds of readers. */
 #include "mime/lines.h"
+#include "mime/field.h"
 
 /* The first CRLF of S, or its length. */
 static size_t find_crlf(struct span s)
@@ -95,16 +96,35 @@ size_t mime_dashes_find(struct span message, size_t from)
     return message.len;
 }
 
-bool mime_headers_at(struct span message, enum mime_line_ends ends, size_t at)
+size_t mime_blank_lines(struct span text)
 {
-    while (at < message.len) {
+    size_t lines = 0;
+    for (size_t i = 0; i < text.len && (char_is_blank(text.ptr[i]) || text.ptr[i] == '\r' || text.ptr[i] == '\n'); i++)
+        lines = char_is_blank(text.ptr[i]) ? lines : i + 1;
+    return lines;
+}
+
+/* Whether LINE is a field Content-…, be it behind marks and blanks that some readers take off. */
+static bool declares_content(struct span line)
+{
+    while (line.len > 0 && ((unsigned char)line.ptr[0] <= ' ' || (unsigned char)line.ptr[0] >= 0x7f))
+        line = span_sub(line, 1, line.len);
+    return span_starts_nocase(line, SPAN("content-")) && span_find(line, ':') < line.len;
+}
+
+enum mime_behind mime_behind_dashes(struct span message, enum mime_line_ends ends, size_t at)
+{
+    enum mime_behind found = at < message.len ? MIME_BEHIND_OTHER : MIME_BEHIND_PART;
+    for (size_t begin = at; at < message.len;) {
         struct mime_line line = mime_line_at(message, ends, at);
-        struct span text = span_trim(line.text);
-        if (text.len == 0 || span_starts(line.text, SPAN("--")))
-            return false;
-        if (span_starts_nocase(text, SPAN("content-")) && span_find(text, ':') < text.len)
-            return true;
+        bool ended = mime_trim(line.text).len == 0 || span_starts(line.text, SPAN("--"));
+        if (at == begin && (ended || char_is_blank(line.text.ptr[0]) || span_find(line.text, ':') < line.text.len))
+            found = MIME_BEHIND_PART;
+        if (ended)
+            break;
+        if (declares_content(line.text))
+            return MIME_BEHIND_HEADERS;
         at = line.next;
     }
-    return false;
+    return found;
 }

@@ -24,8 +24,17 @@ size_t mime_line_before(struct span message, enum mime_line_ends ends, size_t at
 /* The first "--" at or after FROM, anywhere in a line; the message's length where there is none. */
 size_t mime_dashes_find(struct span message, size_t from);
 
-/* Whether what begins at AT, up to an empty line or one that begins with "--", has a field Content-…: a part's headers.
- */
-bool mime_headers_at(struct span message, enum mime_line_ends ends, size_t at);
+/* How many octets lines take at the begin of TEXT, whatever their ends, that are empty or blank. */
+size_t mime_blank_lines(struct span text);
+
+/* What stands behind a line of dashes, at AT: whoever takes that line for a delimiter takes this for a part. The one
+ * judgement of that, for the reading that asks for no boundary, for the doubt whether there is one, and for carving. */
+enum mime_behind {
+    MIME_BEHIND_OTHER, /* no part: encoded content, for one, in which such lines are strewn */
+    MIME_BEHIND_PART,  /* what a part without headers of its own may begin with: nothing, an empty line, another line of
+                          dashes, a fold, a field */
+    MIME_BEHIND_HEADERS /* a field Content-… stands there, before an empty line and another line of dashes */
+};
+enum mime_behind mime_behind_dashes(struct span message, enum mime_line_ends ends, size_t at);
 
 #endif

@@ -68,10 +68,10 @@ void mime_readings_text(mime_readings set, char *text, size_t size)
 const char *mime_encoding_word(enum mime_encoding e)
 {
     static const char *const words[] = {
-        [MIME_IDENTITY] = "identity", [MIME_BASE64] = "base64", [MIME_QP] = "quoted-printable",
-        [MIME_UUENCODE] = "uuencode", [MIME_YENC] = "yenc",     [MIME_BINHEX] = "binhex",
-        [MIME_TNEF] = "tnef",         [MIME_CMS] = "cms",       [MIME_WIDE] = "wide",
-        [MIME_UNKNOWN] = "unknown",
+        [MIME_IDENTITY] = "identity", [MIME_BASE64] = "base64",   [MIME_QP] = "quoted-printable",
+        [MIME_UUENCODE] = "uuencode", [MIME_YENC] = "yenc",       [MIME_BINHEX] = "binhex",
+        [MIME_TNEF] = "tnef",         [MIME_CMS] = "cms",         [MIME_APPLE] = "apple",
+        [MIME_WIDE] = "wide",         [MIME_UNKNOWN] = "unknown",
     };
     return (size_t)e < ARRAY_SIZE(words) ? words[e] : "unknown";
 }

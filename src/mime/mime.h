@@ -14,6 +14,7 @@
  *   decode.h     base64, quoted-printable, uuencode, yEnc, BinHex, each with the variants that decoders differ in
  *   tnef.h       attachments in Microsoft's TNEF
  *   cms.h        the content of S/MIME
+ *   apple.h      the forks of a Macintosh file
  *   charset.h    UTF-16, UTF-32 and other text as UTF-8
  *   name.h       file names in all their decodings (RFC 2047, RFC 2231), and tricks with them
  *   value.h      fields of the message's header, decoded, for policies
@@ -73,6 +74,7 @@ enum mime_encoding {
     MIME_BINHEX,
     MIME_TNEF,    /* an attachment inside TNEF */
     MIME_CMS,     /* the content of a signature */
+    MIME_APPLE,   /* a fork inside AppleSingle or AppleDouble */
     MIME_WIDE,    /* UTF-16 or UTF-32 made UTF-8 */
     MIME_UNKNOWN, /* declared, but not known: taken as identity */
 };

@@ -321,7 +321,8 @@ mime_defects mime_names_judge(const struct mime_names *names)
         struct span name = span_cstr(names->text[i]);
         found |= mime_name_judge(name);
         struct span extension = extension_of(visible(name));
-        bool encoded = span_find_span(name, SPAN("=?")) < name.len || span_find(name, '%') < name.len;
+        bool encoded = span_find_span(name, SPAN("=?")) < name.len || span_find(name, '%') < name.len ||
+                       (name.len > 0 && strchr("<'\"", name.ptr[0]));
         if (is_program(extension) && !span_eq_nocase(extension, SPAN("com")))
             programs++;
         else if (!encoded && extension.len > 0) /* a name that is not decoded is no name of its own */

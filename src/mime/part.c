@@ -5,16 +5,34 @@
 #include "mime/content.h"
 #include "mime/run.h"
 
-/* All plain and all extended forms of the parameter NAME in FIELD. */
-static void collect_names(struct mime_piece *piece, struct span field, struct span name,
-                          struct mime_parameters *parameters)
+/* VALUE without the quotes and brackets that some readers take off. */
+static struct span without_marks(struct span value)
+{
+    static const char marks[] = "<>'\"";
+    while (value.len > 0 && value.ptr[0] && strchr(marks, value.ptr[0]))
+        value = span_sub(value, 1, value.len);
+    while (value.len > 0 && value.ptr[value.len - 1] && strchr(marks, value.ptr[value.len - 1]))
+        value.len--;
+    return value;
+}
+
+/* A parameter of which only the end is called NAME, behind what is no part of a word ("attachment filename=", "(c)
+ * name="), has that name for readers that look for the word wherever it stands. */
+static void take_for(struct mime_parameter *p, struct span name)
+{
+    if (!span_ends_nocase(p->written, name))
+        return;
+    char before = p->written.len > name.len ? p->written.ptr[p->written.len - name.len - 1] : ' ';
+    if (!char_is_alnum(before) && before != '-' && before != '_')
+        p->name = name;
+}
+
+/* All plain and all extended forms of the parameter NAME. */
+static void collect_name(struct mime_piece *piece, struct span name, struct mime_parameters *parameters)
 {
     char joined[1024];
     size_t length;
-    struct span charset;
-    mime_parameters_parse(field, parameters);
-    piece->too_many = piece->too_many || parameters->more;
-    struct span before = {0};
+    struct span charset, before = {0};
     bool any = false;
     for (unsigned i = 0; i < parameters->count; i++) {
         const struct mime_parameter *p = &parameters->items[i];
@@ -28,22 +46,39 @@ static void collect_names(struct mime_piece *piece, struct span field, struct sp
         if (p->escaped)
             value = span_of(joined, mime_unescape(p->value, joined, sizeof(joined)));
         mime_names_add(&piece->part.names, value, (struct span){0}, &piece->part.defects);
-        if (p->odd)
+        if (p->odd) {
             mime_names_add(&piece->part.names, p->raw, (struct span){0}, &piece->part.defects);
+            mime_names_add(&piece->part.names, without_marks(p->raw), (struct span){0}, &piece->part.defects);
+        }
     }
     if (mime_parameter_extended(parameters, name, joined, sizeof(joined), &length, &charset))
         mime_names_add(&piece->part.names, span_of(joined, length), charset, &piece->part.defects);
 }
 
-/* Of all occurrences of a header. */
-static void collect_all(struct mime_piece *piece, const struct mime_field *field, struct span name,
-                        struct mime_parameters *parameters)
+/* A name is a Content-Disposition's "filename" and a Content-Type's "name". Programs write either into both fields, and
+ * readers look for both in both. */
+static void collect_names(struct mime_piece *piece, struct span field, struct mime_parameters *parameters)
 {
-    collect_names(piece, field->first, name, parameters);
+    static const struct span words[] = {{"filename", 8}, {"name", 4}};
+    mime_parameters_parse(field, parameters);
+    piece->too_many = piece->too_many || parameters->more;
+    for (size_t w = 0; w < ARRAY_SIZE(words); w++) {
+        for (unsigned i = 0; i < parameters->count; i++)
+            take_for(&parameters->items[i], words[w]);
+        collect_name(piece, words[w], parameters);
+    }
+}
+
+/* Of all occurrences of a header. */
+static void collect_all(struct mime_piece *piece, const struct mime_field *field, struct mime_parameters *parameters)
+{
+    if (field->count == 0)
+        return;
+    collect_names(piece, field->first, parameters);
     for (unsigned i = 0; i < field->middles; i++)
-        collect_names(piece, field->middle[i], name, parameters);
+        collect_names(piece, field->middle[i], parameters);
     if (field->count > 1)
-        collect_names(piece, field->last, name, parameters);
+        collect_names(piece, field->last, parameters);
 }
 
 static void copy_charset(struct mime_piece *piece, struct span field, struct mime_parameters *parameters)
@@ -75,13 +110,13 @@ enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header 
     snprintf(part->type, sizeof(part->type), "%s", type->text);
     part->defects |= header->defects;
     part->attachment = part->attachment || span_starts_nocase(header->disposition.first, SPAN("attachment"));
-    if (!type->given && header->disposition.count == 0)
+    if (header->type.count == 0 && header->disposition.count == 0)
         return ERR_OK;
-    parameters = mem_new(1, sizeof(*parameters));
+    parameters = mem_resize(NULL, 1, sizeof(*parameters)); /* whatever is parsed sets what it uses */
     if (!parameters)
         return ERR_NOMEM;
-    collect_all(piece, &header->disposition, SPAN("filename"), parameters);
-    collect_all(piece, &header->type, SPAN("name"), parameters);
+    collect_all(piece, &header->disposition, parameters);
+    collect_all(piece, &header->type, parameters);
     copy_charset(piece, header->type.first, parameters);
     judge_type(piece, type);
     mem_free(parameters);
@@ -198,10 +233,15 @@ enum err mime_piece_hand_out(struct mime_job *job, struct mime_piece *piece, str
     struct mime_part *part = &piece->part;
     if (octets.len == 0)
         return ERR_OK;
+    bool any = (part->readings & 1u << MIME_READING_ANY_DELIMITER) != 0;
+    run->any_full = run->any_full || (any && run->any >= run->limits->parts / 2);
+    if (any && run->any_full)
+        return ERR_OK;
     if (run->report->parts >= run->limits->parts) {
         mime_cut(run, MIME_CUT_PARTS);
         return ERR_OK;
     }
+    run->any += any;
     part->path = piece->path;
     part->octets = octets;
     part->verbatim = !decoded && job->outermost;

@@ -32,9 +32,10 @@ struct mime_pass {
     void *arg;
     enum mime_line_ends ends;
     unsigned count;
-    struct mime_frame frames[LIMIT_MIME_DEPTH + 1]; /* one around everything */
     char path[MIME_PATH_SIZE];
+    /* From here on nothing is cleared when a pass begins: that would cost more than the pass over a short message. */
     struct mime_parameters parameters;
+    struct mime_frame frames[LIMIT_MIME_DEPTH + 1]; /* COUNT of them are in use; one around everything */
 };
 
 /* A delimiter line, or the end of the message. */

@@ -119,9 +119,15 @@ void mime_qp_look(struct span in, struct mime_qp *look)
         } else if ((n = soft_break(in, MIME_QP_TOLERANT, &odd)) > 0 || in.len == 0) {
             look->soft++;
             look->odd += odd;
+            look->open = n == in.len && (n == 0 || in.ptr[n - 1] != '\n');
         } else {
             look->wrong++;
         }
         in = span_sub(in, n, in.len);
     }
+}
+
+bool mime_qp_is_plain(const struct mime_qp *look)
+{
+    return look->wrong == 0 && look->odd == 0 && !look->open;
 }

@@ -27,6 +27,8 @@ struct mime_run {
     void *arg;
     struct mime_report *report;
     unsigned decodings;           /* levels that are being decoded now */
+    unsigned any;                 /* parts of readings in which any line may be a delimiter */
+    bool any_full;                /* as many as those may have: half of all, so that others have the rest */
     struct mime_extents ordinary; /* contents that matter and that the ordinary reading extracts: {hash, length} */
 };
 
@@ -82,6 +84,7 @@ struct mime_how {
     enum mime_encoding encoding;
     unsigned mode;         /* of base64 or quoted-printable */
     mime_readings reading; /* GUESSED, VARIANT, CARVED … beside the job's */
+    bool certain;          /* all decoders make the same of it */
 };
 enum err mime_decode_as(struct mime_job *job, struct mime_piece *piece, struct span extent,
                         struct mime_how how) must_use;

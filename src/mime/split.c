@@ -104,12 +104,17 @@ static bool excludes_itself(mime_readings r)
     return (r & ends) == ends || (r & prefix) == prefix || ((r & any) != 0 && (r & boundaries) != 0);
 }
 
-/* The combinations that were tried, and how far the search among those of DOUBTS has come: to sets of WEIGHT ways, the
- * next of them SET (of the doubted ways, counted from the lowest). */
-struct tried {
-    uint64_t sets[(1u << WAYS) / 64];
+/* How far a search among the combinations of DOUBTS has come: to sets of WEIGHT ways, the next of them SET (of the
+ * doubted ways, counted from the lowest). */
+struct search {
     mime_readings doubts;
     unsigned weight, set;
+};
+/* The combinations that were tried. Those that go by declared boundaries come first: the others may take any line for a
+ * delimiter, and must not be what a limit was spent on. */
+struct tried {
+    uint64_t sets[(1u << WAYS) / 64];
+    struct search declared, all;
 };
 
 /* SET's bits of those that are set in DOUBTS. */
@@ -122,21 +127,21 @@ static mime_readings spread(unsigned set, mime_readings doubts)
     return sub;
 }
 
-/* The next combination of DOUBTS that was not tried, one with as few ways as possible; false: there is none. */
-static bool choose(mime_readings doubts, struct tried *t, mime_readings *chosen)
+/* The next combination of DOUBTS that was not TRIED, one with as few ways as possible; false: there is none. */
+static bool choose(mime_readings doubts, struct tried *tried, struct search *s, mime_readings *chosen)
 {
     unsigned count = (unsigned)__builtin_popcount(doubts);
-    if (t->doubts != doubts) {
-        t->doubts = doubts;
-        t->weight = t->set = 0;
+    if (s->doubts != doubts) {
+        s->doubts = doubts;
+        s->weight = s->set = 0;
     }
-    for (; t->weight <= count; t->weight++, t->set = t->weight <= count ? (1u << t->weight) - 1 : 0) {
-        while (t->set < 1u << count) {
-            unsigned set = t->set, lowest = set & (0u - set), next = set + lowest;
+    for (; s->weight <= count; s->weight++, s->set = s->weight <= count ? (1u << s->weight) - 1 : 0) {
+        while (s->set < 1u << count) {
+            unsigned set = s->set, lowest = set & (0u - set), next = set + lowest;
             /* The next set of as many: the lowest run of ones moves up by one, its rest down to the bottom. */
-            t->set = set ? ((next ^ set) >> 2) / lowest | next : 1u << count;
+            s->set = set ? ((next ^ set) >> 2) / lowest | next : 1u << count;
             *chosen = spread(set, doubts);
-            uint64_t *place = &t->sets[*chosen / 64], bit = (uint64_t)1 << (*chosen % 64);
+            uint64_t *place = &tried->sets[*chosen / 64], bit = (uint64_t)1 << (*chosen % 64);
             if (excludes_itself(*chosen) || (*place & bit) != 0)
                 continue;
             *place |= bit;
@@ -153,8 +158,11 @@ static enum err read_all(struct mime_job *job, mime_readings *doubts)
         return ERR_NOMEM;
     mime_readings next;
     enum err e = ERR_OK;
+    const mime_readings any = 1u << MIME_READING_ANY_DELIMITER;
     *doubts = line_doubts(job);
-    while (e == ERR_OK && mime_run_may(job->run) && choose(*doubts, tried, &next))
+    while (e == ERR_OK && mime_run_may(job->run) &&
+           (choose(*doubts & ~any, tried, &tried->declared, &next) ||
+            (!job->run->any_full && choose(*doubts, tried, &tried->all, &next))))
         e = read_once(job, next, doubts);
     mem_free(tried);
     return e;
@@ -229,9 +237,13 @@ enum err mime_job_run(struct mime_job *job)
     return e;
 }
 
-/* What is true of REPORT once all is done. */
-static void complete(struct mime_report *report)
+/* What is true of RUN's report once all is done. */
+static void complete(struct mime_run *run)
 {
+    struct mime_report *report = run->report;
+    mime_extents_release(&run->ordinary);
+    if (run->any_full)
+        mime_cut(run, MIME_CUT_PARTS);
     if (report->cut != 0)
         report->defects |= mime_defect_bit(MIME_DEFECT_LIMIT);
     for (unsigned d = 0; d < MIME_DEFECT_COUNT; d++)
@@ -257,8 +269,7 @@ enum err mime_split_found(const struct mime_part *found, const struct mime_limit
         report->defects |= mime_defect_bit(MIME_DEFECT_READINGS_DIFFER);
     if (e == ERR_OK)
         e = mime_piece_look_inside(&job, piece, found->octets);
-    mime_extents_release(&run.ordinary);
-    complete(report);
+    complete(&run);
     mem_free(piece);
     return e;
 }
@@ -270,7 +281,6 @@ enum err mime_split(struct span message, const struct mime_limits *limits, mime_
     struct mime_run run = {.limits = limits, .sink = sink, .arg = arg, .report = report};
     struct mime_job job = {.run = &run, .message = message, .prefix = "", .outermost = true, .extent = message.len};
     enum err e = message.len > 0 ? mime_job_run(&job) : ERR_OK;
-    mime_extents_release(&run.ordinary);
-    complete(report);
+    complete(&run);
     return e;
 }

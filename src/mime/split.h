@@ -44,6 +44,8 @@ struct mime_part {
     size_t offset,
         extent; /* which octets of the message it was made of; of the outermost message for parts inside decoded ones */
     bool verbatim; /* octets are message[offset, offset + extent) themselves, nothing was decoded */
+    bool certain;  /* they are what any decoder of ENCODING makes of just that extent, if it keeps blanks at line ends:
+                      verbatim, or nothing is odd about how they are encoded */
 };
 
 /* Takes one part. Anything but ERR_OK ends the split with that error. */

@@ -79,7 +79,10 @@ static bool opens_as_message(struct mime_pass *p, struct mime_frame *f, size_t b
 {
     if (!f->type.message)
         return false;
-    f->whole = !f->type.encapsulates;
+    /* Empty lines in front of its headers: those who pass them over are given it as a whole. */
+    struct span octets = span_sub(p->message, body, p->message.len);
+    f->whole =
+        !f->type.encapsulates || (octets.len > 0 && mime_is_space(octets.ptr[0]) && mime_blank_lines(octets) > 0);
     /* Here, not where leaves are described: a body that makes no message is the inner leaf's octets already. */
     if (strcmp(f->type.text, "message/partial") == 0)
         mime_note(p, MIME_DEFECT_PARTIAL);
@@ -248,10 +251,7 @@ static size_t number_entity(struct mime_pass *p, size_t root)
 /* A frame around everything, for the reading in which any line may be a delimiter: of no boundary in particular. */
 static void open_all(struct mime_pass *p, size_t root)
 {
-    struct mime_frame *f = &p->frames[p->count++];
-    f->forms_count = 1;
-    f->children = 1;
-    f->path_length = f->prefix = root;
+    p->frames[p->count++] = (struct mime_frame){.forms_count = 1, .children = 1, .path_length = root, .prefix = root};
 }
 
 static enum err read_entities(struct mime_pass *p, size_t root)
@@ -296,9 +296,10 @@ static enum err read_entities(struct mime_pass *p, size_t root)
 
 enum err mime_structure_read(struct mime_structure *s, struct span message, mime_body_sink *sink, void *arg)
 {
-    struct mime_pass *p = mem_new(1, sizeof(*p));
+    struct mime_pass *p = mem_resize(NULL, 1, sizeof(*p));
     if (!p)
         return ERR_NOMEM;
+    memset(p, 0, offsetof(struct mime_pass, parameters));
     p->s = s;
     p->message = message;
     p->sink = sink;

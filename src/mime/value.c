@@ -19,6 +19,7 @@ struct reader {
     bool full;
     struct span name; /* of the field under way; empty: none is */
     size_t value;     /* where its value begins */
+    /* Not cleared: */
     char flat[LIMIT_PART_FIELD];
     char decoded[DECODED_SIZE];
     char plain[LIMIT_PART_VALUE];
@@ -92,9 +93,10 @@ static enum err read_lines(struct reader *r)
 
 enum err mime_values_read(struct span message, mime_converter *convert, mime_value_sink *sink, void *arg, bool *more)
 {
-    struct reader *r = mem_new(1, sizeof(*r)); /* too large for a stack that others use */
+    struct reader *r = mem_resize(NULL, 1, sizeof(*r)); /* too large for a stack that others use */
     if (!r)
         return ERR_NOMEM;
+    memset(r, 0, offsetof(struct reader, flat));
     r->message = message;
     r->convert = convert;
     r->sink = sink;

@@ -21,9 +21,15 @@ static enum scan_action on_infected(const struct engine_conf *conf)
     return SCAN_ACTION_REJECT;
 }
 
+int framework_on_unscannable(const struct engine_conf *conf, enum verdict_reason reason)
+{
+    int word = conf->on_reason[reason];
+    return word == ON_UNSCANNABLE_GENERAL ? conf->on_unscannable : word;
+}
+
 static enum scan_action on_unscannable(const struct engine_conf *conf, enum verdict_reason reason)
 {
-    switch (conf ? conf->on_reason[reason] : ON_UNSCANNABLE_REJECT) {
+    switch (conf ? framework_on_unscannable(conf, reason) : ON_UNSCANNABLE_REJECT) {
     case ON_UNSCANNABLE_ACTION:
         return on_infected(conf);
     case ON_UNSCANNABLE_PASS:

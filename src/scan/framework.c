@@ -34,12 +34,12 @@ int framework_pool_index(const struct framework *fw, const char *name)
     return -1;
 }
 
-static bool engine_quarantines(const struct engine_conf *conf)
+bool stanza_quarantines(const struct engine_conf *conf)
 {
     bool found = conf->action == ON_INFECTED_QUARANTINE;
     for (int r = 0; r < VERDICT_REASON_COUNT; r++)
         found = found || (verdict_reason_class((enum verdict_reason)r) == VERDICT_UNSCANNABLE &&
-                          conf->on_reason[r] == ON_UNSCANNABLE_QUARANTINE);
+                          framework_on_unscannable(conf, (enum verdict_reason)r) == ON_UNSCANNABLE_QUARANTINE);
     return found;
 }
 
@@ -47,7 +47,7 @@ bool framework_quarantines(const struct framework *fw)
 {
     bool found = false;
     for (size_t i = 0; i < fw->engine_count && !fw->scan_off; i++)
-        found = found || engine_quarantines(fw->engines[i].conf);
+        found = found || stanza_quarantines(fw->engines[i].conf);
     return found;
 }
 
@@ -165,8 +165,9 @@ void framework_init(struct framework *fw, const struct conf_scope *global)
 static int64_t size_limit_of(const struct conf_scope *scope, const char **option)
 {
     const struct engine_conf *conf = &((const struct engine_stanza *)scope->values)->conf;
-    int64_t file = conf->max_filesize, all = conf->max_scansize;
-    bool scanner = scope->class == &csapi_class && conf->daemon.count == 0;
+    bool asks = conf->daemon.count > 0; /* the rest is up to its own configuration */
+    int64_t file = conf->max_filesize, all = asks ? 0 : conf->max_scansize;
+    bool scanner = scope->class == &csapi_class && !asks;
     if (scanner) {
         file = conf->scanner.max_extract_size ? conf->scanner.max_extract_size : SCANNER_FILE_SIZE;
         all = conf->scanner.max_cumulative_extract_size ? conf->scanner.max_cumulative_extract_size

@@ -17,14 +17,16 @@ enum scan_action {
     SCAN_ACTION_DEFER,      /* error_code: the sender shall try again */
     SCAN_ACTION_NEXT,       /* this engine's trouble does not count if another engine had a look */
 };
-/* Words of the option action, of on_REASON for an unscannable message, of on_REASON for trouble, and of on_error. */
+/* Words of the option action, of on_unscannable and of on_REASON for an unscannable message, of on_REASON for trouble,
+ * and of on_error. */
 enum { ON_INFECTED_REJECT, ON_INFECTED_PASS, ON_INFECTED_QUARANTINE };
 enum {
     ON_UNSCANNABLE_ACTION,
     ON_UNSCANNABLE_REJECT,
     ON_UNSCANNABLE_PASS,
     ON_UNSCANNABLE_ERROR_CODE,
-    ON_UNSCANNABLE_QUARANTINE
+    ON_UNSCANNABLE_QUARANTINE,
+    ON_UNSCANNABLE_GENERAL /* on_REASON alone: as on_unscannable says */
 };
 enum { ON_TROUBLE_ON_ERROR, ON_TROUBLE_ERROR_CODE, ON_TROUBLE_NEXT, ON_TROUBLE_PASS };
 enum { ON_ERROR_ERROR_CODE, ON_ERROR_NEXT, ON_ERROR_PASS };
@@ -81,6 +83,7 @@ struct engine_conf {
     int action;                                  /* ON_INFECTED_ */
     int quarantine_reply;                        /* QUARANTINE_REPLY_ */
     int on_error;                                /* ON_ERROR_ */
+    int on_unscannable;                          /* ON_UNSCANNABLE_ but GENERAL */
     int on_reason[VERDICT_REASON_COUNT];         /* ON_UNSCANNABLE_ or ON_TROUBLE_, by the reason's class */
     struct conf_dict reason_codes, reason_texts; /* by the reason's word; before those of its class */
     struct conf_list ignore_signatures;          /* see ignore.h */
@@ -121,7 +124,7 @@ struct engine_conf {
     int64_t database_settle_ms;  /* once it has been quiet for so long */
     int64_t max_signature_loss;  /* percent of the old one's that a new database may lack; 100: any */
     int64_t min_signatures;      /* with fewer the engine does not scan */
-    bool official_only;          /* clamav: signatures without ClamAV's own signature are passed over */
+    bool official_only;          /* clamav, csapi: signatures without their maker's own signature are passed over */
     struct scanner_conf scanner; /* csapi's own */
     struct plugin_conf plugin;   /* plugin's own */
     struct command_conf command;
@@ -234,6 +237,8 @@ void framework_decide(const struct framework *fw, const struct verdict *v, const
                       struct scan_decision *out);
 /* What follows from V alone, by the stanza of the engine that gave it. */
 enum scan_action framework_action(const struct framework *fw, const struct verdict *v);
+/* What CONF says of an unscannable message by its REASON: ON_UNSCANNABLE_ACTION, …_QUARANTINE, never …_GENERAL. */
+int framework_on_unscannable(const struct engine_conf *conf, enum verdict_reason reason);
 /* True when A counts before B, where several engines looked at one message: what is refused before trouble, trouble
  * before what an engine's pass would deliver, that before clean, that before trouble that does not count (on_error =
  * next). So no engine's pass hides that another refuses, or has not looked. */

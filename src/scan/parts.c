@@ -67,13 +67,29 @@ static bool is_value(const struct parts_value *v)
     return utf8_is_plain(v->text);
 }
 
+/* Room for LEN octets and for the table's end. */
+static enum err make_room(struct buf *table, size_t len)
+{
+    char *where;
+    size_t room;
+    enum err e = buf_reserve(table, len + 1, &where, &room);
+    return e == ERR_OK && room <= len ? ERR_FULL : e;
+}
+
+enum err parts_prepare_values(struct buf *table)
+{
+    return make_room(table, 0);
+}
+
 enum err parts_put_value(struct buf *table, const struct parts_value *v)
 {
     unsigned char numbers[3] = {v->cut};
     if (!is_value(v))
         return ERR_SYNTAX;
     put_integer(numbers + 1, 2, v->text.len);
-    enum err e = buf_append(table, span_of(numbers, sizeof(numbers)));
+    enum err e = make_room(table, sizeof(numbers) + 1 + v->name.len + v->text.len);
+    if (e == ERR_OK)
+        e = buf_append(table, span_of(numbers, sizeof(numbers)));
     if (e == ERR_OK)
         e = put_text(table, v->name, LIMIT_PART_TEXT);
     return e == ERR_OK && v->text.len > 0 ? buf_append(table, v->text) : e;
@@ -162,10 +178,9 @@ static bool lies_inside(const struct parts_content *content, uint64_t message, u
     return true;
 }
 
-static enum err check_rows(struct parts_view *view, struct cursor *c, uint64_t message, uint64_t table_offset)
+static enum err check_contents(struct parts_view *view, struct cursor *c, uint64_t message, uint64_t table_offset)
 {
     struct parts_content content;
-    struct parts_row row;
     uint64_t end = PARTS_HEAD;
     view->content_rows = c->rest;
     for (uint32_t i = 0; i < view->contents && !c->bad; i++) {
@@ -173,6 +188,12 @@ static enum err check_rows(struct parts_view *view, struct cursor *c, uint64_t m
         if (!c->bad && !lies_inside(&content, message, table_offset, &end))
             cursor_fail(c);
     }
+    return c->bad || end != table_offset ? ERR_SYNTAX : ERR_OK;
+}
+
+static enum err check_rows(struct parts_view *view, struct cursor *c)
+{
+    struct parts_row row;
     struct span rows = c->rest;
     for (uint32_t i = 0; i < view->rows && !c->bad; i++) {
         get_row(c, &row);
@@ -180,7 +201,7 @@ static enum err check_rows(struct parts_view *view, struct cursor *c, uint64_t m
             cursor_fail(c);
     }
     view->part_rows = span_sub(rows, 0, rows.len - c->rest.len);
-    return c->bad || end != table_offset ? ERR_SYNTAX : ERR_OK;
+    return c->bad ? ERR_SYNTAX : ERR_OK;
 }
 
 static enum err check_values(struct parts_view *view, struct cursor *c)
@@ -198,23 +219,44 @@ static enum err check_values(struct parts_view *view, struct cursor *c)
     return c->bad || c->rest.len > 0 || more > 1 || octets > LIMIT_PART_VALUES ? ERR_SYNTAX : ERR_OK;
 }
 
-enum err parts_open(struct span file, uint64_t message, struct parts_view *out)
+/* Up to the last of the contents, behind which *TABLE stands then. */
+static enum err open_contents(struct span file, uint64_t message, struct parts_view *view, struct cursor *table)
 {
     struct cursor head = cursor_of(span_sub(file, 0, PARTS_HEAD));
-    struct parts_view view = {.file = file};
     bool ours = span_eq(cursor_take(&head, sizeof(magic)), span_of(magic, sizeof(magic)));
     uint32_t version = cursor_u32(&head);
-    view.contents = cursor_u32(&head);
-    view.rows = cursor_u32(&head);
-    view.values = cursor_u32(&head);
+    view->file = file;
+    view->contents = cursor_u32(&head);
+    view->rows = cursor_u32(&head);
+    view->values = cursor_u32(&head);
     uint64_t table_offset = cursor_u64(&head);
-    if (head.bad || !ours || version != PARTS_VERSION || view.contents > LIMIT_PARTS || view.rows > LIMIT_PARTS ||
-        view.values > LIMIT_MIME_HEADERS || table_offset < PARTS_HEAD || table_offset > file.len)
+    if (head.bad || !ours || version != PARTS_VERSION || view->contents > LIMIT_PARTS || view->rows > LIMIT_PARTS ||
+        view->values > LIMIT_MIME_HEADERS || table_offset < PARTS_HEAD || table_offset > file.len)
         return ERR_SYNTAX;
-    struct cursor table = cursor_of(span_sub(file, (size_t)table_offset, file.len));
-    enum err e = check_rows(&view, &table, message, table_offset);
+    *table = cursor_of(span_sub(file, (size_t)table_offset, file.len));
+    return check_contents(view, table, message, table_offset);
+}
+
+enum err parts_open(struct span file, uint64_t message, struct parts_view *out)
+{
+    struct parts_view view = {.rows = 0};
+    struct cursor table;
+    enum err e = open_contents(file, message, &view, &table);
+    if (e == ERR_OK)
+        e = check_rows(&view, &table);
     if (e == ERR_OK)
         e = check_values(&view, &table);
+    if (e == ERR_OK)
+        *out = view;
+    return e;
+}
+
+enum err parts_open_contents(struct span file, uint64_t message, struct parts_view *out)
+{
+    struct parts_view view = {.rows = 0};
+    struct cursor table;
+    enum err e = open_contents(file, message, &view, &table);
+    view.rows = view.values = 0;
     if (e == ERR_OK)
         *out = view;
     return e;

@@ -56,11 +56,13 @@ struct parts_value {
 
 /* Writing: the contents first, to the file itself, from PARTS_HEAD on; then the rows in order, contents, parts,
  * values, and the table's end, to a buffer; then the head. Texts of parts are cut to their limits; a value that is not
- * as it must be is ERR_SYNTAX. */
+ * as it must be is ERR_SYNTAX. A value is put whole or not at all. */
 enum err parts_put_content(struct buf *table, const struct parts_content *c) must_use;
 enum err parts_put_row(struct buf *table, const struct parts_row *r) must_use;
 enum err parts_put_value(struct buf *table, const struct parts_value *v) must_use;
-/* MORE: there are fields beyond the limits. */
+/* Before the first value, so that the table's end can be put even where there is no memory for one value more. */
+enum err parts_prepare_values(struct buf *table) must_use;
+/* MORE: there are others, beyond the limits or where something went wrong. */
 enum err parts_put_end(struct buf *table, bool more) must_use;
 void parts_head(uint32_t contents, uint32_t rows, uint32_t values, uint64_t table_offset,
                 unsigned char out[PARTS_HEAD]);
@@ -69,11 +71,13 @@ void parts_head(uint32_t contents, uint32_t rows, uint32_t values, uint64_t tabl
 struct parts_view {
     struct span file;
     uint32_t contents, rows, values;
-    bool more_values;                                /* the message has others, beyond the limits */
+    bool more_values;                                /* the message has others */
     struct span content_rows, part_rows, value_rows; /* internal */
 };
 /* Looks at all of it. ERR_SYNTAX: it is not what writing produces. */
 enum err parts_open(struct span file, uint64_t message, struct parts_view *out) must_use;
+/* Looks at no more than head and contents, which is what an event loop may: OUT has neither parts nor values. */
+enum err parts_open_contents(struct span file, uint64_t message, struct parts_view *out) must_use;
 /* INDEX below view->contents. */
 void parts_content(const struct parts_view *view, uint32_t index, struct parts_content *out);
 /* The next part; begin with cursor_of(view->part_rows). False: there is none. */

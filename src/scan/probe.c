@@ -191,7 +191,7 @@ static void probe_finish(void *arg)
     if (health_probe_end(health_of(p), p->sign, p->text, now, &change))
         log_change(p, &change);
     if (p->sign == HEALTH_GOOD)
-        trials_start(p->set->trials, p->engine);
+        trials_start(p->set->trials, p->engine, &p->result.pattern);
     probe_look(p);
     if (done)
         done(p->arg, &p->result);
@@ -322,7 +322,7 @@ void probes_engine_ready(struct probes *set, size_t engine)
     if (told != SCAN_TEST_STRING_UNTRIED && !health_pattern(health_of(p), told == SCAN_TEST_STRING_FOUND))
         distrust(set, engine);
     if (set->first)
-        trials_start(set->trials, engine);
+        trials_start(set->trials, engine, NULL);
     probe_look(p);
 }
 

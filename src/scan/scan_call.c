@@ -111,6 +111,17 @@ static void job_cancel(const struct scan_call *call)
         return;
 }
 
+/* Whether the call has ended, for good or to be asked once more, by what its channel held: where this process itself
+ * stood still, answers may have come long ago. CALL may be gone. */
+static bool call_ends_by_reading(const struct scan_call *call)
+{
+    const struct scan_client *c = call->client;
+    uint64_t id = call->id;
+    client_channel_read(call->channel);
+    const struct scan_call *there = c->slots[id & (SLOT_COUNT - 1)];
+    return there != call || there->id != id;
+}
+
 static void call_expired(void *arg)
 {
     struct scan_call *call = arg;
@@ -118,6 +129,8 @@ static void call_expired(void *arg)
     bool waited = call->waiting;
     struct client_channel *ch = waited ? NULL : call->channel;
     uint64_t begun_us = call->until_us - (uint64_t)call->client->fw->engines[call->engine].conf->timeout_ms * 1000;
+    if (!waited && call_ends_by_reading(call))
+        return;
     job_cancel(call);
     client_call_fail(call, VERDICT_REASON_TIMEOUT,
                      waited ? "no scan host took it before the deadline"

@@ -14,6 +14,66 @@ enum {
     SILENT_MAX = 3,
 };
 
+/* ---- channels that are missing ---- */
+
+/* Doubled with each time: where the descriptors ran out they may be short for long. */
+static void want_ask(void *arg)
+{
+    struct client_want *w = arg;
+    struct scan_client *c = w->client;
+    OBJ_CHECK(c, SCAN_CLIENT_MAGIC);
+    uint64_t pause = SCAN_CLIENT_ASK_FIRST_MS;
+    if (w->asked++ == 0)
+        log_text(c->log, LOG_CHANNEL, "reason",
+                 "pool %s: a thread has no channel to its scan host, and asks for another one until it comes",
+                 c->fw->pools[w->pool].name);
+    for (unsigned i = 0; i < w->asked && pause < SCAN_CLIENT_ASK_MAX_MS; i++)
+        pause *= 2;
+    deadline_set_ms(&w->ask, pause);
+    if (c->missing)
+        c->missing(c->missing_arg, w->pool);
+}
+
+/* Not at once: the supervisor gives one of its own accord when it starts a host. */
+static void want_begin(struct scan_client *c, int pool)
+{
+    if (!deadline_is_set(&c->wants[pool].ask))
+        deadline_set_ms(&c->wants[pool].ask, SCAN_CLIENT_ASK_FIRST_MS);
+}
+
+static void want_end(struct scan_client *c, int pool)
+{
+    c->wants[pool].asked = 0;
+    deadline_clear(&c->wants[pool].ask);
+}
+
+void client_wants_init(struct scan_client *c)
+{
+    for (int i = 0; i < LIMIT_ENGINES; i++) {
+        c->wants[i] = (struct client_want){.client = c, .pool = i};
+        deadline_init(&c->wants[i].ask, c->loop, want_ask, &c->wants[i]);
+    }
+}
+
+void client_wants_clear(struct scan_client *c)
+{
+    for (int i = 0; i < LIMIT_ENGINES; i++)
+        deadline_clear(&c->wants[i].ask);
+}
+
+void scan_client_lost(struct scan_client *c, int pool_index, unsigned generation)
+{
+    OBJ_CHECK(c, SCAN_CLIENT_MAGIC);
+    if (pool_index < 0 || (size_t)pool_index >= c->fw->pool_count)
+        return;
+    log_text(c->log, LOG_SHORTAGE, "reason",
+             "pool %s: a thread had no descriptor or no memory left for its channel to generation %u of the scan host",
+             c->fw->pools[pool_index].name, generation);
+    want_begin(c, pool_index);
+}
+
+/* ---- channels ---- */
+
 static void channel_drop(struct client_channel *ch)
 {
     loop_watch_stop(&ch->watch);
@@ -48,6 +108,7 @@ static void channel_close(struct client_channel *ch, enum verdict_reason reason,
         c->channels[ch->pool] = NULL;
         list_append(&c->retired, &ch->node);
         client_engines_lost(c, ch, detail);
+        want_begin(c, ch->pool);
     }
     client_calls_repeat(&calls, reason, detail);
     if (served)
@@ -122,7 +183,7 @@ static bool record_arrived(struct client_channel *ch, struct span bytes)
     return false;
 }
 
-static void channel_read(struct client_channel *ch)
+void client_channel_read(struct client_channel *ch)
 {
     for (int i = 0; i < RECORDS_PER_TURN && ch->fd >= 0; i++) {
         unsigned char bytes[SCAN_RECORD_SIZE];
@@ -159,7 +220,7 @@ static void channel_ready(void *arg, int events)
 {
     struct client_channel *ch = arg;
     OBJ_CHECK(ch->client, SCAN_CLIENT_MAGIC);
-    channel_read(ch);
+    client_channel_read(ch);
     if ((events & LOOP_WRITE) && !ch->retired)
         channel_flush(ch);
 }
@@ -194,10 +255,11 @@ void scan_client_attach(struct scan_client *c, int pool_index, unsigned generati
     bool known = pool_index >= 0 && (size_t)pool_index < c->fw->pool_count;
     if (!known || !(ch = MEM_NEW(struct client_channel))) {
         close(fd);
-        if (known && c->broken) /* a fresh host brings a fresh channel; without one the pool would be lost for good */
-            c->broken(c->broken_arg, pool_index, generation);
+        if (known) /* without another one the pool would be lost for good */
+            scan_client_lost(c, pool_index, generation);
         return;
     }
+    want_end(c, pool_index);
     if (c->channels[pool_index])
         client_channel_retire(c->channels[pool_index]);
     ch->client = c;

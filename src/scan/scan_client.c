@@ -95,6 +95,7 @@ struct scan_client *scan_client_new(struct loop *l, struct scan_runtime *runtime
     for (size_t i = 0; i < LIMIT_ENGINES; i++)
         list_init(&c->waiting[i]);
     pool_calls_init(&c->pool_calls);
+    client_wants_init(c);
     for (size_t i = 0; i < fw->engine_count; i++)
         c->engines[i].pool = fw->engines[i].built ? framework_pool_index(fw, fw->engines[i].pool) : -1;
     c->probes = probes_new(c, log, log_status);
@@ -118,6 +119,7 @@ void scan_client_free(struct scan_client *c)
             client_channel_retire(c->channels[i]);
     LIST_EACH_SAFE (node, &c->retired)
         client_channel_free(container_of(node, struct client_channel, node));
+    client_wants_clear(c);
     loop_defer_cancel(&c->change);
     OBJ_FINI(c);
     mem_free(c);
@@ -142,6 +144,12 @@ void scan_client_on_broken(struct scan_client *c, void (*broken)(void *arg, int 
 {
     c->broken = broken;
     c->broken_arg = arg;
+}
+
+void scan_client_on_missing(struct scan_client *c, void (*missing)(void *arg, int pool_index), void *arg)
+{
+    c->missing = missing;
+    c->missing_arg = arg;
 }
 
 struct loop *scan_client_loop(const struct scan_client *c)

@@ -35,7 +35,7 @@ enum err scan_client_send(struct scan_client *c, int pool, const struct scan_rec
 /* A channel (SEQPACKET, non-blocking) to GENERATION of the host of pool INDEX, which C owns from here on. It takes
  * what waits and every new job. An earlier channel is retired: its jobs finish there, then it is closed, which is how a
  * host that was told to drain knows that it is done. The states of that pool's engines are LOADING again until the new
- * host reports them. */
+ * host reports them. Without memory for it, it is lost (scan_client_lost). */
 void scan_client_attach(struct scan_client *c, int pool_index, unsigned generation, int fd);
 /* Every engine has reported READY or FAILED at least once. ON_CHANGE (may be NULL) is called from the loop when that
  * may have changed. */
@@ -46,8 +46,17 @@ uint64_t scan_client_late_answers(const struct scan_client *c);
 /* What the host said last of engine number INDEX; state LOADING until then. GENERATION of that host, 0: none. */
 const struct scan_status *scan_client_status(const struct scan_client *c, size_t index, unsigned *generation);
 
-/* BROKEN is called from the loop when the host of a pool sent a record that makes no sense, left several messages in a
- * row without an answer, or its channel found no memory; its channel is closed by then. */
+/* A channel to GENERATION of the host of pool INDEX was on its way to C and got lost, for want of a descriptor or of
+ * memory: an older one, if there is any, serves on until another one comes. */
+void scan_client_lost(struct scan_client *c, int pool_index, unsigned generation);
+/* MISSING is called from the loop when a channel has ended, or got lost, and about a second later no other one has been
+ * attached; then again after pauses that double up to SCAN_CLIENT_ASK_MAX_MS, until one is. The host may live: whoever
+ * can shall give another channel to it. */
+void scan_client_on_missing(struct scan_client *c, void (*missing)(void *arg, int pool_index), void *arg);
+enum { SCAN_CLIENT_ASK_FIRST_MS = 1000, SCAN_CLIENT_ASK_MAX_MS = 8000 };
+
+/* BROKEN is called from the loop when the host of a pool sent a record that makes no sense, or left several messages in
+ * a row without an answer; its channel is closed by then. */
 void scan_client_on_broken(struct scan_client *c, void (*broken)(void *arg, int pool_index, unsigned generation),
                            void *arg);
 

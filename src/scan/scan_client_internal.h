@@ -39,6 +39,14 @@ struct client_engine {
     struct scan_status status;
 };
 
+/* What a loop does about a pool whose channel has ended or got lost. */
+struct client_want {
+    struct scan_client *client;
+    int pool;
+    struct deadline ask; /* set until there is a channel again */
+    unsigned asked;
+};
+
 struct scan_client {
     unsigned magic;
     struct loop *loop;
@@ -61,6 +69,9 @@ struct scan_client {
     struct loop_deferred change;
     void (*broken)(void *arg, int pool_index, unsigned generation);
     void *broken_arg;
+    struct client_want wants[LIMIT_ENGINES]; /* by pool */
+    void (*missing)(void *arg, int pool_index);
+    void *missing_arg;
 };
 
 /* scan_client.c */
@@ -74,6 +85,8 @@ bool client_engine_status(struct scan_client *c, const struct client_channel *ch
 void client_channel_retire(struct client_channel *ch);
 /* Closed now, freed when nobody of this iteration looks at it any more. */
 void client_channel_discard(struct client_channel *ch);
+/* Takes what lies in it, up to a bound; calls end by that. CH lives to the end of this iteration at least. */
+void client_channel_read(struct client_channel *ch);
 /* A call that was its since BEGUN_US, or later, ended at its deadline without an answer. After some in a row in whose
  * time nothing at all came, the host is taken for hung: calls of its go to the next one, and it is reported broken. */
 void client_channel_silent(struct client_channel *ch, uint64_t begun_us);
@@ -81,6 +94,8 @@ void client_channel_silent(struct client_channel *ch, uint64_t begun_us);
 void client_channel_wait(struct client_channel *ch);
 /* Closed and freed: the client ends. */
 void client_channel_free(struct client_channel *ch);
+void client_wants_init(struct scan_client *c);
+void client_wants_clear(struct scan_client *c);
 
 /* scan_call.c */
 /* The call that the answer with this id is for. NULL: there is none any more. */

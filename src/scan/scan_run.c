@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/obj.h"
 #include "scan/ignore.h"
+#include "scan/known_parts.h"
 #include "scan/probe.h"
 #include <unistd.h>
 
@@ -164,14 +165,41 @@ static bool run_is_settled(const struct scan_run *r)
     return r->engine == fw->engine_count || (r->begun && framework_is_final(fw, &r->verdict));
 }
 
-/* The engine is the one it was when it spoke about this message. One whose host has not reported is not known to be. */
+/* The engine that is next is given the message's parts. */
+static bool run_has_parts(const struct scan_run *r)
+{
+    return r->inspected == INSPECTED && r->inspection.contents > 0 &&
+           r->runtime->framework->engines[r->engine].conf->mime_decompose;
+}
+
+static struct known_parts_file run_parts(const struct scan_run *r)
+{
+    return (struct known_parts_file){.fd = r->parts, .size = r->inspection.size, .message = r->subject.size};
+}
+
+/* What the engine that is next is now. False: its host has not reported, so nobody knows whether it is what it was. */
+static bool run_view(const struct scan_run *r, struct verdict_cache_view *view)
+{
+    const struct scan_status *now = scan_client_status(r->call.client, r->engine, &view->generation);
+    view->database_version = now->database_version;
+    return now->state == SCAN_ENGINE_READY;
+}
+
+/* It has spoken about this message before. */
 static bool run_remember(const struct scan_run *r, struct verdict *out)
 {
     struct verdict_cache_view view;
-    const struct scan_status *now = scan_client_status(r->call.client, r->engine, &view.generation);
-    view.database_version = now->database_version;
-    return now->state == SCAN_ENGINE_READY &&
+    return run_view(r, &view) &&
            verdict_cache_find(r->runtime->engines[r->engine].cache, r->digest, view, loop_now_us(r->loop), out);
+}
+
+/* Or about a part of it, in another message. */
+static bool run_remember_part(const struct scan_run *r, struct verdict *out)
+{
+    struct verdict_cache_view view;
+    const struct known_parts_file file = run_parts(r);
+    return run_has_parts(r) && run_view(r, &view) &&
+           known_parts_find(r->runtime->engines[r->engine].cache, &file, view, loop_now_us(r->loop), out);
 }
 
 /* For the engine's health and its cache. V: NULL, nothing came. What it says of a message is kept only where it had
@@ -186,6 +214,9 @@ static void run_learn(struct scan_run *r, const struct verdict *v)
     run_judge(r, &judged);
     if (v && (v->class == VERDICT_INFECTED || judged.class == VERDICT_CLEAN))
         verdict_cache_put(r->runtime->engines[r->engine].cache, r->digest, v, loop_now_us(r->loop));
+    const struct known_parts_file file = run_parts(r);
+    if (v && run_has_parts(r))
+        known_parts_learn(r->runtime->engines[r->engine].cache, &file, v, loop_now_us(r->loop));
 }
 
 /* Has the message taken apart, and returns true. False: that cannot be done now. */
@@ -207,8 +238,7 @@ static bool run_inspect(struct scan_run *r)
 /* Sends the job to the engine that is next. */
 static bool run_send(struct scan_run *r, struct verdict *why)
 {
-    bool with_parts = r->inspected == INSPECTED && r->inspection.contents > 0 &&
-                      r->runtime->framework->engines[r->engine].conf->mime_decompose;
+    bool with_parts = run_has_parts(r);
     return scan_call_send_parts(&r->call, r->engine, r->subject.fd, r->subject.size, r->digest,
                                 with_parts ? r->parts : -1, with_parts ? r->inspection.size : 0, why);
 }
@@ -224,6 +254,10 @@ static bool run_ask(struct scan_run *r, struct verdict *v)
     run_judge(r, v);
     if (v->class == VERDICT_INFECTED) /* no engine can add to that */
         return false;
+    if (run_remember_part(r, v)) {
+        run_join(r, v);
+        return false;
+    }
     r->asked = health_admit(&r->runtime->engines[r->engine].health, loop_now_us(r->loop), &r->ticket, v);
     if (!r->asked)
         return false;

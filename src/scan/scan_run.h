@@ -3,9 +3,10 @@
  * stops it (unless `all = true`); framework_outranks decides. Engines that a context variable forbids are passed over;
  * where that leaves none, the message is SKIPPED. So are engines that are switched off (runtime.h); where that leaves
  * none, the verdict is an ERROR. What an engine has said about the same message before it need not be asked again
- * (verdict_cache.h), and one that rests is not asked (health.h): ERROR down. Before the first engine whose stanza asks
- * for it the message is taken apart (inspection.h); what that finds, or that it failed, is joined to the word of each
- * such engine. Thread: the loop's.
+ * (verdict_cache.h), nor where it found a part of it infected that was handed to it in another (known_parts.h), and one
+ * that rests is not asked (health.h): ERROR down. Before the first engine whose stanza asks for it the message is taken
+ * apart (inspection.h); what that finds, or that it failed, is joined to the word of each such engine. Thread: the
+ * loop's.
  */
 #ifndef SCAN_SCAN_RUN_H
 #define SCAN_SCAN_RUN_H

@@ -7,7 +7,9 @@ static const char *const reload_words[] = {"overlap", "stop_first", NULL};
 static const char *const action_words[] = {"reject", "pass", "quarantine", NULL};
 static const char *const on_error_words[] = {"error_code", "next", "pass", NULL};
 static const char *const quarantine_reply_words[] = {"accept", "reject", NULL};
-static const char *const on_unscannable_words[] = {"action", "reject", "pass", "error_code", "quarantine", NULL};
+static const char *const unscannable_words[] = {"action", "reject", "pass", "error_code", "quarantine", NULL};
+static const char *const on_unscannable_words[] = {"action",     "reject",         "pass", "error_code",
+                                                   "quarantine", "on_unscannable", NULL};
 static const char *const test_string_words[] = {"remembered", "required", "ignored", NULL};
 static const char *const on_trouble_words[] = {"on_error", "error_code", "next", "pass", NULL};
 
@@ -203,6 +205,9 @@ static const struct directive csapi_rows[] = {
            "percent of the most signatures since start that new definitions may lack; with a greater loss they are "
            "taken for broken and the old ones stay in use; 100: any loss is accepted"),
     MIN_SIGNATURES_ROW,
+    OPTION(conf.official_only, "official_only", BOOL, "false", 0, 0,
+           "true: the scanner is told to load only definitions that their maker has signed (--official-only; "
+           "postern-avscan: databases that ClamAV has signed)"),
     DAEMON_ROW(NULL, "scan with Symantec Scan Engine over its native protocol instead of a scanner program: host:port, "
                      "port 7777 where none is given; of several in a list the first that answers is asked"),
     OPTION(

@@ -78,6 +78,12 @@ void stanza_check_csapi(const struct conf_scope *scope, const struct engine_stan
 void stanza_check_plugin(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems);
 /* Of an enabled command engine, likewise. */
 void stanza_check_command(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems);
+/* stanza_effect.c: options of an enabled engine, or of a pool, that do nothing where they stand. */
+void stanza_check_effect(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems);
+void stanza_check_pool_effect(const struct conf_scope *global, const struct conf_scope *pool,
+                              struct problems *problems);
+/* Some verdict of an engine with this stanza puts messages into quarantine. */
+bool stanza_quarantines(const struct engine_conf *conf);
 /* OPTION is written in SCOPE or around it. */
 bool stanza_is_given(const struct conf_scope *scope, const char *option);
 

@@ -7,7 +7,6 @@
 #include "scan/server_name.h"
 #include "scan/stanza.h"
 #include "scan/subject.h"
-#include "scan/verdict_cache.h"
 
 static const struct conf_scope *global_of(const struct conf_scope *scope)
 {
@@ -121,10 +120,14 @@ static void check_passes(const struct conf_scope *scope, const struct engine_con
 {
     if (conf->action == ON_INFECTED_PASS)
         problem_warning(problems, scope, "action",
-                        "messages with a virus are delivered, and so are those that could not be checked, unless an "
-                        "on_REASON says otherwise; only the header X-Virus-Status tells");
+                        "messages with a virus are delivered, and so are those that could not be checked, unless "
+                        "on_unscannable or an on_REASON says otherwise; only the header X-Virus-Status tells");
     if (conf->on_error == ON_ERROR_PASS)
         problem_warning(problems, scope, "on_error", "while the engine has trouble, messages are delivered unscanned");
+    if (conf->on_unscannable == ON_UNSCANNABLE_PASS)
+        problem_warning(problems, scope, "on_unscannable",
+                        "messages that could not be checked as a whole are delivered, unless an on_REASON says "
+                        "otherwise");
     for (int r = 0; r < VERDICT_REASON_COUNT; r++) {
         char option[64];
         const char *word = verdict_reason_option((enum verdict_reason)r);
@@ -241,24 +244,6 @@ bool stanza_is_given(const struct conf_scope *scope, const char *option)
     return false;
 }
 
-/* What clamd's own configuration decides. */
-static void warn_daemon_decides(const struct conf_scope *scope, struct problems *problems)
-{
-    static const struct {
-        const char *option, *clamd;
-    } rows[] = {{"database", "DatabaseDirectory"},     {"official_only", "OfficialDatabaseOnly"},
-                {"alert_encrypted", "AlertEncrypted"}, {"max_scansize", "MaxScanSize"},
-                {"max_recursion", "MaxRecursion"},     {"max_files", "MaxFiles"}};
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        if (stanza_is_given(scope, rows[i].option))
-            problem_warning(problems, scope, rows[i].option, "has no effect with a daemon: %s in clamd.conf counts",
-                            rows[i].clamd);
-    if (stanza_is_given(scope, "min_signatures"))
-        problem_warning(problems, scope, "min_signatures",
-                        "has no effect with a daemon, which does not tell how many it has; test_string = required "
-                        "tries it before it scans");
-}
-
 /* A daemon's first name is what counts, and it cannot be asked what else there is: a virus behind it would pass without
  * a word. libclamav in the process looks again. */
 static void refuse_ignored_names(const struct conf_scope *scope, const struct conf_list *ignored,
@@ -312,25 +297,11 @@ static void warn_inspection(const struct conf_scope *scope, const struct engine_
                         pool, stanza_engine_name(other));
 }
 
-/* A daemon loads signatures without our knowing. */
-static void warn_clean_cache(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
-{
-    if (!conf->cache_clean)
-        return;
-    if (conf->cache_size == 0)
-        problem_warning(problems, scope, "cache_clean", "has no effect with cache_size = 0");
-    else if (stanza_engine_connects(scope))
-        problem_warning(problems, scope, "cache_clean",
-                        "for up to %u minutes after the daemon has loaded new signatures a message that was clean "
-                        "before them may not be scanned again",
-                        (unsigned)(VERDICT_CACHE_CLEAN_US / 60000000));
-}
-
 static void check_built_engine(const struct conf_scope *scope, const struct engine_stanza *values,
                                struct problems *problems)
 {
     warn_idle(scope, values, problems);
-    warn_clean_cache(scope, &values->conf, problems);
+    stanza_check_effect(scope, &values->conf, problems);
     warn_inspection(scope, &values->conf, problems);
     if (scope->class == &csapi_class) {
         stanza_check_csapi(scope, values, problems);
@@ -348,9 +319,7 @@ static void check_built_engine(const struct conf_scope *scope, const struct engi
         warn_weaker_cage(scope, problems);
         return;
     }
-    if (scope->class == &clamav_class)
-        warn_daemon_decides(scope, problems);
-    else
+    if (scope->class != &clamav_class)
         stanza_check_file_daemon(scope, &values->conf, problems);
     refuse_ignored_names(scope, &values->conf.ignore_signatures, problems);
 }
@@ -457,4 +426,6 @@ void stanza_check_pool(const struct conf_scope *scope, struct problems *problems
     if (first != scope)
         problem_error(problems, scope, NULL, "it is there already, at %s:%u", first && first->file ? first->file : "",
                       first ? first->line : 0);
+    else if (name_is_plain(scope->name))
+        stanza_check_pool_effect(global_of(scope), scope, problems);
 }

@@ -46,10 +46,19 @@ static void warn_without_effect(const struct conf_scope *scope, const char *cons
 
 void stanza_check_csapi(const struct conf_scope *scope, const struct engine_stanza *values, struct problems *problems)
 {
-    static const char *const programs[] = {"scanner_path",       "scanner_log",      "update_interval",
-                                           "max_extract_depth",  "max_extract_size", "max_cumulative_extract_size",
-                                           "max_extract_time",   "max_file_count",   "database",
-                                           "max_signature_loss", "min_signatures",   NULL};
+    static const char *const programs[] = {"scanner_path",
+                                           "scanner_log",
+                                           "update_interval",
+                                           "max_extract_depth",
+                                           "max_extract_size",
+                                           "max_cumulative_extract_size",
+                                           "max_extract_time",
+                                           "max_file_count",
+                                           "database",
+                                           "max_signature_loss",
+                                           "min_signatures",
+                                           "official_only",
+                                           NULL};
     static const char *const daemons[] = {"daemon_connect_timeout", "max_filesize", NULL};
     const struct engine_conf *conf = &values->conf;
     bool good;

@@ -11,7 +11,7 @@
 
 enum { TRIALS_MAGIC = 0x7121a150 };
 
-/* In the order in which they are asked about. */
+/* In the order in which they are asked about: first what the others do not matter without. */
 static const struct trial_text {
     enum canary_text text;
     enum engine_doubt doubt;
@@ -50,7 +50,7 @@ static struct engine_runtime *runtime_of(const struct trial *t)
 /* The stanza has such messages delivered whatever the engine says of them. */
 static bool passes(const struct engine_conf *conf, enum verdict_reason reason)
 {
-    int word = conf->on_reason[reason];
+    int word = framework_on_unscannable(conf, reason);
     return word == ON_UNSCANNABLE_PASS || (word == ON_UNSCANNABLE_ACTION && conf->action == ON_INFECTED_PASS);
 }
 
@@ -203,7 +203,7 @@ void trials_free(struct trials *set)
 }
 
 /* Only of a daemon do we know nothing; and only clamd, or one that has something to lose, is worth the question. */
-void trials_start(struct trials *set, size_t engine)
+void trials_start(struct trials *set, size_t engine, const struct verdict *pattern)
 {
     struct trial *t = &set->items[engine];
     const struct engine_runtime *e = runtime_of(t);
@@ -217,5 +217,8 @@ void trials_start(struct trials *set, size_t engine)
     t->lost = false;
     t->trouble[0] = '\0';
     t->at = 0;
-    loop_defer(scan_client_loop(set->client), &t->next);
+    if (pattern && is_wanted(t, &texts[0]))
+        judge(t, pattern);
+    else
+        loop_defer(scan_client_loop(set->client), &t->next);
 }

@@ -18,12 +18,14 @@
 
 struct scan_client;
 struct trials;
+struct verdict;
 /* For the engines of C's runtime. NULL: no memory. */
 struct trials *trials_new(struct scan_client *c, const struct log *log, void (*lost)(void *arg, size_t engine),
                           void *arg);
 /* Gives up what is on its way. */
 void trials_free(struct trials *t);
-/* Tries engine number ENGINE, unless there is nothing to ask it, or it is being tried. */
-void trials_start(struct trials *t, size_t engine);
+/* Tries engine number ENGINE, unless there is nothing to ask it, or it is being tried. PATTERN: what it has just said
+ * of the test string, which it is not asked about once more; NULL: nothing. */
+void trials_start(struct trials *t, size_t engine, const struct verdict *pattern);
 
 #endif

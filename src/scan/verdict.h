@@ -6,9 +6,9 @@
  * directions are decoded as hostile input); inspection.h what an inspection found, and what that means to an engine;
  * scan_client.h the channels of one loop to the scan hosts; pool_call.h questions about pools over them (figures:
  * pool_figure.def); scan_run.h one message's way through the engines; runtime.h what engines are and have done, for all
- * loops: verdict_cache.h what they have said before, health.h which of them rest, probe.h messages of our own that try
- * them; framework.h engines, stanzas (stanza.def lists their classes) and decisions. host/ and engine/ belong to the
- * program postern-scan.
+ * loops: verdict_cache.h what they have said before, known_parts.h the same of a message's parts, health.h which of
+ * them rest, probe.h messages of our own that try them; framework.h engines, stanzas (stanza.def lists their classes)
+ * and decisions. host/ and engine/ belong to the program postern-scan.
  */
 #ifndef SCAN_VERDICT_H
 #define SCAN_VERDICT_H

@@ -14,6 +14,7 @@ enum { SWEEP = 2 };
 
 struct slot {
     uint8_t digest[VERDICT_CACHE_DIGEST];
+    uint64_t part_size; /* 0: about a message */
     uint64_t database_version;
     uint64_t put_us, until_us; /* UINT64_MAX: no end */
     uint64_t hits;
@@ -96,10 +97,17 @@ static uint32_t *bucket_of(const struct verdict_cache *c, const uint8_t *digest)
     return &c->buckets[(uint32_t)(sum >> 32) & c->mask];
 }
 
-static uint32_t slot_find(const struct verdict_cache *c, const uint8_t *digest)
+/* What an entry is about. */
+struct key {
+    const uint8_t *digest;
+    uint64_t part_size; /* 0: a message */
+};
+
+static uint32_t slot_find(const struct verdict_cache *c, struct key key)
 {
-    uint32_t n = *bucket_of(c, digest);
-    while (n && memcmp(c->slots[n].digest, digest, VERDICT_CACHE_DIGEST) != 0)
+    uint32_t n = *bucket_of(c, key.digest);
+    while (n && (c->slots[n].part_size != key.part_size ||
+                 memcmp(c->slots[n].digest, key.digest, VERDICT_CACHE_DIGEST) != 0))
         n = c->slots[n].chain;
     return n;
 }
@@ -141,8 +149,9 @@ static bool slot_is_dead(const struct verdict_cache *c, const struct slot *s)
 /* Deletes the living slot N; COUNTER says why. */
 static void slot_delete(struct verdict_cache *c, uint32_t n, uint64_t *counter)
 {
-    slot_release(c, n);
     c->stats.elements--;
+    c->stats.parts -= c->slots[n].part_size != 0;
+    slot_release(c, n);
     ++*counter;
 }
 
@@ -152,6 +161,7 @@ static size_t kill_all(struct verdict_cache *c, uint64_t *counter)
     size_t count = c->stats.elements;
     c->epoch++;
     c->stats.elements = 0;
+    c->stats.parts = 0;
     *counter += count;
     return count;
 }
@@ -186,29 +196,28 @@ static void see_generation(struct verdict_cache *c, unsigned generation)
 
 /* ---- verdicts ---- */
 
-static uint64_t life_us(const struct verdict_cache *c, const struct verdict *v)
+static uint64_t life_us(const struct verdict_cache *c, struct key key, const struct verdict *v)
 {
-    if (c->conf.generations && v->database_version != 0)
+    if (c->conf.generations && v->database_version != 0 && key.part_size == 0)
         return UINT64_MAX;
     return v->class == VERDICT_CLEAN ? VERDICT_CACHE_CLEAN_US : VERDICT_CACHE_INFECTED_US;
 }
 
-static bool may_be_kept(const struct verdict_cache *c, const struct verdict *v)
+static bool may_be_kept(const struct verdict_cache *c, struct key key, const struct verdict *v)
 {
     if (v->generation == 0 || v->cached) /* no answer of a host */
         return false;
     if (v->class == VERDICT_INFECTED)
         return true;
     /* A clean verdict with a remark (a name that is ignored) is not simply clean. */
-    return v->class == VERDICT_CLEAN && v->reason == VERDICT_REASON_NONE && c->conf.clean && v->database_version != 0 &&
-           v->detail[0] == '\0';
+    return key.part_size == 0 && v->class == VERDICT_CLEAN && v->reason == VERDICT_REASON_NONE && c->conf.clean &&
+           v->database_version != 0 && v->detail[0] == '\0';
 }
 
-/* The living entry about DIGEST that counts for VIEW, or 0. */
-static uint32_t find_valid(struct verdict_cache *c, const uint8_t *digest, struct verdict_cache_view view,
-                           uint64_t now_us)
+/* The living entry about KEY that counts for VIEW, or 0. */
+static uint32_t find_valid(struct verdict_cache *c, struct key key, struct verdict_cache_view view, uint64_t now_us)
 {
-    uint32_t n = slot_find(c, digest);
+    uint32_t n = slot_find(c, key);
     const struct slot *s = &c->slots[n];
     if (n == 0 || slot_is_dead(c, s) || s->generation != view.generation) /* the view of a loop that lags behind */
         return 0;
@@ -223,36 +232,57 @@ static uint32_t find_valid(struct verdict_cache *c, const uint8_t *digest, struc
     return n;
 }
 
+static bool find_entry(struct verdict_cache *c, struct key key, struct verdict_cache_view view, uint64_t now_us,
+                       struct verdict *out)
+{
+    see_generation(c, view.generation);
+    sweep(c);
+    uint32_t n = find_valid(c, key, view, now_us);
+    struct slot *s = &c->slots[n];
+    if (n == 0)
+        return false;
+    verdict_set(out, (enum verdict_class)s->class, VERDICT_REASON_NONE, NULL);
+    memcpy(out->name, s->name, sizeof(out->name));
+    out->database_version = s->database_version;
+    out->generation = s->generation;
+    out->cached = true;
+    s->hits++;
+    lru_unlink(c, s);
+    lru_push(c, n);
+    return true;
+}
+
 bool verdict_cache_find(struct verdict_cache *c, const uint8_t digest[VERDICT_CACHE_DIGEST],
                         struct verdict_cache_view view, uint64_t now_us, struct verdict *out)
 {
     if (!c)
         return false;
     pthread_mutex_lock(&c->lock);
-    see_generation(c, view.generation);
-    sweep(c);
-    uint32_t n = find_valid(c, digest, view, now_us);
-    if (n) {
-        struct slot *s = &c->slots[n];
-        verdict_set(out, (enum verdict_class)s->class, VERDICT_REASON_NONE, NULL);
-        memcpy(out->name, s->name, sizeof(out->name));
-        out->database_version = s->database_version;
-        out->generation = s->generation;
-        out->cached = true;
-        s->hits++;
-        lru_unlink(c, s);
-        lru_push(c, n);
-        c->stats.hits++;
-    } else {
-        c->stats.misses++;
-    }
+    bool found = find_entry(c, (struct key){digest, 0}, view, now_us, out);
+    ++*(found ? &c->stats.hits : &c->stats.misses);
     pthread_mutex_unlock(&c->lock);
-    return n != 0;
+    return found;
 }
 
-static void slot_fill(const struct verdict_cache *c, struct slot *s, const struct verdict *v, uint64_t now_us)
+bool verdict_cache_find_part(struct verdict_cache *c, const uint8_t digest[VERDICT_CACHE_DIGEST], uint64_t size,
+                             struct verdict_cache_view view, uint64_t now_us, struct verdict *out)
 {
-    uint64_t life = life_us(c, v);
+    if (!c || size == 0)
+        return false;
+    pthread_mutex_lock(&c->lock);
+    bool found = find_entry(c, (struct key){digest, size}, view, now_us, out);
+    if (found) {
+        c->stats.hits++;
+        c->stats.misses -= c->stats.misses > 0;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return found;
+}
+
+static void slot_fill(const struct verdict_cache *c, struct slot *s, struct key key, const struct verdict *v,
+                      uint64_t now_us)
+{
+    uint64_t life = life_us(c, key, v);
     s->database_version = v->database_version;
     s->generation = v->generation;
     s->class = (uint8_t)v->class;
@@ -263,34 +293,48 @@ static void slot_fill(const struct verdict_cache *c, struct slot *s, const struc
     memcpy(s->name, v->name, sizeof(s->name));
 }
 
-void verdict_cache_put(struct verdict_cache *c, const uint8_t digest[VERDICT_CACHE_DIGEST], const struct verdict *v,
-                       uint64_t now_us)
+static void put_entry(struct verdict_cache *c, struct key key, const struct verdict *v, uint64_t now_us)
 {
-    if (!c || !may_be_kept(c, v))
+    if (!c || !may_be_kept(c, key, v))
         return;
     pthread_mutex_lock(&c->lock);
     see_generation(c, v->generation);
     sweep(c);
     if (v->generation == c->generation) { /* an older one's word is late */
         const struct verdict_cache_view view = {v->generation, v->database_version};
-        uint32_t known = find_valid(c, digest, view, now_us), left = known ? 0 : slot_find(c, digest);
+        uint32_t known = find_valid(c, key, view, now_us), left = known ? 0 : slot_find(c, key);
         if (left) /* dead; what lives counts, or was deleted just now */
             slot_release(c, left);
         if (!known) {
-            uint32_t n = slot_take(c), *bucket = bucket_of(c, digest);
+            uint32_t n = slot_take(c), *bucket = bucket_of(c, key.digest);
             struct slot *s = &c->slots[n];
-            memcpy(s->digest, digest, sizeof(s->digest));
+            memcpy(s->digest, key.digest, sizeof(s->digest));
+            s->part_size = key.part_size;
             s->chain = *bucket;
             *bucket = n;
             lru_push(c, n);
-            slot_fill(c, s, v, now_us);
+            slot_fill(c, s, key, v, now_us);
             c->stats.elements++;
+            c->stats.parts += key.part_size != 0;
             c->stats.inserts++;
         } else if (v->class == VERDICT_INFECTED || c->slots[known].class != VERDICT_INFECTED) {
-            slot_fill(c, &c->slots[known], v, now_us); /* two scans at once: the stricter, else the later */
+            slot_fill(c, &c->slots[known], key, v, now_us); /* two scans at once: the stricter, else the later */
         }
     }
     pthread_mutex_unlock(&c->lock);
+}
+
+void verdict_cache_put(struct verdict_cache *c, const uint8_t digest[VERDICT_CACHE_DIGEST], const struct verdict *v,
+                       uint64_t now_us)
+{
+    put_entry(c, (struct key){digest, 0}, v, now_us);
+}
+
+void verdict_cache_put_part(struct verdict_cache *c, const uint8_t digest[VERDICT_CACHE_DIGEST], uint64_t size,
+                            const struct verdict *v, uint64_t now_us)
+{
+    if (size > 0)
+        put_entry(c, (struct key){digest, size}, v, now_us);
 }
 
 /* ---- for the console ---- */
@@ -321,6 +365,7 @@ size_t verdict_cache_list(struct verdict_cache *c, uint32_t *cursor, uint64_t no
             continue;
         struct verdict_cache_item *item = &items[count++];
         *item = (struct verdict_cache_item){.class = (enum verdict_class)s->class,
+                                            .part_size = s->part_size,
                                             .database_version = s->database_version,
                                             .generation = s->generation,
                                             .put_us = s->put_us,
@@ -337,13 +382,19 @@ size_t verdict_cache_purge_digest(struct verdict_cache *c, const uint8_t digest[
 {
     if (!c)
         return 0;
+    size_t count = 0;
     pthread_mutex_lock(&c->lock);
-    uint32_t n = slot_find(c, digest);
-    bool found = n && !slot_is_dead(c, &c->slots[n]);
-    if (found)
+    uint32_t next;
+    for (uint32_t n = *bucket_of(c, digest); n; n = next) {
+        const struct slot *s = &c->slots[n];
+        next = s->chain;
+        if (slot_is_dead(c, s) || memcmp(s->digest, digest, VERDICT_CACHE_DIGEST) != 0)
+            continue;
         slot_delete(c, n, &c->stats.deleted_manual);
+        count++;
+    }
     pthread_mutex_unlock(&c->lock);
-    return found;
+    return count;
 }
 
 size_t verdict_cache_purge_all(struct verdict_cache *c)

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* What one engine said about whole messages, by their SHA-256, so that the same virus is not scanned twice. One table
- * per engine, shared by all loops.
+/* What one engine said about messages, and about parts of messages, by their SHA-256, so that the same virus is not
+ * scanned twice. One table per engine, shared by all loops.
  *
- * What is kept: infected; clean only where the configuration says so, after a scan that had nothing to add. Never:
- * error, unscannable, skipped. The digest is the edge's own and covers every octet, so a hit speaks of exactly this
- * message; of digests of parts that a worker computed nothing is kept.
+ * What is kept: infected; clean only of whole messages, where the configuration says so, after a scan that had nothing
+ * to add. Never: error, unscannable, skipped. The digest of a message is the edge's own and covers every octet, so a
+ * hit speaks of exactly this message. That of a part is a worker's word (parts.h). It serves to refuse, never to let
+ * pass; who wrote it about his own part could as well have called the message infected. It is kept only where the
+ * engine was handed the part by itself and its worker found the digest to be that of these octets (look.h). Entries of
+ * messages and of parts are apart.
  *
  * How long: an entry counts while the engine is what it was when it spoke: same generation of its scan host, same
  * version of its database. So neither outlives new signatures, a withdrawn false alarm or a message that was clean
  * before they came. Options of the engine need not be part of the key: they are the same for as long as the process
  * lives, and the table with it. An engine that loads no database of its own (a daemon's client) may not notice that its
- * daemon's changed, and one without a version tells of no change either: their entries also end after a time.
+ * daemon's changed, and one without a version tells of no change either: their entries also end after a time. So do
+ * those of parts, always: a worker that lied about a part which many send would otherwise be believed until new
+ * signatures.
  *
  * Any thread. Each call takes a mutex for a time that does not depend on the number of entries (but for
  * verdict_cache_new and _free): a lookup in a hash table, a few links, at most VERDICT_CACHE_STEP entries in a listing.
@@ -60,8 +65,15 @@ bool verdict_cache_find(struct verdict_cache *c, const uint8_t digest[VERDICT_CA
 void verdict_cache_put(struct verdict_cache *c, const uint8_t digest[VERDICT_CACHE_DIGEST], const struct verdict *v,
                        uint64_t now_us);
 
+/* The same of a part. A message is looked up first by itself: a part that is found makes that miss a hit. */
+bool verdict_cache_find_part(struct verdict_cache *c, const uint8_t digest[VERDICT_CACHE_DIGEST], uint64_t size,
+                             struct verdict_cache_view view, uint64_t now_us, struct verdict *out);
+void verdict_cache_put_part(struct verdict_cache *c, const uint8_t digest[VERDICT_CACHE_DIGEST], uint64_t size,
+                            const struct verdict *v, uint64_t now_us);
+
 struct verdict_cache_stats {
     size_t capacity, elements;
+    size_t parts; /* of ELEMENTS: about a part */
     uint64_t hits, misses, inserts;
     uint64_t deleted_lru, deleted_ttl, deleted_manual;
     uint64_t deleted_outdated; /* another generation or database */
@@ -70,6 +82,7 @@ void verdict_cache_stats(struct verdict_cache *c, struct verdict_cache_stats *ou
 
 struct verdict_cache_item {
     uint8_t digest[VERDICT_CACHE_DIGEST];
+    uint64_t part_size; /* octets of the part that it is about; 0: it is about a message */
     enum verdict_class class;
     char name[LIMIT_VERDICT_NAME + 1];
     uint64_t database_version;
@@ -81,7 +94,7 @@ struct verdict_cache_item {
 size_t verdict_cache_list(struct verdict_cache *c, uint32_t *cursor, uint64_t now_us, struct verdict_cache_item *items,
                           size_t max);
 
-/* Deletes; each returns how many entries went. */
+/* Deletes, of messages and parts; each returns how many entries went. */
 size_t verdict_cache_purge_digest(struct verdict_cache *c, const uint8_t digest[VERDICT_CACHE_DIGEST]);
 size_t verdict_cache_purge_all(struct verdict_cache *c);
 /* By the virus's name, PATTERN as in ignore_signatures (fnmatch(3)). One step; *CURSOR as in verdict_cache_list. */

@@ -114,6 +114,8 @@ static enum err receive(int sock, void *buf, size_t size, size_t *len, int *fds,
                 close(fds[i]);
             fds[i] = -1;
         }
+        if (!whole && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == MSG_CTRUNC)
+            *len = (size_t)got;
         return whole ? ERR_CLOSED : ERR_FULL;
     }
     *len = (size_t)got;

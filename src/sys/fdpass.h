@@ -18,8 +18,9 @@ enum { FDPASS_MAX = 2 };
 enum err fdpass_send_many(int sock, struct span bytes, const int *fds, size_t count) must_use;
 /* Receives one datagram of at most SIZE bytes into BUF: *len its length, *fd a descriptor (close-on-exec) or -1.
  * ERR_AGAIN: none is there. ERR_CLOSED: end of file. ERR_FULL: it was longer than SIZE, carried more than one
- * descriptor, or one that we had no number left for (EMFILE); it is dropped and all its descriptors closed. ERR_IO:
- * errno. */
+ * descriptor, or one that we had no number left for (EMFILE); it is dropped and all its descriptors closed. But where
+ * the kernel dropped descriptors and BUF has every byte, *len is their number, otherwise 0: who must answer can.
+ * ERR_IO: errno. */
 enum err fdpass_recv(int sock, void *buf, size_t size, size_t *len, int *fd) must_use;
 
 /* The same with at most FDPASS_MAX descriptors in their order; those that did not come are -1. */

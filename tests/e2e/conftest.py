@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from harness import client, places, postern as program, processes  # noqa: E402
 from harness.backend import Backend  # noqa: E402
+from harness.console import Console, listener  # noqa: E402
 from harness.peers import PeerMissing  # noqa: E402
 from harness.postfix import Postfix  # noqa: E402
 
@@ -124,6 +125,18 @@ class Pair:
     def forget(self):
         self.backend.forget()
         self.backend.forget_mails()
+
+
+@pytest.fixture
+def start_console(start_pair, directory):
+    """A pair with a console: (pair, console)."""
+    count = iter(range(100))
+
+    def start(engines=None, control=None, **options):
+        path = directory / f"control{next(count)}" / "socket"
+        pair = start_pair(engines=(engines or program.fake_stanza()) + listener(path, **(control or {})), **options)
+        return pair, Console(path)
+    return start
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What engines remember about messages: known viruses are refused without a scan, and nothing outlives the signatures it was found by
+"""What engines remember about messages and their parts: known viruses are refused without a scan, and nothing outlives the signatures it was found by
 (threat B40)."""
 import hashlib
 
 import pytest
-from harness import mail
+from harness import evasion, mail
+from harness.console import Console, listener
 from harness.emulators.clamd import Clamd
 from harness.places import until
 from harness.postern import clamav_stanza, clamd_stanza, fake_stanza
@@ -126,10 +127,156 @@ def test_known_viruses_are_refused_while_the_daemon_is_away(daemon, start_pair):
     pair = start_pair(engines=clamd_stanza(daemon.address))
     content = virus()
     send(pair, content, 550)
+    pair.log.wait_for("engine-trial")  # nobody connects while it stops
     daemon.stop()
     assert send(pair, mail.plain(), 451)["reason"] == "down"
     assert is_cached(send(pair, content, 550))
     daemon.start()
+
+
+# --- the same part in another message ---
+
+WORM = b"MZ" + b"\0a worm\r\n" * 40
+WORM_INFECTED = WORM + mail.PAYLOAD
+
+
+def worm_to(name, payload=WORM_INFECTED):
+    """A mail of its own, whose last part is always the same; in base64, which no emulator decodes."""
+    return mail.with_attachment(payload, filename=f"{name}.exe", text=f"Dear {name}, see the attachment.".encode())
+
+
+def taking_apart(daemon, **options):
+    return clamd_stanza(daemon.address, mime_decompose="true", breaker_failures=0, **options)
+
+
+def assert_known_by_part(event, first):
+    assert is_cached(event) and event["sha256"] != first["sha256"], event
+    for field in ("verdict", "virus", "engine", "part", "database", "generation", "action"):
+        assert event[field] == first[field], field
+
+
+def test_known_part_is_refused_in_another_message_without_a_scan(daemon, start_pair, directory):
+    """B40."""
+    control = directory / "control"
+    pair = start_pair(engines=taking_apart(daemon) + listener(control))
+    console = Console(control)
+    first = send(pair, worm_to("one"), 550)
+    assert (first["part"], is_cached(first)) == ("2", False), first
+    scans = len(daemon.scans)
+    for name in ("two", "three"):
+        assert_known_by_part(send(pair, worm_to(name), 550), first)
+    assert len(daemon.scans) == scans, "the daemon was asked"
+    assert not is_cached(send(pair, worm_to("one", WORM), 250)), "of the same shape, without the virus"
+
+    stats = next(entry for entry in console.json("cache", "stats")["caches"])
+    assert (stats["elements"], stats["hits"]) == (2, 2), stats
+    engine = console.json("antivirus", "stats")["engines"][0]
+    assert (engine["viruses_detected"], engine["known_from_cache"]) == (3, 2), engine
+    digest = hashlib.sha256(WORM_INFECTED).hexdigest()
+    entries = {entry["part"]: entry for entry in console.json("cache", "list")["entries"]}
+    assert (entries[True]["sha256"], entries[True]["name"], entries[True]["hits"]) == (digest, first["virus"], 2), entries
+    assert entries[False]["sha256"] == first["sha256"], entries
+    assert f"{first['virus']} (a part)\n" in console.ask("cache", "list")
+
+    for command in (("digest", digest), ("name", "Test.*"), ("engine", "clamd1"), ("all",)):
+        assert console.json("cache", "purge", *command)["deleted"] >= 1, command
+        asked = len(daemon.scans)
+        again = send(pair, worm_to("again after " + command[0]), 550)
+        assert (is_cached(again), again["part"]) == (False, "2") and len(daemon.scans) > asked, (command, again)
+        assert_known_by_part(send(pair, worm_to("known after " + command[0]), 550), first)
+
+
+@pytest.fixture
+def second_daemon():
+    emulated = Clamd().start()
+    emulated.payload = b"nothing that any message holds"
+    yield emulated
+    emulated.stop()
+
+
+def test_part_that_one_engine_has_found_is_looked_at_by_the_other(daemon, second_daemon, start_pair):
+    """B40."""
+    more = f'clamav "clamd2" {{ daemon = "{second_daemon.address}" timeout = 20s breaker_failures = 0 mime_decompose = true }} '
+    pair = start_pair(engines=taking_apart(daemon).replace('clamav "clamd1"', more + 'clamav "clamd1"'))
+    for name, cached in (("one", ""), ("two", " (cached)")):
+        event = send(pair, worm_to(name), 550)
+        assert event["engines"] == f"clamd2=clean; clamd1=infected:Test.Payload.UNOFFICIAL{cached}", event
+    assert [octets for _, octets in second_daemon.scans].count(WORM_INFECTED) == 2
+    assert [octets for _, octets in daemon.scans].count(WORM_INFECTED) == 1
+
+
+def test_virus_that_was_found_in_the_whole_message_is_known_by_that_message_only(daemon, start_pair):
+    """B40: a daemon that sees the virus in the mail itself has said nothing of any part."""
+    pair = start_pair(engines=taking_apart(daemon))
+    daemon.payload = b"Dear one"
+    assert "part" not in send(pair, worm_to("one"), 550)
+    daemon.payload = b"nothing that any message holds"
+    content = worm_to("two")
+    pair.postern.book.truth.vouch(content, because="the daemon calls it clean")
+    assert not is_cached(send(pair, content, 250))
+
+
+def test_false_alarm_in_a_part_is_clean_for_the_message_that_is_declared_and_only_for_it(daemon, start_pair):
+    content = worm_to("one")
+    pair = start_pair(engines=taking_apart(daemon, ignore_signatures=f"( sha256:{hashlib.sha256(content).hexdigest()} )"))
+    first = send(pair, worm_to("two"), 550)
+    pair.postern.book.truth.vouch(content, because="it is declared a false alarm")
+    event = send(pair, content, 250)
+    assert "ignore_signatures" in event["detail"], event
+    assert_known_by_part(send(pair, worm_to("three"), 550), first)
+
+
+def test_known_part_is_refused_while_the_daemon_is_away(daemon, start_pair):
+    pair = start_pair(engines=taking_apart(daemon))
+    first = send(pair, worm_to("one"), 550)
+    pair.log.wait_for("engine-trial")  # nobody connects while it stops
+    daemon.stop()
+    assert send(pair, worm_to("two", WORM), 451)["reason"] == "down"
+    assert_known_by_part(send(pair, worm_to("two"), 550), first)
+    daemon.start()
+
+
+def test_known_part_is_forgotten_with_the_daemons_signatures(daemon, start_pair):
+    """B40."""
+    pair = start_pair(engines=taking_apart(daemon))
+    first = send(pair, worm_to("one"), 550)
+    assert_known_by_part(send(pair, worm_to("two"), 550), first)
+    pair.log.wait_for("engine-trial")
+    daemon.version, daemon.payload = daemon.version.replace(b"27500", b"27501"), b"nothing that any message holds"
+    daemon.drop_connections()
+    assert send(pair, mail.plain(), 250)["database"] == 27501
+    content = worm_to("three")
+    pair.postern.book.truth.vouch(content, because="the daemon's new signatures call it clean")
+    assert not is_cached(send(pair, content, 250))
+
+
+def test_known_part_is_forgotten_with_the_signatures(start_pair, directory, monkeypatch):
+    """B40: of libclamav, in a mail that it does not take apart by itself."""
+    monkeypatch.setenv("LSAN_OPTIONS", "detect_leaks=0")  # libclamav 1.4 keeps some objects of OpenSSL for each such container it loads
+    signatures = Database(directory)
+    signatures.put_bytes(signed_by_nobody(100, signature("Test.Alpha", ALPHA)), "daily.cud")
+    pair = start_pair(engines=clamav_stanza(signatures.path, database_settle="100ms", mime_decompose="true"))
+    first, second = (send(pair, evasion.hidden(ALPHA)["yEnc"], 550) for _ in range(2))
+    assert not is_cached(first) and first["part"] == "2.1", first
+    assert_known_by_part(second, first)
+    signatures.put_bytes(signed_by_nobody(101), "daily.cud")
+    pair.log.wait_for("reload-done", timeout=LOADED, generation=2)
+    assert not is_cached(send(pair, evasion.hidden(ALPHA)["yEnc"], 250))
+
+
+def test_known_part_is_forgotten_with_the_scan_host(start_pair):
+    """B40: another generation, as after each exchange of signatures."""
+    pair = start_pair(engines=fake_stanza(mime_decompose="true"))
+    order = b"X-Fake: infected In.Part\r\n"
+    first = send(pair, worm_to("one", order), 550)
+    assert (first["virus"], first["part"]) == ("In.Part", "2"), first
+    assert_known_by_part(send(pair, worm_to("two", order), 550), first)
+    mark = pair.log.mark()
+    pair.postern.hurt("scan")
+    pair.log.wait_for("engine-ready", timeout=LOADED, since=mark)
+    until(lambda: pair.deliver(mail.plain()).code == 250, "mail flows again", LOADED)
+    again = send(pair, worm_to("three", order), 550)
+    assert (is_cached(again), again["part"]) == (False, "2"), again
 
 
 # --- how long ---
@@ -170,6 +317,7 @@ def test_daemons_new_signatures_count_as_soon_as_its_version_is_seen(daemon, sta
     pair = start_pair(engines=clamd_stanza(daemon.address, cache_clean="true"))
     content = mail.plain(ALPHA + b"\r\n")
     assert [is_cached(send(pair, content, 250)) for _ in range(2)] == [False, True]
+    pair.log.wait_for("engine-trial")
     daemon.version, daemon.payload = daemon.version.replace(b"27500", b"27501"), ALPHA
     daemon.drop_connections()
     assert send(pair, mail.plain(), 250)["database"] == 27501

@@ -8,6 +8,7 @@ from harness.clamd import Clamd as RealClamd
 from harness.console import Console, listener
 from harness.emulators.base import Fault
 from harness.emulators.clamd import Clamd
+from harness.places import until
 from harness.postern import asking_daemons, clamav_stanza, clamd_stanza, engine, make_database
 from harness.verdicts import assert_error, assert_passes, assert_unscannable, deliver_in_background, send
 
@@ -202,9 +203,9 @@ def test_a_daemon_that_never_greets_is_down_and_the_next_server_is_asked(emulate
     silent = Clamd(directory / "silent.socket")
     silent.greeting_delay = 60
     silent.start()
-    pair = start_pair(engines=clamd_stanza([silent.address, emulated.address], daemon_connect_timeout="500ms"))
+    pair = start_pair(engines=clamd_stanza([silent.address, emulated.address], daemon_connect_timeout="2s"))
     assert_passes(pair)
-    alone = start_pair(engines=clamd_stanza(silent.address, daemon_connect_timeout="500ms"))
+    alone = start_pair(engines=clamd_stanza(silent.address, daemon_connect_timeout="2s"))
     alone.postern.book.excuse("L6", because="its only daemon never says a word")
     assert_error(alone, "down")
 
@@ -283,7 +284,7 @@ def test_real_clamd_scans(clamd, real_address, start_pair):
         assert_passes(pair)
         assert_infected(pair)
         assert_infected(pair, mail.with_attachment(mail.in_zip(mail.PAYLOAD)))
-    places.until(lambda: any(event["version"].startswith("ClamAV 1.") for event in pair.log.find("engine-ready", engine="clamd1")), "its version is logged")
+    until(lambda: any(event["version"].startswith("ClamAV 1.") for event in pair.log.find("engine-ready", engine="clamd1")), "its version is logged")
 
 
 def test_real_clamd_and_its_size_limit(clamd, real_address, start_pair):
@@ -292,16 +293,27 @@ def test_real_clamd_and_its_size_limit(clamd, real_address, start_pair):
     assert_passes(pair)
 
 
-def test_real_clamd_killed_in_the_middle_of_a_scan_is_451_and_mail_flows_when_it_is_back(clamd, real_address, start_pair):
-    pair = start_pair(engines=clamd_stanza(real_address, timeout="60s", daemon_connect_timeout="60s"))
+def test_real_clamd_killed_in_the_middle_of_a_scan_gives_the_configured_code_and_mail_flows_when_it_is_back(clamd, real_address, directory, start_pair):
+    path = directory / "control/socket"
+    pair = start_pair(engines=clamd_stanza(real_address, error_code=452, timeout="60s", daemon_connect_timeout="60s") + listener(path))
+    console = Console(path)
     assert_passes(pair)
+    pair.log.wait_for("engine-trial")
+
+    def busy():
+        (pool,) = console.json("threads", "stats")["pools"]
+        return pool["busy"]
+    until(lambda: busy() == 0, "the only worker is free")
     clamd.freeze()
+    mark = pair.log.mark()
     thread, replies = deliver_in_background(pair, mail.plain())
-    pair.backend.wait_command("RCPT", 2)
+    until(lambda: busy() == 1, "the worker asks the daemon, which says nothing")
     clamd.kill()
     thread.join(60)
-    assert replies and replies[0].code == 451, replies
-    assert_error(pair, "down")
+    assert replies and (replies[0].code, replies[0].enhanced) == (452, "4.7.1"), replies
+    event = pair.log.wait_for("message", since=mark)
+    assert (event["verdict"], event["reason"]) == ("error", "down"), event
+    assert send(pair, mail.plain(), 452)["reason"] == "down"
     clamd.start()
     assert_passes(pair)
     assert_infected(pair)

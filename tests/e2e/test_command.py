@@ -289,7 +289,7 @@ def test_check_looks_at_its_files(make_postern, directory, scanner, row, monkeyp
 def test_a_program_that_was_replaced_is_the_next_that_runs(start, scanner, directory):
     pair = start(max_concurrency=2)
     assert_passes(pair)
-    (runner, other) = pair.postern.scanner_pids("IO")
+    (runner, other) = until(lambda: len(pids := pair.postern.scanner_pids("IO")) == 2 and pids, "both run")
     shutil.copy(HOSTILE, directory / "bin/scanner.new")  # as a package's upgrade does it: another file, then its name
     os.rename(directory / "bin/scanner.new", scanner)
     for _ in range(3):

@@ -182,9 +182,11 @@ def test_an_engine_whose_daemon_reads_files_needs_a_place_for_them(write, engine
     ("max_message_size = 200M", "", ("max_message_size = 200M", "104857600 octets only (max_filesize)")),
     ("max_message_size = 200M", "max_filesize = 500M", None),
     ("max_message_size = 200M", "max_filesize = 500M max_scansize = 150M", ("max_message_size = 200M", "157286400 octets only (max_scansize)")),
+    ("max_message_size = 450M", 'daemon = "/run/clamd" max_filesize = 500M', None),
+    ("max_message_size = 450M", 'daemon = "/run/clamd" max_filesize = 430M', ("max_message_size = 450M", "450887680 octets only (max_filesize)")),
     ("", "max_filesize = 1M", ("max_message_size", "1048576 octets only (max_filesize)")),
     ("", "max_filesize = 1M enabled = false", None),
-], ids=["defaults", "larger listener", "larger both", "scansize", "smaller engine", "switched off"])
+], ids=["defaults", "larger listener", "larger both", "scansize", "larger daemon", "smaller daemon", "smaller engine", "switched off"])
 def test_a_listener_that_takes_more_than_an_engine_looks_at_is_a_warning(write, listener, engine, warned):
     frame = FRAME.replace("ESMTP_Listener {", f"ESMTP_Listener {{ {listener} ")
     result = check(write(frame + f'antivirus {{ clamav "clamav1" {{ {engine} }} }}\n'))

@@ -1,39 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The console: its pages and figures, who may use it, live changes under load, clients that misbehave, and the program postern-console."""
+"""The console: its pages and figures, and live changes under load. Who may use it, and clients that misbehave: test_console_access.py; the
+program: test_console_program.py."""
 import json
-import os
-import pty
 import re
-import select
-import shutil
-import signal
-import socket
-import stat
-import subprocess
 import threading
-import time
-from pathlib import Path
 
 import pytest
-from harness import mail, processes
+from harness import mail
 from harness.client import deliver
-from harness.console import Console, listener
-from harness.places import BUILD, SOON, until
+from harness.places import SOON, until
 from harness.postern import fake_stanza
-
-POSTERN_USER = 65534  # there is no account "postern" on a test machine, so it is nobody's
-
-
-@pytest.fixture
-def start_console(start_pair, directory):
-    """A pair with a console: (pair, console)."""
-    count = iter(range(100))
-
-    def start(engines=None, control=None, **options):
-        path = directory / f"control{next(count)}" / "socket"
-        pair = start_pair(engines=(engines or fake_stanza()) + listener(path, **(control or {})), **options)
-        return pair, Console(path)
-    return start
 
 
 def two_engines(database):
@@ -175,6 +151,21 @@ def test_the_page_of_the_pools_is_the_originals(start_console):
     assert console.run("threads", "nosuch", "queue").returncode == 1
 
 
+def test_the_page_of_a_pool_says_since_when_its_figures_count(start_console, database):
+    """A new generation counts from nothing; what its predecessor's crashes cost still stands with the engine."""
+    pair, console = start_console(two_engines(database))
+    assert pair.deliver(mail.fake_order("exit 7")).code == 451
+    until(lambda: console.json("threads", "stats")["pools"][0]["crashes"] == 1, "the crash is counted")
+    assert "Since generation" not in console.ask("threads", "stats")
+    mark = pair.log.mark()
+    console.ask("engine", "reload")
+    pair.log.wait_for("reload-done", since=mark)
+    until(lambda: console.json("threads", "stats")["pools"][0]["generation"] == 2, "the new generation serves")
+    assert re.match(r"CPU thread pool: concurrency 2\n           Since generation     2: \d+s ago\n", console.ask("threads", "stats"))
+    assert console.json("threads", "stats")["pools"][0]["crashes"] == 0
+    assert sum(engine["reasons"]["crash"] for engine in console.json("antivirus", "stats")["engines"]) == 1
+
+
 def test_every_question_has_an_answer_in_json(start_console, database):
     _, console = start_console(two_engines(database))
     commands = console.json("help")["commands"]
@@ -284,351 +275,3 @@ def test_with_the_last_engine_switched_off_mail_is_deferred_never_unscanned(star
     assert pair.backend.mails == []
     console.ask("engine", "enable", "fake1")
     assert pair.deliver(mail.plain()).code == 250
-
-
-# --- who may use it ---
-
-def run_as(console, user, *words, groups=()):
-    copy = Path(console.path).parent / "postern-console"  # where everybody may execute it, wherever the build tree is
-    if not copy.exists():
-        shutil.copy(console.program, copy)
-        copy.chmod(0o755)
-    console.program = copy
-    return console.run(*words, user=user, group=user, extra_groups=list(groups), cwd="/")
-
-
-@pytest.mark.root
-def test_the_socket_belongs_to_posterns_user_and_lets_root_and_him_in(start_console):
-    pair, console = start_console()
-    state = os.lstat(console.path)
-    assert stat.S_ISSOCK(state.st_mode) and stat.S_IMODE(state.st_mode) == 0o660
-    assert state.st_uid == POSTERN_USER == int(processes.status(pair.postern.edge_pid())["Uid"].split()[0])
-    assert run_as(console, POSTERN_USER, "threads", "stats").returncode == 0
-    stranger = run_as(console, 1, "threads", "stats")
-    assert stranger.returncode == 2 and "Permission denied" in stranger.stderr
-
-
-# B44
-@pytest.mark.root
-def test_the_kernel_is_asked_who_connects(start_console):
-    """file_mode lets everybody connect; that alone is not enough."""
-    pair, console = start_console(control={"file_mode": "0666", "allow": "( bin @games )"})
-    for user, groups, permitted in ((0, (), True), (POSTERN_USER, (), True), (2, (), True), (1, (), False), (1, (60,), True), (60, (), True)):
-        answer = run_as(console, user, "engine", "disable", "fake1", groups=groups)
-        if permitted:
-            assert answer.returncode == 0, (user, groups, answer)
-            pair.log.wait_for("console", by="root" if user == 0 else f"uid {user}")
-        else:
-            assert (answer.returncode, answer.stderr) == (2, "uid 1: not permitted\n")
-    assert pair.log.wait_for("refuse", client="uid 1")["reason"] == "not permitted"
-    console.ask("engine", "enable", "fake1")
-
-
-@pytest.mark.root
-def test_the_file_has_the_owner_and_mode_of_the_options(start_console):
-    _, console = start_console(control={"file_mode": "0600", "file_owner": "daemon", "file_group": "games"})
-    state = os.lstat(console.path)
-    assert (state.st_uid, state.st_gid, stat.S_IMODE(state.st_mode)) == (1, 60, 0o600)
-
-
-@pytest.mark.root
-@pytest.mark.parametrize("option", ["file_owner", "file_group"])
-def test_an_owner_that_does_not_exist_is_no_start(make_postern, directory, option):
-    postern = make_postern(engines=fake_stanza() + listener(directory / "control", **{option: "postern-nobody-of-that-name"}))
-    postern.start(wait_ready=False)
-    assert postern.process.wait(SOON) == 78
-    assert "postern-nobody-of-that-name" in postern.log.wait_for("config")["reason"]
-
-
-@pytest.mark.parametrize("scope,finding", [
-    ('Listen "127.0.0.1:2025" { }', "Listen \"127.0.0.1:2025\": expected the absolute path of a unix socket: a console over TCP is not built"),
-    ('Listen "control" { }', "expected the absolute path of a unix socket"),
-    ('Listen "/' + "x" * 120 + '" { }', "the path of a socket has at most 107 characters"),
-    ('Listen "/run/x" { file_mode = 0888 }', "expected octal digits"),
-    ('Listen "/run/x" { allow = ( "@" ) }', "expected names of users"),
-    ('Listen "/run/x" { backlog = 3 }', "backlog"),
-])
-def test_findings_about_the_listener(make_postern, scope, finding):
-    checked = make_postern(engines=fake_stanza() + f"Control_Listener {{ {scope} }}\n").check()
-    assert checked.returncode != 0 and finding in checked.stderr + checked.stdout, checked
-
-
-def test_options_are_inherited_and_a_useless_one_is_warned_about(make_postern):
-    checked = make_postern(engines=fake_stanza() + 'Control_Listener "Local" { file_mode = 0660 allow = ( games ) Listen "/run/a" { } Listen "/run/b" '
-                           '{ file_mode = 0666 } Listen "/run/c" { Enable = false } }\n').check()
-    assert checked.returncode == 0, checked
-    warnings = [line for line in checked.stderr.splitlines() if "file_owner" in line]
-    assert len(warnings) == 2, checked  # of the two that have 0660
-
-
-def test_each_socket_answers_and_all_are_removed_at_the_end(start_pair, directory):
-    paths = [directory / name / "control" for name in ("one", "two")]
-    scopes = " ".join(f'Listen "{path}" {{ }}' for path in paths)
-    pair = start_pair(engines=fake_stanza() + f"Control_Listener {{ {scopes} Listen \"{directory}/off\" {{ enable = false }} }}\n")
-    for path in paths:
-        assert Console(path).ask("engine", "list")
-    assert not (directory / "off").exists()
-    pair.postern.stop()
-    assert not any(path.exists() for path in paths)
-    assert all(path.parent.is_dir() for path in paths)
-
-
-def test_a_socket_that_a_killed_postern_left_is_replaced_and_a_live_one_is_not(start_console, make_postern):
-    pair, console = start_console()
-    scope = listener(console.path)
-    other = make_postern(engines=fake_stanza() + scope).start(wait_ready=False)
-    assert other.process.wait(SOON) == 71
-    assert "in use" in other.log.wait_for("config")["reason"]
-    assert console.ask("engine", "list")  # its socket was not touched
-    pair.postern.hurt("supervisor")
-    pair.postern.process.wait()
-    until(lambda: console.run("engine", "list").returncode == 2, "nobody answers any more")
-    assert os.path.exists(console.path)
-    third = make_postern(engines=fake_stanza() + scope)
-    try:
-        third.start()
-        assert console.ask("engine", "list")
-        third.stop()
-    finally:
-        third.kill()
-
-
-# --- clients that misbehave ---
-
-# B44
-def test_hostile_clients_harm_nobody(start_console):
-    pair, console = start_console(control={"idle_timeout": "2s"})
-    hostile = [console.session() for _ in range(24)]
-    chance = __import__("random").Random(7)
-    for number, session in enumerate(hostile):
-        session.socket.setblocking(False)
-        try:
-            if number % 4 == 0:
-                session.send(chance.randbytes(4096))  # garbage
-            elif number % 4 == 1:
-                session.send(b"antivirus sta")  # half a line
-            elif number % 4 == 2:
-                while True:
-                    session.send(b"json help\n" * 1000)  # a flood whose answers nobody reads
-            else:
-                session.send(b"\n" * 4096)
-        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
-            pass
-    for _ in range(5):
-        assert pair.deliver(mail.plain()).code == 250
-        assert console.ask("antivirus", "stats")
-    until(lambda: all(not is_open(session) for session in hostile), "all were closed at last")
-    for session in hostile:
-        session.socket.close()
-    assert console.json("antivirus", "stats")["engines"][0]["messages_checked"] == 5
-
-
-def is_open(session):
-    """Reads on; false once the connection has ended."""
-    session.socket.setblocking(False)
-    try:
-        while True:
-            if not session.socket.recv(1 << 16):
-                return False
-    except BlockingIOError:
-        return True
-    except ConnectionResetError:
-        return False
-
-
-def test_an_idle_session_is_told_and_ended(start_console):
-    _, console = start_console(control={"idle_timeout": "1s"})
-    with console.session() as session:
-        assert session.answer() == (2, b"no command for 1 seconds\n")
-        assert session.at_end()
-
-
-def test_many_sessions_are_served_and_too_many_are_not(start_console):
-    pair, console = start_console(control={"max_sessions": 10})
-    room = 12 if os.geteuid() == 0 else 10  # two are kept free for root
-    sessions = [console.session() for _ in range(room)]
-    for session in sessions:
-        assert session.ask("threads CPU queue") == (0, b"Jobs in the CPU pool\n0 jobs\n")
-    with console.session() as late:
-        status, text = late.answer()
-        assert status == 2 and text.endswith(b": too many sessions\n")
-        assert late.at_end()
-    assert pair.log.wait_for("refuse")["reason"] == "too many sessions"
-    for session in sessions:
-        session.socket.close()
-    until(lambda: console.run("engine", "list").returncode == 0, "there is room again")
-    for _ in range(3):
-        clients = [subprocess.Popen([console.program, console.path, "threads", "stats"], stdout=subprocess.PIPE) for _ in range(8)]
-        assert [client.communicate(timeout=SOON)[0] for client in clients] == [b"CPU thread pool: concurrency 2\n"] * 8
-
-
-def test_requests_are_answered_in_order_over_one_connection(start_console):
-    _, console = start_console()
-    with console.session() as session:
-        session.send(b"threads CPU queue\nnonsense\r\njson threads CPU queue\nengine enable nobody\n")
-        assert session.answer()[0] == 0
-        assert session.answer()[0] == 2
-        status, text = session.answer()
-        assert status == 0 and json.loads(text)["pools"][0]["queued"] == 0
-        assert session.answer()[0] == 1
-
-
-def test_after_a_restart_of_the_edge_the_console_is_back_with_new_figures(start_console):
-    pair, console = start_console()
-    assert pair.deliver(mail.plain()).code == 250
-    with console.session() as session:
-        assert session.ask("engine list")[0] == 0
-        before = pair.postern.hurt("edge")
-        assert session.at_end()
-    # Whoever connects meanwhile waits for the next edge.
-    figures = until(lambda: console.run("json", "antivirus", "stats").stdout, "an answer")
-    assert json.loads(figures)["engines"][0]["messages_checked"] == 0
-    assert pair.postern.edge_pid() != before
-    until(lambda: pair.deliver(mail.plain()).code == 250, "mail passes")
-
-
-def test_the_console_answers_until_the_end_and_a_drain_does_not_wait_for_it(start_console):
-    pair, console = start_console()
-    with console.session() as session:
-        assert session.ask("engine list")[0] == 0
-        pair.postern.terminate()
-        pair.postern.stop()
-        assert session.at_end()
-
-
-# --- the program ---
-
-def test_the_programs_own_answers(tmp_path):
-    def run(*words, **options):
-        return subprocess.run([BUILD / "bin/postern-console", *words], capture_output=True, text=True, timeout=SOON, check=False, **options)
-    assert run("--version").stdout.startswith("postern-console ")
-    assert run("--help").stdout.startswith("usage: postern-console [--timeout SECONDS] SOCKET [COMMAND...]\n")
-    for words in ((), ("--nonsense",), ("--timeout", "x", "/s"), ("/" + "x" * 200, "help")):
-        wrong = run(*words)
-        assert wrong.returncode == 2 and wrong.stdout == "" and "usage:" in wrong.stderr, words
-
-
-WORDS = [("stats",), ("json", "antivirus", "stats"), ()]  # the last: commands from standard input, which is empty
-
-
-@pytest.mark.parametrize("words", WORDS, ids=["a command", "in JSON", "no command"])
-def test_where_nobody_can_be_asked_the_program_says_why_and_what_to_look_at(directory, words):
-    def run(path, **options):
-        done = subprocess.run([BUILD / "bin/postern-console", path, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=SOON, check=False, **options)
-        assert (done.returncode, done.stdout) == (2, ""), done
-        assert done.stderr.startswith(f"postern-console: {path}: ") and done.stderr.count("\n") == 1, done
-        return done.stderr
-    missing = run(directory / "none")
-    assert "No such file or directory" in missing and "is postern running" in missing and "Control_Listener" in missing
-    (directory / "file").write_text("words")
-    assert "this is no socket" in run(directory / "file") and "this is no socket" in run(directory)
-    assert "Not a directory" in run(directory / "file" / "socket")
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(directory / "dead"))
-    refused = run(directory / "dead")
-    assert "Connection refused" in refused and "its log says which" in refused
-
-
-@pytest.mark.root
-@pytest.mark.parametrize("words", WORDS, ids=["a command", "in JSON", "no command"])
-def test_who_may_not_connect_is_told_which_options_say_so(start_console, directory, words):
-    _, console = start_console()
-    program = shutil.copy(console.program, directory)  # a checkout may be closed to others
-    done = subprocess.run([program, console.path, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, user=12345, group=12345,
-                          extra_groups=[], timeout=SOON, check=False)
-    assert (done.returncode, done.stdout) == (2, ""), done
-    assert f"{console.path}: Permission denied" in done.stderr and "file_mode, file_owner and file_group" in done.stderr
-
-
-def test_half_a_command_is_answered_with_the_whole_one(start_console):
-    _, console = start_console()
-    for words, says in ((["stats"], "antivirus[:NAME] stats  |  cache stats [ENGINE]  |  threads stats"), (["version"], "antivirus[:NAME] version"), (["engine", "stop", "fake1"], "engine disable NAME"),
-                        (["quarantine", "release"], "quarantine release ID"), (["enginge", "list"], 'did you mean "engine"?')):
-        refused = console.run(*words)
-        assert (refused.returncode, refused.stdout) == (2, "") and says in refused.stderr, refused
-    assert console.ask("engine list") == console.ask("engine", "list"), "quoted as a whole"
-    assert {line.split()[0] for line in console.ask("help", "list").splitlines()} == {"engine", "cache", "quarantine"}
-
-
-def test_answers_that_nobody_can_take_are_an_error_and_no_hang(start_console):
-    _, console = start_console()
-    with open("/dev/full", "w") as full:
-        done = subprocess.run([console.program, console.path, "help"], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
-                              timeout=SOON, check=False)
-    assert done.returncode == 2 and "standard output: No space left on device" in done.stderr, done
-    # As `| head -1` does.
-    head = subprocess.run(["sh", "-c", '"$0" "$1" help | head -1', console.program, console.path], capture_output=True, text=True, timeout=SOON, check=False)
-    assert head.stdout.count("\n") == 1 and head.stderr == "", head
-    many = "help\n" * 200
-    closed = subprocess.run(["sh", "-c", '"$0" "$1" | head -1', console.program, console.path], input=many, capture_output=True, text=True, timeout=SOON,
-                            check=False)
-    assert closed.stdout.count("\n") == 1 and closed.stderr == "", closed
-
-
-@pytest.mark.parametrize("said,complaint", [(b"220 mail.example.org ESMTP\r\n", "no console of postern"), (b"0 10\nhalf", "before the answer was complete"),
-                                            (b"", "before the answer was complete"), (None, "no answer within 1 seconds")])
-def test_the_program_does_not_trust_who_answers(directory, said, complaint):
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(directory / "socket"))
-        server.listen()
-        client = subprocess.Popen([BUILD / "bin/postern-console", "--timeout", "1" if said is None else "60", directory / "socket", "help"],
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        connection, _ = server.accept()
-        with connection:
-            if said is not None:
-                assert connection.recv(100) == b"help\n"
-                connection.sendall(said)
-                connection.shutdown(socket.SHUT_WR)
-            out, err = client.communicate(timeout=SOON)
-        assert (client.returncode, out) == (2, "") and complaint in err
-
-
-def test_commands_from_standard_input(start_console):
-    _, console = start_console()
-    done = console.run(stdin=None, input="threads CPU queue\n\nengine enable nobody\nthreads CPU queue\nquit\nengine list\n")
-    assert done.returncode == 1 and done.stdout == "Jobs in the CPU pool\n0 jobs\n" * 2 and "nobody" in done.stderr
-    assert console.run(stdin=None, input="threads CPU queue").stdout == "Jobs in the CPU pool\n0 jobs\n"
-    assert console.run(stdin=None, input="").returncode == 0
-    assert console.run(stdin=None, input="nonsense\nengine list\n").returncode == 2
-
-
-def test_words_with_blanks_and_quotes_arrive_as_they_are(start_console):
-    _, console = start_console()
-    failed = console.run("engine", "enable", 'two words and a " and a \\')
-    assert failed.returncode == 1 and '"two words and a " and a \\"' in failed.stderr
-    assert console.run("engine", "enable", "caf\u00e9").returncode == 2
-
-
-def test_on_a_terminal_there_is_a_prompt_with_the_time(start_console):
-    _, console = start_console()
-    child, terminal = pty.fork()
-    if child == 0:
-        os.environ.update(TERM="dumb", HOME="/nonexistent")
-        os.execv(console.program, [str(console.program), console.path])
-    seen = b""
-
-    def wait_for(pattern, count=1):
-        nonlocal seen
-        deadline = time.monotonic() + SOON
-        while len(re.findall(pattern, seen)) < count:
-            ready, _, _ = select.select([terminal], [], [], max(deadline - time.monotonic(), 0))
-            assert ready, f"{pattern} {count} times in {seen}"
-            seen += os.read(terminal, 4096)
-
-    prompt = rb"\d\d:\d\d:\d\d " + re.escape(console.path.encode()) + rb"> "
-    try:
-        wait_for(prompt)
-        os.write(terminal, b"threads CPU queue\n")
-        wait_for(rb"Jobs in the CPU pool\r\n0 jobs\r\n")
-        wait_for(prompt, 2)
-        os.write(terminal, b"nonsense\n")
-        wait_for(rb"unknown command")
-        os.write(terminal, b"quit\n")
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        child = 0
-    finally:
-        if child:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-        os.close(terminal)

@@ -91,7 +91,7 @@ def test_second_server_serves_through_trouble_of_the_first_and_a_drain(start_pos
     if first == "drops":
         trouble.listen(0)  # takes connections, never greets
     port = trouble.getsockname()[1]
-    postern = start_postern(engines=fake_stanza(), backend={"connect_timeout": "300ms", "greeting_timeout": "300ms"},
+    postern = start_postern(engines=fake_stanza(), backend={"connect_timeout": "2s", "greeting_timeout": "2s"},
                             backend_host=f'127.0.0.1:{port}" {{ }} Server "127.0.0.1')
     with trouble, Client(postern.port) as client, Client(postern.port) as idle:
         client.ehlo()

@@ -40,7 +40,8 @@ def servers(backends):
 @pytest.mark.soak("mixed-load", "clients of every kind, a backend that misbehaves, workers, scan host and edge killed: L1 to L8",
                   seconds=(3, None), epoch=(3, 20), clients=(6, 12))
 def test_promises_hold_under_mixed_load_with_faults_and_kills(start_pair, database, scale):
-    pair = start_pair(engines=load.two_engines(database, "3s"), backend=IMPATIENT, top={**ROOM, "event_loops": 2, "backend_hold": "1s"},
+    pair = start_pair(engines=load.two_engines(database, "3s"), backend=IMPATIENT,
+                      top={**ROOM, "event_loops": 2, "backend_hold": "1s", "log_level": "debug"},
                       listener={"max_errors": 1000, "max_junk_commands": 1000})
     load.run(load.Load(pair.postern, [pair.backend], scale, scale.clients, faults=True), scale, scale.epoch, kills=True)
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What the stanza of an engine says follows from its verdicts: action, code, text, one reason by another, and several engines on one message."""
 import hashlib
+import threading
 
 import pytest
 from harness import mail
+from harness.console import Console, listener
+from harness.places import until
 from harness.postern import clamav_stanza, fake_stanza
 
 
@@ -37,6 +40,11 @@ REASONS = [
     ({"on_encrypted": "pass"}, "unscannable limit", 550, "a limit of the engine", None),
     ({"action": "pass"}, "unscannable limit", 250, None, b"X-Virus-Status: unscannable; reason=limit; engine=fake1"),
     ({"action": "pass", "on_limit": "reject"}, "unscannable limit", 550, "a limit of the engine", None),
+    ({"on_unscannable": "pass"}, "unscannable limit", 250, None, b"X-Virus-Status: unscannable; reason=limit; engine=fake1"),
+    ({"on_unscannable": "pass"}, "infected Some.Virus", 550, "Some.Virus", None),
+    ({"on_unscannable": "pass", "on_limit": "action"}, "unscannable limit", 550, "a limit of the engine", None),
+    ({"on_unscannable": "error_code", "on_limit": "reject"}, "unscannable partial", 451, "one piece of a message", None),
+    ({"action": "pass", "on_unscannable": "reject"}, "unscannable suspicious", 550, "suspected by the engine", None),
     ({"on_malformed": "error_code"}, "unscannable malformed", 451, "too broken", None),
     ({"reason_codes": "[ too_large = 552 ]", "reason_texts": '[ too_large = "Over the limit (%i)" ]'}, "unscannable too-large", 552, "Over the limit", None),
     ({"reason_codes": "[ too_large = 552 ]"}, "unscannable partial", 550, "one piece of a message", None),
@@ -68,6 +76,72 @@ def test_each_reason_is_answered_as_the_stanza_says(start_pair, options, order, 
         assert text in reply.text, reply
         assert reply.enhanced == f"{code // 100}.7.1"
         assert pair.backend.mails == []
+
+
+# Trouble of each kind, where a test engine says so, and with an option for another kind beside it. Below the same as it comes about.
+KINDS = {"down": "not running", "timeout": "no result", "crash": "ended by a fault", "memory": "memory limit", "protocol": "makes no sense", "overload": "queue of scans is full",
+         "poison": "ended several workers", "engine": "reported a failure", "sandbox": "lock itself in"}
+
+
+@pytest.mark.parametrize("passed", [("down", "overload", "poison", "sandbox"), ("timeout", "crash", "memory", "protocol", "engine")], ids=["written", "on_error"])
+def test_each_kind_of_trouble_has_an_option_and_a_code_of_its_own(start_pair, passed):
+    """What is PASSED says so in an option of its own, or on_error does and the others' options say error_code."""
+    if "down" in passed:
+        options = {f"on_{reason}": "pass" for reason in passed}
+    else:
+        options = {"on_error": "pass", **{f"on_{reason}": "error_code" for reason in KINDS if reason not in passed}}
+    codes = {reason: 450 + number for number, reason in enumerate(KINDS)}
+    pair = start_pair(engines=fake_stanza(**options, breaker_failures=0, reason_codes=f"[ {' '.join(f'{reason} = {code}' for reason, code in codes.items())} ]"))
+    for reason, text in KINDS.items():
+        mark = pair.log.mark()
+        reply = pair.deliver(mail.fake_order(f"error {reason}"))
+        event = message_event(pair, mark)
+        assert (event["reason"], event["action"]) == (reason, "pass" if reason in passed else "reject"), event
+        if reason in passed:
+            assert reply.code == 250, reply
+            assert f"X-Virus-Status: error; reason={reason}; engine=fake1".encode() in delivered(pair)
+        else:
+            assert reply.code == codes[reason] and text in reply.text, reply
+            assert pair.backend.mails == []
+        pair.backend.forget_mails()
+
+
+def test_on_down_is_for_an_engine_that_cannot_scan(start_pair):
+    pair = start_pair(engines='antivirus { brightmail "b1" { on_down = pass } }\n')
+    assert pair.deliver(mail.plain()).code == 250
+    assert b"X-Virus-Status: error; reason=down; engine=b1" in delivered(pair)
+
+
+def test_on_poison_is_for_what_has_ended_three_workers(start_pair):
+    pair = start_pair(engines=fake_stanza(on_poison="pass", breaker_failures=0, timeout="20s"))
+    pair.postern.reports_expected = True
+    content = mail.fake_order("exit 7")
+    assert [pair.deliver(content).code for _ in range(3)] == [451] * 3
+    assert pair.deliver(content).code == 250
+    assert b"X-Virus-Status: error; reason=poison; engine=fake1" in delivered(pair)
+
+
+def test_on_overload_is_for_what_finds_the_queue_full(start_pair, directory):
+    """Nobody is refused at DATA then, as no answer is known before the message is there."""
+    path = directory / "control" / "socket"
+    pair = start_pair(engines=fake_stanza(on_overload="pass", timeout="600s", breaker_failures=0) + listener(path), pool={"Concurrency": 1, "Backlog": 1})
+    console, threads = Console(path), []
+
+    def waiting():
+        (pool,) = console.json("threads", "stats")["pools"]
+        return pool["busy"], pool["queued"]
+    for queued in (0, 1):  # one with the worker, one in the queue
+        threads.append(threading.Thread(target=pair.deliver, args=(mail.fake_order("hang"),)))
+        threads[-1].start()
+        until(lambda q=queued: waiting() == (1, q), f"{queued} messages wait")
+    for _ in range(2):
+        assert pair.deliver(mail.plain()).code == 250
+        assert b"X-Virus-Status: error; reason=overload; engine=fake1" in delivered(pair)
+        pair.backend.forget_mails()
+    for number in (1, 0):  # an operator ends both
+        until(lambda: waiting()[0] == 1, "the engine hangs")
+        pair.postern.hurt("worker")
+        until(lambda n=number: sum(thread.is_alive() for thread in threads) == n, "the answer")
 
 
 # --- several engines ---

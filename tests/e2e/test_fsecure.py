@@ -262,7 +262,7 @@ def test_daemon_connect_timeout_bounds_the_greeting(fsavd, directory, files, sta
     silent = Fsavd(directory / "silent")
     silent.greeting_delay = 60
     silent.start()
-    pair = start_pair(engines=stanza([silent.address, fsavd.address], files, daemon_connect_timeout="500ms"))
+    pair = start_pair(engines=stanza([silent.address, fsavd.address], files, daemon_connect_timeout="2s"))
     assert_passes(pair)
 
 

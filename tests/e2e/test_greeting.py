@@ -6,13 +6,11 @@ from harness.backend import Reply, Silence
 from harness.client import Client
 from harness.postern import clamav_stanza
 
-SHORT = {"connect_timeout": "500ms", "greeting_timeout": "500ms"}
-
 
 @pytest.fixture
 def start_careful(start_postern, database):
     def start(**options):
-        return start_postern(engines=clamav_stanza(database), backend=SHORT, listener={"greet_after_backend": "true"}, **options)
+        return start_postern(engines=clamav_stanza(database), backend=options, listener={"greet_after_backend": "true"})
     return start
 
 
@@ -38,7 +36,7 @@ def test_backend_that_is_down_is_421_at_the_greeting(start_careful, backend):
 @pytest.mark.parametrize("stage", ["greeting", "ehlo"])
 def test_backend_that_says_nothing_is_421_at_its_deadline(start_careful, backend, stage):
     backend.on(stage, Silence())
-    postern = start_careful()
+    postern = start_careful(greeting_timeout="500ms")
     with Client(postern.port) as client:
         assert client.greeting.code == 421
 

@@ -186,6 +186,7 @@ def test_idle_daemon_that_lost_its_official_database_is_noticed_by_a_probe(daemo
     daemon.payload = mail.test_virus()
     pair = start_pair(engines=clamd_stanza(daemon.address, probe_idle="200ms", **BREAKER))
     assert pair.log.wait_for("engine-probe")["detail"] == "scans, and finds the test string"
+    pair.log.wait_for("engine-trial")
     daemon.version, daemon.payload = LOST
     daemon.drop_connections()
     assert_blind(pair)
@@ -198,6 +199,7 @@ def test_signatures_that_lack_the_test_string_on_purpose_are_possible(daemon, st
     daemon.payload = mail.test_virus()
     pair = start_pair(engines=clamd_stanza(daemon.address, probe_idle="200ms", test_string="ignored", **BREAKER))
     assert pair.log.wait_for("engine-probe")["detail"] == "scans, and finds the test string"
+    pair.log.wait_for("engine-trial")
     daemon.version, daemon.payload = LOST
     daemon.drop_connections()
     pair.log.wait_for("engine-probe", detail="scans; its database does not know the test string")

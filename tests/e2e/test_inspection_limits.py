@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Where limits are: bombs of structure (B.5) end in time and in memory that follows from their size, and a virus about where a limit ends (B39), be it an engine's, postern's, or a number
 that somebody's integers cannot hold, is never cut off and let through."""
+import functools
 import io
 import struct
 import zipfile
 import zlib
 
 import pytest
-from harness import evasion, mail, mime, processes
+from harness import evasion, mail, mime, processes, verdicts
 from harness.client import Client
 from harness.emulators.clamd import Clamd
 from harness.places import RELEASE_BUILD
@@ -25,14 +26,7 @@ def clamd(directory):
     daemon.stop()
 
 
-def send(pair, content, *codes):
-    """The log line of CONTENT, which must have been answered with one of CODES."""
-    mark = pair.log.mark()
-    with Client(pair.port, timeout=580) as client:
-        client.ehlo()
-        reply = client.message(content)
-    assert reply.code in codes, reply
-    return pair.log.wait_for("message", since=mark)
+send = functools.partial(verdicts.send, timeout=580)
 
 
 # --- B.5: bombs of structure ---

@@ -479,7 +479,7 @@ def test_daemon_connect_timeout_bounds_the_greeting(by_tcp, directory, files, st
     silent = Aveserver(directory / "silent")
     silent.greeting_delay = 60
     silent.start()
-    pair = start_pair(engines=by_file([silent.address, by_tcp.address], files, daemon_connect_timeout="500ms"))
+    pair = start_pair(engines=by_file([silent.address, by_tcp.address], files, daemon_connect_timeout="2s"))
     assert_passes(pair)
 
 

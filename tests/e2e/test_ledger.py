@@ -7,9 +7,10 @@ import signal
 
 import pytest
 from harness import mail
-from harness.client import dot_stuffed
+from harness.client import deliver, dot_stuffed
 from harness.ledger import CLEAN, INFECTED, PROMISES, SUSPECT, TROUBLE, Delivery, Evidence, faults
 from harness.load import two_engines
+from harness.places import free_port
 from harness.postern import asking_daemons, clamav_stanza, engine, fake_stanza
 from harness.talk import Attempt, Body, Refused, Talk, digests_of
 from harness.truth import Truth
@@ -32,12 +33,12 @@ def attempt(code=250, content=CONTENT, **fields):
     return Attempt(hashlib.sha256(content).hexdigest(), content, code, length=len(content), client=CLIENT, **fields)
 
 
-def run(*, attempts=None, refused=(), held=1, held_code=250, content=CONTENT, events=None, **fields):
-    """Evidence of an honest run of one message, but for what is given."""
+def run(*, attempts=None, refused=(), held=1, held_code=250, content=CONTENT, events=None, to=None, close=CLOSE, **fields):
+    """Evidence of an honest run of one message, but for what is given. TO: recipients of the copies at the backend."""
     talk = Talk(CLIENT)
     talk.attempts, talk.refused = [attempt()] if attempts is None else attempts, list(refused)
-    return Evidence([talk], deliveries=[Delivery(digests_of(content), held_code) for _ in range(held)],
-                    events=[CONNECT, *([line()] if events is None else events), CLOSE], **fields)
+    return Evidence([talk], deliveries=[Delivery(digests_of(content), held_code, to) for _ in range(held)],
+                    events=[CONNECT, *([line()] if events is None else events), close], **fields)
 
 
 REJECTED = {"outcome": "refused", "verdict": "infected", "action": "reject", "virus": "V", "reply": "550 5.7.1 no", "backend_reply": None}
@@ -52,6 +53,22 @@ KEPT_AND_REFUSED = {**KEPT, "reply": "550 5.7.1 no"}
 NOT_KEPT = {**KEPT, "outcome": "deferred", "quarantine": None, "reply": "451 4.3.0 later"}
 RELEASED_LINE = {"event": "quarantine", "quarantine": "q1", "action": "release", "detail": "250 2.0.0 queued"}
 RELEASED = b"X-Postern-Released: q1; host=gw\r\n" + MARKED
+
+
+ONE, TWO = ("c@d",), ("c@d", "e@f")
+BOUNCED = {"outcome": "refused", "reply": "550 5.7.1 no", "backend_reply": "550 5.7.1 no"}
+OVER = {"outcome": "refused", "verdict": None, "action": None, "reason": "too-large", "reply": "552 5.3.4 larger", "backend_reply": None}
+
+
+def closed(reason):
+    return {**CLOSE, "reason": reason}
+
+
+def turned_away(client):
+    """A client that was told that there are too many, and the line about the client CLIENT."""
+    talk = Talk(CLIENT)
+    talk.refused = [Refused("greeting", 421, "421 4.7.0 Too many connections, try again later", client=CLIENT)]
+    return Evidence([talk], events=[{"event": "refuse", "client": client, "limit": "max_connections"}])
 
 
 def kept(code=250, *, lines=(), **fields):
@@ -96,6 +113,26 @@ HONEST = {
                                                        events=[line(), {"event": "reject", "session": "s", "reply": "554 5.3.2 no mail here"}]),
     "refused for want of memory": lambda: run(refused=[Refused("MAIL", 451, client=CLIENT)],
                                               events=[line(), {"event": "shortage", "session": "s", "detail": "no memory for a transaction"}]),
+    "for several recipients": lambda: run(attempts=[attempt(recipients=TWO)], to=TWO),
+    "for recipients that the backend's ledger does not have": lambda: run(attempts=[attempt(recipients=TWO)]),
+    "for recipients that the client's ledger does not have": lambda: run(to=TWO),
+    "the same message for one, then for another": lambda: Evidence(
+        [_talk(attempt(recipients=ONE), attempt(recipients=TWO))], deliveries=[Delivery(digests_of(CONTENT), 250, to) for to in (TWO, ONE)],
+        events=[CONNECT, line(), line(id="s.2"), CLOSE]),
+    "kept, for more recipients than a later one of the same octets": lambda: kept(attempts=[attempt(recipients=TWO), attempt(recipients=ONE)], to=ONE, held=1,
+                                                                                  lines=[line(id="s.2")], may_pass=lambda a: True),
+    "bounced by the backend": lambda: run(attempts=[attempt(550)], held_code=550, said=[550], events=[line(**BOUNCED)]),
+    "the backend takes no mail, and said so of the message": lambda: run(attempts=[attempt(554)], held_code=521, said=[521], events=[
+        line(**{**BOUNCED, "reply": "554 5.3.2 no", "backend_reply": "521 5.3.2 no"})]),
+    "larger than may be": lambda: run(attempts=[attempt(552)], held=0, events=[line(**OVER)], most=len(CONTENT) - 1),
+    "too large for the backend": lambda: run(attempts=[attempt(552)], held_code=552, said=[552],
+                                             events=[line(**{**BOUNCED, "reply": "552 5.2.2 full", "backend_reply": "552 5.2.2 full"})]),
+    "told of a timeout": lambda: run(refused=[Refused("MAIL", 421, "421 4.4.2 Timeout, closing connection", client=CLIENT)], close=closed("timeout")),
+    "told of the end": lambda: run(refused=[Refused("MAIL", 421, "421 4.3.2 Service shutting down, try again later", client=CLIENT)],
+                                   close=closed("drain_timeout has passed")),
+    "told 421 by the backend": lambda: run(refused=[Refused("RCPT", 421, "421 4.3.2 going down", client=CLIENT)], close=closed("421 was answered"),
+                                           events=[line(), {"event": "reject", "session": "s", "reply": "421 4.3.2 going down"}]),
+    "one too many": lambda: turned_away(CLIENT),
     "a command that is no command": lambda: run(refused=[Refused("MAIL", 501, client=CLIENT)],
                                                 events=[line(), {"event": "reject", "session": "s", "reply": "501 5.5.4 no"}]),
 }
@@ -113,6 +150,12 @@ GUILTY = {
     "kept with another octet": ("L1", lambda: kept(quarantine={"q1": "0" * 64})),
     "kept as another entry": ("L1", lambda: kept(quarantine={"q2": DIGEST})),
     "accepted twice and kept once": ("L1", lambda: kept(attempts=[attempt(), attempt()], events=[line(**KEPT), line(id="s.2")])),
+    "a recipient lost": ("L1", lambda: run(attempts=[attempt(recipients=TWO)], to=ONE)),
+    "a recipient added": ("L1", lambda: run(attempts=[attempt(recipients=ONE)], to=TWO)),
+    "for somebody else": ("L1", lambda: run(attempts=[attempt(recipients=ONE)], to=("e@f",))),
+    "twice for one instead of for one and for another": ("L1", lambda: Evidence(
+        [_talk(attempt(recipients=ONE), attempt(recipients=TWO))], deliveries=[Delivery(digests_of(CONTENT), 250, ONE)] * 2,
+        events=[CONNECT, line(), line(id="s.2"), CLOSE])),
     # L2
     "kept and delivered all the same": ("L2", lambda: kept(held=1)),
     "released twice and asked for once": ("L2", lambda: kept(lines=[RELEASED_LINE], held=2, content=RELEASED)),
@@ -132,6 +175,12 @@ GUILTY = {
     "trouble bounced": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**{**FAILED, "reply": "550 5.7.1 x"})])),
     "trouble taken for a virus": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: TROUBLE)),
     "bounced without a reason": ("L4", lambda: run(attempts=[attempt(554)], held=0, events=[line(outcome="refused", reply="554 x", reason="r")])),
+    "bounced with what a backend said of another message": ("L4", lambda: run(attempts=[attempt(550)], held=0, said=[550],
+                                                                              events=[line(**{**BOUNCED, "backend_reply": "451 4.3.0 later"})])),
+    "bounced with what a backend said of a recipient": ("L4", lambda: run(attempts=[attempt(550)], held=0, said=[550],
+                                                                          events=[line(**{**BOUNCED, "backend_reply": None})])),
+    "bounced with a reply that its line invents": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**BOUNCED)])),
+    "too large, and it is not": ("L4", lambda: run(attempts=[attempt(552)], held=0, events=[line(**OVER)], most=len(CONTENT))),
     "recipient bounced by nobody": ("L4", lambda: run(refused=[Refused("RCPT", 550, client=CLIENT)],
                                                       events=[line(), {"event": "reject", "session": "s", "reply": "550 5.1.1 no"}])),
     "greeting with 554 of our own": ("L4", lambda: run(refused=[Refused("greeting", 554, client=CLIENT)],
@@ -155,6 +204,12 @@ GUILTY = {
     "a line with another reply": ("L8", lambda: run(events=[line(reply="451 4.3.0 later")])),
     "a line with another digest": ("L8", lambda: run(events=[line(sha256="0" * 64)])),
     "a line without a reason": ("L8", lambda: run(attempts=[attempt(451)], held=0, events=[line(**{**FAILED, "reason": None})])),
+    "told of a timeout, and the session ended otherwise": ("L8", lambda: run(
+        refused=[Refused("MAIL", 421, "421 4.4.2 Timeout, closing connection", client=CLIENT)])),
+    "told 421 that no line has": ("L8", lambda: run(refused=[Refused("MAIL", 421, "421 4.3.2 going down", client=CLIENT)], close=closed("timeout"))),
+    "told 421, and the line has another reply": ("L8", lambda: run(refused=[Refused("MAIL", 421, "421 4.3.2 going down", client=CLIENT)], events=[
+        line(), {"event": "reject", "session": "s", "reply": "451 4.3.2 later"}])),
+    "one too many, and the line is about another": ("L8", lambda: turned_away("127.0.0.1:1")),
     "a refused command without a line": ("L8", lambda: run(refused=[Refused("MAIL", 451, client=CLIENT)])),
     "a session that ended properly and has no line, whoever was killed": ("L8", lambda: run(events=[], killed={"edge"})),
 }
@@ -195,6 +250,21 @@ def play(talk, steps):
 WIRE = dot_stuffed(CONTENT)
 ENVELOPE = b"EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
 GRANTED = b"220 x\r\n250-x\r\n250 y\r\n250 ok\r\n250 ok\r\n354 go\r\n"
+
+
+@pytest.mark.parametrize("steps, recipients", [
+    ([("C", ENVELOPE), ("S", GRANTED)], ONE),
+    ([("C", ENVELOPE.replace(b"DATA", b"RCPT TO:<x@y>\r\nRCPT TO:<e@f> NOTIFY=NEVER\r\nDATA")), ("S", GRANTED.replace(b"354", b"550 no\r\n251 ok\r\n354"))], TWO),
+    ([("C", ENVELOPE.replace(b"MAIL", b"MAIL FROM:<a@b>\r\nRCPT TO:<x@y>\r\nRSET\r\nMAIL")), ("S", GRANTED.replace(b"354", b"250 ok\r\n" * 3 + b"354"))], ONE),
+    ([("C", ENVELOPE.replace(b"<c@d>", b" <@x,@y:c@d>")), ("S", GRANTED)], ONE),
+    ([("C", ENVELOPE.replace(b"c@d", b'"c>"@d')), ("S", GRANTED)], ('"c>"@d',)),
+    ([("C", ENVELOPE.replace(b"MAIL", b"NOOP\nNOOP\r\nMAIL")), ("S", GRANTED.replace(b"354", b"500 what\r\n354"))], None),
+], ids=["one", "some refused", "reset", "routed", "quoted", "in doubt"])
+@pytest.mark.parametrize("octets", [1, 10_000])
+def test_the_recipients_of_a_message_are_those_that_were_accepted(steps, recipients, octets):
+    talk = Talk()
+    play(talk, [(who, data[i:i + octets]) for who, data in [*steps, ("C", WIRE)] for i in range(0, len(data), octets)])
+    assert [a.recipients for a in talk.attempts] == [recipients]
 
 
 @pytest.mark.parametrize("steps, expected", [
@@ -293,6 +363,7 @@ PASSING = [
     # configuration; what it lets pass, what it does not
     (fake_stanza(on_error="next"), ["crash", "error engine"], ["infected V"]),
     (fake_stanza(action="pass"), ["infected V", "unscannable limit"], ["crash"]),
+    (fake_stanza(on_unscannable="pass"), ["unscannable partial"], ["infected V", "crash"]),
     (fake_stanza(on_partial="pass"), ["unscannable partial"], ["infected V", "crash"]),
     (fake_stanza(ignore_signatures="( Some.* )"), ["infected Some.Virus"], ["infected Other.Virus", "crash"]),
     ("scan = off\n" + fake_stanza(), ["infected V", "crash"], []),
@@ -334,6 +405,11 @@ def lose_the_mail(pair, book):
     pair.backend.completed.pop()
 
 
+def lose_a_recipient(pair, book):
+    assert pair.backend.completed[-1].recipients, "both ledgers have recipients"
+    pair.backend.completed[-1].recipients = ()
+
+
 def leak_a_virus(pair, book):
     assert pair.deliver(mail.fake_order("infected Some.Virus")).code == 550
     pair.backend.completed.append(Delivery({[attempt for talk in book.talks for attempt in talk.attempts][-1].digest}, 250))
@@ -370,7 +446,7 @@ def lose_a_line(pair, book):
         pair.log.everything = [event for event in pair.log.everything if event["event"] != "message"]
 
 
-SABOTAGE = {"L1": lose_the_mail, "L2": leak_a_virus, "L3": double_the_mail, "L4": bounce_the_mail, "L5": turn_a_bystander_away,
+SABOTAGE = {"L1": lose_the_mail, "L1 for a recipient": lose_a_recipient, "L2": leak_a_virus, "L3": double_the_mail, "L4": bounce_the_mail, "L5": turn_a_bystander_away,
             "L6": kill_the_edge, "L7": leave_a_file, "L8": lose_a_line}
 
 
@@ -381,7 +457,7 @@ def test_sabotage_of_a_real_run_is_found(start_pair, promise):
     assert pair.deliver(mail.plain()).code == 250
     SABOTAGE[promise](pair, book)
     book.settle()
-    with pytest.raises(AssertionError, match=f"\n{promise} "):
+    with pytest.raises(AssertionError, match=f"\n{promise.split()[0]} "):
         book.check()
     book.turn_page()
 
@@ -402,3 +478,91 @@ def test_a_long_load_is_checked_before_it_is_forgotten_and_leaves_nothing(start_
     with pytest.raises(AssertionError, match="\nL1 "):
         book.forget()
     book.turn_page()
+
+
+def test_without_a_backend_that_the_harness_knows_recovery_is_not_taken_for_granted(make_postern):
+    for excused in (False, True):
+        postern = make_postern(backend_port=free_port(), engines=fake_stanza())
+        try:
+            postern.start()
+            if excused:
+                postern.book.excuse("L6", because="nobody listens where its backend should be")
+                postern.finish()
+            else:
+                postern.book.recover()
+                with pytest.raises(AssertionError, match="\nL6 no backend is known"):
+                    postern.book.check()
+        finally:
+            postern.kill()
+
+
+# --- a program that has ended before its test is over ---
+
+def end_by_itself(postern):
+    os.kill(postern.supervisor_pid(), signal.SIGSEGV)
+
+
+def end_and_report(postern):
+    postern.hurt("supervisor")
+    postern.process.wait()
+    postern.log.thread.join(5)
+    postern.log.noise.append("==1==ERROR: AddressSanitizer: forged")
+
+
+def end_and_leave_a_file(postern):
+    postern.hurt("supervisor")
+    (postern.spool / "left").touch()
+
+
+def end_with_a_status(postern):
+    postern.terminate()
+    postern.process.wait()
+    postern.process.returncode = 1
+
+
+DEAD_ENDS = {"ended by itself, with status": end_by_itself, "sanitizer report": end_and_report, "left in the spool": end_and_leave_a_file,
+             "ended with status 1, expected 0": end_with_a_status}
+
+
+@pytest.mark.parametrize("found", DEAD_ENDS)
+def test_an_end_that_the_test_did_not_want_is_found(make_postern, found):
+    postern = make_postern(engines=fake_stanza())
+    try:
+        postern.start()
+        assert deliver(postern.port, mail.plain()).code == 250
+        DEAD_ENDS[found](postern)
+        postern.process.wait()
+        with pytest.raises(AssertionError, match=found):
+            postern.finish()
+    finally:
+        postern.kill()
+
+
+@pytest.mark.parametrize("end", [lambda p: p.hurt("supervisor"), lambda p: p.terminate(), lambda p: p.kill(), lambda p: p.stop()],
+                         ids=["killed", "terminated", "killed by the fixture", "stopped"])
+def test_an_end_that_the_test_did_want_is_none_of_the_faults(make_postern, end):
+    postern = make_postern(engines=fake_stanza())
+    try:
+        postern.start()
+        assert deliver(postern.port, mail.plain()).code == 250
+        end(postern)
+        postern.process.wait()
+        postern.finish()
+    finally:
+        postern.kill()
+
+
+def test_an_end_with_another_status_than_the_one_that_is_wanted_is_found(make_postern, directory):
+    everybody = directory / "everybody"
+    everybody.mkdir()
+    everybody.chmod(0o777)  # others may write, and it is not sticky
+    postern = make_postern(engines=fake_stanza(), spool=everybody)
+    try:
+        postern.start(wait_ready=False)
+        postern.book.excuse("L6", because="the edge refuses its spool")
+        with pytest.raises(AssertionError, match="expected 71"):
+            postern.ends_with(71)
+        postern.ends_with(78)
+        postern.finish()
+    finally:
+        postern.kill()

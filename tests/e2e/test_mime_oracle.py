@@ -95,7 +95,7 @@ def through(pair, mails, scale):
 def test_no_mail_gets_through_from_which_a_reader_extracts_the_payload(tmp_path, clamd, start_pair, scale, engine, least):
     """An engine that knows files by how they begin depends on the parts alone: the mail as a whole never begins with the payload."""
     clamd.payload, clamd.at_begin = PAYLOAD, least == AT_ITS_BEGIN
-    pair = start_pair(engines=clamd_stanza(clamd.address, mime_decompose="true", breaker_failures=0, timeout="60s"))
+    pair = start_pair(engines=clamd_stanza(clamd.address, mime_decompose="true", breaker_failures=0, cache_size=0, timeout="60s"))
     numbers = itertools.count()
     dangerous = 0
     for batch in mime.batches(f"relay/{scale.seed}", scale.mails, PAYLOAD, EPOCH):

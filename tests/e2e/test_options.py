@@ -4,7 +4,16 @@ context variables in test_contexts.py, the cache in test_cache.py, daemons in th
 import pytest
 from harness import mail
 from harness.client import dot_stuffed
-from harness.postern import fake_stanza
+from harness.emulators.clamd import Clamd
+from harness.postern import clamd_stanza, fake_stanza
+from harness.verdicts import assert_passes
+
+
+@pytest.fixture
+def clamd():
+    daemon = Clamd().start()
+    yield daemon
+    daemon.stop()
 
 
 def hand_in(client, *orders):
@@ -88,9 +97,12 @@ def test_what_has_no_effect_yet_is_accepted_and_said(make_postern, database, opt
     assert name in result.stderr and "no effect" in result.stderr, result.stderr
 
 
-def test_the_form_that_is_delivered_is_scanned_not_that_of_the_wire(start_pair, database):
-    """use_wire_rep of the original: here a line that begins with a dot is looked at without the dot that SMTP adds."""
-    pair = start_pair(engines=f'antivirus {{ clamav "clamav1" {{ database = "{database}" timeout = 20 use_wire_rep = true }} }}\n')
-    pattern = mail.PAYLOAD
-    assert pair.deliver(mail.plain(b"first\r\n." + pattern + b"\r\n")).code == 550
-    assert pair.log.wait_for("message")["virus"].startswith("Test.Payload")
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_the_form_that_is_delivered_is_scanned_not_that_of_the_wire(clamd, start_pair, value):
+    """use_wire_rep of the original: here a line that begins with a dot is looked at without the dot that SMTP adds, whatever is written."""
+    pair = start_pair(engines=clamd_stanza(clamd.address, use_wire_rep=value))
+    content = mail.plain(b"first\r\n.dot\r\n..\r\nlast\r\n")
+    assert b"\r\n..dot\r\n...\r\n" in dot_stuffed(content)
+    assert_passes(pair, content)
+    assert [octets for _, octets in clamd.wait_scans()] == [content]
+    assert [m.content for m in pair.backend.mails] == [content]

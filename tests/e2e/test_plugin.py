@@ -313,7 +313,7 @@ STARTS = {
 def test_one_that_does_not_come_up_defers_its_messages_and_says_why(start_hostile, mode):
     reasons, name, text = STARTS[mode]
     fake = 'fake "fake1" { timeout = 20s on_error = next }\n'
-    pair = start_hostile(options={"mode": mode.split()[0]}, timeout="1s", load_timeout="700ms", wait_ready=mode.endswith("refuse"), more=[fake])
+    pair = start_hostile(options={"mode": mode.split()[0]}, timeout="1s", load_timeout="700ms" if mode == "open-hang" else "30s", wait_ready=mode.endswith("refuse"), more=[fake])
     pair.postern.book.excuse("L6", because="it does not come up, then as now")
     if not mode.endswith("refuse"):  # its host ends again and again, or is killed in the end
         pair.postern.book.killed["scan"] += 1000

@@ -327,7 +327,7 @@ def hold(start, **pool):
     until(lambda: pair.log.find("sandbox"), "the worker is born")
     os.kill(worker, signal.SIGSTOP)
     senders = [Sender(pair), Sender(pair)]
-    until(lambda: any("memfd:" in os.readlink(f"/proc/{host}/fd/{fd}") for fd in os.listdir(f"/proc/{host}/fd")), "a mail waits there")
+    until(lambda: any("memfd:" in link for link in processes.links(host).values()), "a mail waits there")
     return pair, host, worker, senders
 
 

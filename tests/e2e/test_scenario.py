@@ -8,7 +8,7 @@ from harness import places
 from harness.scenario import FOLDER, Failed, Instance, Play, Scenario, matches, message_end, unescape
 
 SCENARIOS = sorted(map(Scenario, FOLDER.glob("*.smtp")), key=lambda s: (s.key, s.name))
-ENOUGH = 175  # there are more; a folder that was not found, or half of it, is noticed
+ENOUGH = 150  # there are more; a folder that was not found, or half of it, is noticed
 
 
 class Stage:
@@ -36,6 +36,8 @@ class Stage:
         try:
             if clean and instance.postern.process.returncode is None:
                 instance.postern.stop()
+            elif clean:
+                instance.postern.check_end()
         finally:
             instance.postern.kill()
             places.remove_directory(self.home)

@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from harness import mail, places
+from harness import mail
 from harness.client import Client
-from harness.places import free_port, until
+from harness.places import SOON, free_port, until
 from harness.postern import fake_stanza
 
 CAPABILITIES = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7, "SYS_ADMIN": 21}
@@ -49,7 +49,7 @@ def test_the_service_manager_is_told_of_readiness_and_of_the_end(start_postern, 
     path = str(directory / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(path)
-        manager.settimeout(places.SOON)
+        manager.settimeout(SOON)
         monkeypatch.setenv("NOTIFY_SOCKET", path)
         postern = start_postern(engines=fake_stanza())
         assert manager.recv(100) == b"READY=1"
@@ -143,5 +143,5 @@ def test_an_edge_that_refuses_its_configuration_at_the_first_start_ends_the_prog
     spool.chmod(0o777)  # others may write, and it is not sticky
     postern = start_postern(wait_ready=False, engines=fake_stanza(), spool=spool)
     postern.book.excuse("L6", because="the edge refuses its spool")
-    assert postern.process.wait(places.SOON) == 78
+    postern.ends_with(78)
     postern.log.wait_for("child-exit", process="edge", status="exit status 78")

@@ -58,7 +58,7 @@ static bool play_alike(struct player *p, const struct manner *how, const char *m
     struct outcome out;
     unsigned long before = p->count->alike;
     snprintf(p->count->manner, sizeof(p->count->manner), "%s", manner);
-    bool ok = play(p->setup, how, &out);
+    bool ok = play(p->setup, how, buf_span(&p->whole.replies), &out);
     p->count->runs++;
     if (!ok)
         say_failed(p, manner, out.failure.text);
@@ -121,7 +121,7 @@ static bool play_cuts(struct player *p)
 static void play_starving(struct player *p, const struct manner *how, bool *starved)
 {
     struct outcome out;
-    bool ok = play(p->setup, how, &out);
+    bool ok = play(p->setup, how, buf_span(&p->whole.replies), &out);
     *starved = out.starved;
     p->count->runs++;
     p->count->starved++;
@@ -182,6 +182,18 @@ static bool say_left_out(struct count *count, const char *name, const char *what
     return true;
 }
 
+/* The run that all others are compared with. */
+static bool play_whole(struct player *p)
+{
+    const struct manner whole = {0};
+    p->count->runs++;
+    snprintf(p->count->manner, sizeof(p->count->manner), "whole");
+    if (play(p->setup, &whole, SPAN(""), &p->whole))
+        return true;
+    say_failed(p, "whole", p->whole.failure.text);
+    return false;
+}
+
 static void play_all_manners(struct player *p)
 {
     static const struct {
@@ -195,14 +207,6 @@ static void play_all_manners(struct player *p)
         {"stuttering, three octets per operation", {.stutter = true, .limit = 3}},
         {"stuttering, octet by octet", {.stutter = true, .each_octet = true}},
     };
-    const struct manner whole = {0};
-    p->count->runs++;
-    snprintf(p->count->manner, sizeof(p->count->manner), "whole");
-    if (!play(p->setup, &whole, &p->whole)) {
-        say_failed(p, "whole", p->whole.failure.text);
-        outcome_release(&p->whole);
-        return;
-    }
     bool ok = !say_left_out(p->count, p->setup->scenario->name, "all but the whole run", p->setup->scenario->one_run);
     bool whole_writes = say_left_out(p->count, p->setup->scenario->name, "runs with few octets per operation",
                                      p->setup->scenario->whole_writes);
@@ -218,7 +222,6 @@ static void play_all_manners(struct player *p)
         play_starved(p, 1);
     if (ok)
         play_random(p);
-    outcome_release(&p->whole);
 }
 
 /* Plays PATH; with FAILING only the runs from that failing allocation on. */
@@ -233,10 +236,12 @@ static void play_file(const char *path, const char *spool, unsigned long failing
     if (e == ERR_OK && !say_left_out(count, scenario.name, "all of it", scenario.sockets_only)) {
         count->scenarios += failing == 0;
         e = setup_init(&setup, &scenario, spool, &why);
-        if (e == ERR_OK && failing)
+        bool goes_on = e == ERR_OK && play_whole(&p);
+        if (goes_on && failing)
             play_starved(&p, failing);
-        else if (e == ERR_OK)
+        else if (goes_on)
             play_all_manners(&p);
+        outcome_release(&p.whole);
         setup_release(&setup);
     }
     if (e != ERR_OK) {

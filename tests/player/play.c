@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "player/counters.h"
 #include "player/memory.h"
+#include "player/promises.h"
 #include <errno.h>
 #include <fcntl.h>
 
@@ -22,6 +23,7 @@ static void note_body(struct client *c, struct span bytes)
     if (len == 0)
         return;
     c->in_body = false;
+    c->messages++;
     c->body.end = c->body.start + len;
 }
 
@@ -36,26 +38,10 @@ static void client_send(struct world *w, const struct step *step)
     world_send(w, &c->wire, step->text);
 }
 
-/* The first reply in IN, all its lines; empty: it has not come to its end. */
-static struct span first_reply(struct span in)
-{
-    size_t at = 0;
-    while (at < in.len) {
-        struct span rest = span_sub(in, at, in.len);
-        size_t end = span_find_span(rest, SPAN("\r\n"));
-        if (end == rest.len)
-            break;
-        at += end + 2;
-        if (end < 4 || rest.ptr[3] != '-')
-            return span_sub(in, 0, at);
-    }
-    return span_sub(in, 0, 0);
-}
-
 /* The next reply of the server; false: none yet. */
 static bool client_reply(struct client *c, struct span *reply)
 {
-    *reply = first_reply(buf_span(&c->wire.received));
+    *reply = reply_first(buf_span(&c->wire.received));
     if (reply->len == 0)
         return false;
     if (buf_append(&c->replies, *reply) != ERR_OK)
@@ -438,50 +424,6 @@ static void run_script(struct world *w)
     }
 }
 
-/* Messages of which client C was told 2xx, whether the script has read that or not: the reply behind a 354 is the
- * message's. */
-static unsigned count_told(const struct client *c)
-{
-    const struct span streams[] = {buf_span(&c->replies), buf_span(&c->wire.received)};
-    bool granted = false;
-    unsigned told = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(streams); i++) {
-        struct span rest = streams[i], reply;
-        while ((reply = first_reply(rest)).len > 0) {
-            told += granted && reply.ptr[0] == '2';
-            granted = span_starts(reply, SPAN("354"));
-            rest = span_sub(rest, reply.len, rest.len);
-        }
-    }
-    return told;
-}
-
-/* Whoever was told 2xx: a backend has it, or quarantine. */
-static void check_promises(struct world *w)
-{
-    unsigned told = 0;
-    uint64_t kept = 0;
-    for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++)
-        told += count_told(&w->clients[i]);
-    if (w->setup->quarantine)
-        kept = quarantine_usage(w->setup->quarantine).entries - w->kept_before.entries;
-    if (told > w->accepted + kept)
-        world_fail(w, "%u messages were answered 2xx, but backends took %u, and quarantine %llu", told, w->accepted,
-                   (unsigned long long)kept);
-}
-
-/* Who was told of an internal error finds a line about it: its own, or one that says what was short. */
-static void check_internal_errors(struct world *w)
-{
-    struct span told = SPAN("451 4.3.0 Internal error"), lines = buf_span(&w->log_lines);
-    bool logged = span_find_span(lines, told) < lines.len || span_find_span(lines, SPAN("\"shortage\"")) < lines.len;
-    for (unsigned i = 1; i <= SCENARIO_CLIENTS && !logged; i++) {
-        struct span read = buf_span(&w->clients[i].replies), unread = buf_span(&w->clients[i].wire.received);
-        if (span_find_span(read, told) < read.len || span_find_span(unread, told) < unread.len)
-            world_fail(w, "client %u was told of an internal error, and the log has no line about it", i);
-    }
-}
-
 static unsigned count_descriptors(void)
 {
     unsigned n = 0;
@@ -516,7 +458,7 @@ static void keep_outcome(const struct world *w, struct outcome *out)
     out->answered = w->answered;
 }
 
-bool play(const struct setup *setup, const struct manner *how, struct outcome *out)
+bool play(const struct setup *setup, const struct manner *how, struct span usual, struct outcome *out)
 {
     static struct world w; /* large, and one run at a time */
     *out = (struct outcome){0};
@@ -527,8 +469,8 @@ bool play(const struct setup *setup, const struct manner *how, struct outcome *o
     world_start(&w, setup, how);
     run_script(&w);
     if (!w.broken)
-        check_promises(&w);
-    check_internal_errors(&w);
+        promises_check(&w, usual);
+    promises_check_log(&w);
     bool played = !w.broken;
     if (!played) { /* it is to end all the same */
         out->failure = w.failure;

@@ -18,9 +18,11 @@ struct outcome {
 
 /* Plays SETUP's scenario; false: OUT->failure says why not. Where an allocation fails, the script is left at the first
  * reply that differs, what is said from there on is read to the end of every session, and only the promises are
- * asserted: nothing is told to be taken that neither a backend nor quarantine took, no backend gets what it must not
- * get, nothing is left behind. Release OUT in every case. */
-bool play(const struct setup *setup, const struct manner *how, struct outcome *out) must_use;
+ * asserted: nothing is told to be taken that neither a backend nor quarantine took, nothing is delivered more often
+ * than it was sent, no backend gets what it must not get, nobody is told 5xx that is neither among USUAL, which are the
+ * replies of the run where nothing fails, nor a backend's (promises.h), nothing is left behind. Release OUT in every
+ * case. */
+bool play(const struct setup *setup, const struct manner *how, struct span usual, struct outcome *out) must_use;
 void outcome_release(struct outcome *out);
 
 #endif

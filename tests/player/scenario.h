@@ -5,7 +5,8 @@
  * tests/player: scenario.h (this) the file; virtual_loop.h the loop, timers, mailboxes, I/O pool and listener with a
  * virtual clock; network.h clients and backends at the other end of memory transports; fake_scan.c the scan hosts;
  * counters.h what was counted; memory.h counted and failing allocation; world.h one running proxy with all of that
- * around it; play.h the steps of a scenario played in it; main.c every way of playing.
+ * around it; play.h the steps of a scenario played in it; promises.h what must be true of every run; main.c every way
+ * of playing.
  */
 #ifndef PLAYER_SCENARIO_H
 #define PLAYER_SCENARIO_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One proxy with everything around it, for one run of one scenario: clients and backends of the player, virtual time,
- * log lines in memory. */
+/* One proxy with everything around it, for one run of one scenario (world.c): clients and backends of the player,
+ * virtual time, log lines in memory. And what all runs of a scenario share (setup.c). */
 #ifndef PLAYER_WORLD_H
 #define PLAYER_WORLD_H
 
@@ -11,6 +11,8 @@
 #include "proxy/proxy.h"
 
 enum { WORLD_LINKS = 24, WORLD_EVENTS = 512 };
+/* Port of the first backend server; the others follow. */
+enum { FIRST_PORT = 10025 };
 
 /* What all runs of a scenario share. */
 struct setup {
@@ -36,6 +38,7 @@ struct client {
     struct buf replies; /* all of them, for comparing runs */
     struct buf body;    /* of its last message, as it went over the wire, up to the final dot */
     bool in_body, rude; /* rude: its message did not wait for the 354 */
+    unsigned messages;  /* that it has sent with their final dots */
 };
 
 /* A connection that the proxy made. */

@@ -229,6 +229,12 @@ static enum err apply_settings(struct cl_engine *engine, const struct engine_con
     return ERR_OK;
 }
 
+/* libclamav knows what it has unpacked of an official database by its path alone: below such a one everything is. */
+static bool passes_for_official(const char *path)
+{
+    return strstr(path, "clamav-") != NULL;
+}
+
 static enum err load_database(struct cl_engine *engine, const char *path, bool official_only, struct engine_info *info,
                               struct errtext *why)
 {
@@ -237,6 +243,13 @@ static enum err load_database(struct cl_engine *engine, const char *path, bool o
     if (access(path, R_OK) != 0) {
         errtext_set(why, "database %s: %s", path, strerror(errno));
         return ERR_NOTFOUND;
+    }
+    if (official_only && passes_for_official(path)) {
+        errtext_set(why,
+                    "database %s: with \"clamav-\" in its path libclamav takes every file for an official one, "
+                    "and official_only would be without effect: expected another path",
+                    path);
+        return ERR_DENIED;
     }
     cl_error_t rc = cl_load(path, engine, &signatures, CL_DB_STDOPT | (official_only ? CL_DB_OFFICIAL_ONLY : 0));
     if (rc == CL_EOPEN && strstr(last_words.text, "No supported database files"))

@@ -113,6 +113,8 @@ static void set_arguments(struct csapi *c, const struct engine_conf *conf)
         c->argv[n++] = limits[i].option;
         c->argv[n++] = c->numbers[i];
     }
+    if (conf->official_only)
+        c->argv[n++] = "--official-only";
     c->argv[n] = NULL;
 }
 

@@ -239,14 +239,12 @@ static enum icap_step first_line(struct icap_head *h, struct span line)
     return ICAP_MORE;
 }
 
-/* Four lines for each violation, folded or not: file, threat, number of the problem, what was done. */
+/* Folded or not. */
 static enum icap_step violation_line(struct icap_head *h, struct span line)
 {
-    enum { FIELDS = 4 };
     if (line.len == 0)
         return ICAP_BAD;
-    if (h->violation_fields % FIELDS == FIELDS - 1) /* the second of four */
-        icap_signal_violation(&h->signals, span_trim(line));
+    icap_signal_violation(&h->signals, h->violation_fields, line);
     h->violation_fields--;
     return ICAP_MORE;
 }
@@ -303,8 +301,7 @@ bool icap_http_block(struct icap_head *h, enum icap_section kind, struct span bl
         for (; fields > 0; fields--) {
             if (!span_take_line(&block, &line) || line.len == 0)
                 return false;
-            if (fields % 4 == 3)
-                icap_signal_violation(&h->signals, span_trim(line));
+            icap_signal_violation(&h->signals, fields, line);
         }
     }
     return line.len == 0 && block.len == 0;

@@ -119,11 +119,18 @@ static struct span unquoted(struct span value)
     return value;
 }
 
+/* 0: nothing was done, 1: repaired, 2: blocked. */
+static void resolved(struct icap_signals *s, bool repaired)
+{
+    s->repaired = s->repaired || repaired;
+    s->unrepaired = s->unrepaired || !repaired;
+}
+
 /* "Type=0; Resolution=2; Threat=Name;" Type 0 is a virus, 1 a rule of the server's, 2 a container that could not be
  * taken apart; any other is taken for a virus. */
 static bool infection_found(struct icap_signals *s, struct span value, size_t *fields)
 {
-    struct span type = SPAN("0"), threat = SPAN("");
+    struct span type = SPAN("0"), threat = SPAN(""), resolution = SPAN("");
     (void)fields;
     while (value.len > 0) {
         size_t at = span_find(value, ';');
@@ -134,8 +141,11 @@ static bool infection_found(struct icap_signals *s, struct span value, size_t *f
             type = given;
         else if (span_eq_nocase(key, SPAN("Threat")))
             threat = given;
+        else if (span_eq_nocase(key, SPAN("Resolution")))
+            resolution = given;
         value = span_sub(value, at + 1, value.len);
     }
+    resolved(s, span_eq(type, SPAN("0")) && span_eq(resolution, SPAN("1")));
     if (span_eq(type, SPAN("2"))) {
         if (!note_by_words(s, threat))
             note(s, ICAP_UNSCANNABLE, VERDICT_REASON_LIMIT, threat);
@@ -262,11 +272,21 @@ bool icap_signal_header(struct icap_signals *s, struct span name, struct span va
 /* X-Infection-Found may have told of the same one, and that it is none of a virus. Otherwise a name is a virus's, but
  * for what Symantec writes in the place of one: "Encrypted container violation", "Container size violation - scan
  * incomplete". */
-void icap_signal_violation(struct icap_signals *s, struct span name)
+static void violation_named(struct icap_signals *s, struct span name)
 {
     bool told = s->strongest == ICAP_UNSCANNABLE && span_eq(name, span_cstr(s->text));
     if (!told && (!contains_nocase(name, "container") || !note_by_plain_words(s, name)))
         named(s, name);
+}
+
+/* File, threat, number of the problem, what was done about it. */
+void icap_signal_violation(struct icap_signals *s, size_t left, struct span line)
+{
+    line = span_trim(line);
+    if (left % FIELDS_OF_A_VIOLATION == FIELDS_OF_A_VIOLATION - 1)
+        violation_named(s, line);
+    else if (left % FIELDS_OF_A_VIOLATION == 1)
+        resolved(s, span_eq(line, SPAN("1")));
 }
 
 void icap_signal_blocked(struct icap_signals *s, struct span text)
@@ -297,6 +317,7 @@ bool icap_signal_verdict(const struct icap_signals *s, struct verdict *out)
     case ICAP_NAMED:
         verdict_set(out, VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
         verdict_copy_text(out->name, sizeof(out->name), s->text[0] ? span_cstr(s->text) : SPAN("Unknown"));
+        out->cured = s->repaired && !s->unrepaired;
         return true;
     }
     return false;

@@ -21,13 +21,15 @@ struct icap_signals {
     enum verdict_reason reason;   /* of ICAP_UNSCANNABLE */
     char text[LIMIT_VERDICT_NAME + 1];
     bool says_clean; /* some header shows that it has scanned the message and found nothing */
+    /* Of what it found and tells the resolution of: some it repaired, some not. */
+    bool repaired, unrepaired;
 };
 
 /* One header. *FIELDS receives the number of lines that follow it and belong to it (X-Violations-Found), 0 otherwise.
  * False: a header of the table whose value makes no sense. */
 bool icap_signal_header(struct icap_signals *s, struct span name, struct span value, size_t *fields);
-/* The name of one violation. */
-void icap_signal_violation(struct icap_signals *s, struct span name);
+/* One of the lines behind X-Violations-Found; LEFT of them are still to come, with this one. */
+void icap_signal_violation(struct icap_signals *s, size_t left, struct span line);
 /* The enclosed HTTP response has a status that says that it is no echo. */
 void icap_signal_blocked(struct icap_signals *s, struct span text);
 /* The verdict; false: nothing was said against the message. */

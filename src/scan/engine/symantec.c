@@ -19,6 +19,7 @@ struct symantec {
     int fd;
     uint64_t size;
     struct verdict *out;
+    bool refused; /* the server asked last serves nobody now; OUT is why */
     char buffer[FRONT + CHUNK];
 };
 
@@ -118,6 +119,14 @@ static void note_definitions(struct symantec *s, const struct symantec_reply *r)
     s->base.news = true;
 }
 
+static enum err symantec_admit(struct link_connection *l, void *arg)
+{
+    struct symantec *s = arg;
+    (void)l;
+    s->refused = false;
+    return ERR_OK;
+}
+
 static enum err symantec_ask(struct link_connection *l, void *arg)
 {
     struct symantec *s = arg;
@@ -130,6 +139,12 @@ static enum err symantec_ask(struct link_connection *l, void *arg)
         return e;
     symantec_reply_verdict(&reply, s->out);
     link_spoil(l); /* one message a connection */
+    s->refused = symantec_reply_is_refusal(&reply);
+    if (s->refused) { /* the next server may have a licence, or room */
+        link_explain(l, "%s", reply.text);
+        link_disown_input(l);
+        return ERR_CLOSED;
+    }
     if (s->out->class == VERDICT_CLEAN && (sent == ERR_STATE || link_has_input(l))) {
         link_explain(l, sent == ERR_STATE ? "it said clean before it had the whole message"
                                           : "it said more than its answer");
@@ -141,7 +156,8 @@ static enum err symantec_ask(struct link_connection *l, void *arg)
 
 static void symantec_scan(void *state, int fd, uint64_t size, uint64_t time_ms, struct verdict *out)
 {
-    static const struct link_exchange exchange = {.greet = symantec_greet, .ask = symantec_ask};
+    static const struct link_exchange exchange = {
+        .admit = symantec_admit, .greet = symantec_greet, .ask = symantec_ask};
     struct symantec *s = state;
     if (daemon_message_is_too_large(size, s->max_size, out))
         return;
@@ -149,7 +165,8 @@ static void symantec_scan(void *state, int fd, uint64_t size, uint64_t time_ms, 
     s->fd = fd;
     s->size = size;
     s->out = &answer;
-    if (link_run(s->base.link, &exchange, s, daemon_time(time_ms), out))
+    s->refused = false;
+    if (link_run(s->base.link, &exchange, s, daemon_time(time_ms), out) || s->refused)
         *out = answer;
     s->out = NULL;
     s->fd = -1;

@@ -108,6 +108,12 @@ bool symantec_reply_is_infected(const struct symantec_reply *r)
     return r->code == SCANNED && (r->status != STATUS_CLEAN || r->infections > 0);
 }
 
+bool symantec_reply_is_refusal(const struct symantec_reply *r)
+{
+    enum verdict_reason reason = reason_of(r->code);
+    return r->code != SCANNED && (reason == VERDICT_REASON_DOWN || reason == VERDICT_REASON_OVERLOAD);
+}
+
 void symantec_reply_verdict(const struct symantec_reply *r, struct verdict *out)
 {
     if (r->code != SCANNED) {

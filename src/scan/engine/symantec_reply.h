@@ -39,6 +39,9 @@ enum symantec_step symantec_reply_line(struct symantec_reply *r, struct span lin
 /* What was taken says infected (a status that is not 0, or a number of infections), whatever may be behind it or lost.
  */
 bool symantec_reply_is_infected(const struct symantec_reply *r);
+/* A code that says nothing about the message, but that this server serves nobody now: closing, too busy, without a
+ * licence. */
+bool symantec_reply_is_refusal(const struct symantec_reply *r);
 /* After DONE, or when it is infected. What is not known to be clean is not. */
 void symantec_reply_verdict(const struct symantec_reply *r, struct verdict *out);
 /* Date and revision as one number: 20240105002; 0 where the reply did not come so far. */

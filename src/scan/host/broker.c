@@ -4,6 +4,7 @@
 #include "scan/host/broker.h"
 #include "scan/host/inspect.h"
 #include "scan/host/loader.h"
+#include "scan/host/look.h"
 
 #include "base/mem.h"
 #include "base/obj.h"
@@ -152,8 +153,7 @@ void channel_close(struct channel *c)
 }
 
 /* Each waiting job holds a descriptor (two, where messages are taken apart), each worker two. A job that comes when
- * none is left loses its own on the way, and with it the channel; so where the limit cannot be raised, fewer may wait.
- */
+ * none is left loses its own on the way and is refused; so where the limit cannot be raised, fewer may wait. */
 static void raise_descriptor_limit(struct broker *b)
 {
     struct rlimit r;
@@ -193,13 +193,40 @@ static void channel_query(struct channel *c, const struct scan_query *q)
     channel_flush(c);
 }
 
+/* The answer to a job that there is no memory for. False: the socket does not take it; without its channel the edge
+ * asks again, elsewhere or later. */
+static bool channel_refuse(struct channel *c, const struct scan_job *record)
+{
+    struct scan_record r = {.type = SCAN_ANSWER, .answer.id = record->id};
+    enum err e;
+    verdict_set(&r.answer.verdict, VERDICT_ERROR, VERDICT_REASON_DOWN, "the scan host has no memory for it");
+    verdict_copy_text(r.answer.verdict.engine, sizeof(r.answer.verdict.engine), span_cstr(record->engine));
+    send_record(c, &r, &e);
+    return e == ERR_OK;
+}
+
+/* FDS is NULL where there was no number left for them. */
+static bool channel_job(struct channel *c, const struct scan_job *record, const int fds[FDPASS_MAX])
+{
+    const struct broker *b = c->broker;
+    if (!fds)
+        log_text(b->log, LOG_SHORTAGE, "reason", "pool %s: no descriptor is left for a message: it is not scanned",
+                 b->pool->name);
+    if (job_new(c, record, fds))
+        return true;
+    log_text(b->log, LOG_SHORTAGE, "reason", "pool %s: no memory for a message: it is not scanned", b->pool->name);
+    return channel_refuse(c, record);
+}
+
 static bool channel_record(struct channel *c, struct span bytes, const int fds[FDPASS_MAX])
 {
     struct scan_record r;
     struct job *j;
     bool whole = scan_record_decode(bytes, &r) == ERR_OK;
     if (whole && r.type == SCAN_JOB)
-        return job_new(c, &r.job, fds[0], fds[1]) != NULL;
+        return channel_job(c, &r.job, fds);
+    if (!fds) /* nothing else comes with any */
+        return false;
     for (size_t i = 0; i < FDPASS_MAX; i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -237,12 +264,12 @@ static void channel_ready(void *arg, int events)
         enum err e = fdpass_recv_many(c->fd, bytes, sizeof(bytes), &len, fds);
         if (e == ERR_AGAIN)
             return;
-        if (e == ERR_OK && channel_record(c, span_of(bytes, len), fds))
+        bool lost = e == ERR_FULL && len > 0;
+        if ((e == ERR_OK || lost) && channel_record(c, span_of(bytes, len), lost ? NULL : fds))
             continue;
         if (e != ERR_CLOSED)
             log_text(c->broker->log, LOG_PROTOCOL, "reason",
-                     "pool %s: a record from the edge is malformed, lost its descriptor, or found no memory: its "
-                     "channel is closed",
+                     "pool %s: a record from the edge is malformed, or cannot be answered: its channel is closed",
                      c->broker->pool->name);
         channel_close(c);
         return;
@@ -252,7 +279,8 @@ static void channel_ready(void *arg, int events)
 void broker_open_channel(struct broker *b, int fd)
 {
     struct channel *c = MEM_NEW(struct channel);
-    if (!c) {
+    if (!c) { /* who has the other end sees its end, and asks for another one */
+        log_text(b->log, LOG_SHORTAGE, "reason", "pool %s: no memory for a channel: it is closed", b->pool->name);
         close(fd);
         return;
     }
@@ -331,9 +359,12 @@ static void control_ready(void *arg, int events)
     size_t len;
     int fd;
     enum err e = fdpass_recv(b->options->control_fd, bytes, sizeof(bytes), &len, &fd);
-    if (e == ERR_AGAIN || e == ERR_FULL)
+    if (e == ERR_AGAIN)
         return;
-    if (e != ERR_OK)
+    if (e == ERR_FULL) /* likewise, where it was a channel's */
+        log_text(b->log, LOG_SHORTAGE, "reason", "pool %s: no descriptor is left for a channel: it is closed",
+                 b->pool->name);
+    else if (e != ERR_OK)
         broker_stop(b);
     else if (bytes[0] == 'C' && fd >= 0)
         broker_open_channel(b, fd);
@@ -575,6 +606,7 @@ int scan_host_run(const struct scan_host_options *o)
     if (o->framework->inspection_pool == (int)o->pool_index)
         b->inspection = inspector_new();
     b->inspector = host_inspector(b->inspection != NULL);
+    look_prepare();
     b->concurrency = (unsigned)b->pool->conf.concurrency;
     raise_descriptor_limit(b);
     b->foreign = framework_pool_is_plugins(o->framework, b->pool->name);

@@ -18,6 +18,7 @@
 #include "scan/host/poison.h"
 #include "scan/host/watch.h"
 #include "scan/host/worker.h"
+#include "sys/fdpass.h"
 #include <signal.h>
 
 struct broker;
@@ -131,8 +132,9 @@ void channel_close(struct channel *c);
 void channel_send_answer(struct channel *c, struct job *j);
 
 /* job.c */
-/* Takes both descriptors (-1: none). NULL: no memory. The job may have ended already. */
-struct job *job_new(struct channel *c, const struct scan_job *record, int fd, int parts);
+/* Takes both descriptors (-1: none); FDS is NULL where there was no number left for them, so that it is refused. NULL:
+ * no memory. The job may have ended already. */
+struct job *job_new(struct channel *c, const struct scan_job *record, const int fds[FDPASS_MAX]);
 struct job *job_find(struct channel *c, uint64_t id);
 void job_start(struct job *j, struct worker *w);
 /* The one end: fills in what the broker knows and answers. */

@@ -15,6 +15,12 @@
 /* What is left of the file's limit for contents. */
 #define CONTENTS_MAX (LIMIT_PARTS_FILE - PARTS_HEAD - PARTS_TABLE_MAX)
 
+/* Octets of the message that were decoded as all readers decode them, and whose content is settled. */
+struct known {
+    size_t offset, length;
+    enum mime_encoding encoding;
+};
+
 struct gathering {
     const struct scan_job *job;
     int out;
@@ -22,10 +28,12 @@ struct gathering {
     struct buf content_rows, rows, values; /* the table */
     struct parts_content *contents;
     uint32_t content_count, content_room, row_count, value_count;
-    struct mime_limits limits; /* of both readings together … */
-    struct mime_report report; /* … and what was found */
-    const char *cut;           /* the limit of the file that was reached, or NULL */
-    const char *what;          /* that failed */
+    struct known *known;
+    uint32_t known_count, known_room, known_next; /* where the search for the next one begins */
+    struct mime_limits limits;                    /* of both readings together … */
+    struct mime_report report;                    /* … and what was found */
+    const char *cut;                              /* the limit of the file that was reached, or NULL */
+    const char *what;                             /* that failed */
 };
 
 struct inspector {
@@ -166,6 +174,35 @@ static enum err add_row(struct gathering *g, const struct mime_part *part, uint3
     return parts_put_row(&g->rows, &row);
 }
 
+static enum err know(struct gathering *g, const struct mime_part *part)
+{
+    if (g->known_count == g->known_room) {
+        uint32_t room = g->known_room ? 2 * g->known_room : 16;
+        struct known *larger = mem_resize(g->known, room, sizeof(*larger));
+        if (!larger)
+            return ERR_NOMEM;
+        g->known = larger;
+        g->known_room = room;
+    }
+    g->known[g->known_count++] = (struct known){part->offset, part->extent, part->encoding};
+    return ERR_OK;
+}
+
+/* Both readers go through the message in its order, so the next one is mostly where the last one was, or behind it. */
+static bool is_known(void *arg, size_t offset, size_t length, enum mime_encoding encoding)
+{
+    struct gathering *g = arg;
+    for (uint32_t i = 0; i < g->known_count; i++) {
+        uint32_t at = (g->known_next + i) % g->known_count;
+        const struct known *k = &g->known[at];
+        if (k->offset == offset && k->length == length && k->encoding == encoding) {
+            g->known_next = at;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The content of PART: one that was handed out before, or a new one. */
 static enum err place(struct gathering *g, const struct mime_part *part, uint32_t *content)
 {
@@ -177,9 +214,9 @@ static enum err place(struct gathering *g, const struct mime_part *part, uint32_
     if (e != ERR_OK || is_whole(g, part, digest))
         return e;
     *content = find_content(g, digest);
-    if (*content != PARTS_NO_CONTENT)
-        return ERR_OK;
-    return add_content(g, part, digest, content);
+    if (*content == PARTS_NO_CONTENT)
+        e = add_content(g, part, digest, content);
+    return e == ERR_OK && part->certain && *content != PARTS_NO_CONTENT ? know(g, part) : e;
 }
 
 static enum err take_part(void *arg, const struct mime_part *part)
@@ -204,21 +241,22 @@ static enum err take_ordinary(void *arg, const struct mime_part *part)
 static enum err take_value(void *arg, const struct mime_value *value)
 {
     struct gathering *g = arg;
-    g->value_count++;
-    return parts_put_value(&g->values,
-                           &(struct parts_value){.name = value->name, .text = value->text, .cut = value->cut});
+    enum err e =
+        parts_put_value(&g->values, &(struct parts_value){.name = value->name, .text = value->text, .cut = value->cut});
+    g->value_count += e == ERR_OK;
+    return e;
 }
 
+/* Fields of the header are for policies only. Whatever goes wrong with them, what engines are given was gathered: the
+ * file has those fields that were read until then, and it is told that there are more. */
 static enum err gather_values(struct gathering *g, struct span message)
 {
-    bool more;
-    g->what = "its header cannot be decoded";
-    enum err e = mime_values_read(message, ordinary_to_utf8, take_value, g, &more);
-    if (e == ERR_OK)
-        e = parts_put_end(&g->values, more);
-    if (e == ERR_OK)
-        g->what = NULL;
-    return e;
+    bool more = false;
+    if (mime_values_read(message, ordinary_to_utf8, take_value, g, &more) != ERR_OK)
+        more = true;
+    if (more)
+        g->report.defects |= mime_defect_bit(MIME_DEFECT_HEADER_CUT);
+    return parts_put_end(&g->values, more);
 }
 
 static enum err write_table(const struct gathering *g, uint64_t *size)
@@ -260,7 +298,7 @@ static enum err gather_ordinary(struct gathering *g, int fd, struct span message
         g->cut = mime_cap_word(check.broken);
         return ERR_OK;
     }
-    enum err e = ordinary_read(fd, message.len, CONTENTS_MAX, take_ordinary, g, &cut);
+    enum err e = ordinary_read(fd, message.len, CONTENTS_MAX, is_known, take_ordinary, g, &cut);
     if (cut)
         g->cut = "decoded";
     return e;
@@ -310,10 +348,13 @@ bool inspect_message(const struct scan_job *job, int fd, int out, struct scan_in
     buf_init(&g.content_rows, (size_t)LIMIT_PARTS * PARTS_CONTENT_ROW);
     buf_init(&g.rows, (size_t)LIMIT_PARTS * PARTS_ROW_MAX);
     buf_init(&g.values, PARTS_VALUES_MAX);
-    e = gather(&g, fd, span_of(map, job->size), result);
+    e = parts_prepare_values(&g.values);
+    if (e == ERR_OK)
+        e = gather(&g, fd, span_of(map, job->size), result);
     if (e != ERR_OK)
         explain(e, &g, why);
     mem_free(g.contents);
+    mem_free(g.known);
     buf_release(&g.content_rows);
     buf_release(&g.rows);
     buf_release(&g.values);

@@ -33,13 +33,18 @@ static void job_close(struct job *j)
     j->fd = j->parts = -1;
 }
 
+static void job_unqueue(struct job *j)
+{
+    list_remove(&j->node);
+    j->channel->broker->queue_len--;
+    j->engine->queued--;
+}
+
 static void job_leave(struct job *j)
 {
     struct broker *b = j->channel->broker;
-    if (j->state == JOB_QUEUED && !list_empty(&j->node)) {
-        list_remove(&j->node);
-        b->queue_len--;
-    }
+    if (j->state == JOB_QUEUED && !list_empty(&j->node))
+        job_unqueue(j);
     if (j->state == JOB_RUNNING) {
         figures_settle(b);
         figures_count(b, POOL_FINISHED, 1);
@@ -178,8 +183,8 @@ static const char *misfit(const struct job *j)
     return NULL;
 }
 
-/* Why the job cannot wait for a worker, or NONE. */
-static enum verdict_reason refuse(struct job *j, const char **detail)
+/* Why the job cannot wait for a worker, or NONE. LOST: there was no number left for its descriptors. */
+static enum verdict_reason refuse(struct job *j, bool lost, const char **detail)
 {
     struct broker *b = j->channel->broker;
     j->engine = engine_find(b, &j->record);
@@ -199,6 +204,10 @@ static enum verdict_reason refuse(struct job *j, const char **detail)
         *detail = b->refusal_text;
         return b->refusal;
     }
+    if (lost) {
+        *detail = "the scan host has no descriptor left for it";
+        return VERDICT_REASON_DOWN; /* no overload, which would keep other messages out for a while */
+    }
     if ((*detail = misfit(j)) != NULL)
         return VERDICT_REASON_PROTOCOL;
     if (j->record.deadline_us <= j->arrived_us) {
@@ -217,28 +226,27 @@ static enum verdict_reason refuse(struct job *j, const char **detail)
     return VERDICT_REASON_NONE;
 }
 
-struct job *job_new(struct channel *c, const struct scan_job *record, int fd, int parts)
+struct job *job_new(struct channel *c, const struct scan_job *record, const int fds[FDPASS_MAX])
 {
     struct broker *b = c->broker;
     struct job *j = MEM_NEW(struct job);
     if (!j) {
-        if (fd >= 0)
-            close(fd);
-        if (parts >= 0)
-            close(parts);
+        for (size_t i = 0; fds && i < FDPASS_MAX; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
         return NULL;
     }
     OBJ_INIT(j, JOB_MAGIC);
     j->channel = c;
     j->record = *record;
-    j->fd = fd;
-    j->parts = parts;
+    j->fd = fds ? fds[0] : -1;
+    j->parts = fds ? fds[1] : -1;
     j->arrived_us = loop_now_us(b->loop);
     list_init(&j->node);
     deadline_init(&j->deadline, b->loop, job_deadline, j);
     loop_deferred_init(&j->reaper, job_free, j);
     const char *detail = NULL;
-    enum verdict_reason reason = refuse(j, &detail);
+    enum verdict_reason reason = refuse(j, !fds, &detail);
     if (reason == VERDICT_REASON_OVERLOAD || reason == VERDICT_REASON_POISON)
         figures_count(b, reason == VERDICT_REASON_POISON ? POOL_POISONED : POOL_OVERLOADS, 1);
     if (reason != VERDICT_REASON_NONE) {
@@ -247,6 +255,7 @@ struct job *job_new(struct channel *c, const struct scan_job *record, int fd, in
     }
     list_append(&b->queue, &j->node);
     b->queue_len++;
+    j->engine->queued++;
     deadline_set_ms(&j->deadline, (record->deadline_us - j->arrived_us + 999) / 1000);
     pool_dispatch(b); /* at once: Backlog counts those that really wait */
     if ((uint64_t)b->queue_len > b->figures.queue_highest)
@@ -257,8 +266,7 @@ struct job *job_new(struct channel *c, const struct scan_job *record, int fd, in
 void job_start(struct job *j, struct worker *w)
 {
     struct broker *b = j->channel->broker;
-    list_remove(&j->node);
-    b->queue_len--;
+    job_unqueue(j);
     j->state = JOB_RUNNING;
     j->worker = w;
     j->started_us = loop_now_us(b->loop);

@@ -94,12 +94,19 @@ static void line_fail(struct keeper_line *line, const char *code, const char *te
     line_answer(line, &r);
 }
 
+/* MESSAGE -1: there was no number left for it. */
 static void line_ask(struct keeper_line *line, const struct scanner_request *request, int message)
 {
     struct keeper *k = &line->worker->broker->keeper;
     line_forget(line); /* it has given up what it asked before */
     line->engine = k->engines[request->engine];
     line->request = *request;
+    if (message < 0) {
+        log_text(k->broker->log, LOG_SHORTAGE, "reason", "engine %s: no descriptor is left for a message: no scan",
+                 line->engine->host->conf->name);
+        line_fail(line, "POSTERN_RESULT_DOWN", "the scan host has no descriptor left for it");
+        return;
+    }
     line->message = message;
     line->until_us = loop_now_us(k->broker->loop) + request->time_ms * 1000;
     line->asked = true;
@@ -127,14 +134,15 @@ static void line_readable(void *arg, int events)
     enum err e = fdpass_recv(line->fd, bytes, sizeof(bytes), &len, &fd);
     if (e == ERR_AGAIN)
         return;
-    if (e == ERR_OK && fd >= 0 && scanner_request_read(span_of(bytes, len), true, &request) == ERR_OK &&
-        k->engines[request.engine]) {
+    bool there = e == ERR_OK ? fd >= 0 : e == ERR_FULL && len > 0;
+    if (there && scanner_request_read(span_of(bytes, len), true, &request) == ERR_OK && k->engines[request.engine]) {
         line_ask(line, &request, fd);
         return;
     }
     if (fd >= 0)
         close(fd);
     line_close(line); /* it is gone, or no longer ours: what it asks next is answered by end of file */
+    line->lost = true;
 }
 
 enum err keeper_attach(struct keeper *k, struct keeper_line *line, struct worker *w, int *fd)

@@ -32,7 +32,8 @@ struct keeper_scanner;
 /* A worker's line to the keeper; lives in its struct worker. */
 struct keeper_line {
     struct worker *worker;
-    int fd; /* -1: none */
+    int fd;    /* -1: none */
+    bool lost; /* there was one, while the worker lives on: what it asks now gets no answer */
     struct loop_watch watch;
     /* what it asked for, and was not answered yet */
     bool asked;

@@ -59,7 +59,7 @@ static void trouble(const struct look *l, enum verdict_reason reason, const char
 
 static enum err copy(int from, uint64_t offset, uint64_t size, int to)
 {
-    char step[COPY_STEP];
+    not_cleared char step[COPY_STEP];
     while (size > 0) {
         ssize_t n = pread(from, step, size < sizeof(step) ? (size_t)size : sizeof(step), (off_t)offset);
         if (n < 0 && errno == EINTR)
@@ -98,14 +98,10 @@ static int part_file(const struct look *l, const struct parts_content *c)
     return fd;
 }
 
-/* The engine has taken these octets out of the message itself and looked at them. Digests in the parts file are a
- * stranger's word: this one is made here, from what would be handed over. */
-static bool is_seen(const struct look *l, const struct parts_content *c, const struct layers *seen)
+/* Digests in the parts file are a stranger's word: this one is made here, from what is handed over. */
+static bool digest_of(const struct look *l, const struct parts_content *c, struct sha256_digest *out)
 {
-    char step[COPY_STEP];
-    struct sha256_digest digest;
-    if (!layers_have_size(seen, c->size))
-        return false;
+    not_cleared char step[COPY_STEP];
     struct sha256 *h = sha256_new();
     enum err e = h ? ERR_OK : ERR_NOMEM;
     for (uint64_t done = 0; done < c->size && e == ERR_OK;) {
@@ -116,9 +112,23 @@ static bool is_seen(const struct look *l, const struct parts_content *c, const s
         e = n > 0 ? sha256_update(h, span_of(step, (size_t)n)) : ERR_IO;
         done += n > 0 ? (uint64_t)n : 0;
     }
-    bool seen_before = e == ERR_OK && sha256_finish(h, &digest) == ERR_OK && layers_hold(seen, c->size, &digest);
+    bool made = e == ERR_OK && sha256_finish(h, out) == ERR_OK;
     sha256_free(h);
-    return seen_before;
+    return made;
+}
+
+/* The engine has taken these octets out of the message itself and looked at them. */
+static bool is_seen(const struct look *l, const struct parts_content *c, const struct layers *seen)
+{
+    struct sha256_digest digest;
+    return layers_have_size(seen, c->size) && digest_of(l, c, &digest) && layers_hold(seen, c->size, &digest);
+}
+
+/* The file does not lie about its digest, by which the edge knows an infected part again. */
+static bool is_as_stated(const struct look *l, const struct parts_content *c)
+{
+    struct sha256_digest digest;
+    return digest_of(l, c, &digest) && memcmp(digest.bytes, c->digest, sizeof(digest.bytes)) == 0;
 }
 
 static bool look_at_part(const struct look *l, const struct parts_content *c, struct verdict *out)
@@ -131,7 +141,8 @@ static bool look_at_part(const struct look *l, const struct parts_content *c, st
         looked = look_at(l, fd, c->size, out);
         close(fd);
     }
-    verdict_copy_text(out->part, sizeof(out->part), span_cstr(c->path));
+    if (out->class != VERDICT_INFECTED || is_as_stated(l, c))
+        verdict_copy_text(out->part, sizeof(out->part), span_cstr(c->path));
     return looked;
 }
 
@@ -171,7 +182,8 @@ static void look_at_parts(const struct look *l, struct span file, struct layers 
 
 void look_at_message(const struct look *l, struct verdict *out)
 {
-    struct layers seen = {.count = 0};
+    not_cleared struct layers seen;
+    layers_clear(&seen);
     look_at(l, l->message, l->job->size, out);
     learn(l, out, &seen);
     if (l->parts < 0 || is_final(l, out))
@@ -184,4 +196,13 @@ void look_at_message(const struct look *l, struct verdict *out)
     }
     look_at_parts(l, span_of(map, size), &seen, out);
     munmap(map, size);
+}
+
+void look_prepare(void)
+{
+    struct sha256_digest ignored;
+    struct sha256 *h = sha256_new(); /* OpenSSL reads its configuration now */
+    enum err e = h ? sha256_finish(h, &ignored) : ERR_NOMEM;
+    (void)e; /* in want of memory no part is named */
+    sha256_free(h);
 }

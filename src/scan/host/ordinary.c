@@ -2,6 +2,7 @@
 /* GMime over a mapping of the message, with contents that stay in it until they are asked for. */
 #include "scan/host/ordinary.h"
 #include "base/mem.h"
+#include "mime/field.h"
 
 #include <errno.h>
 #include <gmime/gmime.h>
@@ -58,7 +59,7 @@ void ordinary_free(struct ordinary *o)
 /* The listed charset of this name; NULL: there is none, or src/mime knows better what people mean by it. */
 static const char *listed(struct span charset)
 {
-    if (span_eq_nocase(charset, SPAN("us-ascii")))
+    if (charset.len == 0 || span_eq_nocase(charset, SPAN("us-ascii")) || span_eq_nocase(charset, SPAN("utf-8")))
         return NULL;
     for (size_t i = 0; i < ARRAY_SIZE(charsets); i++)
         if (span_eq_nocase(charset, span_cstr(charsets[i])))
@@ -90,15 +91,16 @@ size_t ordinary_to_utf8(struct span text, struct span charset, char *out, size_t
 }
 
 struct reading {
+    ordinary_had *had;
     mime_part_sink *sink;
     void *arg;
     uint64_t left; /* octets that may still come of it */
     bool cut;
 };
 
-static enum mime_encoding encoding_of(const GMimePart *part)
+static enum mime_encoding encoding_of(GMimeContentEncoding encoding)
 {
-    switch (g_mime_part_get_content_encoding((GMimePart *)(uintptr_t)part)) { /* which lacks the const */
+    switch (encoding) {
     case GMIME_CONTENT_ENCODING_BASE64:
         return MIME_BASE64;
     case GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE:
@@ -121,7 +123,7 @@ static void describe_type(GMimePart *leaf, struct mime_part *part)
     struct span given = span_cstr(text);
     size_t len = given.len < sizeof(part->type) - 1 ? given.len : sizeof(part->type) - 1;
     for (size_t i = 0; i < len; i++)
-        part->type[i] = char_is_print(given.ptr[i]) ? char_lower(given.ptr[i]) : '?';
+        part->type[i] = mime_shown(given.ptr[i]);
     g_free(text);
 }
 
@@ -131,7 +133,7 @@ static enum err hand_out(struct reading *r, GMimePart *leaf, const char *path, G
     if (!part)
         return ERR_NOMEM;
     part->path = path;
-    part->declared = part->encoding = encoding_of(leaf);
+    part->declared = part->encoding = encoding_of(g_mime_part_get_content_encoding(leaf));
     part->octets = span_of(octets->data, octets->len);
     describe_type(leaf, part);
     enum err e = r->sink(r->arg, part);
@@ -179,6 +181,25 @@ static enum err read_text(struct reading *r, GMimePart *leaf, const char *path)
     return e;
 }
 
+static enum err read_content(struct reading *r, GMimePart *leaf, const char *path, GMimeDataWrapper *content)
+{
+    GMimeStream *memory = g_mime_stream_mem_new();
+    enum err e = g_mime_data_wrapper_write_to_stream(content, memory) < 0 ? ERR_IO : ERR_OK;
+    if (e == ERR_OK)
+        e = hand_out(r, leaf, path, g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory)));
+    g_object_unref(memory);
+    return e;
+}
+
+/* What GMime did not read out of the mapped message has no place in it. */
+static bool is_had(const struct reading *r, GMimeStream *raw, GMimeDataWrapper *content)
+{
+    if (!GMIME_IS_STREAM_MMAP(raw) || raw->bound_start < 0 || raw->bound_end < raw->bound_start)
+        return false;
+    return r->had(r->arg, (size_t)raw->bound_start, (size_t)(raw->bound_end - raw->bound_start),
+                  encoding_of(g_mime_data_wrapper_get_encoding(content)));
+}
+
 static enum err read_leaf(struct reading *r, GMimePart *leaf, const char *path)
 {
     GMimeDataWrapper *content = g_mime_part_get_content(leaf);
@@ -192,14 +213,8 @@ static enum err read_leaf(struct reading *r, GMimePart *leaf, const char *path)
         return ERR_OK;
     }
     r->left -= (uint64_t)length;
-    GMimeStream *memory = g_mime_stream_mem_new();
-    enum err e = g_mime_data_wrapper_write_to_stream(content, memory) < 0 ? ERR_IO : ERR_OK;
-    if (e == ERR_OK)
-        e = hand_out(r, leaf, path, g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory)));
-    if (e == ERR_OK && GMIME_IS_TEXT_PART(leaf))
-        e = read_text(r, leaf, path);
-    g_object_unref(memory);
-    return e;
+    enum err e = is_had(r, raw, content) ? ERR_OK : read_content(r, leaf, path, content);
+    return e == ERR_OK && GMIME_IS_TEXT_PART(leaf) ? read_text(r, leaf, path) : e;
 }
 
 static enum err read_message(struct reading *r, GMimeMessage *message)
@@ -221,9 +236,10 @@ static enum err read_message(struct reading *r, GMimeMessage *message)
     return e;
 }
 
-enum err ordinary_read(int fd, size_t size, uint64_t decoded, mime_part_sink *sink, void *arg, bool *cut)
+enum err ordinary_read(int fd, size_t size, uint64_t decoded, ordinary_had *had, mime_part_sink *sink, void *arg,
+                       bool *cut)
 {
-    struct reading r = {.sink = sink, .arg = arg, .left = decoded};
+    struct reading r = {.had = had, .sink = sink, .arg = arg, .left = decoded};
     *cut = false;
     if (size == 0)
         return ERR_OK;

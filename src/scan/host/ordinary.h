@@ -17,9 +17,13 @@ void ordinary_free(struct ordinary *o);
 /* TEXT of CHARSET as UTF-8, as mime_to_utf8, but for all of those charsets (mime_converter). */
 size_t ordinary_to_utf8(struct span text, struct span charset, char *out, size_t size);
 
-/* Hands each leaf of the message behind FD (SIZE octets) to SINK, decoded as GMime decodes it. Of the part only path,
- * type, encoding, octets and the ordinary reading are filled in. It ends, with *CUT, where more than DECODED octets
- * came of it. ERR_IO: GMime could not read it; or what SINK said. */
-enum err ordinary_read(int fd, size_t size, uint64_t decoded, mime_part_sink *sink, void *arg, bool *cut) must_use;
+/* Whether the caller has what any decoder makes of these octets of the message in this encoding. */
+typedef bool ordinary_had(void *arg, size_t offset, size_t length, enum mime_encoding encoding);
+
+/* Hands each leaf of the message behind FD (SIZE octets) to SINK, decoded as GMime decodes it; those that are HAD are
+ * not decoded and not handed out. Of the part only path, type, encoding, octets and the ordinary reading are filled in.
+ * It ends, with *CUT, where more than DECODED octets came of it. ERR_IO: GMime could not read it; or what SINK said. */
+enum err ordinary_read(int fd, size_t size, uint64_t decoded, ordinary_had *had, mime_part_sink *sink, void *arg,
+                       bool *cut) must_use;
 
 #endif

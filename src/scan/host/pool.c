@@ -200,7 +200,8 @@ static void worker_answer(struct worker *w, struct span bytes)
         else
             job_end(w->job, &r.answer.verdict);
         worker_idle(w);
-        if (unreachable || w->worn) /* its successor looks the names of servers up again */
+        /* Its successor looks the names of servers up again, and has a line to the keeper. */
+        if (unreachable || w->worn || w->line.lost)
             worker_kill(w, END_RETIRED);
     }
 }
@@ -466,11 +467,27 @@ static void spawn_failed(struct broker *b, int cause)
         pool_set_refusal(b, VERDICT_REASON_DOWN, text);
 }
 
+/* Jobs of E in the queue that its cap lets run. */
+static int64_t count_ready(const struct host_engine *e)
+{
+    int64_t cap = framework_max_concurrency(e->conf), room = cap > e->running ? cap - e->running : 0;
+    return cap > 0 && room < e->queued ? room : e->queued;
+}
+
+/* Nobody is idle while one of these waits. */
+static int64_t count_all_ready(const struct broker *b)
+{
+    int64_t n = count_ready(&b->inspector);
+    for (size_t i = 0; i < b->engine_count; i++)
+        n += count_ready(&b->engines[i]);
+    return n;
+}
+
 static void start_workers(struct broker *b)
 {
     if (b->stopping || deadline_is_set(&b->birth_pause))
         return;
-    int64_t wanted = b->all_at_once ? b->concurrency : b->queue_len - count_workers(b, WORKER_STARTING);
+    int64_t wanted = b->all_at_once ? b->concurrency : count_all_ready(b) - count_workers(b, WORKER_STARTING);
     if (b->refusal != VERDICT_REASON_NONE && wanted < 1 && pool_is_empty(b))
         wanted = 1; /* nobody sends messages to a pool that refuses them, and only a birth ends that */
     for (struct worker *w; wanted > 0 && (w = find_worker(b, WORKER_EMPTY)) != NULL; wanted--)

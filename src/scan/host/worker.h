@@ -22,6 +22,7 @@ struct host_engine {
     enum scan_test_string test_string;   /* whether that finds it */
     uint64_t loaded_us;                  /* what loading took */
     unsigned running;                    /* jobs at workers now */
+    unsigned queued;                     /* jobs that wait for one */
 };
 
 /* What stands in the place of an engine where the job is to take a message apart; it has no type. READY: this host can

@@ -16,8 +16,8 @@ from collections import Counter
 
 from . import book
 from .ledger import Delivery
-from .places import SOON, Timeout
-from .talk import Body, digests_of
+from .places import SOON, Timeout, free_port
+from .talk import Body, address_in, digests_of
 
 EHLO_KEYWORDS = ("PIPELINING", "SIZE 209715200", "ENHANCEDSTATUSCODES", "8BITMIME")
 
@@ -113,7 +113,8 @@ class Mail:
     def __init__(self, session, sender, recipients, body):
         self.session, self.sender, self.recipients, self.length = session, sender, list(recipients), body.length
         self.wire, self.content = body.wire or b"", body.content or b""
-        self.delivery = Delivery({body.digest} if body.wire is None else digests_of(self.content), None)
+        known = tuple(sorted(map(address_in, recipients))) if session.sure else None
+        self.delivery = Delivery({body.digest} if body.wire is None else digests_of(self.content), None, known)
 
     @property
     def digests(self):
@@ -137,6 +138,7 @@ class Session(threading.Thread):
         self.commands = []           # command lines, without CRLF
         self.pending = bytearray()
         self.sender, self.recipients = None, []
+        self.sure = True      # what it answered to each RCPT is known
         self.stage, self.in_body = None, False
         self.answered = None  # code of the last reply
         self.mail = None      # the message whose final dot is being answered
@@ -239,6 +241,8 @@ class Session(threading.Thread):
             self.sender, self.recipients = line[5:], []
         elif verb == "rcpt" and self.positive(2):
             self.recipients.append(line[5:])
+        elif verb == "rcpt" and self.answered is None:
+            self.sure = False
         elif verb == "data" and self.positive(3):
             return self.body()
         return verb != "quit"
@@ -276,7 +280,7 @@ class Backend:
         self.completed, self.said, self.books = [], Counter(), []  # for the books of the posterns in front of it
         self.stopping = False
         self.listener = self.thread = None
-        self.port = port
+        self.port = port or free_port()
         self.start()
 
     def start(self):
@@ -285,7 +289,6 @@ class Backend:
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
         book.backends[self.port] = self
         self.listener.listen(64)
         self.thread = threading.Thread(target=self._accept, args=(self.listener,), daemon=True)

@@ -157,9 +157,9 @@ class Client:
         return reply
 
 
-def deliver(port, content, **envelope):
+def deliver(port, content, timeout=SOON, **envelope):
     """A session with one message; the reply to its final dot."""
-    with Client(port) as client:
+    with Client(port, timeout) as client:
         client.ehlo()
         reply = client.message(content, **envelope)
         if reply.code != 421:

@@ -2,7 +2,9 @@
 """Payloads inside what mail programs open beside MIME: signed S/MIME, TNEF, uuencoded files, attached messages. Each is a body or part
 for evasion.py."""
 import binascii
+import io
 import struct
+import zipfile
 
 
 def _ber(tag, *content, endless=False):
@@ -53,3 +55,20 @@ def tnef_in_properties(payload, embedded=False):
 def uuencoded(payload, begin=b"begin 644 a.bin", between=b""):
     rows = [binascii.b2a_uu(payload[i:i + 30]).rstrip(b"\n") for i in range(0, len(payload), 30)]
     return b"\r\n".join([begin, rows[0], *([between] if between else []), *rows[1:], b"`", b"end", b""])
+
+
+def applesingle(payload, double=False):
+    """A Macintosh file (RFC 1740) whose data fork, the payload, stands behind its name and resource fork."""
+    entries, content = b"", b""
+    for kind, octets in ((3, b"a.bin"), (2, b"resources"), (1, payload)):
+        entries += struct.pack(">III", kind, 26 + 3 * 12 + len(content), len(octets))
+        content += octets
+    return struct.pack(">II16sH", 0x00051607 if double else 0x00051600, 0x00020000, bytes(16), 3) + entries + content
+
+
+def pdf_and_zip(payload):
+    """A document to programs that go by how a file begins, an archive to those that go by its end, which pass over what is behind that."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        files.writestr(zipfile.ZipInfo("a.bin"), payload)
+    return b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\n" + archive.getvalue() + b"\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"

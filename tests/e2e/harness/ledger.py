@@ -11,6 +11,11 @@ CLEAN, INFECTED, SUSPECT, TROUBLE = "clean", "infected", "suspect", "trouble"
 COMMAND_FAULTS = {500, 501, 502, 503, 552, 555}
 NO_RECIPIENTS = (554, "No valid recipients")
 NO_MAIL, NO_SERVICE = 521, 554
+TOO_LARGE, CLOSING = 552, 421
+# What postern says with 421 on its own account, and the reasons in the `close` lines of sessions that it ended so.
+CLOSINGS = {"Timeout": ("timeout",), "Service shutting down": ("shutting down", "drain_timeout has passed"), "Too many errors": ("too many errors",),
+            "Too many commands": ("too many commands without a message",), "This is SMTP": ("not SMTP",), "Out of resources": ("no memory", "out of memory")}
+TOO_MANY_CONNECTIONS = "Too many connections"
 # Outcomes of a message that need no further reason.
 SPEAKS_FOR_ITSELF = {"delivered", "client-gone", "client-timeout", "shutdown"}
 # Actions in `quarantine` lines after which a backend may have seen an entry.
@@ -18,10 +23,11 @@ WENT_TO_THE_BACKEND = ("release", "release-unknown", "release-refused")
 
 
 class Delivery:
-    """A message that a backend has completed. DIGESTS: those it may go by. CODE of the backend's final reply; None: none was given."""
+    """A message that a backend has completed. DIGESTS: those it may go by. CODE of the backend's final reply; None: none was given.
+    RECIPIENTS that it was accepted for, sorted; None: they are not known."""
 
-    def __init__(self, digests, code):
-        self.digests, self.code = set(digests), code
+    def __init__(self, digests, code, recipients=None):
+        self.digests, self.code, self.recipients = set(digests), code, recipients
 
     @property
     def refused(self):
@@ -45,6 +51,7 @@ class Evidence:
     TRUTH               Attempt → what is known of its content without postern: CLEAN, INFECTED, SUSPECT, TROUBLE or None
     MAY_PASS            Attempt → whether the configuration lets such a message pass all the same
     DEMANDED            codes that the configuration wants for trouble with scanning
+    MOST                octets of a message, more of which postern may refuse
     BYSTANDERS          (what went on, what became of the bystander's session; None: it was served)
     RECOVERED           why no mail passed at the end; None: it passed
     LEFT                what was left behind
@@ -53,7 +60,7 @@ class Evidence:
     """
 
     def __init__(self, talks=(), others=(), deliveries=(), said=(), events=(), truth=None, may_pass=None, demanded=(), bystanders=(),
-                 recovered=None, left=(), killed=(), quarantine=None):
+                 recovered=None, left=(), killed=(), quarantine=None, most=100 << 20):
         self.attempts = [attempt for talk in talks for attempt in talk.attempts]
         self.refused = [refused for talk in talks for refused in talk.refused]
         self.others = set(others)
@@ -61,7 +68,7 @@ class Evidence:
         self.truth = truth or (lambda attempt: None)
         self.may_pass = may_pass or (lambda attempt: False)
         self.demanded, self.bystanders, self.recovered, self.left = set(demanded), list(bystanders), recovered, list(left)
-        self.killed, self.quarantine = Counter(killed), dict(quarantine or {})
+        self.killed, self.quarantine, self.most = Counter(killed), dict(quarantine or {}), most
         self.of_session = defaultdict(list)
         for event in self.events:
             self.of_session[event.get("session")].append(event)
@@ -108,6 +115,12 @@ class Evidence:
         """Whether a backend said it. A host that takes no mail says 521 (RFC 7504), which is handed on as 554."""
         return self.said[code] or (code == NO_SERVICE and self.said[NO_MAIL])
 
+    def was_said_of(self, attempt):
+        """Whether a backend said what the client was told of this message: its line, where there is one, has the backend's reply."""
+        said = attempt.event is None or any(str(attempt.event.get("backend_reply")).startswith(str(code))
+                                            for code in (attempt.code, *([NO_MAIL] if attempt.code == NO_SERVICE else [])))
+        return said and self.was_said(attempt.code)
+
     def entry_lines(self, entry, *actions):
         """What the log says of an entry of quarantine: the lines with one of ACTIONS, or every line."""
         return [event for event in self.events if event["event"] in ("quarantine", "quarantine-failed") and event.get("quarantine") == entry
@@ -149,20 +162,30 @@ def may_be_delivered(attempt):
 # --- the promises ---
 
 def no_loss(evidence):
-    """L1: the client was told 2xx, so a backend holds exactly its octets, or quarantine where its line says so; what a line says is in
-    quarantine is there; and no backend holds what no client sent."""
+    """L1: the client was told 2xx, so a backend holds exactly its octets for exactly its recipients, or quarantine where its line says so;
+    what a line says is in quarantine is there; and no backend holds what no client sent."""
     for digest, attempts in evidence.sent.items():
         told = [attempt for attempt in attempts if attempt.told_ok]
         kept = sum(evidence.kept(attempt) for attempt in told)
         held = max(0, sum(delivery.accepted for delivery in evidence.held[digest]) - evidence.released(attempts, "release"))
         if len(told) > held + kept:
             yield f"{told[-1]}: {len(told)} times promised, {held} times at the backend, {kept} times in quarantine"
+        for recipients in wrong_recipients(evidence, told, [delivery for delivery in evidence.held[digest] if delivery.accepted]):
+            yield f"{told[-1]}: promised for {' '.join(recipients)}, and no backend has it for exactly these"
         for attempt in attempts:
             if quarantined(attempt) and not evidence.kept(attempt):
                 yield f"{attempt}: the log says that it is in quarantine as {quarantined(attempt)}, and it is not"
     for digest, deliveries in evidence.held.items():
         if digest not in evidence.sent and not deliveries[0].digests & evidence.others:
             yield f"{deliveries[0]} is at the backend, and no client sent it"
+
+
+def wrong_recipients(evidence, told, held):
+    """Those of attempts that were TOLD 2xx, as tuples, which none of the deliveries HELD has. Where one is not known there is nothing to compare."""
+    if not held or any(delivery.recipients is None for delivery in held):
+        return
+    promised = Counter(attempt.recipients for attempt in told if attempt.recipients is not None and not evidence.kept(attempt))
+    yield from promised - Counter(delivery.recipients for delivery in held)
 
 
 def no_leak(evidence):
@@ -214,9 +237,11 @@ def no_bounce(evidence):
             continue
         elif attempt.event is None and evidence.truth(attempt) == INFECTED:
             continue  # there is no log, or its line is missing, which is L8's
-        elif attempt.code == 552 or attempt.faulty or evidence.has(attempt.session, "protocol", id=event.get("id")):
+        elif attempt.faulty or evidence.has(attempt.session, "protocol", id=event.get("id")):
             continue
-        elif not evidence.was_said(attempt.code):
+        elif attempt.code == TOO_LARGE and attempt.length is not None and attempt.length > evidence.most:
+            continue
+        elif not evidence.was_said_of(attempt):
             yield f"{attempt}: bounced with {attempt.text!r}, which no backend said and no verdict demands"
     for refused in evidence.refused:
         own = refused.verb != "greeting" and (refused.code in COMMAND_FAULTS or
@@ -267,9 +292,14 @@ def one_clear_line(evidence):
 
 
 def answers(event, refused):
-    """Whether this line tells of a refused command: with its reply, or what was short."""
-    return event["event"] == "shortage" or (event["event"] in ("reject", "close", "refuse") and
-                                            (says(event, refused.code) or refused.code == 421))
+    """Whether this line tells of a refused command: with its reply, or what was short, or why the session was closed with it."""
+    name = event["event"]
+    if name == "close" and refused.code == CLOSING:
+        reasons = [reason for text, found in CLOSINGS.items() if text in refused.text for reason in found]
+        return any(str(event.get("reason")).startswith(reason) for reason in reasons)
+    if name == "refuse":
+        return refused.code == CLOSING and TOO_MANY_CONNECTIONS in refused.text and refused.client in (None, event.get("client"))
+    return name == "shortage" or (name == "reject" and says(event, refused.code))
 
 
 def unclear(evidence, attempt):

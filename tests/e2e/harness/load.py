@@ -7,6 +7,7 @@ what a load knows beyond that: what each kind of client must be told, and that a
 """
 import os
 import signal
+import statistics
 import threading
 import time
 
@@ -17,6 +18,8 @@ from .places import Timeout, until
 
 # Kinds of sessions and how often each is.
 SESSIONS = {"clean": 40, "several": 15, "infected": 15, "broken": 5, "huge": 8, "slow": 6, "vanishing": 10, "rude": 3, "deaf": 2}
+# So long may anything take that mends itself (L6).
+RECOVERY_S = 60
 ORDERS = ("error engine", "exit 7", "delay 30", "hang", "garbage", "wrong-id", "silent-close")
 BROKEN_ENDS = (b"a\nb\r\n", b"a\rb\r\n", b"a\0b\r\n", b"a\n.\nb\r\n", b"a\r\n.\nb\r\n")
 
@@ -35,6 +38,7 @@ class Load:
         self.lock = threading.Lock()
         self.epochs = 0
         self.found = []  # what was not as promised
+        self.vacant = []  # ms for which places of workers were empty that had ended
         self._begin_epoch()
 
     def _begin_epoch(self):
@@ -242,14 +246,25 @@ class Load:
                 return deliver(self.postern.port, mail.plain()).code == 250
             except (OSError, AssertionError):
                 return False
-        until(flows, "L6: mail flows again", 60, interval=0.1)
+        until(flows, "L6: mail flows again", RECOVERY_S, interval=0.1)
         recovery = time.monotonic() - begin
         self.scale.facts["s longest recovery"] = round(max(recovery, self.scale.facts.get("s longest recovery", 0)), 1)
         for backend in self.backends:
             backend.wait_until(lambda b=backend: all(s.over.is_set() or not s.in_body for s in b.sessions), "no message under way", 60)
 
+    def note_vacancies(self):
+        """C13: the pool CPU replaces each worker that ended at once, whatever there is to scan. (log_level = debug tells of it.)"""
+        born = self.postern.log.find("worker-born", pool="CPU")
+        self.vacant += [float(event["vacant_ms"]) for event in born if "vacant_ms" in event]
+        if not self.vacant:
+            return
+        self.scale.facts.update({"workers replaced": len(self.vacant), "ms a place was empty (median)": round(statistics.median(self.vacant), 1),
+                                 "ms a place was empty (longest)": round(max(self.vacant), 1)})
+        assert max(self.vacant) < RECOVERY_S * 1000, f"the place of a worker was empty for {max(self.vacant)} ms"
+
     def check(self):
         """And forgets what was checked: a long load must not fill our own memory."""
+        self.note_vacancies()
         assert not self.found, "\n".join(self.found[:10])
         assert self.kills.get("edge") or not self.cut_off, f"{self.cut_off} clients were cut off, but the edge was not killed"
         self.postern.check_no_sanitizer_report()

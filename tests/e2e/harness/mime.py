@@ -9,6 +9,8 @@ import itertools
 import quopri
 import random
 
+from . import containers
+
 CRLF = b"\r\n"
 
 
@@ -52,6 +54,11 @@ def cms(entity, piece=0):
     kind = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07"
     octets = b"\x24\x80" + b"".join(der(4, entity[i:i + piece]) for i in range(0, len(entity), piece)) + b"\0\0" if piece else der(4, entity)
     return der(0x30, kind + b"\x02" + der(0xa0, der(0x30, b"\x02\x01\x01" + der(0x31, b"") + der(0x30, kind + b"\x01" + der(0xa0, octets)) + der(0x31, b""))))
+
+
+def escaped(data):
+    """Quoted-printable of escapes only."""
+    return b"=\r\n".join(b"".join(b"=%02X" % octet for octet in data[i:i + 25]) for i in range(0, len(data), 25)) + CRLF
 
 
 def qp(data):
@@ -203,6 +210,15 @@ def classes(payload):
         "boundary-charset": multipart([hidden], b"b\xc3\xa9", b"Content-Type: multipart/mixed; boundary*=iso-8859-1''b%E9"),
         "boundary-of-others-among-parts": message([b"Content-Type: multipart/mixed; boundary=b1(c)"], b"--b1(c)\r\n" + TEXT + b"\r\n--b1\r\n" + hidden + b"\r\n--b1--\r\n--b1(c)--\r\n"),
         "named-eml": multipart([part(b64(b"junk\r\n" + hidden), OCTETS + b"; name=x.eml", BASE64)]),
+        "applesingle": multipart([part(b64(containers.applesingle(p)), b"Content-Type: application/applefile; name=test.com", BASE64)]),
+        "applesingle-of-another-type": multipart([part(b64(containers.applesingle(p)), OCTETS, BASE64)]),
+        "appledouble": multipart([part(b64(containers.applesingle(p, double=True)), b"Content-Type: application/applefile", BASE64), TEXT],
+                                 content_type=b"Content-Type: multipart/appledouble; boundary=b1"),
+        **_behind_empty_lines(hidden),
+        **_odd_files(p),
+        "named-eml-without-disposition": multipart([part(b64(b"junk\r\n" + hidden), OCTETS, b"Content-Disposition: filename=x.eml", BASE64)]),
+        "named-eml-behind-disposition": multipart([part(b64(b"junk\r\n" + hidden), OCTETS, b"Content-Disposition: attachment filename=x.eml", BASE64)]),
+        "named-eml-without-type": multipart([part(b64(b"junk\r\n" + hidden), b"Content-Type: name=x.eml", BASE64)]),
         "begin-base64": multipart([part(b"See below.\r\n\r\nbegin-base64 644 test.com\r\n" + e + b"====\r\n", b"Content-Type: text/plain")]),
         "signed-by-smime": message([b"Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m", BASE64], b64(cms(hidden))),
         "signed-by-smime-in-pieces": multipart([part(b64(cms(hidden, 50)), OCTETS + b"; name=smime.p7m", BASE64)]),
@@ -212,6 +228,44 @@ def classes(payload):
 def junk(data):
     """Base64 with a character in each line that decoders pass over, and that no line of base64 has for who looks for such lines."""
     return b"".join(b"!" + line + CRLF for line in b64(data).split(CRLF)[:-1])
+
+
+def _odd_files(payload):
+    """Files in texts, written as no program writes them; some decoder takes each, or nobody does and it costs nothing."""
+    usual, declared = uu(payload), b"Content-Transfer-Encoding: x-uuencode"
+    rows = usual.split(CRLF)
+    lengths = CRLF.join([rows[0], *(bytes([row[0] + 64]) + row[1:] for row in rows[1:-3]), *rows[-3:]])  # decoders take six bits
+    files = {
+        "lengths-of-seven-bits": lengths,
+        "indented": b"  " + CRLF.join(rows).replace(CRLF, b"\r\n  "),
+        "in-capitals": usual.replace(b"begin", b"BEGIN").replace(b"\r\nend", b"\r\nEND"),
+        "of-mode-0o644": usual.replace(b" 644 ", b" 0o644 "),
+        "of-mode-6_44": usual.replace(b" 644 ", b" 6_44 "),
+        "of-mode-999": usual.replace(b" 644 ", b" 999 "),
+        "without-end": usual.replace(b"`\r\nend\r\n", b""),
+        "with-checksums": CRLF.join([rows[0], *(row + b"X" for row in rows[1:-3]), *rows[-3:]]),
+    }
+    made = {}
+    for name, octets in files.items():
+        made[f"uuencode-{name}"] = multipart([part(b"See below.\r\n" + octets, b"Content-Type: text/plain")])
+        made[f"uuencode-{name}-declared"] = multipart([part(octets, OCTETS, declared)])
+    usual = yenc(payload)
+    made["yenc-indented"] = multipart([part(b"  " + usual.replace(CRLF, b"\r\n  "), b"Content-Type: text/plain")])
+    made["yenc-in-capitals"] = multipart([part(usual.replace(b"ybegin", b"YBEGIN").replace(b"yend", b"YEND").replace(b"name=", b"NAME="), b"Content-Type: text/plain")])
+    return made
+
+
+def _behind_empty_lines(entity):
+    """Messages whose headers begin behind empty lines, which many mail programs pass over."""
+    rfc822 = b"Content-Type: message/rfc822"
+    made = {}
+    for name, lines in {"one": b"\r\n", "two": b"\r\n\r\n", "mixed": b"\n\r\n\r", "blanks": b" \t\r\n\r\n"}.items():
+        inner = lines + CRLF.join(TOP) + CRLF + entity
+        made[f"nested-message-behind-empty-lines-{name}"] = multipart([part(inner, rfc822)])
+        made[f"nested-message-behind-empty-lines-{name}-base64"] = multipart([part(b64(inner), rfc822, BASE64)])
+        made[f"nested-message-behind-empty-lines-{name}-qp"] = multipart([part(escaped(inner), rfc822, b"Content-Transfer-Encoding: quoted-printable")])
+        made[f"attached-eml-behind-empty-lines-{name}"] = multipart([part(b64(lines + b"junk\r\n" + entity), OCTETS + b"; name=x.eml", BASE64)])
+    return made
 
 
 def _odd_boundaries(inner):

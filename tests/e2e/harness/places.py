@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Where things are: programs under test, free ports, directories that every user can reach. And waiting, always with a deadline."""
+import functools
+import itertools
 import os
 import random
 import shlex
 import shutil
 import socket
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -42,24 +45,46 @@ def until(condition, what, timeout=SOON, interval=0.02):
         time.sleep(interval)
 
 
-# Below the range from which Linux takes ports of outgoing connections, so that nobody gets one by chance between choice and use.
-_PORTS = range(15000, 32000)
-_handed_out = set()
+# Processes that run tests side by side each choose ports from a block of their own.
+_USUAL, _BLOCK = range(15000, 32000), 1000
+_choice = threading.Lock()
+
+
+def _blocks():
+    """First ports of blocks. Those come first from which Linux takes no ports for outgoing connections, so that nobody gets one by chance
+    between choice and use, or while its server is stopped."""
+    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split())
+    firsts = random.sample(range(2000, 65000, _BLOCK), 63)
+    return sorted(firsts, key=lambda first: (first <= high and first + _BLOCK > low, first not in _USUAL))
+
+
+@functools.cache
+def _own_ports():
+    """The socket that holds the name of this process's block as long as the process lives, and the block's ports, round and round."""
+    for first in _blocks():
+        holder = socket.socket(socket.AF_UNIX)
+        try:
+            holder.bind(f"\0postern-test-ports-{first}")
+        except OSError:  # another process has it
+            holder.close()
+            continue
+        return holder, itertools.cycle(random.sample(range(first, first + _BLOCK), _BLOCK))
+    return None, itertools.cycle(random.sample(_USUAL, len(_USUAL)))
 
 
 def free_port():
-    while True:
-        port = random.choice(_PORTS)
-        if port in _handed_out:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        _handed_out.add(port)
-        return port
+    """A port that nobody listens at. It comes again only after all others of the block."""
+    with _choice:
+        _, ports = _own_ports()
+        for port in itertools.islice(ports, len(_USUAL)):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            return port
+    raise Timeout("no port is free")
 
 
 def make_directory():

@@ -36,6 +36,12 @@ def fake_stanza(**options):
     return f'antivirus "antivirus1" {{\n  fake "fake1" {{\n{inner}\n  }}\n}}\n'
 
 
+def csapi_stanza(**options):
+    values = {"max_concurrency": 1, "timeout": "20s", **options}
+    inner = " ".join(f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"' for key, value in values.items())
+    return f'antivirus {{ csapi "csapi1" {{ {inner} }} }}\n'
+
+
 def engine(kind, name, addresses=(), **options):
     """An engine's scope; ADDRESSES of its daemons, one or a list."""
     if addresses:
@@ -171,14 +177,16 @@ class Postern:
                                            quarantine=self.quarantine, engines=engines, **options)
         self.path = self.directory / "postern.conf"
         self.process = self.log = self.book = None
-        self.terminated = False
+        self.terminated = self.end_wanted = False
         self.limits, self.streams = limits, streams
         self.reports_expected = False  # True: workers crash on purpose, and their sanitizer says so
 
     # --- life ---
 
     def start(self, wait_ready=True):
-        self.terminated = False
+        if self.process:
+            self.finish()  # what was before is over, and its log and its book are about to go
+        self.terminated = self.end_wanted = False
         self.path.write_text(self.configuration.text())
         without = [] if self.streams else ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
         self.process = subprocess.Popen([*without, *WRAP, self.program, "--config", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -218,18 +226,39 @@ class Postern:
             member.wait_gone(5)
         self.log.thread.join(5)
         assert status == 0, f"postern ended with status {status}, expected 0; the log:\n{self.log.tail()}"
-        if not self.reports_expected:
-            self.check_no_sanitizer_report()
-        self.check_nothing_in_spool()
+        self.check_end()
         assert list(self.temporary.iterdir()) == [], "a temporary directory is left"
         self.book.check()
 
+    def ends_with(self, status, timeout=READY):
+        """It ends by itself with STATUS, as the test wants: waits for that, and for the last of its log."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise Timeout(f"postern still runs, and was to end with status {status} within {timeout} s; the log:\n" + self.log.tail()) from None
+        self.end_wanted = True
+        self.log.thread.join(5)
+        assert self.process.returncode == status, f"postern ended with status {self.process.returncode}, expected {status}; the log:\n{self.log.tail()}"
+        self.check_end()
+
+    def check_end(self):
+        """It has ended. However that came: the test wanted it, no sanitizer reports anything, the spool is empty."""
+        self.log.thread.join(5)
+        status, killed = self.process.wait(SOON), "supervisor" in self.book.killed
+        assert self.terminated or killed or self.end_wanted, f"postern ended by itself, with status {status}; the log:\n{self.log.tail()}"
+        assert status == 0 or killed or self.end_wanted, f"postern ended with status {status}, expected 0; the log:\n{self.log.tail()}"
+        if not self.reports_expected:
+            self.check_no_sanitizer_report()
+        self.check_nothing_in_spool()
+
     def finish(self):
-        """For fixtures, at the end of a test that passed: mail passes, nothing is left, no promise is broken."""
+        """For fixtures, at the end of a test that passed: mail passes, nothing is left, no promise is broken. Where it has ended before, that
+        must have been the test's doing: stop(), terminate(), hurt("supervisor"), kill() or ends_with()."""
         if self.process.poll() is None:
             self.book.recover()
             self.stop()
-        self.log.thread.join(5)
+        else:
+            self.check_end()
         self.book.check()
 
     def hurt(self, who, number=signal.SIGKILL, choose=lambda workers: workers[0]):

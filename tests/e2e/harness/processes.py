@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What /proc says about processes: families, state, memory, descriptors, users."""
 import collections
+import contextlib
 import os
 import re
 import select
+import subprocess
 from pathlib import Path
 from stat import S_ISDIR
 
@@ -60,6 +62,27 @@ def reset_peak(pid):
 
 def descriptor_count(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def links(pid):
+    """What the process has open: number → what /proc says that it is. A descriptor that it closes meanwhile is passed over."""
+    found = {}
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            found[int(number)] = os.readlink(f"/proc/{pid}/fd/{number}")
+    return found
+
+
+def limit(pid, name):
+    """Soft and hard, as words, of a line of /proc/PID/limits."""
+    return re.search(rf"^{name} +(\S+) +(\S+)", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE).groups()
+
+
+def set_limit(pid, option, soft, hard):
+    """A limit of PID by its option of prlimit(1), and by its own user: others may lack the right, root too where a container keeps it from its root."""
+    owner = os.stat(f"/proc/{pid}")
+    options = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    subprocess.run(["prlimit", f"--pid={pid}", f"--{option}={soft}:{hard}"], check=True, timeout=60, **options)
 
 
 def system_call(pid):

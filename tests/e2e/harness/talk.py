@@ -11,6 +11,7 @@ END_OF_DATA = b"\r\n.\r\n"
 KEEP = 4 << 20  # octets of one message that are kept; of a larger one there are its digest and length
 REPLY = re.compile(rb"(?:\d{3}-[^\r\n]*\r\n)*(\d{3})(?: [^\r\n]*)?\r\n")
 FAULTY = re.compile(rb"\0|(?<!\r)\n|\r(?!\n)")
+ADDRESS = re.compile(rb'<(?:@[^:<>"]*:)?((?:"(?:\\.|[^"\\])*"|[^">])*)>')  # without its source route, which nobody relays
 MARK = re.compile(rb"(?:X-Postern-Released: [^\r\n]*\r\n)?(?:X-Virus-Status: [^\r\n]*\r\n)?")  # what postern may put in front
 
 
@@ -57,13 +58,21 @@ def digests_of(content):
     return {hashlib.sha256(part).hexdigest() for part in (content, content[found.end():])}
 
 
+def address_in(command):
+    """The address of a MAIL or RCPT, its parameters left out."""
+    path = command.partition(b":")[2].strip()
+    found = ADDRESS.match(path)
+    return (found[1] if found else path).decode("latin-1")
+
+
 class Attempt:
     """A client's attempt to send one message. CODE: what it was told in the end, None: it heard nothing. GRANTED: it was told 354; False:
-    it sent the message without having read whether it may. COMPLETE: its final dot was sent."""
+    it sent the message without having read whether it may. COMPLETE: its final dot was sent. RECIPIENTS that were accepted, sorted; None: they
+    are not known."""
 
-    def __init__(self, digest=None, content=None, code=None, text="", complete=True, granted=True, length=None, client=None):
+    def __init__(self, digest=None, content=None, code=None, text="", complete=True, granted=True, length=None, client=None, recipients=None):
         self.digest, self.content, self.code, self.text, self.complete, self.granted = digest, content, code, text, complete, granted
-        self.length, self.client = length, client
+        self.length, self.client, self.recipients = length, client, recipients
         self.faulty = content is not None and FAULTY.search(content) is not None  # line ends or NUL that must not be relayed
         self.truth, self.may_pass = None, False  # what is known of it by its octets alone; whether the configuration lets that pass
         self.event = self.session = None  # its line in the log and its session there, found by the ledger
@@ -105,6 +114,7 @@ class Talk:
         self.client, self.judge = client, judge  # client: its address as the log writes it
         self.attempts, self.refused, self.codes = [], [], []
         self.greeted, self.connection = False, None
+        self._recipients, self._sure = [], True  # of the transaction; whether commands and replies surely belong together
         self._lines, self._input = bytearray(), bytearray()  # sent and not answered; received and not a whole reply
         self._body = self._awaiting = self._asked = None                   # (Attempt, Body) that is sent; Attempt whose final reply has not come
 
@@ -144,7 +154,8 @@ class Talk:
     # --- inside ---
 
     def _open_body(self, granted):
-        attempt, body = Attempt(complete=False, granted=granted, client=self.client), Body()
+        known = tuple(sorted(self._recipients)) if granted and self._sure else None
+        attempt, body = Attempt(complete=False, granted=granted, client=self.client, recipients=known), Body()
         self.attempts.append(attempt)
         self._body, waiting = (attempt, body), bytes(self._lines)
         self._lines.clear()
@@ -186,7 +197,12 @@ class Talk:
         elif not end:
             return  # nobody asked: a timeout, a shutdown
         self._lines = bytearray(rest)
+        self._sure = self._sure and line.endswith(b"\r")
         verb = line[:4].upper().decode("latin-1")
+        if code // 100 == 2 and verb == "RCPT":
+            self._recipients.append(address_in(line))
+        elif code // 100 == 2 and verb in ("MAIL", "RSET", "EHLO", "HELO"):
+            self._recipients = []
         if code == 354:
             self._open_body(granted=True)
         elif code >= 400 and verb in ("MAIL", "RCPT", "DATA"):

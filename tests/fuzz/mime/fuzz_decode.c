@@ -4,6 +4,7 @@
  * bounds. */
 #include "base/mem.h"
 #include "fuzz/fuzz.h"
+#include "mime/apple.h"
 #include "mime/charset.h"
 #include "mime/cms.h"
 #include "mime/content.h"
@@ -115,6 +116,11 @@ static void check_containers(struct span in)
             for (unsigned i = 0; i < file.names_count; i++)
                 FUZZ_REQUIRE(file.names[i].text.len > 0 && lies_in(file.names[i].text, in));
         }
+    struct mime_apple apple;
+    struct span fork;
+    if (mime_apple_open(&apple, in))
+        for (size_t forks = 0; mime_apple_next(&apple, &fork); forks++)
+            FUZZ_REQUIRE(forks <= in.len / 12 && fork.len > 0 && lies_in(fork, in));
     FUZZ_REQUIRE(mime_rtf_decode(in, &out) == ERR_OK);
     buf_clear(&out);
     FUZZ_REQUIRE(mime_cms_content(in, &out) == ERR_OK && buf_len(&out) < in.len + 1);
@@ -138,7 +144,9 @@ static void check_files(struct span in)
     struct buf out;
     struct span name, fork;
     buf_init(&out, in.len * 4 + 64);
-    FUZZ_REQUIRE(mime_uuencode_decode(in, &out) != ERR_NOMEM);
+    FUZZ_REQUIRE(mime_uuencode_decode(in, false, &out) != ERR_NOMEM);
+    buf_clear(&out);
+    FUZZ_REQUIRE(mime_uuencode_decode(in, true, &out) != ERR_NOMEM);
     buf_clear(&out);
     FUZZ_REQUIRE(mime_yenc_decode(in, &out) == ERR_OK && buf_len(&out) <= in.len);
     buf_clear(&out);

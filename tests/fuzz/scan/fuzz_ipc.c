@@ -9,9 +9,10 @@ void fuzz_target_words(fuzz_word *word)
 {
     static const struct span lengths[] = {{"\0\1", 2},   {"\0\x28", 2}, {"\0\x29", 2}, {"\0\x80", 2},
                                           {"\0\x81", 2}, {"\1\0", 2},   {"\1\1", 2},   {"\xff\xff", 2}};
-    static const struct span types[] = {{"\1", 1}, {"\2", 1}, {"\3", 1}, {"\4", 1}, {"\5", 1}, {"\6", 1}, {"\7", 1}};
-    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-        word(types[i]);
+    for (unsigned t = SCAN_JOB; t <= SCAN_INSPECTION; t++) {
+        char type = (char)t;
+        word(span_of(&type, 1));
+    }
     for (size_t i = 0; i < ARRAY_SIZE(lengths); i++)
         word(lengths[i]);
     for (unsigned r = 0; r < VERDICT_REASON_COUNT; r++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The file of decoded parts as hostile input: what opens is what writing its contents, rows and values again produces,
- * octet for octet; every content lies inside file or message, and every value is plain UTF-8 within its bounds. */
+ * octet for octet; its contents can be read alone; every content lies inside file or message, and every value is plain
+ * UTF-8 within its bounds. */
 #include "base/utf8.h"
 #include "fuzz/fuzz.h"
 #include "scan/parts.h"
@@ -62,12 +63,27 @@ static void write_again(const struct parts_view *view, struct buf *out)
     write_values_again(view, out);
 }
 
+/* What an event loop reads of a file, of which the rest may be anything. */
+static void read_contents(struct span file, bool whole)
+{
+    struct parts_view view;
+    struct parts_content c;
+    bool good = parts_open_contents(file, MESSAGE, &view) == ERR_OK;
+    FUZZ_REQUIRE(good || !whole);
+    for (uint32_t i = 0; good && i < view.contents; i++) {
+        parts_content(&view, i, &c);
+        FUZZ_REQUIRE(c.size > 0 && memchr(c.path, '\0', sizeof(c.path)));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span file = span_of(data, size);
     struct parts_view view;
     struct buf again;
-    if (parts_open(file, MESSAGE, &view) != ERR_OK)
+    bool whole = parts_open(file, MESSAGE, &view) == ERR_OK;
+    read_contents(file, whole);
+    if (!whole)
         return 0;
     buf_init(&again, size);
     write_again(&view, &again);

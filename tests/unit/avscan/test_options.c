@@ -30,8 +30,9 @@ START_TEST(good_command_lines_are_taken)
     ck_assert(o.serve && strcmp(o.database, "/d") == 0);
     ck_assert(o.depth == 7 && o.size == 1000 && o.cumulative_size == 2000 && o.time_ms == 1500 && o.files == 9);
     ck_assert(read_line("--max-extract-size 5M --max-extract-time 2m a b", &o, &why));
-    ck_assert(!o.serve && !o.database && o.size == 5 << 20 && o.time_ms == 120000);
+    ck_assert(!o.serve && !o.database && !o.official_only && o.size == 5 << 20 && o.time_ms == 120000);
     ck_assert(strcmp(o.names[0], "a") == 0 && strcmp(o.names[1], "b") == 0 && !o.names[2]);
+    ck_assert(read_line("--official-only a", &o, &why) && o.official_only);
     ck_assert(read_line("--version", &o, &why) && o.version);
     ck_assert(read_line("--help", &o, &why) && o.help);
 }
@@ -90,6 +91,20 @@ START_TEST(what_is_not_said_is_the_documented_default)
 }
 END_TEST
 
+START_TEST(official_databases_alone_count_where_that_is_wanted)
+{
+    struct avscan_options o;
+    struct errtext why;
+    struct engine_conf conf;
+    static const char *const lines[] = {"a", "--official-only a"};
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        ck_assert(read_line(lines[i], &o, &why));
+        avscan_engine_conf(&o, &conf);
+        ck_assert_int_eq(conf.official_only, i == 1);
+    }
+}
+END_TEST
+
 START_TEST(a_file_is_never_larger_than_libclamav_takes)
 {
     struct avscan_options o;
@@ -106,5 +121,6 @@ END_TEST
     X(others_are_refused_with_a_reason)                                                                                \
     X(zero_is_the_default_or_no_limit)                                                                                 \
     X(what_is_not_said_is_the_documented_default)                                                                      \
+    X(official_databases_alone_count_where_that_is_wanted)                                                             \
     X(a_file_is_never_larger_than_libclamav_takes)
 #include "support/check_main.h"

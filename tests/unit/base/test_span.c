@@ -84,6 +84,33 @@ START_TEST(searching_gives_the_first_place_or_the_length)
 }
 END_TEST
 
+/* Texts of few letters, so that there are many beginnings, and of a length at which patience ends. */
+START_TEST(searching_by_a_rare_octet_gives_the_same_place)
+{
+    static const struct span needles[] = {{"a", 1}, {"ab", 2}, {"aab", 3}, {"abcab", 5}, {"ccccccccb", 9}};
+    char text[1200];
+    unsigned seed = 1, found = 0, absent = 0;
+    for (unsigned round = 0; round < 400; round++) {
+        unsigned letters = 1 + round % 3;
+        for (size_t i = 0; i < sizeof(text); i++) {
+            seed = seed * 1103515245u + 12345u;
+            text[i] = (char)('c' - (seed >> 16) % letters);
+        }
+        struct span s = span_of(text, round % 2 ? sizeof(text) : round % 13);
+        for (size_t n = 0; n < ARRAY_SIZE(needles); n++)
+            for (size_t rare = 0; rare < needles[n].len; rare++) {
+                size_t expected = span_find_span(s, needles[n]);
+                ck_assert_uint_eq(span_find_rare(s, needles[n], rare), expected);
+                found += expected < s.len;
+                absent += expected == s.len;
+            }
+    }
+    ck_assert_uint_gt(found, 1000);
+    ck_assert_uint_gt(absent, 1000);
+    ck_assert_uint_eq(span_find_rare(span_of(NULL, 0), SPAN("ab"), 1), 0);
+}
+END_TEST
+
 START_TEST(character_classes_are_those_of_ascii)
 {
     for (int i = 0; i < 256; i++) {
@@ -118,6 +145,7 @@ END_TEST
     X(prefixes_and_suffixes)                                                                                           \
     X(a_part_never_leaves_its_span)                                                                                    \
     X(trimming_takes_blanks_and_tabs_only)                                                                             \
+    X(searching_by_a_rare_octet_gives_the_same_place)                                                                  \
     X(searching_gives_the_first_place_or_the_length)                                                                   \
     X(character_classes_are_those_of_ascii)
 #include "support/check_main.h"

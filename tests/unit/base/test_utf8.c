@@ -55,7 +55,25 @@ START_TEST(characters_come_with_their_lengths)
 }
 END_TEST
 
+/* Each octet at each place, alone and behind one that ends no run but is next to those that do. */
+START_TEST(a_run_of_plain_text_ends_at_the_first_octet_that_is_none)
+{
+    static const char fillers[] = {'a', ' ', '~'};
+    for (size_t f = 0; f < ARRAY_SIZE(fillers); f++)
+        for (size_t place = 0; place < 20; place++)
+            for (unsigned octet = 0; octet < 256; octet++) {
+                char text[20];
+                memset(text, fillers[f], sizeof(text));
+                text[place] = (char)octet;
+                size_t expected = char_is_print((char)octet) ? sizeof(text) : place;
+                ck_assert_msg(utf8_plain_run(span_of(text, sizeof(text))) == expected, "octet %u at %zu", octet, place);
+                ck_assert_uint_eq(utf8_plain_run(span_of(text, place)), place);
+            }
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(only_utf8_is_valid_and_only_text_is_plain)                                                                       \
-    X(characters_come_with_their_lengths)
+    X(characters_come_with_their_lengths)                                                                              \
+    X(a_run_of_plain_text_ends_at_the_first_octet_that_is_none)
 #include "support/check_main.h"

@@ -54,7 +54,7 @@ static unsigned long long overflow(int lines)
     uint64_t before = clock_monotonic_us();
     for (int i = 0; i < lines; i++)
         log_text(&sink.log, LOG_STOP, "reason", "line %04d of a burst that nobody reads ........................", i);
-    ck_assert_uint_lt(clock_monotonic_us() - before, 5000000);
+    ck_assert_uint_lt(clock_monotonic_us() - before, 30000000);
     return atomic_load(&sink.lost_total);
 }
 

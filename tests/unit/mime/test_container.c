@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What is found in containers: signed content in CMS, attachments and texts in TNEF, compressed RTF (B34, B35). */
+/* What is found in containers: signed content in CMS, attachments and texts in TNEF, compressed RTF, forks of Macintosh
+ * files (B34, B35). */
+#include "mime/apple.h"
 #include "mime/cms.h"
 #include "mime/tnef.h"
 #include "unit/smtp/must.h"
@@ -204,6 +206,70 @@ START_TEST(tnef_gives_what_lies_in_properties)
 }
 END_TEST
 
+struct apple_entry {
+    unsigned char kind, offset, size;
+};
+/* AppleSingle with so many ENTRIES, "0123456789" at offset 98, claiming to have CLAIMED; its length. */
+static size_t apple(char out[108], char magic, char version, const struct apple_entry entries[6], char claimed)
+{
+    static const char head[] = "\0\5\x16?\0?\0\0FILLER__________\0?";
+    memset(out, 0, 108);
+    memcpy(out, head, 26);
+    out[3] = magic;
+    out[5] = version;
+    out[25] = claimed;
+    for (size_t i = 0; i < 6; i++) {
+        out[26 + 12 * i + 3] = (char)entries[i].kind;
+        out[26 + 12 * i + 7] = (char)entries[i].offset;
+        out[26 + 12 * i + 11] = (char)entries[i].size;
+    }
+    memcpy(out + 98, "0123456789", 10);
+    return 108;
+}
+
+/* The name of OCTETS and its forks, each with a '|' before it; "none". */
+static void read_apple(struct span octets, char *text, size_t size)
+{
+    struct mime_apple a;
+    struct span fork;
+    snprintf(text, size, "none");
+    if (!mime_apple_open(&a, octets))
+        return;
+    size_t at = (size_t)snprintf(text, size, "%.*s", SPAN_ARG(a.name));
+    while (mime_apple_next(&a, &fork))
+        at += (size_t)snprintf(text + at, size - at, "|%.*s", SPAN_ARG(fork));
+}
+
+START_TEST(apples_containers_give_their_forks)
+{
+    static const struct {
+        char magic, version, claimed;
+        struct apple_entry entries[6];
+        const char *text;
+    } rows[] = {
+        {0, 2, 3, {{3, 98, 2}, {1, 102, 4}, {2, 100, 2}}, "01|4567|23"},
+        {7, 1, 6, {{2, 98, 10}, {9, 98, 10}, {1, 98, 0}, {1, 107, 200}, {1, 200, 1}, {3, 98, 1}}, "0|0123456789|9"},
+        {0, 2, 127, {{1, 98, 1}, {1, 99, 1}, {1, 98, 2}}, "|0|1|01"},
+        {0, 2, 0, {{1, 98, 1}}, ""},
+        {8, 2, 1, {{1, 98, 1}}, "none"},
+        {0, 3, 1, {{1, 98, 1}}, "none"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char octets[108], text[200];
+        size_t len = apple(octets, rows[i].magic, rows[i].version, rows[i].entries, rows[i].claimed);
+        read_apple(span_of(octets, len), text, sizeof(text));
+        ck_assert_str_eq(text, rows[i].text);
+        for (size_t cut = 0; cut < len; cut++) { /* in its bounds, wherever it is cut */
+            char *exact = malloc(cut + 1);
+            ck_assert_ptr_nonnull(exact);
+            memcpy(exact, octets, cut);
+            read_apple(span_of(exact, cut), text, sizeof(text));
+            free(exact);
+        }
+    }
+}
+END_TEST
+
 START_TEST(compressed_rtf_is_expanded)
 {
     static const struct {
@@ -244,5 +310,6 @@ END_TEST
     X(cms_is_read_in_its_bounds_wherever_it_is_cut_or_changed)                                                         \
     X(tnef_gives_its_attachments)                                                                                      \
     X(tnef_gives_what_lies_in_properties)                                                                              \
+    X(apples_containers_give_their_forks)                                                                              \
     X(compressed_rtf_is_expanded)
 #include "support/check_main.h"

@@ -98,16 +98,24 @@ START_TEST(oddities_of_base64_are_noticed)
     static const struct {
         const char *in;
         struct mime_base64 look;
+        bool plain;
     } rows[] = {
-        {"YWJj\r\n", {.letters = 4}},
-        {"YW*j-_\r\n", {.letters = 3, .junk = 3, .url = 2}},
-        {"YQ==\r\nYmM=\r\n", {.letters = 5, .after = 3, .continues = true}},
-        {"YQ==\r\nTo leave this list\r\n", {.letters = 17, .blanks = 3, .after = 15}},
-        {"YQ==\r\n--YWJj--\r\n", {.letters = 6, .junk = 4, .url = 4, .after = 4}},
-        {"YQ==\r\n-- \r\n", {.letters = 2, .junk = 2, .url = 2, .blanks = 1}},
-        {"YWI\r\nYW\r\n", {.letters = 5, .uneven = true}},
-        {"YWI\r\n\r\nYW\r\n", {.letters = 5, .uneven = true}},
-        {"YWI\r\n", {.letters = 3}},
+        {"YWJj\r\n", {.letters = 4}, true},
+        {"YWJj\r\nYWI=\r\n", {.letters = 7, .pads = 1}, true},
+        {"YWJj\nYQ==", {.letters = 6, .pads = 2}, true},
+        {"YWI==\r\n", {.letters = 3, .pads = 2}, false},
+        {"YQ=\r\n", {.letters = 2, .pads = 1}, false},
+        {"YWJj=\r\n", {.letters = 4, .pads = 1}, false},
+        {"YWJjY\r\n", {.letters = 5}, false},
+        {"YW Jj\r\n", {.letters = 4, .blanks = 1}, false},
+        {"YW*j-_\r\n", {.letters = 3, .junk = 3, .url = 2}, false},
+        {"YQ==\r\nYmM=\r\n", {.letters = 5, .pads = 3, .after = 3, .continues = true}, false},
+        {"YQ==\r\nTo leave this list\r\n", {.letters = 17, .pads = 2, .blanks = 3, .after = 15}, false},
+        {"YQ==\r\n--YWJj--\r\n", {.letters = 6, .pads = 2, .junk = 4, .url = 4, .after = 4}, false},
+        {"YQ==\r\n-- \r\n", {.letters = 2, .pads = 2, .junk = 2, .url = 2, .blanks = 1}, false},
+        {"YWI\r\nYW\r\n", {.letters = 5, .uneven = true}, false},
+        {"YWI\r\n\r\nYW\r\n", {.letters = 5, .uneven = true}, false},
+        {"YWI\r\n", {.letters = 3}, false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct mime_base64 look;
@@ -117,9 +125,27 @@ START_TEST(oddities_of_base64_are_noticed)
         ck_assert_uint_eq(look.junk, e->junk);
         ck_assert_uint_eq(look.url, e->url);
         ck_assert_uint_eq(look.blanks, e->blanks);
+        ck_assert_uint_eq(look.pads, e->pads);
         ck_assert_uint_eq(look.after, e->after);
         ck_assert_int_eq(look.continues, e->continues);
         ck_assert_int_eq(look.uneven, e->uneven);
+        ck_assert_msg(mime_base64_is_plain(&look) == rows[i].plain, "row %zu", i);
+    }
+}
+END_TEST
+
+START_TEST(quoted_printable_is_plain_where_nothing_is_left_to_opinion)
+{
+    static const struct {
+        const char *in;
+        bool plain;
+    } rows[] = {{"", true},         {"abc\r\n", true}, {"a=41=\r\nb=\nc", true}, {"a=e9 \r\n", true}, {"a=", false},
+                {"a= ", false},     {"a=4", false},    {"a=zz", false},          {"a= \r\nb", false}, {"a=\rb", false},
+                {"a=\r\n=", false}, {"==41", false},   {"a=\r\n", true}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct mime_qp look;
+        mime_qp_look(span_cstr(rows[i].in), &look);
+        ck_assert_msg(mime_qp_is_plain(&look) == rows[i].plain, "row %zu", i);
     }
 }
 END_TEST
@@ -178,11 +204,23 @@ START_TEST(files_in_texts_are_found)
         {"begin\t644 a\n#86)C\n", mime_uuencode_find, "a", 12, 18},
         {"begin  a.exe\nwords\n", mime_uuencode_find, NULL, 0, 0},
         {"beginning 644 a\n#86)C\n", mime_uuencode_find, NULL, 0, 0},
+        /* In any case, indented, with numbers that are no octal mode; what ends in the wrong case may go on. */
+        {"BEGIN 644 a\n#86)C\nEND\nx", mime_uuencode_find, "a", 12, 18},
+        {"Begin 644 a\n#86)C\n end\nx", mime_uuencode_find, "a", 12, 18},
+        {"x\r\n  begin 644 a\r\n  #86)C\r\n  end\r\nx", mime_uuencode_find, "a", 18, 27},
+        {"begin 999 a.exe\n#86)C\n", mime_uuencode_find, "a.exe", 16, 22},
+        {"begin 0o644 a.exe\n#86)C\n", mime_uuencode_find, "a.exe", 18, 24},
+        {"begin 6_4_4 a.exe\n\n#86)C\n", mime_uuencode_find, "a.exe", 18, 25},
+        {"begin +644 a.exe\n  #86)C\n", mime_uuencode_find, "a.exe", 17, 25},
+        {"begin 999 a.exe\nc86)C\n", mime_uuencode_find, "a.exe", 16, 22},
+        {"Begin 3 days before\nthe work ends\n", mime_uuencode_find, NULL, 0, 0},
         {"begin-base64 644 a\nYWJj\n====\nx", mime_uuencode_find, "a", 19, 29},
         {"begin-base64 a\nnot encoded\n", mime_uuencode_find, NULL, 0, 0},
         {"=ybegin line=1 size=1 name=a b\r\nx\r\n=yend\r\ny", mime_yenc_find, "a b", 32, 42},
         {"=ybegin part=1 name=a\n=ypart begin=1\nx\n", mime_yenc_find, "a", 37, 39},
         {"x=ybegin name=a\n", mime_yenc_find, NULL, 0, 0},
+        {"=YBEGIN line=1 NAME=a\nx\n=YEND\ny", mime_yenc_find, "a", 22, 24},
+        {" =ybegin line=1 name=a\n =ypart begin=1\n x\n =yend\ny", mime_yenc_find, "a", 39, 42},
         {"A:b\r\nATTACH;FMTTYPE=a/b;X-FILENAME=\"a:b\";\r\n ENCODING=BASE64;VALUE=BINARY:YW\r\n Jj\r\nC:d\r\n",
          mime_calendar_find, "a:b", 73, 82},
         {"ATTACH;ENCODING=b:YWJj", mime_calendar_find, "", 18, 22},
@@ -210,17 +248,72 @@ START_TEST(uuencode_forgives_what_got_lost)
 {
     static const struct {
         const char *in, *out;
+        bool every;
     } rows[] = {
-        {"#86)C\n`\nend\n", "abc"}, {"#86)C\r\n#86)C\r\n \r\n", "abcabc"}, {"$86)C9\n", "abcd"},
-        {"$86)C9   \n", "abcd"},    {"words of a reader\n", ""},           {"", ""},
+        {"#86)C\n`\nend\n", "abc", false},
+        {"#86)C\r\n#86)C\r\n \r\n", "abcabc", false},
+        {"$86)C9\n", "abcd", false},
+        {"$86)C9   \n", "abcd", false},
+        {"#86)CX\n#86)CXX\n", "abcabc", false}, /* checksums */
+        {"words of a reader\n", "", false},
+        {"c86)C\n#86)C\n", "abc", false},
+        {"c86)C\n#86)C\n", "abcabc", true},
+        {"", "", false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct buf b;
         buf_init(&b, 1000);
-        ck_assert_int_eq(mime_uuencode_decode(span_cstr(rows[i].in), &b), ERR_OK);
+        ck_assert_int_eq(mime_uuencode_decode(span_cstr(rows[i].in), rows[i].every, &b), ERR_OK);
         MUST(text_is(&b, rows[i].out));
         buf_release(&b);
     }
+}
+END_TEST
+
+START_TEST(a_quick_look_says_which_files_there_may_be)
+{
+    static const struct {
+        const char *text;
+        unsigned kinds;
+    } rows[] = {
+        {"", 0},
+        {"words\r\nand more, begin 644 a\r\n\r\nx=ybegin ", 0},
+        {"begin", MIME_INLINE_UUENCODE},
+        {"x\n \tBeGiN 644 a", MIME_INLINE_UUENCODE},
+        {"x\r=YBEGIN ", MIME_INLINE_YENC},
+        {"x\r\nattach;", MIME_INLINE_CALENDAR},
+        {"\r\r\n\n\r  begin\rATTACH\n\n=ybegin\r", MIME_INLINE_UUENCODE | MIME_INLINE_YENC | MIME_INLINE_CALENDAR},
+        {"a\rb\rc\rbegi\n   \n=\nA", 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        ck_assert_uint_eq(mime_inline_look(span_cstr(rows[i].text)), rows[i].kinds);
+}
+END_TEST
+
+START_TEST(indentation_is_undone_as_far_as_it_goes)
+{
+    struct buf b;
+    buf_init(&b, 100);
+    ck_assert_int_eq(mime_unindent(SPAN("  a\r\n   b\n c\r\td\n\n  "), 2, &b), ERR_OK);
+    MUST(text_is(&b, "a\r\n b\nc\rd\n\n"));
+    buf_release(&b);
+    buf_init(&b, 1);
+    ck_assert_int_eq(mime_unindent(SPAN("  ab"), 2, &b), ERR_FULL);
+    buf_release(&b);
+}
+END_TEST
+
+START_TEST(what_may_go_on_ends_where_it_must)
+{
+    struct mime_inline found;
+    struct span text = SPAN("begin 644 a\n#86)C\nEND\n#86)C\n end\nend\nx");
+    MUST(mime_uuencode_find(text, 0, &found) && found.cut && !found.odd);
+    ck_assert_uint_eq(mime_uuencode_end(text, &found), 37);
+    text = SPAN("begin 644 a\n#86)C\nwords\nend\n");
+    MUST(mime_uuencode_find(text, 0, &found) && !found.cut && found.odd);
+    text = SPAN("=ybegin name=a\nx\n=YEND\ny\n=yend\nz");
+    MUST(mime_yenc_find(text, 0, &found) && found.cut);
+    ck_assert_uint_eq(mime_yenc_end(text, &found), 31);
 }
 END_TEST
 
@@ -301,9 +394,13 @@ END_TEST
     X(long_base64_is_decoded_whole)                                                                                    \
     X(output_stops_at_the_buffers_maximum)                                                                             \
     X(oddities_of_base64_are_noticed)                                                                                  \
+    X(quoted_printable_is_plain_where_nothing_is_left_to_opinion)                                                      \
     X(quoted_printable_is_read_as_its_decoders_do)                                                                     \
     X(files_in_texts_are_found)                                                                                        \
     X(uuencode_forgives_what_got_lost)                                                                                 \
+    X(a_quick_look_says_which_files_there_may_be)                                                                      \
+    X(indentation_is_undone_as_far_as_it_goes)                                                                         \
+    X(what_may_go_on_ends_where_it_must)                                                                               \
     X(yenc_undoes_escapes_and_line_ends)                                                                               \
     X(binhex_gives_name_and_data_fork)                                                                                 \
     X(wide_text_is_told_by_mark_or_look)

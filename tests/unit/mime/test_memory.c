@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory that runs out at any allocation: the splitter says so, keeps nothing, and never hands out less without a word.
- */
+ * And what asks for memory again and again. */
 #include "unit/mime/split_rig.h"
 #include "unit/smtp/must.h"
 
@@ -9,9 +9,11 @@ void *__real_realloc(void *old, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 static long allocations_left = -1; /* until one fails; negative: none does */
+static unsigned long allocations;  /* that were asked for */
 
 static bool allocation_fails(void)
 {
+    allocations++;
     return allocations_left >= 0 && allocations_left-- == 0;
 }
 void *__wrap_calloc(size_t count, size_t size)
@@ -66,5 +68,34 @@ START_TEST(any_allocation_that_fails_is_reported)
 }
 END_TEST
 
-#define CASES(X) X(any_allocation_that_fails_is_reported)
+/* How often the splitter asks for memory for a message in TNEF with COUNT attachments in which there is nothing. */
+static unsigned long allocations_for(unsigned count)
+{
+    static const char head[] = "Content-Type: application/ms-tnef\r\n\r\n\x78\x9f\x3e\x22\1\0";
+    static const char empty[] = "\2\x0f\x80\6\0\0\0\0\0\0"; /* its data: none */
+    struct mime_report report;
+    struct buf bomb;
+    unsigned parts = 0;
+    buf_init(&bomb, 1 << 20);
+    MUST(buf_append(&bomb, span_of(head, sizeof(head) - 1)) == ERR_OK);
+    for (unsigned i = 0; i < count; i++)
+        MUST(buf_append(&bomb, span_of(empty, sizeof(empty))) == ERR_OK);
+    struct mime_limits limits = mime_limits_for(buf_len(&bomb));
+    unsigned long before = allocations;
+    ck_assert_int_eq(mime_split(buf_span(&bomb), &limits, count_part, &parts, &report), ERR_OK);
+    MUST(parts > 0); /* the body itself */
+    buf_release(&bomb);
+    return allocations - before;
+}
+
+/* B.5: nothing is handed out for it, so no limit of parts or octets would end it. */
+START_TEST(empty_attachments_cost_no_memory_each)
+{
+    MUST(allocations_for(4000) < allocations_for(40) + 200);
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(any_allocation_that_fails_is_reported)                                                                           \
+    X(empty_attachments_cost_no_memory_each)
 #include "support/check_main.h"

@@ -220,6 +220,8 @@ START_TEST(names_that_contradict_each_other_are_told)
     MUST(!(judged("a.txt", "b.txt") & BIT(CONFLICT)));
     MUST(!(judged("=?utf-8?Q?a=2Eexe?=", "x") & BIT(CONFLICT)));
     MUST(!(judged("www.server.com", "www.server.com.eml") & BIT(CONFLICT)));
+    MUST(!(judged("<a.exe>", "a.exe") & BIT(CONFLICT)));
+    MUST(judged("<a.exe>", "a.txt") == 0);
 }
 END_TEST
 
@@ -252,6 +254,11 @@ START_TEST(parameters_are_read_in_all_their_forms)
         {"a/b; name*0=x; name*0=z; name*1=y", "name", NULL, NULL, false, "xy"},
         {"a/b;;;name=x", "name", "x", "x", false, NULL},
         {"a/b; name", "name", NULL, NULL, false, NULL},
+        {"name=x; z=1", "name", "x", "x", false, NULL},
+        {" name*=''x%20y", "name", NULL, NULL, false, "x y"},
+        {"; name=x", "name", "x", "x", false, NULL},
+        {"a/b name=x", "name", NULL, NULL, false, NULL},
+        {"a/b; (c) name=x", "name", NULL, NULL, false, NULL},
         {"", "name", NULL, NULL, false, NULL},
     };
     struct mime_parameters *p = malloc(sizeof(*p));

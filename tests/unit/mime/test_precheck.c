@@ -245,6 +245,63 @@ START_TEST(what_is_two_things_at_once_is_a_polyglot)
 }
 END_TEST
 
+/* A file of a zip: METHOD, flags, sizes of its name, extra field and content, all below 128. */
+#define FILE_HEAD(flags, method, size, name, extra)                                                                    \
+    "PK\3\4\24\0" flags "\0" method "\0TTDDCCCC" size "\0\0\0" size "\0\0\0" name "\0" extra "\0"
+/* Its directory at PLACE, and the record of that. */
+#define DIRECTORY(place) "PK\1\2.....PK\5\6\0\0\0\0\0\0\0\0\11\0\0\0" place "\0\0\0\0\0"
+
+START_TEST(polyglots_of_the_usual_pairs_are_told_from_files_within_files)
+{
+    static const struct {
+        const char *name;
+        struct span octets;
+        enum mime_content content;
+        bool polyglot;
+    } rows[] = {
+#define ROW(name, octets, content, polyglot) {name, {octets, sizeof(octets) - 1}, MIME_CONTENT_##content, polyglot}
+        ROW("PDF, then zip", "%PDF-1.7\n%%EOF\n" DIRECTORY("\0"), PDF, true),
+        ROW("PDF, then zip, then its end", "%PDF-1.7\n" DIRECTORY("\0") "\nstartxref\n9\n%%EOF\n", PDF, true),
+        ROW("PDF with a zip attached", "%PDF-1.7\nstream\n" DIRECTORY("\0") "\r\nendstream\n%%EOF\n", PDF, false),
+        ROW("PDF", "%PDF-1.7\n1 0 obj\n<< /Title (a) >>\nendobj\n%%EOF\n", PDF, false),
+        ROW("PDF that is a page", "%PDF-1.7\n<!-- --><HTML><script>", PDF, true),
+        ROW("page that is a PDF", "<html><body><!--\n%PDF-1.4\n", PDF, true),
+        ROW("page about PDF", "<html><body>begins with %PDF-", PDF, false),
+        ROW("zip with a PDF in its name", FILE_HEAD("\0", "\0", "\2", "\10", "\0") "%PDF-1.4xx" DIRECTORY("\x28"), ZIP,
+            true),
+        ROW("zip with a PDF in its extra field",
+            FILE_HEAD("\0", "\0", "\2", "\1", "\10") "a%PDF-1.4xx" DIRECTORY("\x29"), ZIP, true),
+        ROW("zip with a PDF between its files", FILE_HEAD("\0", "\0", "\2", "\1", "\0") "axx%PDF-1.4" DIRECTORY("\x29"),
+            ZIP, true),
+        ROW("zip of a stored PDF", FILE_HEAD("\0", "\0", "\10", "\1", "\0") "a%PDF-1.4" DIRECTORY("\x27"), ZIP, false),
+        ROW("zip of a stored PDF of later length",
+            FILE_HEAD("\10", "\0", "\0", "\1", "\0") "a%PDF-1.4PK\7\10CCCC" DIRECTORY("\x2f"), ZIP, false),
+        ROW("zip as OpenDocument begins",
+            FILE_HEAD("\0", "\0", "\3", "\10", "\0") "mimetypea/b" FILE_HEAD("\0", "\10", "\2", "\1",
+                                                                             "\0") "axx" DIRECTORY("\x4a"),
+            ZIP, false),
+        ROW("GIF, then zip, then its end", "GIF89a" DIRECTORY("\0") ";", GIF, true),
+        ROW("JPEG, then zip", "\xff\xd8\xff" DIRECTORY("\0"), JPEG, true),
+        ROW("JPEG", "\xff\xd8\xff\xe0\0\20JFIF PK\5\6 PK\1\2 ..............................", JPEG, false),
+        ROW("page, then zip, then its end", "<html><!--" DIRECTORY("\0") "-->", HTML, true),
+        ROW("document with one inside", "\xd0\xcf\x11\xe0" DIRECTORY("\0") "\0\0\0\0", OLE2, false),
+        ROW("program that extracts itself", "MZ" DIRECTORY("\0"), PE, false),
+        ROW("program that extracts itself, signed", "MZ" DIRECTORY("\2") "signature", PE, false),
+#undef ROW
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (mime_content_is_polyglot(rows[i].octets, rows[i].content) != rows[i].polyglot)
+            ck_abort_msg("%s", rows[i].name);
+    /* A disc's sectors stand behind 32 KiB that say nothing. */
+    static char disc[32800] = "%PDF-1.4";
+    MUST(!mime_content_is_polyglot(span_of(disc, sizeof(disc)), MIME_CONTENT_PDF));
+    memcpy(disc + 32769, "CD001", 5);
+    MUST(mime_content_is_polyglot(span_of(disc, sizeof(disc)), MIME_CONTENT_PDF));
+    MUST(!mime_content_is_polyglot(span_of(disc, sizeof(disc)), MIME_CONTENT_ISO9660));
+    ck_assert_int_eq(mime_content_of(SPAN("PK00PK\3\4")), MIME_CONTENT_ZIP);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(each_cap_holds_at_its_number)                                                                                    \
     X(large_and_odd_mail_of_people_is_within)                                                                          \
@@ -252,5 +309,6 @@ END_TEST
     X(no_trick_hides_what_a_library_finds)                                                                             \
     X(counts_what_it_saw)                                                                                              \
     X(contents_are_told_by_their_octets)                                                                               \
-    X(what_is_two_things_at_once_is_a_polyglot)
+    X(what_is_two_things_at_once_is_a_polyglot)                                                                        \
+    X(polyglots_of_the_usual_pairs_are_told_from_files_within_files)
 #include "support/check_main.h"

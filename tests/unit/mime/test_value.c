@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "mime/value.h"
+#include "unit/smtp/must.h"
 #include <check.h>
 
 struct seen {
@@ -17,8 +18,9 @@ static enum err note(void *arg, const struct mime_value *v)
     struct seen *s = arg;
     s->count++;
     s->octets += v->name.len + v->text.len;
-    ck_assert(v->name.len > 0 && v->name.len <= LIMIT_PART_TEXT && v->text.len <= LIMIT_PART_VALUE);
-    ck_assert_msg(utf8_is_plain(v->text), "%.*s: %.*s", SPAN_ARG(v->name), SPAN_ARG(v->text));
+    MUST(v->name.len > 0 && v->name.len <= LIMIT_PART_TEXT && v->text.len <= LIMIT_PART_VALUE);
+    if (!utf8_is_plain(v->text))
+        ck_abort_msg("%.*s: %.*s", SPAN_ARG(v->name), SPAN_ARG(v->text));
     return buf_printf(&s->text, "%.*s=%.*s%s\n", SPAN_ARG(v->name), SPAN_ARG(v->text), v->cut ? "..." : "");
 }
 
@@ -91,7 +93,7 @@ static void fill(struct buf *out, const char *begin, const char *unit, size_t si
     buf_init(out, size + 4096);
     ck_assert_int_eq(buf_append(out, span_cstr(begin)), ERR_OK);
     while (buf_len(out) < size)
-        ck_assert_int_eq(buf_append(out, span_cstr(unit)), ERR_OK);
+        MUST(buf_append(out, span_cstr(unit)) == ERR_OK);
 }
 
 START_TEST(long_values_are_cut_and_say_so)

@@ -12,11 +12,23 @@ static bool fourth_is_ready(struct bench *b)
     return state(b, 3) == BACKEND_READY;
 }
 
+/* One connection at a time. */
+static void start_narrow(struct bench *b)
+{
+    bench_start(b);
+    b->conf.max_outbound_connections = 1;
+}
+
+/* The server does not want the first connection. */
+static void refuse_first(struct bench *b)
+{
+    b->server[0].rules[0] = (struct rule){.connection = 1, .verb = "connect", .reply = "421 not now\r\n"};
+}
+
 START_TEST(leases_beyond_max_outbound_connections_wait_and_are_served_in_their_order)
 {
     struct bench b;
-    bench_start(&b);
-    b.conf.max_outbound_connections = 1;
+    start_narrow(&b);
     lease_ready(&b, 0);
     for (unsigned i = 1; i < 5; i++) {
         lease(&b, i);
@@ -41,8 +53,7 @@ END_TEST
 START_TEST(a_new_lease_does_not_overtake_one_that_waits)
 {
     struct bench b;
-    bench_start(&b);
-    b.conf.max_outbound_connections = 1;
+    start_narrow(&b);
     lease_ready(&b, 0);
     lease(&b, 1);
     give_back(&b, 0, false, true); /* the slot is free, but not yet given on */
@@ -57,9 +68,8 @@ END_TEST
 START_TEST(a_lease_that_waits_goes_on_when_the_connection_before_it_fails_to_open)
 {
     struct bench b;
-    bench_start(&b);
-    b.conf.max_outbound_connections = 1;
-    b.server[0].rules[0] = (struct rule){.connection = 1, .verb = "connect", .reply = "421 not now\r\n"};
+    start_narrow(&b);
+    refuse_first(&b);
     lease(&b, 0);
     lease(&b, 1);
     ck_assert_int_eq(state(&b, 1), BACKEND_QUEUED);
@@ -73,9 +83,8 @@ END_TEST
 START_TEST(a_lease_that_waits_goes_on_when_the_probe_before_it_fails)
 {
     struct bench b;
-    bench_start(&b);
-    b.conf.max_outbound_connections = 1;
-    b.server[0].rules[0] = (struct rule){.connection = 1, .verb = "connect", .reply = "421 not now\r\n"};
+    start_narrow(&b);
+    refuse_first(&b);
     backend_pool_probe(b.pool);
     lease(&b, 0);
     ck_assert_int_eq(state(&b, 0), BACKEND_QUEUED);
@@ -88,8 +97,7 @@ END_TEST
 START_TEST(a_lease_that_waits_too_long_fails_as_busy)
 {
     struct bench b;
-    bench_start(&b);
-    b.conf.max_outbound_connections = 1;
+    start_narrow(&b);
     lease_ready(&b, 0);
     b.conf.connect_timeout_ms = 10;
     lease(&b, 1);
@@ -104,8 +112,7 @@ END_TEST
 START_TEST(a_waiting_lease_that_is_given_back_leaves_the_queue)
 {
     struct bench b;
-    bench_start(&b);
-    b.conf.max_outbound_connections = 1;
+    start_narrow(&b);
     lease_ready(&b, 0);
     lease(&b, 1);
     lease(&b, 2);

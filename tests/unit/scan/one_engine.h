@@ -26,6 +26,7 @@ struct rig {
     int fd;
     struct loop_watch watch;
     unsigned generation, jobs, cancels, inspections, with_parts;
+    unsigned patterns;                                            /* test strings among the jobs */
     struct verdict answer;                                        /* to what is no test string */
     struct verdict answer_pattern, answer_deep, answer_encrypted; /* to texts of ours */
     bool silent, in_worker; /* IN_WORKER: its overload is that of the engine, not of the queue */
@@ -105,8 +106,10 @@ static inline struct verdict rig_answer_to(struct rig *r, int fd)
 {
     char head[4] = "";
     ck_assert_int_eq(pread(fd, head, sizeof(head), 0), sizeof(head));
-    if (memcmp(head, "X5O!", sizeof(head)) == 0)
+    if (memcmp(head, "X5O!", sizeof(head)) == 0) {
+        r->patterns++;
         return r->answer_pattern;
+    }
     if (memcmp(head, "\x1f\x8b\x08", 3) == 0)
         return r->answer_deep;
     return memcmp(head, "PK\3\4", sizeof(head)) == 0 ? r->answer_encrypted : r->answer;

@@ -63,4 +63,34 @@ static const char *fixture_findings(const struct fixture *f, char *out, size_t s
     return out;
 }
 
+/* Loads TEXT, which must be free of errors, with WARNINGS findings. */
+static void load(struct fixture *f, const char *text, size_t warnings)
+{
+    char findings[8192], copy[8192];
+    snprintf(copy, sizeof(copy), "%s", text);
+    fixture_load(f, copy);
+    fixture_findings(f, findings, sizeof(findings));
+    ck_assert_msg(f->problems.errors == 0 && f->problems.warnings == warnings,
+                  "expected %zu warnings for\n%s\nfound\n%s", warnings, text, findings);
+}
+
+/* One finding that holds all of EXPECTED (parts divided by '|'). */
+static void assert_finding(const char *text, const char *expected)
+{
+    struct fixture f;
+    char copy[4096], findings[8192], part[256];
+    snprintf(copy, sizeof(copy), "%s", text);
+    fixture_load(&f, copy);
+    fixture_findings(&f, findings, sizeof(findings));
+    ck_assert_msg(f.problems.errors + f.problems.warnings == 1, "expected one finding for %s, found\n%s", text,
+                  findings);
+    for (const char *at = expected; *at;) {
+        size_t len = strcspn(at, "|");
+        snprintf(part, sizeof(part), "%.*s", (int)len, at);
+        ck_assert_msg(strstr(findings, part) != NULL, "for %s\nexpected \"%s\"\nfound %s", text, part, findings);
+        at += len + (at[len] == '|');
+    }
+    fixture_release(&f);
+}
+
 #endif

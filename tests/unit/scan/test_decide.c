@@ -172,6 +172,45 @@ START_TEST(each_reason_has_an_action_of_its_own)
 }
 END_TEST
 
+START_TEST(a_reason_without_an_action_of_its_own_has_that_of_its_class)
+{
+    static const struct {
+        int on_unscannable, on_limit, action;
+        enum scan_action limit, encrypted; /* of which nothing is written */
+    } rows[] = {
+        {ON_UNSCANNABLE_ACTION, ON_UNSCANNABLE_GENERAL, ON_INFECTED_REJECT, SCAN_ACTION_REJECT, SCAN_ACTION_REJECT},
+        {ON_UNSCANNABLE_ACTION, ON_UNSCANNABLE_GENERAL, ON_INFECTED_PASS, SCAN_ACTION_PASS, SCAN_ACTION_PASS},
+        {ON_UNSCANNABLE_REJECT, ON_UNSCANNABLE_GENERAL, ON_INFECTED_PASS, SCAN_ACTION_REJECT, SCAN_ACTION_REJECT},
+        {ON_UNSCANNABLE_REJECT, ON_UNSCANNABLE_ACTION, ON_INFECTED_PASS, SCAN_ACTION_PASS, SCAN_ACTION_REJECT},
+        {ON_UNSCANNABLE_PASS, ON_UNSCANNABLE_GENERAL, ON_INFECTED_REJECT, SCAN_ACTION_PASS, SCAN_ACTION_PASS},
+        {ON_UNSCANNABLE_PASS, ON_UNSCANNABLE_ACTION, ON_INFECTED_REJECT, SCAN_ACTION_REJECT, SCAN_ACTION_PASS},
+        {ON_UNSCANNABLE_PASS, ON_UNSCANNABLE_ERROR_CODE, ON_INFECTED_REJECT, SCAN_ACTION_DEFER, SCAN_ACTION_PASS},
+        {ON_UNSCANNABLE_ERROR_CODE, ON_UNSCANNABLE_PASS, ON_INFECTED_REJECT, SCAN_ACTION_PASS, SCAN_ACTION_DEFER},
+        {ON_UNSCANNABLE_QUARANTINE, ON_UNSCANNABLE_REJECT, ON_INFECTED_PASS, SCAN_ACTION_REJECT,
+         SCAN_ACTION_QUARANTINE},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct engine_conf conf = strict_conf;
+        const struct framework one = {.engines = {{.name = "one", .conf = &conf}}, .engine_count = 1};
+        struct verdict limit, encrypted, infected;
+        conf.action = rows[i].action;
+        conf.on_unscannable = rows[i].on_unscannable;
+        conf.on_reason[VERDICT_REASON_LIMIT] = rows[i].on_limit;
+        conf.on_reason[VERDICT_REASON_ENCRYPTED] = ON_UNSCANNABLE_GENERAL;
+        verdict_set(&limit, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT, NULL);
+        verdict_set(&encrypted, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, NULL);
+        verdict_set(&infected, VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
+        memcpy(limit.engine, "one", 4);
+        memcpy(encrypted.engine, "one", 4);
+        memcpy(infected.engine, "one", 4);
+        ck_assert_msg(framework_action(&one, &limit) == rows[i].limit, "row %zu", i);
+        ck_assert_msg(framework_action(&one, &encrypted) == rows[i].encrypted, "row %zu", i);
+        ck_assert_int_eq(framework_action(&one, &infected),
+                         rows[i].action == ON_INFECTED_PASS ? SCAN_ACTION_PASS : SCAN_ACTION_REJECT);
+    }
+}
+END_TEST
+
 START_TEST(what_is_kept_is_refused_or_accepted_as_the_stanza_says)
 {
     struct scan_decision d;
@@ -299,6 +338,7 @@ END_TEST
     X(each_verdict_has_its_decision)                                                                                   \
     X(an_engine_that_passes_does_not_hide_what_another_refuses_or_could_not_scan)                                      \
     X(each_reason_has_an_action_of_its_own)                                                                            \
+    X(a_reason_without_an_action_of_its_own_has_that_of_its_class)                                                     \
     X(what_is_kept_is_refused_or_accepted_as_the_stanza_says)                                                          \
     X(each_reason_has_a_code_and_a_text_of_its_own)                                                                    \
     X(a_reason_of_another_class_follows_no_option)                                                                     \

@@ -2,17 +2,6 @@
 /* Stanzas, as an administrator writes them, and the framework that comes out of them. */
 #include "stanza_fixture.h"
 
-/* Loads TEXT, which must be free of errors, with WARNINGS findings. */
-static void load(struct fixture *f, const char *text, size_t warnings)
-{
-    char findings[8192], copy[8192];
-    snprintf(copy, sizeof(copy), "%s", text);
-    fixture_load(f, copy);
-    fixture_findings(f, findings, sizeof(findings));
-    ck_assert_msg(f->problems.errors == 0 && f->problems.warnings == warnings,
-                  "expected %zu warnings for\n%s\nfound\n%s", warnings, text, findings);
-}
-
 START_TEST(the_example_of_the_manual_loads_without_findings)
 {
     struct fixture f;
@@ -182,7 +171,7 @@ START_TEST(pools_are_found_in_any_case_and_each_used_one_is_listed_once)
          "ThreadPool \"Slow\" { backlog = 7 stack_size = 16M } ThreadPool \"unused\" { }\n"
          "antivirus { clamav \"a\" { pool = slow } clamav \"b\" { pool = io } clamav \"c\" { pool = SLOW } eleven { "
          "pool = cpu } }",
-         4);
+         5);
     static const char *const pools[] = {"Slow", "IO", "Slow", "CPU"};
     for (size_t i = 0; i < 4; i++)
         ck_assert_str_eq(f.fw.engines[i].pool, pools[i]);
@@ -243,31 +232,13 @@ START_TEST(scan_is_off_only_when_written_out)
 }
 END_TEST
 
-/* One finding that holds all of EXPECTED (parts divided by '|'). */
-static void assert_finding(const char *text, const char *expected)
-{
-    struct fixture f;
-    char copy[4096], findings[8192], part[256];
-    snprintf(copy, sizeof(copy), "%s", text);
-    fixture_load(&f, copy);
-    fixture_findings(&f, findings, sizeof(findings));
-    ck_assert_msg(f.problems.errors + f.problems.warnings == 1, "expected one finding for %s, found\n%s", text,
-                  findings);
-    for (const char *at = expected; *at;) {
-        size_t len = strcspn(at, "|");
-        snprintf(part, sizeof(part), "%.*s", (int)len, at);
-        ck_assert_msg(strstr(findings, part) != NULL, "for %s\nexpected \"%s\"\nfound %s", text, part, findings);
-        at += len + (at[len] == '|');
-    }
-    fixture_release(&f);
-}
-
 START_TEST(what_follows_from_each_reason_can_be_written_down)
 {
     struct fixture f;
     load(&f,
          "antivirus { all = true\n"
-         "  clamav one { on_encrypted = pass on_too_large = error_code on_error = next on_poison = error_code\n"
+         "  clamav one { on_encrypted = pass on_too_large = error_code on_unscannable = reject on_partial = action "
+         "on_error = next on_poison = error_code\n"
          "    reason_codes [ limit = 552 ] reason_texts [ limit = \"too deep\" ] }\n"
          "  clamav two { } }",
          2); /* a pass, and a variable of both */
@@ -275,14 +246,22 @@ START_TEST(what_follows_from_each_reason_can_be_written_down)
     ck_assert(f.fw.all);
     ck_assert_int_eq(one->on_reason[VERDICT_REASON_ENCRYPTED], ON_UNSCANNABLE_PASS);
     ck_assert_int_eq(one->on_reason[VERDICT_REASON_TOO_LARGE], ON_UNSCANNABLE_ERROR_CODE);
-    ck_assert_int_eq(one->on_reason[VERDICT_REASON_LIMIT], ON_UNSCANNABLE_ACTION);
+    ck_assert_int_eq(one->on_reason[VERDICT_REASON_LIMIT], ON_UNSCANNABLE_GENERAL);
+    ck_assert_int_eq(one->on_unscannable, ON_UNSCANNABLE_REJECT);
+    ck_assert_int_eq(framework_on_unscannable(one, VERDICT_REASON_LIMIT), ON_UNSCANNABLE_REJECT);
+    ck_assert_int_eq(framework_on_unscannable(one, VERDICT_REASON_ENCRYPTED), ON_UNSCANNABLE_PASS);
+    ck_assert_int_eq(framework_on_unscannable(one, VERDICT_REASON_PARTIAL), ON_UNSCANNABLE_ACTION);
     ck_assert_int_eq(one->on_error, ON_ERROR_NEXT);
     ck_assert_int_eq(one->on_reason[VERDICT_REASON_POISON], ON_TROUBLE_ERROR_CODE);
     ck_assert_int_eq(one->on_reason[VERDICT_REASON_TIMEOUT], ON_TROUBLE_ON_ERROR);
     ck_assert_uint_eq(one->reason_codes.count, 1);
     ck_assert_str_eq(one->reason_texts.items[0].value, "too deep");
     for (int r = 0; r < VERDICT_REASON_COUNT; r++)
-        ck_assert_int_eq(two->on_reason[r], 0);
+        ck_assert_int_eq(two->on_reason[r],
+                         r != VERDICT_REASON_NONE && verdict_reason_class((enum verdict_reason)r) == VERDICT_UNSCANNABLE
+                             ? ON_UNSCANNABLE_GENERAL
+                             : 0);
+    ck_assert_int_eq(two->on_unscannable, ON_UNSCANNABLE_ACTION);
     ck_assert_int_eq(two->on_error, ON_ERROR_ERROR_CODE);
     fixture_release(&f);
 }
@@ -299,6 +278,7 @@ START_TEST(quarantine_is_used_where_an_engine_that_takes_part_says_so)
         {"antivirus { clamav { action = quarantine } }", true, 0},
         {"antivirus { action = quarantine clamav \"a\" { action = reject } clamav \"b\" { } }", true, 1},
         {"antivirus { clamav { on_encrypted = quarantine quarantine_reply = reject } }", true, 0},
+        {"antivirus { clamav { on_unscannable = quarantine } }", true, 0},
         {"antivirus { clamav \"a\" { action = quarantine enabled = off } clamav \"b\" { } }", false, 0},
         {"scan = off antivirus { clamav { action = quarantine } }", false, 1},
     };
@@ -306,6 +286,38 @@ START_TEST(quarantine_is_used_where_an_engine_that_takes_part_says_so)
         struct fixture f;
         load(&f, rows[i].text, rows[i].warnings);
         ck_assert_msg(framework_quarantines(&f.fw) == rows[i].used, "%s", rows[i].text);
+        fixture_release(&f);
+    }
+}
+END_TEST
+
+START_TEST(the_size_that_an_engine_looks_at_is_the_smallest_that_counts_there)
+{
+    static const struct {
+        const char *text;
+        int64_t limit;
+        const char *option;
+    } rows[] = {
+        {"clamav { }", 100 << 20, "max_filesize"},
+        {"clamav { max_filesize = 500M }", 400 << 20, "max_scansize"},
+        {"clamav { daemon = \"/run/a\" max_filesize = 500M }", 500 << 20, "max_filesize"}, /* no max_scansize there */
+        {"clamav { daemon = \"/run/a\" }", 100 << 20, "max_filesize"},
+        {"kaspersky { daemon_is_remote = on max_filesize = 450M }", 450 << 20, "max_filesize"},
+        {"csapi { max_concurrency = 5 max_extract_size = 300M }", 200 << 20, "max_cumulative_extract_size"},
+        {"csapi { max_concurrency = 5 }", 100 << 20, "max_extract_size"},
+        {"csapi { daemon = av max_filesize = 300M }", 300 << 20, "max_filesize"},
+        {"clamav { daemon = \"/run/a\" max_filesize = 90M } kaspersky { daemon_is_remote = on }", 90 << 20,
+         "max_filesize"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct fixture f;
+        char text[512];
+        const char *engine = "", *option = "";
+        snprintf(text, sizeof(text), "antivirus { %s }", rows[i].text);
+        load(&f, text, 0);
+        int64_t limit = framework_size_limit(f.conf.global, &engine, &option);
+        ck_assert_msg(limit == rows[i].limit && strcmp(option, rows[i].option) == 0, "%s: found %lld (%s)",
+                      rows[i].text, (long long)limit, option);
         fixture_release(&f);
     }
 }
@@ -330,7 +342,9 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { infected_text = \"100%\" } }", "error |infected_text|placeholder"},
         {"antivirus { clamav { error_text = \"%s\" } }", "error |error_text|unknown placeholder %s"},
         {"antivirus { clamav { unscannable_text = \"a\tb\" } }", "error |unscannable_text|printable ASCII"},
-        {"ThreadPool \"mine\" { } antivirus { clamav { pool = your } }", "error |pool = your|known are CPU, IO, mine"},
+        {"ThreadPool \"mine\" { } antivirus { clamav \"a\" { pool = your } clamav \"b\" { pool = mine enabled = off } "
+         "}",
+         "error |pool = your|known are CPU, IO, mine"},
         {"antivirus { clamav \"two words\" { } }", "error |clamav \"two words\"|name of an engine"},
         {"antivirus { clamav \"x123456789012345678901234567890123456789a\" { } }", "error |1 to 40"},
         {"antivirus {\n clamav \"a\" { }\n csapi \"A\" { enabled = off } }",
@@ -413,6 +427,11 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { on_error = pass } }", "warning |on_error = pass|delivered unscanned"},
         {"antivirus { clamav { action = pass } }", "warning |action = pass|with a virus are delivered|X-Virus-Status"},
         {"antivirus { clamav { on_encrypted = pass } }", "warning |on_encrypted = pass|checked as a whole"},
+        {"antivirus { clamav { on_unscannable = pass } }", "warning |on_unscannable = pass|unless an on_REASON"},
+        {"antivirus { clamav { on_unscannable = pass on_limit = reject on_encrypted = action } }",
+         "warning |on_unscannable = pass|unless an on_REASON"},
+        {"antivirus { clamav { on_unscannable = on_unscannable } }",
+         "error |action, reject, pass, error_code, quarantine"},
         {"antivirus { clamav { on_too_large = pass } }", "warning |on_too_large = pass|checked as a whole"},
         {"antivirus { clamav { on_poison = pass } }", "warning |on_poison = pass|delivered unscanned"},
         {"antivirus {\n clamav \"a\" { }\n clamav \"b\" { } }", "warning postern.conf:3:|clamav_status as a|strictest"},
@@ -424,7 +443,7 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { clamav { on_timeout = pass } }", "warning |on_timeout = pass|delivered unscanned"},
         {"antivirus { clamav { on_timeout = reject } }", "error |on_timeout = reject|error_code, next, pass"},
         {"antivirus { clamav { on_encrypted = next } }",
-         "error |on_encrypted = next|reject, pass, error_code, quarantine"},
+         "error |on_encrypted = next|reject, pass, error_code, quarantine, on_unscannable"},
         {"antivirus { clamav { reason_codes [ encrypt = 550 ] } }", "error |no reason \"encrypt\"|encrypted, limit"},
         {"antivirus { clamav { reason_codes [ encrypted = 250 ] } }", "error |encrypted = 250|400 to 599"},
         {"antivirus { clamav { reason_codes [ timeout = 550 ] } }", "warning |timeout = 550|give up"},
@@ -571,6 +590,7 @@ END_TEST
     X(scan_is_off_only_when_written_out)                                                                               \
     X(what_follows_from_each_reason_can_be_written_down)                                                               \
     X(quarantine_is_used_where_an_engine_that_takes_part_says_so)                                                      \
+    X(the_size_that_an_engine_looks_at_is_the_smallest_that_counts_there)                                              \
     X(faults_and_surprises_are_named_with_their_place)                                                                 \
     X(clamav_with_a_daemon_runs_in_the_io_pool_and_is_no_surprise)                                                     \
     X(where_messages_are_taken_apart_the_pool_cpu_runs_even_without_engines)                                           \

@@ -5,6 +5,7 @@
 #include "scan/scan_run.h"
 #include "sys/fdpass.h"
 #include "sys/memfd.h"
+#include "unit/scan/parts_sample.h"
 #include <check.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -25,6 +26,8 @@ struct rig {
     struct verdict answers[ENGINES], inspection_answer; /* ERROR: the inspection fails with it */
     struct scan_inspection inspection;
     uint64_t really_written;
+    struct buf file;   /* what is written; empty: zeros */
+    uint8_t digest;    /* of the next message */
     bool hold, silent; /* the broker keeps a writable mapping; it does not answer inspections */
     bool answers_wrongly;
     void *held;
@@ -88,7 +91,8 @@ static void answer_inspection(struct rig *r, const struct scan_job *job, int par
     char zeros[PARTS_SIZE] = {0};
     ck_assert_int_ge(parts, 0);
     ck_assert_int_eq(lseek(parts, 0, SEEK_END), 0); /* empty, and its own */
-    ck_assert_int_eq(write(parts, zeros, r->really_written), (ssize_t)r->really_written);
+    struct span octets = buf_len(&r->file) ? buf_span(&r->file) : span_of(zeros, r->really_written);
+    ck_assert_int_eq(write(parts, octets.ptr, octets.len), (ssize_t)octets.len);
     if (r->hold)
         r->held = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, parts, 0);
     record.inspected.id = job->id;
@@ -109,8 +113,8 @@ static void answer_engine(struct rig *r, const struct scan_job *job, int parts)
     size_t engine = job->engine[0] == 'o' ? 0 : job->engine[1] == 'w' ? 1 : 2;
     ck_assert_int_eq(job->parts_size > 0, parts >= 0);
     if (parts >= 0) {
-        ck_assert_uint_eq(job->parts_size, PARTS_SIZE);
-        ck_assert_int_eq(lseek(parts, 0, SEEK_END), PARTS_SIZE);
+        ck_assert_uint_eq(job->parts_size, r->inspection.size);
+        ck_assert_int_eq(lseek(parts, 0, SEEK_END), (off_t)r->inspection.size);
         ck_assert_int_eq(write(parts, "x", 1), -1); /* sealed */
     }
     record.answer.verdict = r->answers[engine];
@@ -209,6 +213,7 @@ static void rig_init(struct rig *r)
     r->fw.pools[0] = (struct framework_pool){.name = "CPU", .conf.backlog = 100};
     r->inspection = (struct scan_inspection){.size = PARTS_SIZE, .contents = 2, .parts = 3};
     r->really_written = PARTS_SIZE;
+    buf_init(&r->file, 65536);
 }
 
 static void rig_open(struct rig *r)
@@ -235,6 +240,7 @@ static void rig_close(struct rig *r)
     loop_watch_stop(&r->watch);
     close(r->fd);
     close(r->message);
+    buf_release(&r->file);
     if (r->held)
         munmap(r->held, 4096);
     loop_free(r->loop);
@@ -249,7 +255,7 @@ static void wake(void *arg)
 
 static struct scan_run *start(struct rig *r)
 {
-    static const uint8_t digest[32] = {0xd1};
+    const uint8_t digest[32] = {0xd1, r->digest};
     r->wakes = 0;
     struct scan_run *run =
         scan_run_start(r->client, &(struct scan_subject){.fd = r->message, .size = 7, .digest = digest}, wake, r);
@@ -542,6 +548,166 @@ START_TEST(clean_is_remembered_only_where_the_inspection_had_nothing_to_say)
 }
 END_TEST
 
+/* The next message consists of these. */
+static void set_parts(struct rig *r, const struct sample_part *parts, size_t count)
+{
+    buf_release(&r->file);
+    parts_sample(parts, count, &r->file);
+    r->inspection.size = buf_len(&r->file);
+    r->inspection.contents = r->inspection.parts = (uint32_t)count;
+    r->digest++;
+    r->seen[0] = '\0';
+}
+
+static struct verdict scan(struct rig *r, char words[256])
+{
+    struct scan_run *run = start(r);
+    pump(r, woken);
+    struct verdict v = *scan_run_verdict(run);
+    snprintf(words, 256, "%s", scan_run_words(run));
+    scan_run_free(run);
+    return v;
+}
+
+static uint64_t count_of(const atomic_uint_fast64_t *counter)
+{
+    return atomic_load(counter);
+}
+
+/* Engines "one" and "two" have messages taken apart and remember what they find; both are READY. */
+static void open_two_with_memory(struct rig *r)
+{
+    rig_init(r);
+    r->fw.engine_count = 2;
+    for (size_t i = 0; i < 2; i++) {
+        r->conf[i].mime_decompose = true;
+        r->conf[i].cache_size = 10;
+    }
+    rig_open(r);
+    for (size_t i = 0; i < 2; i++) {
+        struct scan_record status = {.type = SCAN_STATUS, .status.state = SCAN_ENGINE_READY};
+        verdict_copy_text(status.status.engine, sizeof(status.status.engine), span_cstr(r->fw.engines[i].name));
+        send_record(r, &status);
+    }
+}
+
+static void find_in_part(struct rig *r, size_t engine, const char *name, const char *part)
+{
+    verdict_set(&r->answers[engine], VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
+    verdict_copy_text(r->answers[engine].name, sizeof(r->answers[engine].name), span_cstr(name));
+    verdict_copy_text(r->answers[engine].part, sizeof(r->answers[engine].part), span_cstr(part));
+}
+
+static const struct sample_part worm_to_one[] = {{"1", "Dear one", 1}, {"2", "the worm", 9}},
+                                worm_to_another[] = {{"1", "Dear other", 2}, {"2", "more", 3}, {"3", "the worm", 9}},
+                                harmless[] = {{"1", "Dear one", 1}, {"2", "more", 3}};
+
+/* B40 */
+START_TEST(the_same_infected_part_in_another_message_is_refused_without_a_scan)
+{
+    struct rig r;
+    char words[256];
+    open_two_with_memory(&r);
+    set_parts(&r, worm_to_one, ARRAY_SIZE(worm_to_one));
+    find_in_part(&r, 0, "Some.Worm", "2");
+    struct verdict v = scan(&r, words);
+    ck_assert(v.class == VERDICT_INFECTED && !v.cached);
+    ck_assert_str_eq(r.seen, "inspect one+parts");
+    verdict_set(&r.answers[0], VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
+    set_parts(&r, worm_to_another, ARRAY_SIZE(worm_to_another));
+    v = scan(&r, words);
+    ck_assert_str_eq(r.seen, "inspect");
+    ck_assert_str_eq(words, "one=infected:Some.Worm (cached)");
+    ck_assert(v.class == VERDICT_INFECTED && v.cached);
+    ck_assert_str_eq(v.name, "Some.Worm");
+    ck_assert_str_eq(v.part, "3"); /* as it is named there */
+    ck_assert_str_eq(v.engine, "one");
+    ck_assert_uint_eq(count_of(&r.runtime->engines[0].detected), 2);
+    ck_assert_uint_eq(count_of(&r.runtime->engines[0].cached), 1);
+    ck_assert_uint_eq(count_of(&r.runtime->engines[0].scanned), 1);
+    set_parts(&r, harmless, ARRAY_SIZE(harmless));
+    v = scan(&r, words);
+    ck_assert_int_eq(v.class, VERDICT_CLEAN);
+    ck_assert_str_eq(r.seen, "inspect one+parts two+parts");
+    rig_close(&r);
+}
+END_TEST
+
+/* B40 */
+START_TEST(what_was_found_in_a_message_as_a_whole_says_nothing_of_its_parts)
+{
+    struct rig r;
+    char words[256];
+    open_two_with_memory(&r);
+    set_parts(&r, worm_to_one, ARRAY_SIZE(worm_to_one));
+    find_in_part(&r, 0, "Some.Worm", "");
+    scan(&r, words);
+    verdict_set(&r.answers[0], VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
+    set_parts(&r, worm_to_another, ARRAY_SIZE(worm_to_another));
+    ck_assert_int_eq(scan(&r, words).class, VERDICT_CLEAN);
+    ck_assert_str_eq(r.seen, "inspect one+parts two+parts");
+    rig_close(&r);
+}
+END_TEST
+
+/* B40 */
+START_TEST(one_engines_find_in_a_part_is_not_anothers)
+{
+    struct rig r;
+    char words[256];
+    open_two_with_memory(&r);
+    set_parts(&r, worm_to_one, ARRAY_SIZE(worm_to_one));
+    find_in_part(&r, 1, "Some.Worm", "2");
+    scan(&r, words);
+    ck_assert_str_eq(r.seen, "inspect one+parts two+parts");
+    set_parts(&r, worm_to_another, ARRAY_SIZE(worm_to_another));
+    scan(&r, words);
+    ck_assert_str_eq(r.seen, "inspect one+parts");
+    ck_assert_str_eq(words, "one=clean; two=infected:Some.Worm (cached)");
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(a_message_that_is_a_declared_false_alarm_is_clean_though_a_part_of_it_is_known)
+{
+    struct rig r;
+    char words[256], alarm[80] = "sha256:d103"; /* that of the third message, see start() */
+    const char *alarms[] = {alarm};
+    memset(alarm + 11, '0', 60);
+    alarm[71] = '\0';
+    open_two_with_memory(&r);
+    r.conf[0].ignore_signatures = (struct conf_list){alarms, 1};
+    set_parts(&r, worm_to_one, ARRAY_SIZE(worm_to_one));
+    find_in_part(&r, 0, "Some.Worm", "2");
+    ck_assert_int_eq(scan(&r, words).class, VERDICT_INFECTED);
+    set_parts(&r, worm_to_another, ARRAY_SIZE(worm_to_another));
+    ck_assert_int_eq(scan(&r, words).class, VERDICT_INFECTED);
+    set_parts(&r, worm_to_another, ARRAY_SIZE(worm_to_another));
+    struct verdict v = scan(&r, words);
+    ck_assert_int_eq(v.class, VERDICT_CLEAN);
+    ck_assert_str_eq(words, "one=clean (cached); two=clean");
+    ck_assert_str_eq(v.detail, "infected Some.Worm: the message is in ignore_signatures");
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(an_engine_that_is_given_no_parts_knows_none)
+{
+    struct rig r;
+    char words[256];
+    open_two_with_memory(&r);
+    r.conf[1].mime_decompose = false;
+    r.conf[1].paranoid = true;
+    find_in_part(&r, 1, "Some.Worm", "2"); /* it speaks of what it cannot have seen */
+    for (int i = 0; i < 2; i++) {
+        set_parts(&r, i ? worm_to_another : worm_to_one, i ? ARRAY_SIZE(worm_to_another) : ARRAY_SIZE(worm_to_one));
+        scan(&r, words);
+        ck_assert_str_eq(r.seen, "inspect one+parts two");
+    }
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(a_run_that_is_given_up_cancels_its_inspection)
 {
     struct rig r;
@@ -609,6 +775,11 @@ END_TEST
     X(mail_that_was_built_to_evade_is_infected_where_paranoid_and_only_there)                                          \
     X(the_parts_of_one_verdict_are_counted_and_named)                                                                  \
     X(clean_is_remembered_only_where_the_inspection_had_nothing_to_say)                                                \
+    X(the_same_infected_part_in_another_message_is_refused_without_a_scan)                                             \
+    X(what_was_found_in_a_message_as_a_whole_says_nothing_of_its_parts)                                                \
+    X(one_engines_find_in_a_part_is_not_anothers)                                                                      \
+    X(a_message_that_is_a_declared_false_alarm_is_clean_though_a_part_of_it_is_known)                                  \
+    X(an_engine_that_is_given_no_parts_knows_none)                                                                     \
     X(a_run_that_is_given_up_cancels_its_inspection)                                                                   \
     X(what_a_host_leaves_is_taken_apart_by_the_next_one_into_a_file_of_its_own)                                        \
     X(when_parts_take_all_the_room_the_message_waits_outside)

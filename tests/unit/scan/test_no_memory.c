@@ -4,6 +4,8 @@
 #include "support/failing_memory.h"
 
 #include "one_engine.h"
+#include "scan/scan_client_internal.h"
+#include <sys/socket.h>
 
 enum { ENOUGH = 100 };
 
@@ -89,9 +91,35 @@ START_TEST(a_message_that_is_taken_apart_without_memory_is_never_clean)
 }
 END_TEST
 
+/* The one before it, where there is one, serves on. */
+START_TEST(a_channel_without_memory_is_lost_and_another_one_asked_for)
+{
+    struct rig r;
+    int fds[2];
+    char byte;
+    rig_open(&r, &remembering);
+    const struct deadline *ask = &r.client->wants[0].ask;
+    ck_assert_int_eq(fdpass_pair(fds), ERR_OK);
+    memory_fails_at(0);
+    scan_client_attach(r.client, 0, r.generation + 1, fds[0]);
+    ck_assert(memory_failed());
+    ck_assert_int_eq(recv(fds[1], &byte, 1, 0), 0); /* closed */
+    close(fds[1]);
+    ck_assert(deadline_is_set(ask));
+    ck_assert_ptr_nonnull(rig_line(&r, 0, " shortage ", "no memory left for its channel"));
+    ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_CLEAN);
+    rig_detach(&r);
+    rig_attach(&r);
+    ck_assert(!deadline_is_set(ask));
+    ck_assert_int_eq(rig_scan(&r, 2, NULL).class, VERDICT_CLEAN);
+    rig_close(&r);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(what_all_loops_share_is_made_whole_or_not_at_all)                                                                \
     X(a_loops_client_is_made_whole_or_not_at_all)                                                                      \
+    X(a_channel_without_memory_is_lost_and_another_one_asked_for)                                                      \
     X(a_message_without_memory_is_never_clean)                                                                         \
     X(a_message_that_is_taken_apart_without_memory_is_never_clean)
 #include "support/check_main.h"

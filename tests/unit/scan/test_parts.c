@@ -45,6 +45,9 @@ static enum err open_copy(struct span file, uint64_t message)
     ck_assert_ptr_nonnull(copy);
     memcpy(copy, file.ptr, file.len);
     enum err e = parts_open(span_of(copy, file.len), message, &view);
+    struct parts_view contents;
+    if (parts_open_contents(span_of(copy, file.len), message, &contents) != ERR_OK)
+        ck_assert_int_eq(e, ERR_SYNTAX);
     free(copy);
     return e;
 }
@@ -85,6 +88,27 @@ START_TEST(what_was_written_is_read)
     ck_assert(parts_next_value(&at, &value));
     ck_assert(span_eq(value.name, SPAN("To")) && value.text.len == 0 && value.cut);
     ck_assert(!parts_next_value(&at, &value));
+    buf_release(&file);
+}
+END_TEST
+
+/* An event loop reads no further. */
+START_TEST(the_contents_alone_can_be_read)
+{
+    struct buf file;
+    struct parts_view view;
+    struct parts_content c;
+    write_sample(&file);
+    const size_t contents_end = PARTS_HEAD + 15 + 2 * PARTS_CONTENT_ROW;
+    for (size_t len = 0; len <= buf_len(&file); len++) {
+        enum err e = parts_open_contents(span_sub(buf_span(&file), 0, len), MESSAGE, &view);
+        ck_assert_msg((e == ERR_OK) == (len >= contents_end), "%zu octets", len);
+    }
+    ck_assert_uint_eq(view.contents, 2);
+    ck_assert(view.rows == 0 && view.part_rows.len == 0 && view.values == 0 && view.value_rows.len == 0);
+    parts_content(&view, 1, &c);
+    ck_assert(c.verbatim && c.size == 10 && c.digest[0] == 0x7e);
+    ck_assert_int_eq(parts_open_contents(buf_span(&file), 999, &view), ERR_SYNTAX); /* of a shorter message */
     buf_release(&file);
 }
 END_TEST
@@ -233,6 +257,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(what_was_written_is_read)                                                                                        \
+    X(the_contents_alone_can_be_read)                                                                                  \
     X(a_file_that_is_shorter_or_longer_makes_no_sense)                                                                 \
     X(a_content_outside_file_or_message_makes_no_sense)                                                                \
     X(texts_are_cut_and_paths_made_printable)                                                                          \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Hosts that come, go, rave and take over: where messages wait, who scans them, what is said of it. */
+#include "scan/scan_client_internal.h"
 #include "scan_bench.h"
 
 START_TEST(where_no_host_is_there_messages_wait_for_one_within_their_deadlines)
@@ -163,6 +164,94 @@ START_TEST(a_host_that_falls_silent_is_reported_and_replaced)
 }
 END_TEST
 
+/* All calls of the client expire in the next turn of the loop, with everything that lies in the channels by then: as
+ * after this process stood still beyond their deadlines. */
+static void stand_still(struct bench *b)
+{
+    for (size_t i = 0; i < SLOT_COUNT; i++)
+        if (b->client->slots[i])
+            deadline_set_ms(&b->client->slots[i]->deadline, 0);
+}
+
+enum { STOOD_RUNS = 4 };
+
+/* A host of pool 0 that has spoken, and then taken STOOD_RUNS messages. */
+static void bench_asked(struct bench *b, struct scan_run *runs[STOOD_RUNS], unsigned *broken)
+{
+    *broken = 0;
+    bench_open(b, 1);
+    bench_start(b, false);
+    scan_client_on_broken(b->client, note_broken, broken);
+    broker_open(b, 0);
+    broker_status(b, 0, "one", SCAN_ENGINE_READY, "");
+    wait_changes(b, 1);
+    for (int i = 0; i < STOOD_RUNS; i++)
+        runs[i] = start(b);
+    wait_records(b, STOOD_RUNS);
+}
+
+/* They all end so, and the host is still there. */
+static void bench_served(struct bench *b, struct scan_run *runs[STOOD_RUNS], enum verdict_class class,
+                         enum verdict_reason reason)
+{
+    wait_wakes(b, STOOD_RUNS);
+    for (int i = 0; i < STOOD_RUNS; i++) {
+        assert_verdict(runs[i], class, reason, "one");
+        scan_run_free(runs[i]);
+    }
+    ck_assert(!host_is_missed(b));
+    bench_close(b);
+}
+
+START_TEST(what_a_host_said_while_this_process_stood_still_counts)
+{
+    struct bench b;
+    struct scan_run *runs[STOOD_RUNS];
+    unsigned broken;
+    bench_asked(&b, runs, &broken);
+    for (int i = 0; i < STOOD_RUNS; i++)
+        broker_answer(&b, 0, b.broker[0].got[i].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    stand_still(&b);
+    bench_served(&b, runs, VERDICT_CLEAN, VERDICT_REASON_NONE);
+    ck_assert_uint_eq(broken, 0);
+}
+END_TEST
+
+START_TEST(a_host_that_has_spoken_meanwhile_is_not_silent)
+{
+    struct bench b;
+    struct scan_run *runs[STOOD_RUNS];
+    unsigned broken;
+    bench_asked(&b, runs, &broken);
+    broker_status(&b, 0, "one", SCAN_ENGINE_READY, "with news");
+    stand_still(&b);
+    bench_served(&b, runs, VERDICT_ERROR, VERDICT_REASON_TIMEOUT);
+    ck_assert_uint_eq(broken, 0);
+}
+END_TEST
+
+START_TEST(a_host_that_ended_while_this_process_stood_still_is_followed_by_the_next)
+{
+    struct bench b;
+    bench_open(&b, 1);
+    bench_start(&b, false);
+    broker_open(&b, 0);
+    struct scan_run *r = start(&b);
+    wait_records(&b, 1);
+    broker_close(&b, 0);
+    stand_still(&b);
+    wait_missed(&b);
+    ck_assert_uint_eq(b.wakes, 0); /* it waits: there is time left */
+    broker_open(&b, 0);
+    wait_records(&b, 1);
+    broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_INFECTED, VERDICT_REASON_NONE, "V");
+    wait_wakes(&b, 1);
+    assert_verdict(r, VERDICT_INFECTED, VERDICT_REASON_NONE, "one");
+    scan_run_free(r);
+    bench_close(&b);
+}
+END_TEST
+
 /* A new generation of the host of pool 0, which takes over; its end stands in broker[1], the one before stays in
  * broker[0]. */
 static void broker_replace(struct bench *b)
@@ -233,6 +322,96 @@ START_TEST(an_older_generation_without_jobs_is_left_at_once)
     broker_open(&b, 0);
     broker_replace(&b);
     ck_assert(old_one_closed(&b));
+    bench_close(&b);
+}
+END_TEST
+
+/* ---- channels that are missing ---- */
+
+static struct {
+    unsigned count, until;
+    struct loop *loop;
+} wanted;
+
+static void note_missing(void *arg, int pool_index)
+{
+    (void)arg;
+    ck_assert_int_eq(pool_index, 0);
+    if (++wanted.count == wanted.until)
+        loop_stop(wanted.loop);
+}
+
+/* Until the client has asked for a channel so many times. */
+static void wait_asked(struct bench *b, unsigned count)
+{
+    wanted.loop = b->loop;
+    wanted.until = count;
+    deadline_set_ms(&b->guard, GUARD_MS);
+    loop_run(b->loop);
+    deadline_clear(&b->guard);
+    ck_assert_uint_eq(wanted.count, count);
+}
+
+static bool still_asks(const struct bench *b)
+{
+    return deadline_is_set(&b->client->wants[0].ask);
+}
+
+/* C24: its host had no memory or no descriptor for the channel, and lives on. */
+START_TEST(for_a_channel_that_ends_another_one_is_asked_until_it_comes)
+{
+    struct bench b;
+    memset(&wanted, 0, sizeof(wanted));
+    bench_open(&b, 1);
+    bench_start(&b, false);
+    scan_client_on_missing(b.client, note_missing, NULL);
+    broker_open(&b, 0);
+    ck_assert(!still_asks(&b));
+    broker_close(&b, 0);
+    wait_missed(&b);
+    ck_assert(still_asks(&b));
+    ck_assert_uint_eq(wanted.count, 0); /* whoever starts the host again gives one unasked */
+    struct scan_run *r = start(&b);
+    wait_asked(&b, 1);
+    wait_asked(&b, 2);
+    ck_assert_uint_eq(b.line_count, 1); /* said once */
+    ck_assert_msg(strstr(b.lines[0], " channel ") && strstr(b.lines[0], "pool CPU: a thread has no channel"), "%s",
+                  b.lines[0]);
+    broker_open(&b, 0);
+    ck_assert(!still_asks(&b));
+    wait_records(&b, 1);
+    broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    wait_wakes(&b, 1);
+    assert_verdict(r, VERDICT_CLEAN, VERDICT_REASON_NONE, "one");
+    scan_run_free(r);
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(a_channel_that_got_lost_is_asked_for_and_the_older_one_serves_meanwhile)
+{
+    struct bench b;
+    memset(&wanted, 0, sizeof(wanted));
+    bench_open(&b, 1);
+    bench_start(&b, false);
+    scan_client_on_missing(b.client, note_missing, NULL);
+    broker_open(&b, 0);
+    scan_client_lost(b.client, 0, 2);
+    scan_client_lost(b.client, POOLS, 2); /* no such pool */
+    ck_assert_uint_eq(b.line_count, 1);
+    ck_assert_msg(strstr(b.lines[0], " shortage ") && strstr(b.lines[0], "its channel to generation 2"), "%s",
+                  b.lines[0]);
+    wait_asked(&b, 1);
+    struct scan_run *r = start(&b);
+    wait_records(&b, 1);
+    broker_answer(&b, 0, b.broker[0].got[0].job.id, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    wait_wakes(&b, 1);
+    ck_assert_uint_eq(scan_run_verdict(r)->generation, 1);
+    ck_assert(still_asks(&b));
+    broker_replace(&b);
+    ck_assert(!still_asks(&b));
+    ck_assert(old_one_closed(&b));
+    scan_run_free(r);
     bench_close(&b);
 }
 END_TEST
@@ -500,9 +679,14 @@ END_TEST
     X(where_no_host_is_there_messages_wait_for_one_within_their_deadlines)                                             \
     X(as_many_wait_as_backlog_says_on_all_loops_together_and_the_next_is_overload_at_once)                             \
     X(a_host_that_falls_silent_is_reported_and_replaced)                                                               \
+    X(what_a_host_said_while_this_process_stood_still_counts)                                                          \
+    X(a_host_that_has_spoken_meanwhile_is_not_silent)                                                                  \
+    X(a_host_that_ended_while_this_process_stood_still_is_followed_by_the_next)                                        \
     X(a_record_that_makes_no_sense_closes_the_channel)                                                                 \
     X(a_newer_generation_gets_new_jobs_and_the_older_one_finishes_its_own)                                             \
     X(an_older_generation_without_jobs_is_left_at_once)                                                                \
+    X(for_a_channel_that_ends_another_one_is_asked_until_it_comes)                                                     \
+    X(a_channel_that_got_lost_is_asked_for_and_the_older_one_serves_meanwhile)                                         \
     X(the_jobs_of_an_older_generation_that_dies_or_raves_are_scanned_by_the_newer_one)                                 \
     X(what_a_host_leaves_is_asked_of_the_next_one_once_and_in_no_more_time)                                            \
     X(a_job_that_waits_for_a_host_may_be_given_up_or_run_out_of_time)                                                  \

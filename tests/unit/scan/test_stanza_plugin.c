@@ -2,34 +2,6 @@
 /* The stanza of a vendor's plug-in: its pool, its names, what is refused before anything is loaded. */
 #include "stanza_fixture.h"
 
-static void load(struct fixture *f, const char *text, size_t warnings)
-{
-    char findings[8192], copy[8192];
-    snprintf(copy, sizeof(copy), "%s", text);
-    fixture_load(f, copy);
-    fixture_findings(f, findings, sizeof(findings));
-    ck_assert_msg(f->problems.errors == 0 && f->problems.warnings == warnings,
-                  "expected %zu warnings for\n%s\nfound\n%s", warnings, text, findings);
-}
-
-static void assert_finding(const char *text, const char *expected)
-{
-    struct fixture f;
-    char copy[4096], findings[8192], part[256];
-    snprintf(copy, sizeof(copy), "%s", text);
-    fixture_load(&f, copy);
-    fixture_findings(&f, findings, sizeof(findings));
-    ck_assert_msg(f.problems.errors + f.problems.warnings == 1, "expected one finding for %s, found\n%s", text,
-                  findings);
-    for (const char *at = expected; *at;) {
-        size_t len = strcspn(at, "|");
-        snprintf(part, sizeof(part), "%.*s", (int)len, at);
-        ck_assert_msg(strstr(findings, part) != NULL, "for %s\nexpected \"%s\"\nfound %s", text, part, findings);
-        at += len + (at[len] == '|');
-    }
-    fixture_release(&f);
-}
-
 START_TEST(a_plugin_runs_in_a_pool_of_its_own_that_has_its_name)
 {
     struct fixture f;

@@ -106,18 +106,24 @@ END_TEST
 START_TEST(what_the_stanza_accepts_is_not_asked_about)
 {
     static const struct {
-        int test_string, on_limit, on_encrypted, action;
+        int test_string, on_unscannable, on_limit, on_encrypted, action;
         unsigned jobs;
     } rows[] = {
-        {TEST_STRING_IGNORED, 0, 0, ON_INFECTED_REJECT, 2}, {0, ON_UNSCANNABLE_PASS, 0, ON_INFECTED_REJECT, 2},
-        {0, 0, ON_UNSCANNABLE_PASS, ON_INFECTED_REJECT, 2}, {0, 0, ON_UNSCANNABLE_REJECT, ON_INFECTED_PASS, 2},
-        {TEST_STRING_IGNORED, 0, 0, ON_INFECTED_PASS, 0},
+        {TEST_STRING_IGNORED, 0, 0, 0, ON_INFECTED_REJECT, 2},
+        {0, 0, ON_UNSCANNABLE_PASS, 0, ON_INFECTED_REJECT, 2},
+        {0, 0, 0, ON_UNSCANNABLE_PASS, ON_INFECTED_REJECT, 2},
+        {0, 0, 0, ON_UNSCANNABLE_REJECT, ON_INFECTED_PASS, 2},
+        {0, ON_UNSCANNABLE_PASS, ON_UNSCANNABLE_GENERAL, ON_UNSCANNABLE_GENERAL, ON_INFECTED_REJECT, 1},
+        {0, ON_UNSCANNABLE_PASS, ON_UNSCANNABLE_GENERAL, ON_UNSCANNABLE_REJECT, ON_INFECTED_REJECT, 2},
+        {0, ON_UNSCANNABLE_ACTION, ON_UNSCANNABLE_GENERAL, ON_UNSCANNABLE_GENERAL, ON_INFECTED_PASS, 1},
+        {TEST_STRING_IGNORED, 0, 0, 0, ON_INFECTED_PASS, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct rig r;
         struct engine_conf conf = with_daemon();
         conf.test_string = rows[i].test_string;
         conf.action = rows[i].action;
+        conf.on_unscannable = rows[i].on_unscannable;
         conf.on_reason[VERDICT_REASON_LIMIT] = rows[i].on_limit;
         conf.on_reason[VERDICT_REASON_ENCRYPTED] = rows[i].on_encrypted;
         rig_open_as(&r, "clamav", &conf);
@@ -135,8 +141,10 @@ START_TEST(a_daemon_that_has_lost_its_signatures_rests_as_soon_as_it_tells_of_ot
     rig_open_as(&r, "clamav", &conf);
     rig_wait(&r, is_over); /* it finds the test string */
     rig_say(&r.answer_pattern, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
+    r.jobs = 0;
     news(&r, 0);
     rig_wait(&r, is_over);
+    ck_assert_uint_eq(r.jobs, 1); /* at once: messages would pass while the other texts are asked about */
     ck_assert_ptr_nonnull(rig_line(&r, 0, "engine-trial", "result=bad"));
     ck_assert_int_eq(state_of(&r), HEALTH_OPEN);
     const char *line = rig_line(&r, 0, "engine-rests", "engine=one");
@@ -186,14 +194,40 @@ START_TEST(other_daemons_are_asked_for_the_test_string_only_and_once_they_have_f
     ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_CLEAN);
     ck_assert_uint_eq(r.jobs, 1); /* the message */
     ck_assert(probes_force(scan_client_probes(r.client), 0, ignore_probe, NULL));
-    rig_wait(&r, probe_is_good); /* which found it, and a trial followed */
-    ck_assert_uint_eq(r.jobs, 4);
+    rig_wait(&r, probe_is_good); /* which found it: the trial that follows has nothing to ask */
+    ck_assert_uint_eq(r.jobs, 3);
     rig_say(&r.answer_pattern, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
     news(&r, 0);
     rig_wait(&r, is_over);
-    ck_assert_uint_eq(r.jobs, 5);
+    ck_assert_uint_eq(r.jobs, 4);
     ck_assert_int_eq(state_of(&r), HEALTH_OPEN);
     rig_close(&r);
+}
+END_TEST
+
+START_TEST(what_a_probe_has_just_found_is_not_asked_again)
+{
+    static const struct {
+        enum verdict_class pattern;
+        const char *doubts;
+    } rows[] = {{VERDICT_INFECTED, ""}, {VERDICT_CLEAN, "doubts=test-string"}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r;
+        const struct engine_conf conf = with_daemon();
+        rig_open_as(&r, "clamav", &conf);
+        rig_wait(&r, is_over);
+        forget_lines(&r);
+        r.jobs = r.patterns = 0;
+        r.runtime->engines[0].health.pattern_known = false; /* not to find it is a doubt, and no loss */
+        rig_say(&r.answer_pattern, rows[i].pattern, VERDICT_REASON_NONE, "");
+        ck_assert(probes_force(scan_client_probes(r.client), 0, ignore_probe, NULL));
+        rig_wait(&r, probe_is_good);
+        ck_assert_uint_eq(r.patterns, 1);
+        ck_assert_uint_eq(r.jobs, 4); /* a clean text, the test string, and what else is asked of clamd */
+        ck_assert_ptr_nonnull(rig_line(&r, 0, "engine-trial", rows[i].doubts));
+        ck_assert_uint_eq(doubts(&r), i == 0 ? 0 : 1U << ENGINE_DOUBT_PATTERN);
+        rig_close(&r);
+    }
 }
 END_TEST
 
@@ -223,5 +257,6 @@ END_TEST
     X(a_daemon_that_has_lost_its_signatures_rests_as_soon_as_it_tells_of_others)                                       \
     X(a_daemon_that_cannot_be_asked_is_tried_again_when_it_can)                                                        \
     X(other_daemons_are_asked_for_the_test_string_only_and_once_they_have_found_it)                                    \
+    X(what_a_probe_has_just_found_is_not_asked_again)                                                                  \
     X(a_client_that_ends_gives_its_trial_up)
 #include "support/check_main.h"

@@ -271,6 +271,110 @@ START_TEST(another_database_ends_an_entry)
 }
 END_TEST
 
+static void put_part(struct verdict_cache *c, unsigned number, uint64_t size, const struct verdict *v, uint64_t now)
+{
+    struct digest d = digest_of(number);
+    verdict_cache_put_part(c, d.bytes, size, v, now);
+}
+
+static bool find_part(struct verdict_cache *c, unsigned number, uint64_t size, uint64_t now)
+{
+    struct digest d = digest_of(number);
+    struct verdict v;
+    return verdict_cache_find_part(c, d.bytes, size, (struct verdict_cache_view){1, 27500}, now, &v);
+}
+
+/* B40 */
+START_TEST(a_part_and_a_message_of_the_same_digest_are_apart)
+{
+    struct verdict_cache *c = make(10, true, true);
+    struct verdict v = infected("Some.Virus", 1, 27500), clean;
+    verdict_set(&clean, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
+    clean.generation = 1;
+    clean.database_version = 27500;
+    put_part(c, 1, 100, &v, 0);
+    ck_assert(!find(c, 1, 1, 27500, 0));
+    ck_assert(!find_part(c, 1, 101, 0));
+    ck_assert(!find_part(c, 1, 0, 0));
+    ck_assert(find_part(c, 1, 100, 0));
+    put(c, 1, &clean, 0);
+    put(c, 2, &v, 0);
+    ck_assert(find_part(c, 1, 100, 0));
+    ck_assert(!find_part(c, 2, 100, 0));
+    put_part(c, 3, 100, &clean, 0); /* says nothing of what holds it */
+    put_part(c, 3, 0, &v, 0);
+    ck_assert_uint_eq(elements(c), 3);
+    ck_assert_uint_eq(stats_of(c).parts, 1);
+    struct digest d = digest_of(1);
+    ck_assert_uint_eq(verdict_cache_purge_digest(c, d.bytes), 2); /* both */
+    ck_assert(!find_part(c, 1, 100, 0));
+    ck_assert(find(c, 2, 1, 27500, 0));
+    ck_assert_uint_eq(stats_of(c).parts, 0);
+    verdict_cache_free(c);
+}
+END_TEST
+
+START_TEST(a_message_that_is_known_by_a_part_counts_as_one_hit)
+{
+    struct verdict_cache *c = make(10, false, true);
+    struct verdict v = infected("Some.Virus", 1, 27500);
+    put_part(c, 1, 100, &v, 0);
+    ck_assert(!find(c, 7, 1, 27500, 0)); /* the message, then its parts */
+    ck_assert(!find_part(c, 8, 5, 0));
+    ck_assert(find_part(c, 1, 100, 0));
+    ck_assert(!find(c, 9, 1, 27500, 0));
+    ck_assert(!find_part(c, 8, 5, 0));
+    ck_assert_uint_eq(stats_of(c).hits, 1);
+    ck_assert_uint_eq(stats_of(c).misses, 1);
+    uint32_t cursor = 0;
+    struct verdict_cache_item item;
+    ck_assert_uint_eq(verdict_cache_list(c, &cursor, 0, &item, 1), 1);
+    ck_assert_uint_eq(item.part_size, 100);
+    ck_assert_uint_eq(item.hits, 1);
+    ck_assert_uint_eq(verdict_cache_purge_name(c, "Some.*", &cursor), 1);
+    ck_assert_uint_eq(stats_of(c).parts, 0);
+    verdict_cache_free(c);
+}
+END_TEST
+
+START_TEST(parts_give_way_and_die_like_messages)
+{
+    struct verdict_cache *c = make(3, false, true);
+    struct verdict v = infected("Some.Virus", 1, 27500), next = infected("Some.Virus", 2, 27500);
+    put_part(c, 1, 100, &v, 0);
+    put_virus(c, 2, "Two");
+    put_virus(c, 3, "Three");
+    ck_assert(find_part(c, 1, 100, 0)); /* 2 is the oldest now */
+    put_virus(c, 4, "Four");
+    ck_assert(!find(c, 2, 1, 27500, 0));
+    ck_assert(find(c, 3, 1, 27500, 0));
+    put_virus(c, 5, "Five"); /* and then the part */
+    ck_assert(!find_part(c, 1, 100, 0));
+    ck_assert_uint_eq(stats_of(c).parts, 0);
+    put_part(c, 1, 100, &v, 0);
+    ck_assert_uint_eq(stats_of(c).parts, 1);
+    put_part(c, 6, 100, &next, 0); /* a new generation */
+    ck_assert_uint_eq(elements(c), 1);
+    ck_assert_uint_eq(stats_of(c).parts, 1);
+    ck_assert_uint_eq(verdict_cache_purge_all(c), 1);
+    ck_assert_uint_eq(stats_of(c).parts, 0);
+    verdict_cache_free(c);
+}
+END_TEST
+
+/* Whoever lied about it is believed for a time only. */
+START_TEST(a_part_lives_for_a_time_even_where_changes_of_the_database_are_noticed)
+{
+    struct verdict_cache *c = make(10, false, true);
+    struct verdict v = infected("Some.Virus", 1, 27500);
+    put_part(c, 1, 100, &v, 77);
+    ck_assert(find_part(c, 1, 100, 77 + VERDICT_CACHE_INFECTED_US - 1));
+    ck_assert(!find_part(c, 1, 100, 77 + VERDICT_CACHE_INFECTED_US));
+    ck_assert_uint_eq(stats_of(c).deleted_ttl, 1);
+    verdict_cache_free(c);
+}
+END_TEST
+
 START_TEST(an_entry_lives_as_long_as_changes_of_the_database_are_noticed_and_otherwise_for_a_time)
 {
     static const struct {
@@ -486,6 +590,10 @@ END_TEST
     X(a_new_generation_ends_every_entry_of_the_old_one)                                                                \
     X(dead_entries_give_their_room_back)                                                                               \
     X(another_database_ends_an_entry)                                                                                  \
+    X(a_part_and_a_message_of_the_same_digest_are_apart)                                                               \
+    X(a_message_that_is_known_by_a_part_counts_as_one_hit)                                                             \
+    X(parts_give_way_and_die_like_messages)                                                                            \
+    X(a_part_lives_for_a_time_even_where_changes_of_the_database_are_noticed)                                          \
     X(an_entry_lives_as_long_as_changes_of_the_database_are_noticed_and_otherwise_for_a_time)                          \
     X(of_two_scans_at_once_the_stricter_verdict_stays)                                                                 \
     X(entries_are_deleted_by_digest_by_name_and_all_at_once)                                                           \

@@ -118,8 +118,8 @@ END_TEST
 START_TEST(a_bad_datagram_is_dropped_and_its_descriptors_closed)
 {
     static const struct {
-        size_t descriptors, size;
-    } cases[] = {{1, 4} /* too long */, {2, 32}, {4, 32}, {5, 32}, {60, 32}, {60, 4}};
+        size_t descriptors, size, len;
+    } cases[] = {{1, 4, 0} /* too long */, {2, 32, 0}, {4, 32, 0}, {5, 32, 8}, {60, 32, 8}, {60, 4, 0}};
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         int pair[2], fd;
         char buf[32];
@@ -130,6 +130,7 @@ START_TEST(a_bad_datagram_is_dropped_and_its_descriptors_closed)
         ck_assert_int_eq(fdpass_send(pair[0], SPAN("next"), -1), ERR_OK);
         ck_assert_int_eq(fdpass_recv(pair[1], buf, cases[i].size, &len, &fd), ERR_FULL);
         ck_assert_int_eq(fd, -1);
+        ck_assert_uint_eq(len, cases[i].len); /* which of it can be read, where the kernel kept descriptors back */
         ck_assert_uint_eq(count_descriptors(), before);
         /* and the next one is not disturbed */
         ck_assert_int_eq(fdpass_recv(pair[1], buf, sizeof(buf), &len, &fd), ERR_OK);
@@ -155,6 +156,7 @@ START_TEST(without_a_free_number_the_datagram_is_not_taken_for_one_without_descr
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
     ck_assert_int_eq(e, ERR_FULL);
     ck_assert_int_eq(fd, -1);
+    ck_assert(span_eq(span_of(buf, len), SPAN("x"))); /* so that its sender can be told */
     close(pair[0]);
     close(pair[1]);
 }

@@ -9,7 +9,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from ..places import SOON, Timeout
+from ..places import SOON, Timeout, free_port
 
 PAYLOAD = b"TEST-VIRUS-PAYLOAD"
 PATIENCE = 60.0
@@ -112,7 +112,7 @@ class Conversation:
 class Emulator:
     def __init__(self, path=None, port=0):
         """At PATH, a unix socket that everybody may use, or at a TCP port of 127.0.0.1."""
-        self.path, self.port = path, port
+        self.path, self.port = path, port or (0 if path else free_port())
         self.condition = threading.Condition()
         self.faults = []       # for the answers to come, one each
         self.always = None     # and after those
@@ -136,17 +136,17 @@ class Emulator:
             os.chmod(self.path, 0o666)
         else:
             self.listener = socket.create_server(("127.0.0.1", self.port))
-            self.port = self.listener.getsockname()[1]
         self.listener.listen(100)
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
         return self
 
     def stop(self):
         """The port closes and every connection ends, as when the daemon is killed."""
-        if self.listener:
-            self.listener.shutdown(socket.SHUT_RDWR)
-            self.listener.close()
-            self.listener = None
+        with self.condition:
+            listener, self.listener = self.listener, None
+        if listener:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
         self.drop_connections()
 
     def drop_connections(self):
@@ -165,6 +165,9 @@ class Emulator:
             except OSError:
                 return
             with self.condition:
+                if self.listener is not listener:  # stopped meanwhile: who was just let in must not outlive the daemon
+                    connection.close()
+                    return
                 self.connections += 1
                 self.open.add(connection)
                 self.condition.notify_all()

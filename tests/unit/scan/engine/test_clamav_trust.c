@@ -1,54 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* What libclamav makes of signatures that nobody has signed (C19), and of the texts that tell whether it can be relied
  * on (canary_text.h). */
+#include "clamav_bench.h"
 #include "scan/canary_text.h"
-#include "scan/engine/engine.h"
-#include <check.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-struct bench {
-    char dir[64], database[96], signatures[128], temp[96];
-    struct engine_conf conf;
-    struct engine_info info;
-    struct errtext why;
-    void *state;
-};
-
-static void prepare(struct bench *b)
-{
-    static const char payload[] = "Test.Payload:0:*:544553542d56495255532d5041594c4f4144\n";
-    memset(b, 0, sizeof(*b));
-    snprintf(b->dir, sizeof(b->dir), "/tmp/postern-trust-XXXXXX");
-    ck_assert(mkdtemp(b->dir) != NULL);
-    snprintf(b->database, sizeof(b->database), "%s/db", b->dir);
-    snprintf(b->signatures, sizeof(b->signatures), "%s/test.ndb", b->database);
-    snprintf(b->temp, sizeof(b->temp), "%s/temp", b->dir);
-    ck_assert(mkdir(b->database, 0700) == 0 && mkdir(b->temp, 0700) == 0);
-    int fd = open(b->signatures, O_CREAT | O_WRONLY, 0600);
-    ck_assert(fd >= 0 && write(fd, payload, sizeof(payload) - 1) == (ssize_t)sizeof(payload) - 1);
-    close(fd);
-    b->conf = (struct engine_conf){.enabled = true,
-                                   .database = b->database,
-                                   .alert_encrypted = true,
-                                   .max_scansize = 400 << 20,
-                                   .max_filesize = 100 << 20,
-                                   .max_recursion = 17,
-                                   .max_files = 10000};
-}
-
-static void cleanup(struct bench *b)
-{
-    engine_clamav.close(b->state);
-    ck_assert(unlink(b->signatures) == 0 && rmdir(b->database) == 0);
-    ck_assert(rmdir(b->temp) == 0 && rmdir(b->dir) == 0); /* no file of a scan is left */
-}
 
 START_TEST(signatures_that_clamav_has_not_signed_are_passed_over_where_only_official_ones_count)
 {
     struct bench b;
     prepare(&b);
+    write_signature(&b);
     b.conf.official_only = true;
     char expected[192];
     snprintf(expected, sizeof(expected), "database %s: no official signatures found", b.database);
@@ -57,8 +17,29 @@ START_TEST(signatures_that_clamav_has_not_signed_are_passed_over_where_only_offi
     cleanup(&b);
 
     prepare(&b);
+    write_signature(&b);
     ck_assert(engine_clamav.open(&b.conf, &b.state, &b.info, &b.why) == ERR_OK);
     ck_assert_uint_eq(b.info.signatures, 1);
+    cleanup(&b);
+}
+END_TEST
+
+START_TEST(a_path_in_which_libclamav_takes_everything_for_official_is_refused_where_that_counts)
+{
+    struct bench b;
+    char odd[112];
+    prepare(&b);
+    write_signature(&b);
+    snprintf(odd, sizeof(odd), "%s/clamav-db", b.dir);
+    ck_assert(rename(b.database, odd) == 0);
+    b.conf.database = odd;
+    b.conf.official_only = true;
+    ck_assert(engine_clamav.open(&b.conf, &b.state, &b.info, &b.why) == ERR_DENIED);
+    ck_assert_msg(strstr(b.why.text, "official_only would be without effect") != NULL, "%s", b.why.text);
+    engine_clamav.close(b.state);
+    b.conf.official_only = false;
+    ck_assert(engine_clamav.open(&b.conf, &b.state, &b.info, &b.why) == ERR_OK);
+    ck_assert(rename(odd, b.database) == 0);
     cleanup(&b);
 }
 END_TEST
@@ -86,6 +67,7 @@ START_TEST(texts_that_cannot_be_looked_at_are_unscannable_and_the_clean_one_is_c
         int fd;
         uint64_t size;
         prepare(&b);
+        write_signature(&b);
         b.conf.max_recursion = rows[i].max_recursion;
         b.conf.alert_encrypted = rows[i].alert_encrypted;
         ck_assert(engine_clamav.open(&b.conf, &b.state, &b.info, &b.why) == ERR_OK);
@@ -102,5 +84,6 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(signatures_that_clamav_has_not_signed_are_passed_over_where_only_official_ones_count)                            \
+    X(a_path_in_which_libclamav_takes_everything_for_official_is_refused_where_that_counts)                            \
     X(texts_that_cannot_be_looked_at_are_unscannable_and_the_clean_one_is_clean)
 #include "support/check_main.h"

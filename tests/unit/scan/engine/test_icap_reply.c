@@ -175,6 +175,53 @@ START_TEST(each_vendor_s_headers_have_their_verdict)
 }
 END_TEST
 
+START_TEST(what_the_server_says_it_repaired_all_of_is_infected_and_cured)
+{
+    static const struct {
+        const char *headers;
+        bool cured;
+    } rows[] = {
+        {"X-Infection-Found: Type=0; Resolution=1; Threat=A;\r\n", true},
+        {"X-Infection-Found: Type=0; Resolution=0; Threat=A;\r\n", false},
+        {"X-Infection-Found: Type=0; Resolution=2; Threat=A;\r\n", false},
+        {"X-Infection-Found: Type=0; Resolution=10; Threat=A;\r\n", false},
+        {"X-Infection-Found: Type=0; Threat=A;\r\n", false},
+        {"X-Infection-Found: Type=1; Resolution=1; Threat=No mails;\r\n", false}, /* a rule: nothing to repair */
+        {"X-Virus-ID: A\r\n", false},
+        {"X-Virus-ID: A\r\nX-Infection-Found: Type=0; Resolution=1; Threat=A;\r\n", true},
+        {"X-Violations-Found: 1\r\na\r\nA\r\n7\r\n1\r\n", true},
+        {"X-Violations-Found: 1\r\na\r\nA\r\n1\r\n2\r\n", false},
+        /* what it repaired is not all that there was */
+        {"X-Violations-Found: 2\r\n\ta\r\n\tA\r\n\t7\r\n\t1\r\n\tb\r\n\tB\r\n\t7\r\n\t0\r\n", false},
+        {"X-Infection-Found: Type=0; Resolution=1; Threat=A;\r\nX-Violations-Found: 1\r\n\ta\r\n\tA\r\n\t7\r\n\t0\r\n",
+         false},
+        {"X-Infection-Found: Type=0; Resolution=1; Threat=A;\r\nX-Infection-Found: Type=0; Resolution=2; Threat=B;\r\n",
+         false},
+        {"X-Infection-Found: Type=0; Resolution=1; Threat=A;\r\nX-Infection-Found: Type=2; Resolution=2; Threat=x;\r\n",
+         false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char text[1024];
+        struct icap_head h;
+        snprintf(text, sizeof(text), "ICAP/1.0 200 OK\r\n%s\r\n", rows[i].headers);
+        ck_assert(head(&h, text) == ICAP_END);
+        struct verdict v = verdict_of(&h, &good);
+        ck_assert_msg(v.class == VERDICT_INFECTED && v.cured == rows[i].cured, "row %zu: %s, cured %d", i,
+                      verdict_class_word(v.class), v.cured);
+    }
+    /* in the enclosed header as well; and what is no virus is not cured */
+    struct icap_head h;
+    ck_assert(head(&h, "ICAP/1.0 200 OK\r\n\r\n") == ICAP_END);
+    const struct span block = SPAN("HTTP/1.1 200 OK\r\nX-Violations-Found: 1\r\n\ta\r\n\tA\r\n\t7\r\n\t1\r\n\r\n");
+    ck_assert(icap_http_block(&h, ICAP_RES_HDR, block));
+    ck_assert(verdict_of(&h, &good).cured);
+    ck_assert(head(&h,
+                   "ICAP/1.0 200 OK\r\nX-Infection-Found: Type=0; Resolution=1; Threat=Heuristics.Encrypted.Zip;\r\n"
+                   "\r\n") == ICAP_END);
+    ck_assert(!verdict_of(&h, &good).cured);
+}
+END_TEST
+
 START_TEST(what_is_blocked_without_a_name_is_unscannable_where_it_is_wanted)
 {
     struct icap_head h;
@@ -457,6 +504,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(each_vendor_s_headers_have_their_verdict)                                                                        \
+    X(what_the_server_says_it_repaired_all_of_is_infected_and_cured)                                                   \
     X(what_is_blocked_without_a_name_is_unscannable_where_it_is_wanted)                                                \
     X(what_the_enclosed_answer_says_counts_too)                                                                        \
     X(what_stands_behind_a_body_counts_too)                                                                            \

@@ -75,6 +75,20 @@ START_TEST(each_reply_has_its_verdict)
 }
 END_TEST
 
+START_TEST(a_server_that_serves_nobody_now_says_nothing_about_the_message)
+{
+    static const char *const refusals[] = {"420", "430", "539"};
+    for (size_t i = 0; i < ARRAY_SIZE(replies); i++) {
+        struct symantec_reply r;
+        bool expected = false;
+        for (size_t k = 0; k < ARRAY_SIZE(refusals); k++)
+            expected = expected || strncmp(replies[i].text, refusals[k], 3) == 0;
+        ck_assert_int_eq(take_all(symantec_reply_line, replies[i].text, &r), SYMANTEC_DONE);
+        ck_assert_msg(symantec_reply_is_refusal(&r) == expected, "%s", replies[i].text);
+    }
+}
+END_TEST
+
 START_TEST(definitions_are_date_and_revision)
 {
     struct symantec_reply r;
@@ -202,6 +216,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(each_reply_has_its_verdict)                                                                                      \
+    X(a_server_that_serves_nobody_now_says_nothing_about_the_message)                                                  \
     X(definitions_are_date_and_revision)                                                                               \
     X(a_reply_cut_at_any_octet_is_not_done)                                                                            \
     X(infected_counts_though_the_rest_is_lost_or_makes_no_sense)                                                       \

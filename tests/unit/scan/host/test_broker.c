@@ -79,15 +79,15 @@ START_TEST(waiting_and_scanning_are_timed_apart)
     rig_init(&r);
     rig_start(&r);
     expect_clean(&r);
-    rig_job(&r, "delay 200|clean", 10000);
+    rig_job(&r, "delay 1000|clean", 10000);
     rig_job(&r, "clean", 10000);
     struct scan_answer first = rig_answer(&r), second = rig_answer(&r);
     RIG_EXPECT(&r, first, CLEAN, NONE);
     RIG_EXPECT(&r, second, CLEAN, NONE);
-    ck_assert_uint_ge(first.verdict.scan_us, 200000);
-    ck_assert_uint_lt(first.verdict.queue_us, 200000);
-    ck_assert_uint_ge(second.verdict.queue_us, 190000);
-    ck_assert_uint_lt(second.verdict.scan_us, 190000);
+    ck_assert_uint_ge(first.verdict.scan_us, 1000000);
+    ck_assert_uint_lt(first.verdict.queue_us, first.verdict.scan_us);
+    ck_assert_uint_ge(second.verdict.queue_us, 500000);
+    ck_assert_uint_lt(second.verdict.scan_us, second.verdict.queue_us);
     rig_stop(&r);
 }
 END_TEST
@@ -138,7 +138,7 @@ START_TEST(a_queue_that_the_descriptors_do_not_suffice_for_is_shorter)
     struct scan_answer a = rig_answer(&r);
     RIG_EXPECT(&r, a, CLEAN, NONE);
     for (int i = 0; i < JOBS; i++)
-        rig_job(&r, i == 0 ? "delay 500|clean" : "clean", 15000);
+        rig_job(&r, i == 0 ? "delay 2000|clean" : "clean", 15000);
     for (int i = 0; i < JOBS; i++) {
         a = rig_answer(&r); /* of each: the channel lives on */
         if (a.verdict.class == VERDICT_CLEAN)
@@ -147,6 +147,65 @@ START_TEST(a_queue_that_the_descriptors_do_not_suffice_for_is_shorter)
         overload++;
     }
     ck_assert_uint_ge(overload, JOBS - 26);
+    rig_stop(&r);
+}
+END_TEST
+
+/* Of the host's process; its hard limit stays. */
+static void set_descriptors(const struct rig *r, rlim_t soft)
+{
+    struct rlimit limit;
+    ck_assert(prlimit(r->host, RLIMIT_NOFILE, NULL, &limit) == 0);
+    limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
+    ck_assert(prlimit(r->host, RLIMIT_NOFILE, &limit, NULL) == 0);
+}
+
+/* C24 */
+START_TEST(a_message_that_no_descriptor_is_left_for_is_refused_and_its_channel_lives_on)
+{
+    struct rig r;
+    struct rlimit before;
+    rig_init(&r);
+    rig_start(&r);
+    expect_clean(&r);
+    ck_assert(prlimit(r.host, RLIMIT_NOFILE, NULL, &before) == 0);
+    set_descriptors(&r, 0);
+    for (int i = 0; i < 3; i++) {
+        uint64_t id = rig_job(&r, "clean", 10000);
+        struct scan_answer a = rig_answer(&r);
+        RIG_EXPECT(&r, a, ERROR, DOWN);
+        ck_assert_uint_eq(a.id, id);
+        ck_assert_str_eq(a.verdict.detail, "the scan host has no descriptor left for it");
+        ck_assert_str_eq(a.verdict.engine, "fake1");
+    }
+    ck_assert_msg(strstr(rig_log(&r), " shortage reason=\"pool CPU: no descriptor is left for a message"), "%s",
+                  rig_log(&r));
+    set_descriptors(&r, before.rlim_cur);
+    expect_clean(&r);
+    rig_stop(&r);
+}
+END_TEST
+
+START_TEST(a_channel_that_no_descriptor_is_left_for_is_closed_and_the_host_lives_on)
+{
+    struct rig r;
+    struct rlimit before;
+    rig_init(&r);
+    rig_start(&r);
+    expect_clean(&r);
+    ck_assert(prlimit(r.host, RLIMIT_NOFILE, NULL, &before) == 0);
+    set_descriptors(&r, 0);
+    int lost = rig_attach(&r);
+    struct pollfd p = {.fd = lost, .events = POLLIN};
+    ck_assert(poll(&p, 1, RIG_PATIENCE_MS) == 1 && (p.revents & POLLHUP));
+    close(lost);
+    set_descriptors(&r, before.rlim_cur);
+    expect_clean(&r); /* after that the line was written */
+    ck_assert_msg(strstr(rig_log(&r), " shortage reason=\"pool CPU: no descriptor is left for a channel"), "%s",
+                  rig_log(&r));
+    int next = rig_attach(&r);
+    rig_status(&r, next);
+    close(next);
     rig_stop(&r);
 }
 END_TEST
@@ -174,11 +233,11 @@ START_TEST(a_deadline_counts_while_waiting_too)
     rig_start(&r);
     expect_clean(&r);
     uint64_t running = rig_job(&r, "hang", 15000);
-    uint64_t waiting = rig_job(&r, "clean", 200);
+    uint64_t waiting = rig_job(&r, "clean", 1000);
     struct scan_answer a = rig_answer(&r);
     RIG_EXPECT(&r, a, ERROR, TIMEOUT);
     ck_assert_uint_eq(a.id, waiting);
-    ck_assert_uint_ge(a.verdict.queue_us, 190000);
+    ck_assert_uint_ge(a.verdict.queue_us, 500000);
     rig_cancel(&r, running);
     rig_job(&r, "clean", 0); /* over before it was read, as after a long load of the database */
     a = rig_answer(&r);
@@ -282,15 +341,16 @@ START_TEST(an_engine_keeps_to_its_max_concurrency)
         r.conf.max_concurrency = cap;
         rig_start(&r);
         expect_clean(&r);
-        rig_job(&r, "delay 300|clean", 10000);
-        rig_job(&r, "delay 300|clean", 10000);
-        rig_answer(&r);
-        struct scan_answer second = rig_answer(&r);
-        RIG_EXPECT(&r, second, CLEAN, NONE);
+        uint64_t running = rig_job(&r, "hang", 60000);
+        uint64_t second = rig_job(&r, "clean", cap ? 1000 : 10000);
+        struct scan_answer a = rig_answer(&r);
+        ck_assert_uint_eq(a.id, second);
         if (cap)
-            ck_assert_uint_ge(second.verdict.queue_us, 290000);
+            RIG_EXPECT(&r, a, ERROR, TIMEOUT);
         else
-            ck_assert_uint_lt(second.verdict.queue_us, 290000);
+            RIG_EXPECT(&r, a, CLEAN, NONE);
+        rig_cancel(&r, running);
+        expect_clean(&r);
         rig_stop(&r);
     }
 }
@@ -302,7 +362,7 @@ START_TEST(at_the_end_running_jobs_finish_and_waiting_ones_are_down)
     rig_init(&r);
     rig_start(&r);
     expect_clean(&r);
-    uint64_t running = rig_job(&r, "delay 300|infected Last", 10000);
+    uint64_t running = rig_job(&r, "delay 1000|infected Last", 10000);
     rig_job(&r, "clean", 10000);
     rig_job(&r, "X", 0); /* answered at once: the two before it have been read */
     struct scan_answer a = rig_answer(&r);
@@ -332,6 +392,33 @@ START_TEST(workers_of_other_pools_start_on_demand)
     expect_clean(&r);
     ck_assert(rig_workers(&r, pids, 8) == 1);
     rig_stop(&r);
+}
+END_TEST
+
+START_TEST(no_worker_is_started_for_jobs_that_their_engines_cap_holds_back)
+{
+    static const int64_t caps[] = {0, 1, 2};
+    static const size_t expected[] = {4, 1, 2};
+    for (size_t i = 0; i < ARRAY_SIZE(caps); i++) {
+        struct rig r;
+        uint64_t jobs[4];
+        int pids[8];
+        rig_init(&r);
+        r.fw->pools[0].name = r.fw->engines[0].pool = "mine";
+        r.fw->pools[0].conf.concurrency = 8;
+        r.conf.max_concurrency = caps[i];
+        rig_start(&r);
+        for (size_t k = 0; k < ARRAY_SIZE(jobs); k++)
+            jobs[k] = rig_job(&r, "hang", 15000);
+        rig_job(&r, "X", 0); /* answered at once: those before it have been read */
+        struct scan_answer a = rig_answer(&r);
+        RIG_EXPECT(&r, a, ERROR, TIMEOUT);
+        ck_assert_uint_eq(rig_workers(&r, pids, ARRAY_SIZE(pids)), expected[i]);
+        for (size_t k = 0; k < ARRAY_SIZE(jobs); k++)
+            rig_cancel(&r, jobs[k]);
+        expect_clean(&r); /* and those that wait get one in time */
+        rig_stop(&r);
+    }
 }
 END_TEST
 
@@ -394,6 +481,8 @@ END_TEST
     X(waiting_and_scanning_are_timed_apart)                                                                            \
     X(a_full_queue_is_overload_at_once)                                                                                \
     X(a_queue_that_the_descriptors_do_not_suffice_for_is_shorter)                                                      \
+    X(a_message_that_no_descriptor_is_left_for_is_refused_and_its_channel_lives_on)                                    \
+    X(a_channel_that_no_descriptor_is_left_for_is_closed_and_the_host_lives_on)                                        \
     X(a_cancelled_job_is_never_answered)                                                                               \
     X(a_deadline_counts_while_waiting_too)                                                                             \
     X(a_job_that_does_not_fit_its_file_is_refused)                                                                     \
@@ -403,6 +492,7 @@ END_TEST
     X(an_engine_keeps_to_its_max_concurrency)                                                                          \
     X(at_the_end_running_jobs_finish_and_waiting_ones_are_down)                                                        \
     X(workers_of_other_pools_start_on_demand)                                                                          \
+    X(no_worker_is_started_for_jobs_that_their_engines_cap_holds_back)                                                 \
     X(the_sandbox_and_the_engines_are_logged)                                                                          \
     X(libclamav_scans_inside_the_sandbox)
 #include "support/check_main.h"

@@ -233,7 +233,7 @@ START_TEST(a_stopped_worker_is_killed_at_the_deadline)
     rig_init(&r);
     rig_start(&r);
     for (int i = 0; i < 4; i++) { /* and that is no poison either */
-        int pid = hang_in_worker(&r, 200);
+        int pid = hang_in_worker(&r, 1000);
         kill(pid, SIGSTOP);
         struct scan_answer a = rig_answer(&r);
         RIG_EXPECT(&r, a, ERROR, TIMEOUT);

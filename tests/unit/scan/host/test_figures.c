@@ -104,8 +104,8 @@ START_TEST(workers_that_end_are_counted_by_what_ended_them)
         enum pool_figure figure;
         uint64_t count; /* of it, afterwards */
     } rows[] = {
-        {"exit 3", 10000, POOL_CRASHES, 1},     {"exit 3", 10000, POOL_VIOLATIONS, 0},
-        {"hang", 200, POOL_KILLED_DEADLINE, 1}, {"garbage", 10000, POOL_KILLED_PROTOCOL, 1},
+        {"exit 3", 10000, POOL_CRASHES, 1},      {"exit 3", 10000, POOL_VIOLATIONS, 0},
+        {"hang", 2000, POOL_KILLED_DEADLINE, 1}, {"garbage", 10000, POOL_KILLED_PROTOCOL, 1},
         {"connect", 10000, POOL_VIOLATIONS, 1}, /* these two: with seccomp only */
         {"kill", 10000, POOL_CRASHES, 4},
     };

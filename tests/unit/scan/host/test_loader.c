@@ -3,6 +3,7 @@
  * is. */
 #include <check.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,5 +71,69 @@ START_TEST(a_generation_that_replaces_another_gives_way_while_it_loads_and_only_
 }
 END_TEST
 
-#define CASES(X) X(a_generation_that_replaces_another_gives_way_while_it_loads_and_only_then)
+static void note_lines(void *arg, enum log_level level, struct span line)
+{
+    (void)level;
+    ck_assert_int_eq(buf_append(arg, line), ERR_OK);
+}
+
+static uint64_t no_clock(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* What was written to SESSION, which belongs to no kernel's group, and logged. */
+static void load_with(bool replaces, int session, struct buf *lines)
+{
+    static struct framework fw;
+    static const struct framework_pool pool = {.name = "CPU"};
+    static struct broker b;
+    struct log log = {.write = note_lines, .wallclock_ms = no_clock, .arg = lines, .min_level = LOG_LEVEL_DEBUG};
+    struct scan_host_options o = {.framework = &fw, .replaces = replaces, .session = session};
+    b.options = &o;
+    b.pool = &pool;
+    b.log = &log;
+    found = NOT_LOOKED;
+    buf_init(lines, 4096);
+    loader_run(&b, look_around);
+    ck_assert_int_ne(found, NOT_LOOKED);
+}
+
+START_TEST(giving_way_is_taken_back_where_it_was_given)
+{
+    for (int replaces = 0; replaces < 2; replaces++) {
+        char written[16] = "";
+        struct buf lines;
+        int session = memfd_create("session", MFD_CLOEXEC);
+        ck_assert_int_ge(session, 0);
+        load_with(replaces != 0, session, &lines);
+        ck_assert_int_ge(pread(session, written, sizeof(written) - 1, 0), 0);
+        ck_assert_str_eq(written, replaces ? "190" : "");
+        ck_assert_uint_eq(buf_len(&lines), 0);
+        buf_release(&lines);
+        close(session);
+    }
+}
+END_TEST
+
+/* A host that could not take it back would have to end; this one has nothing to take back. */
+START_TEST(a_host_that_may_not_give_way_says_so_and_loads_all_the_same)
+{
+    struct buf lines;
+    int session = open("/dev/full", O_WRONLY | O_CLOEXEC); /* refuses whatever is written */
+    ck_assert_int_ge(session, 0);
+    load_with(true, session, &lines);
+    struct span text = buf_span(&lines);
+    ck_assert_uint_lt(span_find_span(text, SPAN("loading cannot give way to scanning")), text.len);
+    ck_assert_uint_eq(span_find_span(text, SPAN("have its share of the processors back")), text.len);
+    buf_release(&lines);
+    close(session);
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(a_generation_that_replaces_another_gives_way_while_it_loads_and_only_then)                                       \
+    X(giving_way_is_taken_back_where_it_was_given)                                                                     \
+    X(a_host_that_may_not_give_way_says_so_and_loads_all_the_same)
 #include "support/check_main.h"

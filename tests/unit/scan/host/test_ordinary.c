@@ -13,7 +13,15 @@ struct leaves {
     size_t len[LEAVES];
     enum mime_encoding encoding[LEAVES];
     enum err say;
+    size_t had_offset, had_length; /* what the caller has: a length of 0 is nothing */
+    enum mime_encoding had_encoding;
 };
+
+static bool had(void *arg, size_t offset, size_t length, enum mime_encoding encoding)
+{
+    const struct leaves *l = arg;
+    return length == l->had_length && offset == l->had_offset && encoding == l->had_encoding;
+}
 
 static enum err take(void *arg, const struct mime_part *part)
 {
@@ -34,7 +42,7 @@ static enum err read_text(const char *text, uint64_t decoded, struct leaves *l, 
 {
     int fd = memfd_create("message", MFD_CLOEXEC);
     ck_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text)); /* its offset is at the end now */
-    enum err e = ordinary_read(fd, strlen(text), decoded, take, l, cut);
+    enum err e = ordinary_read(fd, strlen(text), decoded, had, take, l, cut);
     close(fd);
     return e;
 }
@@ -136,7 +144,161 @@ START_TEST(nothing_and_nonsense_have_no_parts)
 }
 END_TEST
 
+#define TWO_LEAVES(charset, body)                                                                                      \
+    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html; charset=" charset                \
+    "\r\nContent-Transfer-Encoding: base64\r\n\r\n" body "\r\n--b\r\n\r\nsecond\r\n--b--\r\n"
+
+START_TEST(what_the_caller_has_is_not_handed_out_but_as_the_text_that_a_person_sees)
+{
+    struct ordinary *o = ordinary_new();
+    ck_assert_ptr_nonnull(o);
+    static const struct {
+        const char *text, *body;
+        size_t length; /* of what the caller has */
+        enum mime_encoding encoding;
+        const char *leaves[3];
+    } rows[] = {
+        {TWO_LEAVES("utf-8", "b25l"), "b25l", 4, MIME_BASE64, {"second"}},
+        {TWO_LEAVES("utf-8", "b25l"), "b25l", 4, MIME_QP, {"one", "second"}},
+        {TWO_LEAVES("utf-8", "b25l"), "b25l", 3, MIME_BASE64, {"one", "second"}},
+        {TWO_LEAVES("utf-8", "b25l"), "second", 6, MIME_IDENTITY, {"one"}},
+        {TWO_LEAVES("utf-7", "K0FEdy0="), "K0FE", 8, MIME_BASE64, {"<", "second"}},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct leaves l = {.had_offset = (size_t)(strstr(rows[i].text, rows[i].body) - rows[i].text),
+                           .had_length = rows[i].length,
+                           .had_encoding = rows[i].encoding};
+        bool cut;
+        unsigned count = 0;
+        ck_assert_int_eq(read_text(rows[i].text, 1000, &l, &cut), ERR_OK);
+        for (; count < ARRAY_SIZE(rows[i].leaves) && rows[i].leaves[count]; count++) {
+            struct span expected = span_cstr(rows[i].leaves[count]);
+            ck_assert_msg(count < l.count && span_eq(span_of(l.octets[count], l.len[count]), expected),
+                          "row %zu, leaf %u is not %s", i, count, rows[i].leaves[count]);
+        }
+        ck_assert_msg(l.count == count, "row %zu: %u leaves", i, l.count);
+    }
+    ordinary_free(o);
+}
+END_TEST
+
+enum { PLACES = 32 };
+
+/* What the splitter says that every reader makes of some octets, beside what GMime makes of them. */
+struct certainty {
+    unsigned count, asked; /* PLACES: of none */
+    struct {
+        size_t offset, length;
+        enum mime_encoding encoding;
+        char octets[LEAF];
+        size_t len;
+    } places[PLACES];
+    unsigned compared[MIME_UNKNOWN];
+    const char *mail;
+};
+
+static enum err note_certain(void *arg, const struct mime_part *part)
+{
+    struct certainty *c = arg;
+    if (!part->certain || part->octets.len > LEAF)
+        return ERR_OK;
+    ck_assert_uint_lt(c->count, PLACES);
+    c->places[c->count].offset = part->offset;
+    c->places[c->count].length = part->extent;
+    c->places[c->count].encoding = part->encoding;
+    c->places[c->count].len = part->octets.len;
+    memcpy(c->places[c->count++].octets, part->octets.ptr, part->octets.len);
+    return ERR_OK;
+}
+
+static bool ask(void *arg, size_t offset, size_t length, enum mime_encoding encoding)
+{
+    struct certainty *c = arg;
+    for (c->asked = 0; c->asked < c->count; c->asked++)
+        if (c->places[c->asked].offset == offset && c->places[c->asked].length == length &&
+            c->places[c->asked].encoding == encoding)
+            return false; /* and it comes to compare() next */
+    c->asked = PLACES;
+    return false;
+}
+
+static enum err compare(void *arg, const struct mime_part *part)
+{
+    struct certainty *c = arg;
+    if (c->asked == PLACES)
+        return ERR_OK;
+    struct span certain = span_of(c->places[c->asked].octets, c->places[c->asked].len);
+    ck_assert_msg(span_eq(part->octets, certain), "GMime: %.*s, splitter: %.*s, of\n%s", SPAN_ARG(part->octets),
+                  SPAN_ARG(certain), c->mail);
+    c->compared[c->places[c->asked].encoding]++;
+    c->asked = PLACES;
+    return ERR_OK;
+}
+
+/* Of TOKENS up to a NULL, and of those behind it only where WRONG. */
+static void random_body(unsigned *seed, const char *const *tokens, size_t count, bool wrong, char *out, size_t size)
+{
+    size_t n = 0, right = 0;
+    while (tokens[right])
+        right++;
+    out[0] = '\0';
+    *seed = *seed * 1103515245u + 12345u;
+    for (unsigned left = (*seed >> 16) % 12 + 1; left > 0; left--) {
+        *seed = *seed * 1103515245u + 12345u;
+        const char *token = tokens[(*seed >> 16) % (wrong ? count : right)];
+        n += (size_t)snprintf(out + n, size - n, "%s", token ? token : "");
+    }
+}
+
+/* Bodies of what encodings are made of, right and wrong, at random. */
+START_TEST(what_the_splitter_is_certain_of_gmime_decodes_to_the_same_octets)
+{
+    /* those behind NULL are wrong, or right in some places only */
+    static const char *const base64[] = {
+        "YWJj", "b25l", "/+8x", "QUJDREVG", "\r\n", "\n", NULL, "YQ==", "YWI=", "\r", "=", " ", "Y", "Yb", "-_", "!"};
+    static const char *const qp[] = {"abc", "=41", "=e9", "=\r\n", "\r\n", "d e", "=\n", "\n", " \r\n",
+                                     "=3D", "\t",  NULL,  "=",     "= ",   "=\r", "=4",  "\r", "=zz"};
+    static const char *const identity[] = {"abc", "\r\n", "\n", "\r", "=41", "YWJj", "\xe9", " ", NULL, "--", "--b"};
+    static const struct {
+        const char *word;
+        const char *const *tokens;
+        size_t count;
+    } rows[] = {{"base64", base64, ARRAY_SIZE(base64)},
+                {"quoted-printable", qp, ARRAY_SIZE(qp)},
+                {"8bit", identity, ARRAY_SIZE(identity)}};
+    struct ordinary *o = ordinary_new();
+    ck_assert_ptr_nonnull(o);
+    struct certainty c = {.asked = PLACES};
+    unsigned seed = 7;
+    for (unsigned round = 0; round < 1500; round++) {
+        char body[LEAF], mail[512];
+        struct mime_report report;
+        bool cut;
+        size_t row = round % ARRAY_SIZE(rows);
+        random_body(&seed, rows[row].tokens, rows[row].count, round % 2 > 0, body, sizeof(body));
+        int n = snprintf(mail, sizeof(mail),
+                         "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: "
+                         "%s\r\n\r\n%s\r\n--b--\r\n",
+                         rows[row].word, body);
+        struct mime_limits limits = mime_limits_for((size_t)n);
+        c.count = 0;
+        c.mail = mail;
+        ck_assert_int_eq(mime_split(span_of(mail, (size_t)n), &limits, note_certain, &c, &report), ERR_OK);
+        int fd = memfd_create("message", MFD_CLOEXEC);
+        ck_assert(fd >= 0 && write(fd, mail, (size_t)n) == n);
+        ck_assert_int_eq(ordinary_read(fd, (size_t)n, sizeof(mail), ask, compare, &c, &cut), ERR_OK);
+        close(fd);
+    }
+    ck_assert_uint_gt(c.compared[MIME_BASE64], 100);
+    ck_assert_uint_gt(c.compared[MIME_QP], 100);
+    ck_assert_uint_gt(c.compared[MIME_IDENTITY], 100);
+    ordinary_free(o);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
+    X(what_the_caller_has_is_not_handed_out_but_as_the_text_that_a_person_sees)                                        \
+    X(what_the_splitter_is_certain_of_gmime_decodes_to_the_same_octets)                                                \
     X(each_leaf_is_handed_out_decoded)                                                                                 \
     X(what_would_be_too_much_is_cut_and_said)                                                                          \
     X(the_word_of_the_sink_ends_it)                                                                                    \

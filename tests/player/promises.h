@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What must be true of a run whatever failed in it: nothing promised and lost, nothing delivered twice, nobody bounced
+ * for a fault of ours, nobody told of an internal error that the log does not know. */
+#ifndef PLAYER_PROMISES_H
+#define PLAYER_PROMISES_H
+
+#include "player/world.h"
+
+/* The first reply in IN, all its lines; empty: it has not come to its end. */
+struct span reply_first(struct span in);
+/* USUAL: all replies to clients in the run where nothing fails; nothing of it is looked at where no allocation fails,
+ * as such runs are compared with it reply by reply. What is broken becomes W's failure. */
+void promises_check(struct world *w, struct span usual);
+/* Whoever was told of an internal error finds a line about it in the log: its own, or one that says what was short. */
+void promises_check_log(struct world *w);
+
+#endif

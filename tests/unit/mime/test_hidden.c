@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* What readers find where things are not as they should be: names in fields without a type, messages behind empty
+ * lines, files in texts as no program writes them, parts behind lines that only some take for delimiters (B33, B38). */
+#include "mime/lines.h"
+#include "unit/mime/split_rig.h"
+#include "unit/smtp/must.h"
+
+#define SECRET   "The secret payload!"
+#define SECRETQP "=54=68e secret payload=21"
+#define QP       "Content-Transfer-Encoding: quoted-printable\r\n"
+#define BASE64   "Content-Transfer-Encoding: base64\r\n"
+#define MIXED    "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n"
+#define END      "\r\n--b1--\r\n"
+#define UU_DATA  "5&AE('-E8W)E=\"!P87EL;V%D(0``"
+#define UU       "3" UU_DATA
+#define YENC     "~\x92\x8fJ\x9d\x8f\x8d\x9c\x8f\x9eJ\x9a\x8b\xa3\x96\x99\x8b\x8eK"
+
+/* All names of all parts, each with a '|' behind it. */
+static enum err note_names(void *arg, const struct mime_part *part)
+{
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < part->names.count && e == ERR_OK; i++)
+        e = buf_printf(arg, "%s|", part->names.text[i]);
+    return e;
+}
+
+START_TEST(names_are_seen_in_fields_without_a_type)
+{
+    static const struct {
+        const char *fields, *names, *paranoid; /* paranoid NULL: nothing to say against it */
+    } rows[] = {
+        {"Content-Disposition: filename=a.txt\r\n", "a.txt|", NULL},
+        {"Content-Disposition: ; filename=a.txt\r\n", "a.txt|", NULL},
+        {"Content-Disposition: filename*=utf-8''a%2Etxt\r\n", "a.txt|", NULL},
+        {"Content-Disposition: filename*0=a.t; filename*1=xt\r\n", "a.txt|", NULL},
+        {"Content-Disposition:\r\n filename = \"a b.txt\"\r\n", "a b.txt|", NULL},
+        {"Content-Disposition: attachment filename=a.txt\r\n", "a.txt|", NULL},
+        {"Content-Disposition: attachment, filename=a.txt\r\n", "a.txt|", NULL},
+        {"Content-Disposition: attachment; (c) filename=a.txt\r\n", "a.txt|", NULL},
+        {"Content-Disposition: attachment filename*=utf-8''a%2Etxt\r\n", "a.txt|", NULL},
+        {"Content-Disposition: attachment; name=a.txt\r\n", "a.txt|", NULL},
+        {"Content-Type: name=a.txt\r\n", "a.txt|", NULL},
+        {"Content-Type: ; name=a.txt\r\n", "a.txt|", NULL},
+        {"Content-Type: application/pdf; filename=a.txt\r\n", "a.txt|", NULL},
+        {"Content-Type: application/pdf; name=<a.txt>\r\n", "<a.txt>|a.txt|", NULL},
+        {"Content-Disposition: attachment; x-name=a; username=b; file_name=c\r\n", "", NULL},
+        {"Content-Disposition: filename=letter.pdf.exe\r\n", "letter.pdf.exe|", "HiddenName"},
+        {"Content-Disposition: attachment filename=\"letter.pdf      .scr\"\r\n", "letter.pdf      .scr|",
+         "HiddenName"},
+        {"Content-Disposition: filename='letter.pdf.exe'\r\n", "'letter.pdf.exe'|letter.pdf.exe|", "HiddenName"},
+        {"Content-Type: name=letter.exe.\r\n", "letter.exe.|", "HiddenName"},
+        {"Content-Type: application/pdf; name=a.txt\r\nContent-Disposition: filename=a.exe\r\n", "a.exe|a.txt|",
+         "NameConflict"},
+        {"Content-Disposition: filename=a.txt; filename=b.txt\r\n", "a.txt|b.txt|", "DuplicateParameter"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char message[512];
+        int n = snprintf(message, sizeof(message), MIXED "%s\r\nwords" END, rows[i].fields);
+        MUST(n > 0 && (size_t)n < sizeof(message));
+        struct buf names;
+        struct mime_report report;
+        struct mime_limits limits = mime_limits_for((size_t)n);
+        buf_init(&names, 4096);
+        ck_assert_int_eq(mime_split(span_of(message, (size_t)n), &limits, note_names, &names, &report), ERR_OK);
+        const char *paranoid = mime_defects_paranoid(report.defects);
+        if (!span_eq(buf_span(&names), span_cstr(rows[i].names)) ||
+            strcmp(paranoid ? paranoid : "", rows[i].paranoid ? rows[i].paranoid : "") != 0)
+            ck_abort_msg("%s: %.*s, Paranoid.%s", rows[i].fields, SPAN_ARG(buf_span(&names)), paranoid ? paranoid : "");
+        buf_release(&names);
+    }
+}
+END_TEST
+
+/* Mails whose payload some reader extracts. */
+static const char *const mails[] = {
+    /* A message by a name that is given without a type. */
+    MIXED "Content-Type: application/octet-stream\r\nContent-Disposition: filename=a.eml\r\n\r\njunk\r\n" QP
+          "\r\n" SECRETQP END,
+    MIXED "Content-Type: name=a.eml\r\n\r\njunk\r\n" QP "\r\n" SECRETQP END,
+    MIXED "Content-Disposition: attachment filename=a.eml\r\n\r\njunk\r\n" QP "\r\n" SECRETQP END,
+    /* Messages behind empty lines: attached as such, by name, and by look; as they are and encoded. */
+    MIXED "Content-Type: message/rfc822\r\n\r\n\r\n" QP "\r\n" SECRETQP END,
+    MIXED "Content-Type: message/rfc822\r\n\r\n\r\n\n\r\n" QP "\r\n" SECRETQP END,
+    MIXED "Content-Type: message/rfc822\r\n\r\n\n\r\r\n" QP "\r\n" SECRETQP END,
+    MIXED "Content-Type: message/rfc822\r\n\r\n \t\r\n\r\n" QP "\r\n" SECRETQP END,
+    MIXED "Content-Type: message/rfc822\r\n\r\n\r\n\r\njunk\r\n" QP "\r\n" SECRETQP END,
+    MIXED "Content-Type: message/rfc822\r\n" QP "\r\n\r\n\r\n" QP "\r\n=3D54=3D68e secret payload=3D21" END,
+    MIXED "Content-Type: message/rfc822\r\n" BASE64
+          "\r\nDQoKQ29udGVudC1UcmFuc2Zlci1FbmNvZGluZzogcXVvdGVkLXByaW50YWJsZQ0KDQo9NTQ9Njhl\r\n"
+          "IHNlY3JldCBwYXlsb2FkPTIx\r\n" END,
+    MIXED "Content-Type: application/octet-stream; name=a.eml\r\n\r\n\r\n\r\n\r\njunk\r\n" QP "\r\n" SECRETQP END,
+    MIXED "Content-Type: text/plain\r\n\r\n\r\n\r\n" QP "\r\n" SECRETQP END,
+    "\r\n\r\n \r\n" QP "\r\n" SECRETQP,
+    /* Files in texts: indented, in another case, with odd numbers, lengths and ends. */
+    "A: b\r\n\r\nSee:\r\n  begin 644 a.txt\r\n  " UU "\r\n  `\r\n  end\r\n",
+    "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n\t" UU "\r\n\t`\r\n\tend\r\n",
+    "A: b\r\n\r\nSee:\r\nBEGIN 644 a.txt\r\n" UU "\r\n`\r\nEND\r\n",
+    "A: b\r\n\r\nSee:\r\nbegin 0o644 a.txt\r\n" UU "\r\n`\r\nend\r\n",
+    "A: b\r\n\r\nSee:\r\nbegin 999 a.txt\r\n" UU "XX\r\n`\r\nend\r\n",
+    "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n" UU,
+    "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\ns" UU_DATA "\r\n`\r\nend\r\n",
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\ns" UU_DATA "\r\n`\r\nend\r\n" END,
+    "A: b\r\n\r\nSee:\r\n =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n",
+    "A: b\r\n\r\nSee:\r\n=YBEGIN LINE=128 NAME=a.txt\r\n" YENC "\r\n=YEND SIZE=19\r\n",
+};
+
+START_TEST(extracts_what_some_reader_extracts)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(mails); i++) {
+        struct rig r = {.wanted = SPAN(SECRET)};
+        ck_assert_int_eq(rig_split(&r, span_cstr(mails[i])), ERR_OK);
+        if (!r.found || r.report.cut != 0)
+            ck_abort_msg("cut %x, parts %.*s of %s", r.report.cut, SPAN_ARG(buf_span(&r.text)), mails[i]);
+        rig_release(&r);
+    }
+}
+END_TEST
+
+/* What the splitter makes of HEAD, so many empty lines, and a message. */
+static unsigned parts_behind(const char *head, unsigned lines)
+{
+    struct buf b;
+    struct rig r = {.wanted = SPAN(SECRET)};
+    buf_init(&b, 1 << 16);
+    MUST(buf_append(&b, span_cstr(head)) == ERR_OK);
+    while (lines-- > 0)
+        MUST(buf_append(&b, SPAN("\r\n")) == ERR_OK);
+    MUST(buf_append(&b, SPAN("A: b\r\n" QP "\r\n" SECRETQP)) == ERR_OK);
+    ck_assert_int_eq(rig_split(&r, buf_span(&b)), ERR_OK);
+    MUST(r.found);
+    ck_assert_uint_eq(r.report.cut, 0);
+    rig_release(&r);
+    buf_release(&b);
+    return r.parts;
+}
+
+START_TEST(empty_lines_in_front_of_messages_cost_no_levels)
+{
+    static const char *const heads[] = {MIXED "Content-Type: message/rfc822\r\n\r\n", "", MIXED "\r\n",
+                                        MIXED "Content-Type: application/octet-stream; name=a.eml\r\n\r\n"};
+    for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
+        ck_assert_uint_eq(parts_behind(heads[i], 3), parts_behind(heads[i], 100));
+}
+END_TEST
+
+/* HEAD, 200 parts between lines of no boundary, TAIL. */
+static struct span crowded(struct buf *b, const char *head, const char *tail)
+{
+    buf_init(b, 1 << 16);
+    MUST(buf_append(b, span_cstr(head)) == ERR_OK);
+    for (unsigned i = 0; i < 200; i++)
+        MUST(buf_printf(b, "--z\r\n\r\nwords %u\r\n", i) == ERR_OK);
+    MUST(buf_append(b, span_cstr(tail)) == ERR_OK);
+    return buf_span(b);
+}
+
+/* The payload is in reach of a reader that takes the last Content-Type and the last boundary in it; the reading in
+ * which any line of dashes is a delimiter finds 200 other parts, in the message or in one inside it. */
+START_TEST(readings_without_boundaries_leave_room_for_the_others)
+{
+    static const struct {
+        const char *head, *tail;
+    } rows[] = {
+        {"Content-Type: multipart/mixed; boundary=(c)y\r\nContent-Type: multipart/mixed; boundary=x; "
+         "boundary=b1\r\n\r\n",
+         "--b1\r\n" QP "\r\n" SECRETQP END},
+        {"Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=x; boundary=b1\r\n\r\n--x\r\n"
+         "Content-Type: message/rfc822\r\n\r\nContent-Type: multipart/mixed; boundary=(c)y\r\n\r\n",
+         "--x--\r\n--b1\r\n" QP "\r\n" SECRETQP END},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf b;
+        struct span message = crowded(&b, rows[i].head, rows[i].tail);
+        struct rig r = {.wanted = SPAN(SECRET)};
+        struct mime_limits limits = mime_limits_for(message.len);
+        limits.parts = 100;
+        ck_assert_int_eq(rig_split_limited(&r, message, &limits), ERR_OK);
+        MUST(r.found && (r.readings & 1u << MIME_READING_ANY_DELIMITER) == 0);
+        ck_assert_uint_eq(r.report.cut, MIME_CUT_PARTS); /* it is told that not all was read */
+        MUST(mime_defects_have(r.report.defects, MIME_DEFECT_LIMIT));
+        ck_assert_uint_le(r.parts, limits.parts);
+        rig_release(&r);
+        buf_release(&b);
+    }
+}
+END_TEST
+
+/* Whoever takes a line for a delimiter, what stands behind it is judged alike: where any line may be one, and where
+ * parts are carved out. */
+START_TEST(what_stands_behind_dashes_is_told)
+{
+    static const struct {
+        const char *text;
+        enum mime_behind behind;
+    } rows[] = {
+        {"", MIME_BEHIND_PART},
+        {"\r\nwords", MIME_BEHIND_PART},
+        {" \t\r\nwords", MIME_BEHIND_PART},
+        {"--\r\n", MIME_BEHIND_PART},
+        {"\tfold\r\n", MIME_BEHIND_PART},
+        {"a: b\r\n\r\nContent-Type: a/b", MIME_BEHIND_PART},
+        {"a: b\r\n--\r\nContent-Type: a/b", MIME_BEHIND_PART},
+        {"words\r\nand words\r\n", MIME_BEHIND_OTHER},
+        {"words\r\ncontent-free words\r\n", MIME_BEHIND_OTHER},
+        {"words\r\n\r\nContent-Type: a/b\r\n", MIME_BEHIND_OTHER},
+        {"Content-Type: a/b", MIME_BEHIND_HEADERS},
+        {"words\r\ncontent-type : a/b\r\n", MIME_BEHIND_HEADERS},
+        {"1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n\f\xa0 Content-Type:\r\n", MIME_BEHIND_HEADERS},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        ck_assert_int_eq(mime_behind_dashes(span_cstr(rows[i].text), MIME_ENDS_LF, 0), rows[i].behind);
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(names_are_seen_in_fields_without_a_type)                                                                         \
+    X(extracts_what_some_reader_extracts)                                                                              \
+    X(empty_lines_in_front_of_messages_cost_no_levels)                                                                 \
+    X(readings_without_boundaries_leave_room_for_the_others)                                                           \
+    X(what_stands_behind_dashes_is_told)
+#include "support/check_main.h"
