@@ -233,7 +233,7 @@ int main(int argc, char **argv)
         obey(order);
         *line_end = kept;
     }
-    if (strstr(text, "TEST-VIRUS-PAYLOAD"))
+    if (memmem(text, len, "TEST-VIRUS-PAYLOAD", strlen("TEST-VIRUS-PAYLOAD"))) /* also behind an octet 0 */
         found("Test.Payload");
     printf("%s: OK\n", path);
     fflush(stdout);
