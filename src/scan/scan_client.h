@@ -53,7 +53,7 @@ void scan_client_lost(struct scan_client *c, int pool_index, unsigned generation
  * attached; then again after pauses that double up to SCAN_CLIENT_ASK_MAX_MS, until one is. The host may live: whoever
  * can shall give another channel to it. */
 void scan_client_on_missing(struct scan_client *c, void (*missing)(void *arg, int pool_index), void *arg);
-enum { SCAN_CLIENT_ASK_FIRST_MS = 1000, SCAN_CLIENT_ASK_MAX_MS = 8000 };
+enum { SCAN_CLIENT_ASK_FIRST_MS = 1000, SCAN_CLIENT_ASK_MAX_MS = 4000 };
 
 /* BROKEN is called from the loop when the host of a pool sent a record that makes no sense, or left several messages in
  * a row without an answer; its channel is closed by then. */

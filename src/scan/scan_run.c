@@ -193,12 +193,23 @@ static bool run_remember(const struct scan_run *r, struct verdict *out)
            verdict_cache_find(r->runtime->engines[r->engine].cache, r->digest, view, loop_now_us(r->loop), out);
 }
 
-/* Or about a part of it, in another message. */
+/* Whatever else the engine may say of a message, that a part of it is infected counts first. */
+static bool run_infected_is_strictest(const struct scan_run *r)
+{
+    const struct framework *fw = r->runtime->framework;
+    struct verdict v;
+    verdict_set(&v, VERDICT_INFECTED, VERDICT_REASON_NONE, NULL);
+    verdict_copy_text(v.engine, sizeof(v.engine), span_cstr(fw->engines[r->engine].name));
+    return framework_action(fw, &v) == SCAN_ACTION_REJECT;
+}
+
+/* Or about a part of it, in another message. Not where its infected mail is delivered or kept: then its word about the
+ * rest of this one (encrypted, say, and to be refused) could be the stricter, and is not known. */
 static bool run_remember_part(const struct scan_run *r, struct verdict *out)
 {
     struct verdict_cache_view view;
     const struct known_parts_file file = run_parts(r);
-    return run_has_parts(r) && run_view(r, &view) &&
+    return run_has_parts(r) && run_infected_is_strictest(r) && run_view(r, &view) &&
            known_parts_find(r->runtime->engines[r->engine].cache, &file, view, loop_now_us(r->loop), out);
 }
 

@@ -8,6 +8,7 @@ from harness import mail, processes
 from harness.places import until
 from harness.postern import clamav_stanza, fake_stanza
 from harness.signatures import ALPHA, LOADED, RETRY, Database, signature, verdict, wait_loaded
+from harness.verdicts import send
 
 LOOPS = 2
 
@@ -45,6 +46,19 @@ def test_a_scan_host_without_descriptors_refuses_each_message_and_scans_the_next
     for _ in range(4):
         assert pair.deliver(mail.plain()).code == 250
     assert hosts(pair) == before and not pair.log.find("protocol")
+
+
+def test_a_worker_without_descriptors_says_so_and_the_message_is_no_poison(start_pair):
+    """A worker that ended instead would be a crash on this message, and the third one poison."""
+    pair = start_pair(engines=fake_stanza(breaker_failures=0, timeout="60s"), pool={"Concurrency": 1})
+    content = mail.plain()
+    assert send(pair, mail.plain(b"Another one.\r\n"), 250)["verdict"] == "clean"
+    with no_descriptors(pair.postern.worker_pids()[0]):
+        for _ in range(4):
+            event = send(pair, content, 451)
+            assert (event["reason"], event["detail"]) == ("down", "the worker has no descriptor left for it"), event
+    assert send(pair, content, 250)["verdict"] == "clean"
+    assert not pair.log.find("worker-exit")
 
 
 def test_an_edge_without_descriptors_during_a_reload_gets_its_channels_afterwards(start_pair, directory):

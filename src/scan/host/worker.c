@@ -279,6 +279,15 @@ static void work(const struct worker_setup *setup, const struct scan_job *job, c
         answer->answer.id = job->id;
 }
 
+/* The files of a job did not come, as there is no number left for them here: that says nothing about its message. */
+static void refuse(const struct worker_setup *setup, const struct scan_job *job)
+{
+    unsigned char bytes[SCAN_RECORD_SIZE];
+    struct scan_record r = {.type = SCAN_ANSWER, .answer.id = job->id};
+    verdict_set(&r.answer.verdict, VERDICT_ERROR, VERDICT_REASON_DOWN, "the worker has no descriptor left for it");
+    send_or_end(setup->channel, span_of(bytes, scan_record_encode(&r, bytes)));
+}
+
 static void serve(const struct worker_setup *setup, int dirfd)
 {
     for (;;) {
@@ -291,10 +300,15 @@ static void serve(const struct worker_setup *setup, int dirfd)
         enum err e = fdpass_recv_many(setup->channel, bytes, sizeof(bytes), &len, fds);
         if (e == ERR_AGAIN)
             continue;
-        if (e != ERR_OK)
+        bool lost = e == ERR_FULL && len > 0;
+        if (e != ERR_OK && !lost)
             _exit(EXIT_SUCCESS); /* the broker is done with this worker */
         if (scan_record_decode(span_of(bytes, len), &job) != ERR_OK || job.type != SCAN_JOB)
             _exit(EXIT_FAILURE);
+        if (lost) {
+            refuse(setup, &job.job);
+            continue;
+        }
         work(setup, &job.job, fds, dirfd, &answer);
         for (size_t i = 0; i < FDPASS_MAX; i++)
             if (fds[i] >= 0)

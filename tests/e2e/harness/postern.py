@@ -284,6 +284,11 @@ class Postern:
             except ProcessLookupError:
                 pass
         self.log.thread.join(5)
+        if self.log.thread.is_alive():  # closing would wait for the reader, and he for whoever holds the other end
+            for pid in processes.holders(self.process.stderr.fileno()):
+                print(f"killed: {pid}, which postern left: {processes.command_line(pid)}")
+                os.kill(pid, signal.SIGKILL)
+            self.log.thread.join(SOON)
         self.process.stderr.close()
 
     def check_no_sanitizer_report(self):

@@ -73,6 +73,17 @@ def links(pid):
     return found
 
 
+def holders(descriptor):
+    """Who else has the file, pipe or socket of this process's DESCRIPTOR open."""
+    wanted = os.readlink(f"/proc/self/fd/{descriptor}")
+    found = []
+    for entry in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if entry.isdigit() and int(entry) != os.getpid() and wanted in links(entry).values():
+                found.append(int(entry))
+    return found
+
+
 def limit(pid, name):
     """Soft and hard, as words, of a line of /proc/PID/limits."""
     return re.search(rf"^{name} +(\S+) +(\S+)", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE).groups()

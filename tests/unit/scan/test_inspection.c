@@ -633,6 +633,28 @@ START_TEST(the_same_infected_part_in_another_message_is_refused_without_a_scan)
 }
 END_TEST
 
+/* B40. Its word about the rest of the other message is not known, and may be the stricter there. */
+START_TEST(a_known_part_counts_only_where_the_infected_are_refused)
+{
+    static const int actions[] = {ON_INFECTED_PASS, ON_INFECTED_QUARANTINE};
+    for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+        struct rig r;
+        char words[256];
+        open_two_with_memory(&r);
+        r.conf[0].action = actions[i];
+        set_parts(&r, worm_to_one, ARRAY_SIZE(worm_to_one));
+        find_in_part(&r, 0, "Some.Worm", "2");
+        ck_assert_int_eq(scan(&r, words).class, VERDICT_INFECTED);
+        verdict_set(&r.answers[0], VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, NULL);
+        r.conf[0].on_reason[VERDICT_REASON_ENCRYPTED] = ON_UNSCANNABLE_REJECT;
+        set_parts(&r, worm_to_another, ARRAY_SIZE(worm_to_another));
+        struct verdict v = scan(&r, words);
+        ck_assert_msg(v.class == VERDICT_UNSCANNABLE, "row %zu: %s", i, words);
+        rig_close(&r);
+    }
+}
+END_TEST
+
 /* B40 */
 START_TEST(what_was_found_in_a_message_as_a_whole_says_nothing_of_its_parts)
 {
@@ -776,6 +798,7 @@ END_TEST
     X(the_parts_of_one_verdict_are_counted_and_named)                                                                  \
     X(clean_is_remembered_only_where_the_inspection_had_nothing_to_say)                                                \
     X(the_same_infected_part_in_another_message_is_refused_without_a_scan)                                             \
+    X(a_known_part_counts_only_where_the_infected_are_refused)                                                         \
     X(what_was_found_in_a_message_as_a_whole_says_nothing_of_its_parts)                                                \
     X(one_engines_find_in_a_part_is_not_anothers)                                                                      \
     X(a_message_that_is_a_declared_false_alarm_is_clean_though_a_part_of_it_is_known)                                  \
