@@ -173,7 +173,7 @@ static void definitions_version(const struct framework_engine *engine, const str
 static bool age_of(const struct scan_status *s, uint64_t *days)
 {
     uint64_t now = clock_wall_ms() / 1000;
-    *days = now > s->database_time ? (now - s->database_time) / (24 * 3600) : 0;
+    *days = now > s->database_time ? (now - s->database_time) / (UINT64_C(24) * 3600) : 0;
     return s->database_time != 0 && s->database_time <= YEAR_9999;
 }
 

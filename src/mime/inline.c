@@ -35,7 +35,7 @@ unsigned mime_inline_look(struct span text)
         while (at < end && char_is_blank(*at))
             at++;
         struct span rest = span_of(at, (size_t)(end - at));
-        char c = rest.len > 0 ? char_lower(*at) : ' ';
+        char c = (char)(rest.len > 0 ? char_lower(*at) : ' ');
         if (c == 'b' && span_starts_nocase(rest, SPAN("begin")))
             found |= MIME_INLINE_UUENCODE;
         else if (c == '=' && span_starts_nocase(rest, SPAN("=ybegin")))
@@ -147,7 +147,7 @@ static void find_end(struct span text, struct mime_inline *found)
         size_t indent = indent_of(line.text);
         struct span bare = span_sub(line.text, indent, line.text.len);
         struct span row = span_sub(line.text, indent < found->indent ? indent : found->indent, line.text.len);
-        char c = bare.len > 0 ? char_lower(bare.ptr[0]) : ' ';
+        char c = (char)(bare.len > 0 ? char_lower(bare.ptr[0]) : ' ');
         bool ends = c == word.ptr[0] && span_eq_nocase(mime_trim(bare), word);
         bool exactly = ends && span_starts(line.text, word);
         bool begins =

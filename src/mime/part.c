@@ -22,7 +22,7 @@ static void take_for(struct mime_parameter *p, struct span name)
 {
     if (!span_ends_nocase(p->written, name))
         return;
-    char before = p->written.len > name.len ? p->written.ptr[p->written.len - name.len - 1] : ' ';
+    char before = (char)(p->written.len > name.len ? p->written.ptr[p->written.len - name.len - 1] : ' ');
     if (!char_is_alnum(before) && before != '-' && before != '_')
         p->name = name;
 }

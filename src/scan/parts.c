@@ -38,7 +38,7 @@ static enum err put_path(struct buf *table, struct span path)
     char plain[LIMIT_PART_PATH];
     path = span_sub(path, 0, sizeof(plain));
     for (size_t i = 0; i < path.len; i++)
-        plain[i] = char_is_print(path.ptr[i]) ? path.ptr[i] : '?';
+        plain[i] = (char)(char_is_print(path.ptr[i]) ? path.ptr[i] : '?');
     return put_text(table, span_of(plain, path.len), sizeof(plain));
 }
 
@@ -97,7 +97,7 @@ enum err parts_put_value(struct buf *table, const struct parts_value *v)
 
 enum err parts_put_end(struct buf *table, bool more)
 {
-    return buf_append_char(table, more);
+    return buf_append_char(table, (char)more);
 }
 
 void parts_head(uint32_t contents, uint32_t rows, uint32_t values, uint64_t table_offset, unsigned char out[PARTS_HEAD])

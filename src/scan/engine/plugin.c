@@ -96,7 +96,7 @@ static enum err collect_options(struct plugin *p, const struct conf_dict *given,
 /* The version line of log and console: product, its version, and what it says of its database. */
 static void describe(const struct plugin *p, const struct postern_info *given, struct engine_info *info)
 {
-    char text[2 * POSTERN_NAME_SIZE + sizeof(given->version)];
+    char text[(size_t)2 * POSTERN_NAME_SIZE + sizeof(given->version)];
     struct span name = foreign_text(p->table.name, POSTERN_NAME_SIZE);
     struct span version = foreign_text(p->table.version, POSTERN_NAME_SIZE);
     struct span more = foreign_text(given->version, sizeof(given->version));
