@@ -186,6 +186,12 @@ enum mime_content mime_content_of(struct span octets)
         if (c != MIME_CONTENT_UNKNOWN)
             return c;
     }
+    /* Told by how they begin; what stands elsewhere in them may look like anything. */
+    struct mime_apple apple;
+    if (mime_apple_open(&apple, octets))
+        return MIME_CONTENT_APPLE;
+    if (mime_cms_of(octets) != MIME_CMS_NONE)
+        return MIME_CONTENT_CMS;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (span_starts(span_sub(octets, rows[i].offset, rows[i].magic.len), rows[i].magic))
             return rows[i].content;
@@ -194,13 +200,8 @@ enum mime_content mime_content_of(struct span octets)
         return MIME_CONTENT_PDF;
     if (octets.len > 26 && span_starts(octets, SPAN("BM")) && le32(octets, 2) == octets.len)
         return MIME_CONTENT_BMP;
-    if (mime_cms_of(octets) != MIME_CMS_NONE)
-        return MIME_CONTENT_CMS;
     if (is_pgp(octets))
         return MIME_CONTENT_PGP;
-    struct mime_apple apple;
-    if (mime_apple_open(&apple, octets))
-        return MIME_CONTENT_APPLE;
     return is_text(octets) ? text_of(octets) : MIME_CONTENT_UNKNOWN;
 }
 
@@ -275,13 +276,22 @@ static bool stands_beside_files(struct span s, size_t place)
     return true;
 }
 
+/* Whether S, in whose first kilobyte a PDF begins, ends as one, and begins as a page. What speaks of both does not. */
+static bool is_page_and_pdf(struct span s)
+{
+    enum { TAIL = 2048 };
+    struct span tail = span_sub(s, s.len > TAIL ? s.len - TAIL : 0, TAIL);
+    return begins_with_page(span_sub(s, 0, 1024)) &&
+           (span_find_span(tail, SPAN("startxref")) < tail.len || span_find_span(tail, SPAN("%%EOF")) < tail.len);
+}
+
 /* What some readers find in the first kilobyte of OCTETS and in the sector of an image of a disc, beside C. */
 static bool begins_twice(struct span octets, enum mime_content c)
 {
     bool media = mime_content_class(c) == MIME_CLASS_MEDIA, pdf = c == MIME_CONTENT_PDF, zip = c == MIME_CONTENT_ZIP;
     size_t place;
     bool in_zip = zip && find_pdf(octets, &place) && stands_beside_files(octets, place);
-    bool in_page = pdf && find_pdf(octets, &place) && begins_with_page(span_sub(octets, 0, 1024));
+    bool in_page = pdf && find_pdf(octets, &place) && is_page_and_pdf(octets);
     bool disc = (media || pdf || zip || c == MIME_CONTENT_HTML || c == MIME_CONTENT_RTF) &&
                 span_starts(span_sub(octets, 32769, 5), SPAN("CD001"));
     return in_zip || in_page || disc || (media && begins_with_page(span_sub(octets, 0, 4096)));

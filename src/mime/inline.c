@@ -152,7 +152,8 @@ static void find_end(struct span text, struct mime_inline *found)
         bool exactly = ends && span_starts(line.text, word);
         bool begins =
             c == 'b' && span_starts_nocase(bare, SPAN("begin")) && begins_uuencode(bare, &other, &sure) && sure;
-        found->odd = found->odd || (!ends && !begins && row.len > 0 && (unsigned char)row.ptr[0] > '`');
+        found->odd =
+            found->odd || (!found->base64 && !ends && !begins && row.len > 0 && (unsigned char)row.ptr[0] > '`');
         if (!ends && !begins)
             continue;
         found->end = exactly ? line.next : at;
@@ -258,7 +259,9 @@ bool mime_yenc_find(struct span text, size_t from, struct mime_inline *found)
     size_t end = find_line(span_sub(text, 0, next), found->data, last, &indent);
     bool exactly = end < next && span_starts(span_sub(text, end, last.len), last);
     found->end = exactly ? mime_line_at(text, MIME_ENDS_ANY, end).next : end;
-    found->cut = end < next && !exactly;
+    /* To exact readers a begin in another case, or indented, is data, too. */
+    bool false_begin = end == next && next < text.len && !span_starts(span_sub(text, next, word.len), word);
+    found->cut = (end < next && !exactly) || false_begin;
     return true;
 }
 

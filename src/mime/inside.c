@@ -280,6 +280,11 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
     for (size_t at = 0; e == ERR_OK && mime_run_may(job->run) && at < text.len && kind->find(text, at, &inner);
          at = inner.end) {
         e = open_one_inline(job, piece, kind, text, &inner, false, ++*number);
+        if (e == ERR_OK && inner.indent > 0) { /* to most readers an indented line is an empty one */
+            struct mime_inline flat = inner;
+            flat.indent = 0;
+            e = open_one_inline(job, piece, kind, text, &flat, false, ++*number);
+        }
         if (e != ERR_OK || !(inner.cut || inner.odd) || !mime_run_spend(job->run, text.len))
             continue;
         if (++cut > CUT_FILES) {
@@ -370,13 +375,15 @@ static enum err look(struct mime_job *job, struct mime_piece *piece, struct span
         return ERR_OK;
     enum err e = open_container(job, piece, octets);
     bool multipart = piece->type.multipart && piece->part.encoding != MIME_IDENTITY;
-    bool called = piece->type.encapsulates || named, message = called || c == MIME_CONTENT_MAIL;
+    /* What is not encoded was opened where it stands. */
+    bool surely = named || (piece->type.encapsulates && piece->part.encoding != MIME_IDENTITY);
+    bool message = piece->type.encapsulates || named || c == MIME_CONTENT_MAIL;
     if (e != ERR_OK || ((message || multipart) && !may_go_deeper(job->run)))
         return e;
     if (multipart)
         e = open_message(job, piece, octets, true);
     if (message && e == ERR_OK)
-        e = open_as_message(job, piece, octets, called);
+        e = open_as_message(job, piece, octets, surely);
     if (e == ERR_OK && strcmp(piece->type.text, "message/delivery-status") == 0 && may_go_deeper(job->run))
         e = open_blocks(job, piece, octets);
     return e == ERR_OK ? mime_piece_open_inlines(job, piece, octets) : e;

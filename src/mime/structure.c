@@ -79,10 +79,7 @@ static bool opens_as_message(struct mime_pass *p, struct mime_frame *f, size_t b
 {
     if (!f->type.message)
         return false;
-    /* Empty lines in front of its headers: those who pass them over are given it as a whole. */
-    struct span octets = span_sub(p->message, body, p->message.len);
-    f->whole =
-        !f->type.encapsulates || (octets.len > 0 && mime_is_space(octets.ptr[0]) && mime_blank_lines(octets) > 0);
+    f->whole = !f->type.encapsulates; /* read_body passes over empty lines in front of its headers */
     /* Here, not where leaves are described: a body that makes no message is the inner leaf's octets already. */
     if (strcmp(f->type.text, "message/partial") == 0)
         mime_note(p, MIME_DEFECT_PARTIAL);
@@ -225,7 +222,7 @@ static enum err read_body(struct mime_pass *p, const struct mime_header *h, size
     struct mime_frame *f = opened ? &p->frames[p->count - 1] : NULL;
     if (f && f->forms_count == 0) { /* a message: its headers follow */
         f->children = 1;
-        *entity = body;
+        *entity = body + (f->type.encapsulates ? mime_blank_lines(span_sub(p->message, body, p->message.len)) : 0);
         return ERR_OK;
     }
     if (!f && p->count == 0 && may_be_multipart(chosen(p, &h->type), &type))
