@@ -94,6 +94,7 @@ static const char *const mails[] = {
     /* Files in texts: indented, in another case, with odd numbers, lengths and ends. */
     "A: b\r\n\r\nSee:\r\n  begin 644 a.txt\r\n  " UU "\r\n  `\r\n  end\r\n",
     "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n\t" UU "\r\n\t`\r\n\tend\r\n",
+    "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n #2DI*\r\n" UU "\r\n`\r\nend\r\n", /* an empty line, to most */
     "A: b\r\n\r\nSee:\r\nBEGIN 644 a.txt\r\n" UU "\r\n`\r\nEND\r\n",
     "A: b\r\n\r\nSee:\r\nbegin 0o644 a.txt\r\n" UU "\r\n`\r\nend\r\n",
     "A: b\r\n\r\nSee:\r\nbegin 999 a.txt\r\n" UU "XX\r\n`\r\nend\r\n",
@@ -140,6 +141,7 @@ START_TEST(empty_lines_in_front_of_messages_cost_no_levels)
                                         MIXED "Content-Type: application/octet-stream; name=a.eml\r\n\r\n"};
     for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
         ck_assert_uint_eq(parts_behind(heads[i], 3), parts_behind(heads[i], 100));
+    ck_assert_uint_eq(parts_behind(heads[0], 1), parts_behind(heads[0], 0)); /* nor is a forward read twice for one */
 }
 END_TEST
 

@@ -245,6 +245,16 @@ START_TEST(what_is_two_things_at_once_is_a_polyglot)
 }
 END_TEST
 
+/* What stands in octets that are free, or anywhere in a file of records, is the sender's choice. */
+START_TEST(a_file_of_forks_stays_one_whatever_stands_in_its_filler)
+{
+#define FORKS(filler) "\0\5\x16\0\0\2\0\0" filler "\0\1\0\0\0\1\0\0\0\x26\0\0\0\4data"
+    ck_assert_int_eq(mime_content_of(SPAN(FORKS("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"))), MIME_CONTENT_APPLE);
+    ck_assert_int_eq(mime_content_of(SPAN(FORKS("%PDF-1.4........"))), MIME_CONTENT_APPLE);
+#undef FORKS
+}
+END_TEST
+
 /* A file of a zip: METHOD, flags, sizes of its name, extra field and content, all below 128. */
 #define FILE_HEAD(flags, method, size, name, extra)                                                                    \
     "PK\3\4\24\0" flags "\0" method "\0TTDDCCCC" size "\0\0\0" size "\0\0\0" name "\0" extra "\0"
@@ -311,5 +321,6 @@ END_TEST
     X(counts_what_it_saw)                                                                                              \
     X(contents_are_told_by_their_octets)                                                                               \
     X(what_is_two_things_at_once_is_a_polyglot)                                                                        \
+    X(a_file_of_forks_stays_one_whatever_stands_in_its_filler)                                                         \
     X(polyglots_of_the_usual_pairs_are_told_from_files_within_files)
 #include "support/check_main.h"
