@@ -278,10 +278,12 @@ static char order_file[WORD];
 
 static void look_for_order(int number)
 {
+    int saved = errno;
     (void)number;
     if (unlink(order_file) == 0)
         for (;;)
             pause();
+    errno = saved;
 }
 
 static void await_order(const char *path)
