@@ -39,6 +39,7 @@
 /* Name of an engine instance: the original's limit. */
 #define LIMIT_ENGINE_NAME 40
 #define LIMIT_ENGINES     16
+#define LIMIT_POOLS       (LIMIT_ENGINES + 1) /* one each, and the inspections' */
 /* Where in a message a part is, "1.2.1": some ten levels; what is longer is cut, it is for people. */
 #define LIMIT_PART_PATH 47
 /* Name or type of a part as its header gives it: file systems end at 255 octets. */

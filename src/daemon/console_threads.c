@@ -15,7 +15,7 @@ struct threads_question {
 struct threads_state {
     size_t count, open;
     void (*print)(struct console_call *c, const struct threads_question *q);
-    struct threads_question questions[LIMIT_ENGINES];
+    struct threads_question questions[LIMIT_POOLS];
 };
 
 static const char *pool_name(const struct threads_question *q)

@@ -39,7 +39,7 @@ struct supervisor {
     struct tempdir temp;
     struct child edge;
     struct scan_pool_shared shared;
-    struct scan_pool pools[LIMIT_ENGINES]; /* one for each of the framework's */
+    struct scan_pool pools[LIMIT_POOLS]; /* one for each of the framework's */
     size_t pool_count, loops;
     struct loop_signal sigterm, sigint, sighup;
     struct deadline patience; /* of the phases after RUNNING */

@@ -175,7 +175,7 @@ struct framework {
     bool all; /* a virus does not stop the engines that come after the one that found it */
     struct framework_engine engines[LIMIT_ENGINES]; /* enabled ones, in file order */
     size_t engine_count;
-    struct framework_pool pools[LIMIT_ENGINES]; /* those that a built engine uses: one scan host each */
+    struct framework_pool pools[LIMIT_POOLS]; /* those that a built engine uses: one scan host each */
     size_t pool_count;
     int inspection_pool; /* index of the pool whose workers take messages apart; -1: no engine asks for it */
 };

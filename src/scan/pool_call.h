@@ -36,7 +36,7 @@ void pool_call_cancel(struct pool_call *call);
 struct pool_calls {
     struct list waiting;
     uint64_t serial;
-    uint32_t concurrency[LIMIT_ENGINES]; /* by pool, as it was ordered; 0: it was not */
+    uint32_t concurrency[LIMIT_POOLS]; /* by pool, as it was ordered; 0: it was not */
 };
 void pool_calls_init(struct pool_calls *p);
 /* From the host of pool POOL. What nobody waits for is passed over. */

@@ -40,9 +40,9 @@ struct engine_runtime {
 struct scan_runtime {
     const struct framework *framework;
     /* By the pool's index: its queue is taken for full until then, on the loops' clock; 0: it is not. */
-    atomic_uint_fast64_t full_until_us[LIMIT_ENGINES];
-    atomic_uint_fast64_t parts_memory;  /* octets of all parts files that are in use now */
-    atomic_uint waiting[LIMIT_ENGINES]; /* by pool: scans that no host has yet (scan_client.h) */
+    atomic_uint_fast64_t full_until_us[LIMIT_POOLS];
+    atomic_uint_fast64_t parts_memory; /* octets of all parts files that are in use now */
+    atomic_uint waiting[LIMIT_POOLS];  /* by pool: scans that no host has yet (scan_client.h) */
     atomic_uint_fast64_t inspections, inspection_us, inspections_failed;
     atomic_uint_fast64_t defects[MIME_DEFECT_COUNT]; /* messages with each */
     struct engine_runtime engines[LIMIT_ENGINES];    /* in the framework's order */

@@ -49,7 +49,7 @@ static void want_end(struct scan_client *c, int pool)
 
 void client_wants_init(struct scan_client *c)
 {
-    for (int i = 0; i < LIMIT_ENGINES; i++) {
+    for (int i = 0; i < LIMIT_POOLS; i++) {
         c->wants[i] = (struct client_want){.client = c, .pool = i};
         deadline_init(&c->wants[i].ask, c->loop, want_ask, &c->wants[i]);
     }
@@ -57,7 +57,7 @@ void client_wants_init(struct scan_client *c)
 
 void client_wants_clear(struct scan_client *c)
 {
-    for (int i = 0; i < LIMIT_ENGINES; i++)
+    for (int i = 0; i < LIMIT_POOLS; i++)
         deadline_clear(&c->wants[i].ask);
 }
 

@@ -92,7 +92,7 @@ struct scan_client *scan_client_new(struct loop *l, struct scan_runtime *runtime
     c->log_status = log_status;
     loop_deferred_init(&c->change, client_changed, c);
     list_init(&c->retired);
-    for (size_t i = 0; i < LIMIT_ENGINES; i++)
+    for (size_t i = 0; i < LIMIT_POOLS; i++)
         list_init(&c->waiting[i]);
     pool_calls_init(&c->pool_calls);
     client_wants_init(c);
@@ -114,7 +114,7 @@ void scan_client_free(struct scan_client *c)
     probes_free(c->probes);
     if (c->calls > 0 || !list_empty(&c->pool_calls.waiting)) /* they would point into freed memory */
         abort();
-    for (size_t i = 0; i < LIMIT_ENGINES; i++)
+    for (size_t i = 0; i < LIMIT_POOLS; i++)
         if (c->channels[i])
             client_channel_retire(c->channels[i]);
     LIST_EACH_SAFE (node, &c->retired)

@@ -55,8 +55,8 @@ struct scan_client {
     const struct log *log;
     bool log_status;
     struct probes *probes;
-    struct client_channel *channels[LIMIT_ENGINES]; /* by pool; NULL: none */
-    struct list waiting[LIMIT_ENGINES];             /* by pool: calls that no host has, the oldest first */
+    struct client_channel *channels[LIMIT_POOLS]; /* by pool; NULL: none */
+    struct list waiting[LIMIT_POOLS];             /* by pool: calls that no host has, the oldest first */
     struct list retired;
     struct client_engine engines[LIMIT_ENGINES];
     struct scan_call *slots[SLOT_COUNT];
@@ -69,7 +69,7 @@ struct scan_client {
     struct loop_deferred change;
     void (*broken)(void *arg, int pool_index, unsigned generation);
     void *broken_arg;
-    struct client_want wants[LIMIT_ENGINES]; /* by pool */
+    struct client_want wants[LIMIT_POOLS]; /* by pool */
     void (*missing)(void *arg, int pool_index);
     void *missing_arg;
 };

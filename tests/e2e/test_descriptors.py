@@ -48,17 +48,18 @@ def test_a_scan_host_without_descriptors_refuses_each_message_and_scans_the_next
     assert hosts(pair) == before and not pair.log.find("protocol")
 
 
-def test_a_worker_without_descriptors_says_so_and_the_message_is_no_poison(start_pair):
-    """A worker that ended instead would be a crash on this message, and the third one poison."""
+def test_a_worker_without_descriptors_says_so_and_is_replaced_and_the_message_is_no_poison(start_pair):
+    """A worker that ended instead would be a crash on this message, and the third one poison; one that stayed would get every message."""
     pair = start_pair(engines=fake_stanza(breaker_failures=0, timeout="60s"), pool={"Concurrency": 1})
     content = mail.plain()
-    assert send(pair, mail.plain(b"Another one.\r\n"), 250)["verdict"] == "clean"
-    with no_descriptors(pair.postern.worker_pids()[0]):
-        for _ in range(4):
-            event = send(pair, content, 451)
-            assert (event["reason"], event["detail"]) == ("down", "the worker has no descriptor left for it"), event
+    for _ in range(3):
+        assert send(pair, mail.plain(b"Another one.\r\n"), 250)["verdict"] == "clean"
+        pid = pair.postern.worker_pids()[0]
+        processes.set_limit(pid, "nofile", 0, processes.limit(pid, "Max open files")[1])
+        event = send(pair, content, 451)
+        assert (event["reason"], event["detail"]) == ("down", "the worker has no descriptor left for it"), event
     assert send(pair, content, 250)["verdict"] == "clean"
-    assert not pair.log.find("worker-exit")
+    assert [event["how"] for event in pair.log.find("worker-exit")] == ["it has no descriptor left"] * 3
 
 
 def test_an_edge_without_descriptors_during_a_reload_gets_its_channels_afterwards(start_pair, directory):

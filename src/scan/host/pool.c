@@ -171,10 +171,10 @@ static bool is_answer_to(const struct scan_job *job, const struct scan_record *r
     return r->type == SCAN_ANSWER;
 }
 
-/* Likewise a plug-in's worker that should be replaced. */
+/* Likewise a worker that should be replaced: a plug-in's, or one that has no descriptor left. */
 static bool is_wear(const struct worker *w, struct span bytes, struct worker_hello *out)
 {
-    return w->broker->foreign && !w->worn && worker_hello_decode(bytes, out) == ERR_OK && out->birth == WORKER_WORN;
+    return !w->worn && worker_hello_decode(bytes, out) == ERR_OK && out->birth == WORKER_WORN;
 }
 
 static void worker_answer(struct worker *w, struct span bytes)

@@ -246,17 +246,21 @@ static void tell_news(const struct worker_setup *setup, const struct scan_job *j
     send_or_end(setup->channel, span_of(bytes, scan_record_encode(&r, bytes)));
 }
 
+static void tell_worn(const struct worker_setup *setup, const char *why)
+{
+    struct worker_hello hello = {.birth = WORKER_WORN};
+    unsigned char bytes[WORKER_HELLO_SIZE];
+    verdict_copy_text(hello.why, sizeof(hello.why), span_cstr(why));
+    send_or_end(setup->channel, span_of(bytes, worker_hello_encode(&hello, bytes)));
+}
+
 /* Likewise when it should be replaced. */
 static void tell_wear(const struct worker_setup *setup, const struct scan_job *job)
 {
     const struct host_engine *e = engine_of(setup, job);
-    struct worker_hello hello = {.birth = WORKER_WORN};
     struct errtext why = {""};
-    unsigned char bytes[WORKER_HELLO_SIZE];
-    if (!e || e->status != SCAN_ENGINE_READY || !e->type->is_worn || !e->type->is_worn(e->state, &why))
-        return;
-    verdict_copy_text(hello.why, sizeof(hello.why), span_cstr(why.text));
-    send_or_end(setup->channel, span_of(bytes, worker_hello_encode(&hello, bytes)));
+    if (e && e->status == SCAN_ENGINE_READY && e->type->is_worn && e->type->is_worn(e->state, &why))
+        tell_worn(setup, why.text);
 }
 
 static void work(const struct worker_setup *setup, const struct scan_job *job, const int fds[FDPASS_MAX], int dirfd,
@@ -279,10 +283,12 @@ static void work(const struct worker_setup *setup, const struct scan_job *job, c
         answer->answer.id = job->id;
 }
 
-/* The files of a job did not come, as there is no number left for them here: that says nothing about its message. */
+/* The files of a job did not come, as there is no number left for them here: that says nothing about its message, and
+ * the next one would fare no better here. */
 static void refuse(const struct worker_setup *setup, const struct scan_job *job)
 {
     unsigned char bytes[SCAN_RECORD_SIZE];
+    tell_worn(setup, "it has no descriptor left");
     struct scan_record r = {.type = SCAN_ANSWER, .answer.id = job->id};
     verdict_set(&r.answer.verdict, VERDICT_ERROR, VERDICT_REASON_DOWN, "the worker has no descriptor left for it");
     send_or_end(setup->channel, span_of(bytes, scan_record_encode(&r, bytes)));

@@ -535,6 +535,23 @@ START_TEST(more_engines_than_the_table_holds_are_an_error)
 }
 END_TEST
 
+START_TEST(each_engine_may_have_a_pool_of_its_own_and_inspections_theirs)
+{
+    char text[8192] = "antivirus {";
+    for (int i = 0; i < LIMIT_ENGINES; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text),
+                 " clamav \"c%d\" { context_variable = v%d pool = P%d paranoid = true }", i, i, i);
+    snprintf(text + strlen(text), sizeof(text) - strlen(text), "}");
+    for (int i = 0; i < LIMIT_ENGINES; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), " ThreadPool \"P%d\" { }", i);
+    struct fixture f;
+    load(&f, text, 0);
+    ck_assert_uint_eq(f.fw.pool_count, LIMIT_POOLS);
+    ck_assert_int_eq(f.fw.inspection_pool, LIMIT_POOLS - 1);
+    fixture_release(&f);
+}
+END_TEST
+
 START_TEST(the_dump_loads_into_the_same_framework_without_new_findings)
 {
     struct fixture f, again;
@@ -595,6 +612,7 @@ END_TEST
     X(clamav_with_a_daemon_runs_in_the_io_pool_and_is_no_surprise)                                                     \
     X(where_messages_are_taken_apart_the_pool_cpu_runs_even_without_engines)                                           \
     X(options_that_change_nothing_give_no_warning)                                                                     \
+    X(each_engine_may_have_a_pool_of_its_own_and_inspections_theirs)                                                   \
     X(more_engines_than_the_table_holds_are_an_error)                                                                  \
     X(the_dump_loads_into_the_same_framework_without_new_findings)                                                     \
     X(the_tables_make_a_reference_and_an_example_that_loads)
