@@ -129,7 +129,7 @@ static void type_of(GMimeObject *object, char out[MIME_TYPE_SIZE])
     g_free(text);
 }
 
-/* Of containers, too, and of what is not handed out. */
+/* Also of what is not handed out. */
 static void judge_type(struct reading *r, GMimeObject *object)
 {
     char text[MIME_TYPE_SIZE];
