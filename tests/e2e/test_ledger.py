@@ -33,11 +33,11 @@ def attempt(code=250, content=CONTENT, **fields):
     return Attempt(hashlib.sha256(content).hexdigest(), content, code, length=len(content), client=CLIENT, **fields)
 
 
-def run(*, attempts=None, refused=(), held=1, held_code=250, content=CONTENT, events=None, to=None, close=CLOSE, **fields):
-    """Evidence of an honest run of one message, but for what is given. TO: recipients of the copies at the backend."""
+def run(*, attempts=None, refused=(), held=1, held_code=250, content=CONTENT, events=None, to=None, sender=None, close=CLOSE, **fields):
+    """Evidence of an honest run of one message, but for what is given. SENDER, TO: recipients, of the copies at the backend."""
     talk = Talk(CLIENT)
     talk.attempts, talk.refused = [attempt()] if attempts is None else attempts, list(refused)
-    return Evidence([talk], deliveries=[Delivery(digests_of(content), held_code, to) for _ in range(held)],
+    return Evidence([talk], deliveries=[Delivery(digests_of(content), held_code, to, sender) for _ in range(held)],
                     events=[CONNECT, *([line()] if events is None else events), close], **fields)
 
 
@@ -114,6 +114,11 @@ HONEST = {
     "refused for want of memory": lambda: run(refused=[Refused("MAIL", 451, client=CLIENT)],
                                               events=[line(), {"event": "shortage", "session": "s", "detail": "no memory for a transaction"}]),
     "for several recipients": lambda: run(attempts=[attempt(recipients=TWO)], to=TWO),
+    "from nobody, as a bounce is": lambda: run(attempts=[attempt(recipients=ONE, sender="")], to=ONE, sender=""),
+    "from a sender that the backend's ledger does not have": lambda: run(attempts=[attempt(recipients=ONE, sender="a@b")], to=ONE),
+    "the same message from one, then from another": lambda: Evidence(
+        [_talk(*[attempt(recipients=ONE, sender=sender) for sender in ("a@b", "")])],
+        deliveries=[Delivery(digests_of(CONTENT), 250, ONE, sender) for sender in ("", "a@b")], events=[CONNECT, line(), line(id="s.2"), CLOSE]),
     "for recipients that the backend's ledger does not have": lambda: run(attempts=[attempt(recipients=TWO)]),
     "for recipients that the client's ledger does not have": lambda: run(to=TWO),
     "the same message for one, then for another": lambda: Evidence(
@@ -153,6 +158,12 @@ GUILTY = {
     "a recipient lost": ("L1", lambda: run(attempts=[attempt(recipients=TWO)], to=ONE)),
     "a recipient added": ("L1", lambda: run(attempts=[attempt(recipients=ONE)], to=TWO)),
     "for somebody else": ("L1", lambda: run(attempts=[attempt(recipients=ONE)], to=("e@f",))),
+    "from somebody else": ("L1", lambda: run(attempts=[attempt(recipients=ONE, sender="a@b")], to=ONE, sender="lost@nowhere.test")),
+    "a sender lost": ("L1", lambda: run(attempts=[attempt(recipients=ONE, sender="a@b")], to=ONE, sender="")),
+    "the senders of two messages exchanged": ("L1", lambda: Evidence(
+        [_talk(attempt(recipients=ONE, sender="a@b"), attempt(recipients=TWO, sender="b@a"))],
+        deliveries=[Delivery(digests_of(CONTENT), 250, ONE, "b@a"), Delivery(digests_of(CONTENT), 250, TWO, "a@b")],
+        events=[CONNECT, line(), line(id="s.2"), CLOSE])),
     "twice for one instead of for one and for another": ("L1", lambda: Evidence(
         [_talk(attempt(recipients=ONE), attempt(recipients=TWO))], deliveries=[Delivery(digests_of(CONTENT), 250, ONE)] * 2,
         events=[CONNECT, line(), line(id="s.2"), CLOSE])),
@@ -265,6 +276,22 @@ def test_the_recipients_of_a_message_are_those_that_were_accepted(steps, recipie
     talk = Talk()
     play(talk, [(who, data[i:i + octets]) for who, data in [*steps, ("C", WIRE)] for i in range(0, len(data), octets)])
     assert [a.recipients for a in talk.attempts] == [recipients]
+
+
+@pytest.mark.parametrize("command, replies, sender", [
+    (b"MAIL FROM:<a@b>", b"250 ok", "a@b"),
+    (b"mail from: <@x:a@b> SIZE=7", b"250 ok", "a@b"),
+    (b"MAIL FROM:<> BODY=8BITMIME", b"250 ok", ""),
+    (b"MAIL FROM:<x@y>\r\nRSET\r\nMAIL FROM:<a@b>", b"250 ok\r\n250 ok\r\n250 ok", "a@b"),
+    (b"MAIL FROM:<a@b>\r\nMAIL FROM:<x@y>", b"250 ok\r\n503 no", "a@b"),
+    (b"NOOP\nNOOP\r\nMAIL FROM:<a@b>", b"500 what\r\n250 ok", None),
+], ids=["one", "routed", "nobody", "reset", "a second is refused", "in doubt"])
+@pytest.mark.parametrize("octets", [1, 10_000])
+def test_the_sender_of_a_message_is_the_one_that_was_accepted(command, replies, sender, octets):
+    steps = [("C", ENVELOPE.replace(b"MAIL FROM:<a@b>", command)), ("S", GRANTED.replace(b"250 ok", replies, 1)), ("C", WIRE)]
+    talk = Talk()
+    play(talk, [(who, data[i:i + octets]) for who, data in steps for i in range(0, len(data), octets)])
+    assert [a.sender for a in talk.attempts] == [sender]
 
 
 @pytest.mark.parametrize("steps, expected", [
@@ -410,6 +437,11 @@ def lose_a_recipient(pair, book):
     pair.backend.completed[-1].recipients = ()
 
 
+def forge_the_sender(pair, book):
+    assert pair.backend.completed[-1].sender == book.talks[0].attempts[0].sender == "a@client.test", "both ledgers have the sender"
+    pair.backend.completed[-1].sender = "lost@nowhere.test"
+
+
 def leak_a_virus(pair, book):
     assert pair.deliver(mail.fake_order("infected Some.Virus")).code == 550
     pair.backend.completed.append(Delivery({[attempt for talk in book.talks for attempt in talk.attempts][-1].digest}, 250))
@@ -446,7 +478,8 @@ def lose_a_line(pair, book):
         pair.log.everything = [event for event in pair.log.everything if event["event"] != "message"]
 
 
-SABOTAGE = {"L1": lose_the_mail, "L1 for a recipient": lose_a_recipient, "L2": leak_a_virus, "L3": double_the_mail, "L4": bounce_the_mail, "L5": turn_a_bystander_away,
+SABOTAGE = {"L1": lose_the_mail, "L1 for a recipient": lose_a_recipient,
+            "L1 for a sender": forge_the_sender, "L2": leak_a_virus, "L3": double_the_mail, "L4": bounce_the_mail, "L5": turn_a_bystander_away,
             "L6": kill_the_edge, "L7": leave_a_file, "L8": lose_a_line}
 
 

@@ -24,10 +24,10 @@ WENT_TO_THE_BACKEND = ("release", "release-unknown", "release-refused")
 
 class Delivery:
     """A message that a backend has completed. DIGESTS: those it may go by. CODE of the backend's final reply; None: none was given.
-    RECIPIENTS that it was accepted for, sorted; None: they are not known."""
+    RECIPIENTS that it was accepted for, sorted, and its SENDER; None: they are not known."""
 
-    def __init__(self, digests, code, recipients=None):
-        self.digests, self.code, self.recipients = set(digests), code, recipients
+    def __init__(self, digests, code, recipients=None, sender=None):
+        self.digests, self.code, self.recipients, self.sender = set(digests), code, recipients, sender
 
     @property
     def refused(self):
@@ -162,7 +162,7 @@ def may_be_delivered(attempt):
 # --- the promises ---
 
 def no_loss(evidence):
-    """L1: the client was told 2xx, so a backend holds exactly its octets for exactly its recipients, or quarantine where its line says so;
+    """L1: the client was told 2xx, so a backend holds exactly its octets from its sender for exactly its recipients, or quarantine where its line says so;
     what a line says is in quarantine is there; and no backend holds what no client sent."""
     for digest, attempts in evidence.sent.items():
         told = [attempt for attempt in attempts if attempt.told_ok]
@@ -170,8 +170,8 @@ def no_loss(evidence):
         held = max(0, sum(delivery.accepted for delivery in evidence.held[digest]) - evidence.released(attempts, "release"))
         if len(told) > held + kept:
             yield f"{told[-1]}: {len(told)} times promised, {held} times at the backend, {kept} times in quarantine"
-        for recipients in wrong_recipients(evidence, told, [delivery for delivery in evidence.held[digest] if delivery.accepted]):
-            yield f"{told[-1]}: promised for {' '.join(recipients)}, and no backend has it for exactly these"
+        for envelope in wrong_envelopes(evidence, told, [delivery for delivery in evidence.held[digest] if delivery.accepted]):
+            yield f"{told[-1]}: promised {envelope}, and no backend has it so"
         for attempt in attempts:
             if quarantined(attempt) and not evidence.kept(attempt):
                 yield f"{attempt}: the log says that it is in quarantine as {quarantined(attempt)}, and it is not"
@@ -180,12 +180,15 @@ def no_loss(evidence):
             yield f"{deliveries[0]} is at the backend, and no client sent it"
 
 
-def wrong_recipients(evidence, told, held):
-    """Those of attempts that were TOLD 2xx, as tuples, which none of the deliveries HELD has. Where one is not known there is nothing to compare."""
+def wrong_envelopes(evidence, told, held):
+    """Those of attempts that were TOLD 2xx, as text, which none of the deliveries HELD has. Where one is not known there is nothing to compare."""
     if not held or any(delivery.recipients is None for delivery in held):
         return
-    promised = Counter(attempt.recipients for attempt in told if attempt.recipients is not None and not evidence.kept(attempt))
-    yield from promised - Counter(delivery.recipients for delivery in held)
+    told = [attempt for attempt in told if attempt.recipients is not None and not evidence.kept(attempt)]
+    senders = all(one.sender is not None for one in (*told, *held))
+    def envelopes(of):
+        return Counter((f"from <{one.sender}> " if senders else "") + f"for {' '.join(one.recipients)}" for one in of)
+    yield from envelopes(told) - envelopes(held)
 
 
 def no_leak(evidence):
