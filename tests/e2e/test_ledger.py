@@ -4,10 +4,12 @@ runs that were tampered with."""
 import hashlib
 import os
 import signal
+import socket
+import struct
 
 import pytest
 from harness import mail
-from harness.client import deliver, dot_stuffed
+from harness.client import Client, deliver, dot_stuffed
 from harness.ledger import CLEAN, INFECTED, PROMISES, SUSPECT, TROUBLE, Delivery, Evidence, faults
 from harness.load import two_engines
 from harness.places import free_port
@@ -39,6 +41,13 @@ def run(*, attempts=None, refused=(), held=1, held_code=250, content=CONTENT, ev
     talk.attempts, talk.refused = [attempt()] if attempts is None else attempts, list(refused)
     return Evidence([talk], deliveries=[Delivery(digests_of(content), held_code, to, sender) for _ in range(held)],
                     events=[CONNECT, *([line()] if events is None else events), close], **fields)
+
+
+def abandoned():
+    """An attempt whose client waited for the final reply until the session was closed."""
+    forged = attempt(None)
+    forged.abandoned = True
+    return forged
 
 
 REJECTED = {"outcome": "refused", "verdict": "infected", "action": "reject", "virus": "V", "reply": "550 5.7.1 no", "backend_reply": None}
@@ -92,6 +101,12 @@ HONEST = {
     "deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: TROUBLE),
     "outcome unknown": lambda: run(attempts=[attempt(451)], held_code=None, events=[line(**UNKNOWN), UNKNOWN_LINE]),
     "left before it heard": lambda: run(attempts=[attempt(None)]),
+    "the edge was killed before it answered": lambda: run(attempts=[abandoned()], killed={"edge"}),
+    "the edge was killed, and nothing is logged of its session": lambda: Evidence([_talk(abandoned())], events=[CONNECT], killed={"edge"}),
+    "the time was over before it answered": lambda: run(attempts=[abandoned()], close=closed("timeout")),
+    "the drain was over before it answered": lambda: run(
+        attempts=[abandoned()], events=[line(**UNKNOWN), UNKNOWN_LINE], close=closed("drain_timeout has passed")),
+    "no memory for the answer": lambda: run(attempts=[abandoned()], close=closed("out of memory for a reply")),
     "marked and passed": lambda: run(content=MARKED, events=[line(verdict="infected", virus="V")], truth=lambda a: INFECTED, may_pass=lambda a: True),
     "infected and refused, and there is no log": lambda: Evidence([_talk(attempt(550))], truth=lambda a: INFECTED, killed={"edge"}),
     "not clean, and deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: SUSPECT),
@@ -182,6 +197,7 @@ GUILTY = {
     "two copies": ("L3", lambda: run(held=2)),
     "a copy that the client does not know of": ("L3", lambda: run(attempts=[attempt(451)], events=[line(**UNKNOWN)])),
     "a copy of a message that counts as deferred": ("L3", lambda: run(attempts=[attempt(451)], events=[line(outcome="deferred", reply="451 x")])),
+    "delivered, and the session closed without an answer": ("L3", lambda: run(attempts=[abandoned()])),
     # L4
     "trouble bounced": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**{**FAILED, "reply": "550 5.7.1 x"})])),
     "trouble taken for a virus": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: TROUBLE)),
@@ -210,6 +226,8 @@ GUILTY = {
     # L8
     "no line": ("L8", lambda: run(events=[])),
     "no line of a broken off message": ("L8", lambda: run(attempts=[attempt(None, complete=False)], held=0, events=[])),
+    "delivered, and closed without an answer": ("L8", lambda: run(attempts=[abandoned()])),
+    "deferred with a reply that nobody was told": ("L8", lambda: run(attempts=[abandoned()], held=0, events=[line(**FAILED)])),
     "two lines": ("L8", lambda: run(events=[line(), line(id="s.2")])),
     "a line without ids": ("L8", lambda: run(events=[line(id=None)])),
     "a line with another reply": ("L8", lambda: run(events=[line(reply="451 4.3.0 later")])),
@@ -308,6 +326,47 @@ def test_the_sender_of_a_message_is_the_one_that_was_accepted(command, replies, 
 def test_messages_and_their_replies_are_found_however_the_octets_come(steps, expected, octets):
     pieces = [(who, data[i:i + octets]) for who, data in steps for i in range(0, len(data), octets)]
     assert play(Talk(), pieces) == expected
+
+
+@pytest.mark.parametrize("after, abandoned", [(b"", True), (b"451 4.3.0 later\r\n", False), (b"250 ok\r\n", False)])
+def test_a_connection_that_ends_before_the_final_reply_is_noted_with_its_message(after, abandoned):
+    talk = Talk()
+    play(talk, [("C", ENVELOPE), ("S", GRANTED), ("C", WIRE), ("S", after)])
+    talk.hung_up()
+    assert [a.abandoned for a in talk.attempts] == [abandoned]
+
+
+def closes(connection, client):
+    connection.close()
+    client.at_end()
+
+
+def closes_after_the_client(connection, client):
+    client.half_close()
+    closes(connection, client)
+
+
+def resets(connection, client):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    closes(connection, client)
+
+
+@pytest.mark.parametrize("end, abandoned", [(closes, True), (closes_after_the_client, False), (resets, False), (lambda _, client: client.close(), False),
+                                            (lambda _, client: client.reset(), False)],
+                         ids=["closed", "closed after the client", "reset", "closed by the client", "reset by the client"])
+def test_only_a_client_that_was_waiting_when_the_other_side_closed_was_abandoned(end, abandoned):
+    with socket.create_server(("127.0.0.1", 0)) as server, Client(server.getsockname()[1], greet=False) as client:
+        connection = server.accept()[0]
+        with connection:
+            connection.sendall(GRANTED)
+            client.send(ENVELOPE)
+            assert [reply.code for reply in client.replies(5)] == [220, 250, 250, 250, 354]
+            client.send(WIRE)
+            received = b""
+            while len(received) < len(ENVELOPE + WIRE):
+                received += connection.recv(65536)
+            end(connection, client)
+        assert [a.abandoned for a in client.talk.attempts] == [abandoned]
 
 
 @pytest.mark.parametrize("content", [b"", b".\r\n", b"..\r\n.x\r\n\r\n.\r\n", b"a\r\n", b"\r\n", b"x\n.\r\r\n.\n\r\n"])

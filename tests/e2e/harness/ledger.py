@@ -15,6 +15,9 @@ TOO_LARGE, CLOSING = 552, 421
 # What postern says with 421 on its own account, and the reasons in the `close` lines of sessions that it ended so.
 CLOSINGS = {"Timeout": ("timeout",), "Service shutting down": ("shutting down", "drain_timeout has passed"), "Too many errors": ("too many errors",),
             "Too many commands": ("too many commands without a message",), "This is SMTP": ("not SMTP",), "Out of resources": ("no memory", "out of memory")}
+# Beginnings of the reasons in `close` lines of sessions whose client need not have been told what became of its message.
+NO_LAST_WORD = ("timeout", "shutting down", "drain_timeout has passed", "postern stops", "no memory", "out of memory",
+                "the client does not read", "the client's connection broke")
 TOO_MANY_CONNECTIONS = "Too many connections"
 # Outcomes of a message that need no further reason.
 SPEAKS_FOR_ITSELF = {"delivered", "client-gone", "client-timeout", "shutdown"}
@@ -224,7 +227,15 @@ def explains_a_copy(evidence, attempt):
     event = attempt.event or {}
     if event.get("outcome") == "unknown":
         return evidence.has(event.get("session"), "outcome-unknown", id=event.get("id"))
-    return event.get("outcome") == "delivered" and attempt.code is None  # it left before it heard
+    return event.get("outcome") == "delivered" and attempt.code is None and not hung_up_on(evidence, attempt)  # it left before it heard
+
+
+def hung_up_on(evidence, attempt):
+    """Whether its client waited for the final reply, and postern closed the session instead for no reason that would do."""
+    if not attempt.abandoned or evidence.killed["edge"] or evidence.killed["supervisor"]:
+        return False
+    closes = [event for event in evidence.of_session.get(attempt.session, ()) if event["event"] == "close"]
+    return bool(closes) and not any(str(event.get("reason")).startswith(NO_LAST_WORD) for event in closes)
 
 
 def no_bounce(evidence):
@@ -284,6 +295,8 @@ def one_clear_line(evidence):
     for attempt in evidence.attempts:
         if attempt.event:
             yield from unclear(evidence, attempt)
+            if hung_up_on(evidence, attempt):
+                yield f"{attempt}: the session was closed before its final reply, which its client was waiting for"
         elif attempt.granted and not evidence.cut(attempt.session):
             yield f"{attempt} has no line"
     for event in evidence.unmatched:

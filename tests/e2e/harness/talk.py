@@ -68,12 +68,13 @@ def address_in(command):
 class Attempt:
     """A client's attempt to send one message. CODE: what it was told in the end, None: it heard nothing. GRANTED: it was told 354; False:
     it sent the message without having read whether it may. COMPLETE: its final dot was sent. SENDER and RECIPIENTS (sorted) that were
-    accepted; None: they are not known."""
+    accepted; None: they are not known. ABANDONED: whoever took it closed the connection in order, and its client, which was waiting, heard nothing."""
 
     def __init__(self, digest=None, content=None, code=None, text="", complete=True, granted=True, length=None, client=None, recipients=None,
                  sender=None):
         self.digest, self.content, self.code, self.text, self.complete, self.granted = digest, content, code, text, complete, granted
         self.length, self.client, self.sender, self.recipients = length, client, sender, recipients
+        self.abandoned = False
         self.faulty = content is not None and FAULTY.search(content) is not None  # line ends or NUL that must not be relayed
         self.truth, self.may_pass = None, False  # what is known of it by its octets alone; whether the configuration lets that pass
         self.event = self.session = None  # its line in the log and its session there, found by the ledger
@@ -138,6 +139,11 @@ class Talk:
         """Once for each message: its final reply is waited for."""
         asked, self._asked = self._asked, self._awaiting
         return self._awaiting is not None and asked is not self._awaiting
+
+    def hung_up(self):
+        """The other side has closed, after everything it had to say, while we were listening."""
+        if self._awaiting:
+            self._awaiting.abandoned = True
 
     def finish(self):
         """The connection is over. What was sent without having heard whether it may, may have been taken as a message."""
