@@ -10,7 +10,7 @@ import struct
 import pytest
 from harness import mail
 from harness.client import Client, deliver, dot_stuffed
-from harness.ledger import CLEAN, INFECTED, PROMISES, SUSPECT, TROUBLE, Delivery, Evidence, faults
+from harness.ledger import CLEAN, HARMLESS, INFECTED, PROMISES, SUSPECT, TROUBLE, Delivery, Evidence, faults
 from harness.load import two_engines
 from harness.places import free_port
 from harness.postern import asking_daemons, clamav_stanza, engine, fake_stanza
@@ -107,7 +107,12 @@ HONEST = {
     "the drain was over before it answered": lambda: run(
         attempts=[abandoned()], events=[line(**UNKNOWN), UNKNOWN_LINE], close=closed("drain_timeout has passed")),
     "no memory for the answer": lambda: run(attempts=[abandoned()], close=closed("out of memory for a reply")),
-    "marked and passed": lambda: run(content=MARKED, events=[line(verdict="infected", virus="V")], truth=lambda a: INFECTED, may_pass=lambda a: True),
+    "not scanned and passed, where the configuration lets such messages pass": lambda: run(events=[line(verdict="error", reason="timeout")], lenient=True),
+    "harmless, and delivered": lambda: run(truth=lambda a: HARMLESS),
+    "harmless, and deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: HARMLESS),
+    "infected as one engine of several says": lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: CLEAN),
+    "marked and passed": lambda: run(content=MARKED, events=[line(verdict="infected", virus="V")], truth=lambda a: INFECTED, may_pass=lambda a: True,
+                                     lenient=True),
     "infected and refused, and there is no log": lambda: Evidence([_talk(attempt(550))], truth=lambda a: INFECTED, killed={"edge"}),
     "not clean, and deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: SUSPECT),
     "not clean, and refused": lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: SUSPECT),
@@ -186,10 +191,16 @@ GUILTY = {
     "kept and delivered all the same": ("L2", lambda: kept(held=1)),
     "released twice and asked for once": ("L2", lambda: kept(lines=[RELEASED_LINE], held=2, content=RELEASED)),
     "infected by the log": ("L2", lambda: run(attempts=[attempt(550)], events=[line(**REJECTED)])),
+    "infected by the log, and its action is pass": ("L2", lambda: run(events=[line(verdict="infected", virus="V")])),
+    "an error by the log, and its action is pass": ("L2", lambda: run(events=[line(verdict="error", reason="timeout")])),
+    "skipped by the log, where nothing may be skipped": ("L2", lambda: run(events=[line(verdict="skipped", reason="scan-off")])),
+    "without a verdict": ("L2", lambda: run(events=[line(verdict=None)])),
+    "one clean, and another delivered that was not scanned": ("L2", lambda: run(
+        attempts=[attempt(), attempt()], held=2, events=[line(), line(id="s.2", verdict="error", reason="timeout")])),
     "infected by its octets": ("L2", lambda: run(truth=lambda a: INFECTED)),
     "not scanned": ("L2", lambda: run(truth=lambda a: TROUBLE)),
     "not clean": ("L2", lambda: run(truth=lambda a: SUSPECT)),
-    "another mail may pass, this one may not": ("L2", lambda: run(truth=lambda a: INFECTED, may_pass=lambda a: a.digest != DIGEST)),
+    "another mail may pass, this one may not": ("L2", lambda: run(lenient=True, truth=lambda a: INFECTED, may_pass=lambda a: a.digest != DIGEST)),
     "refused by the backend after it leaked": ("L2", lambda: run(attempts=[attempt(550)], held_code=550, events=[line(**REJECTED)], said=[550])),
     "bare LF": ("L2", lambda: run(attempts=[attempt(content=b"a\nb\r\n")], content=b"a\nb\r\n",
                                   events=[line(sha256=hashlib.sha256(b"a\nb\r\n").hexdigest())])),
@@ -200,6 +211,8 @@ GUILTY = {
     "delivered, and the session closed without an answer": ("L3", lambda: run(attempts=[abandoned()])),
     # L4
     "trouble bounced": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**{**FAILED, "reply": "550 5.7.1 x"})])),
+    "a virus found where there is none": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: HARMLESS)),
+    "kept, refused, and there is no virus in it": ("L4", lambda: kept(550, truth=lambda a: HARMLESS)),
     "trouble taken for a virus": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: TROUBLE)),
     "bounced without a reason": ("L4", lambda: run(attempts=[attempt(554)], held=0, events=[line(outcome="refused", reply="554 x", reason="r")])),
     "bounced with what a backend said of another message": ("L4", lambda: run(attempts=[attempt(550)], held=0, said=[550],
@@ -408,7 +421,13 @@ def one(kind, own):
 HOSTILE_SCANNER, HOSTILE_COMMAND, HOSTILE_PLUGIN = (one("csapi", 'scanner_path = "/x"'), one("command", "argv = ( /x %s )"), one("plugin", 'library = "/x.so"'))
 TRUTHS = [
     # configuration, message: what is known of it
-    (fake_stanza(), mail.plain(), CLEAN),
+    (fake_stanza(), mail.plain(), HARMLESS),
+    (fake_stanza(), mail.plain(subject="long", body=b"words and words\r\n" * 20_000), CLEAN),
+    (fake_stanza(), mail.with_attachment(b"words"), CLEAN),
+    (fake_stanza(), mail.plain(mail.PAYLOAD), CLEAN),
+    (fake_stanza(), mail.fake_order("clean"), CLEAN),
+    (fake_stanza(paranoid="true"), mail.plain(), CLEAN),
+    (asking_daemons(engine("icap", "i", DAEMON), engine("fake", "f")), mail.plain(), CLEAN),
     (fake_stanza(), mail.fake_order("delay 10"), None),
     (fake_stanza(), mail.plain(headers=["X-Fake: delay 10", "X-Fake: infected V"]), INFECTED),
     (fake_stanza(), mail.fake_order("crash"), TROUBLE),
@@ -458,6 +477,19 @@ PASSING = [
     ('ESMTP_Listener { context = [ __bypass_other = 1 ] }\n' + fake_stanza(), [], ["infected V", "crash"]),
     (asking_daemons(engine("fake", "f", on_error="next"), engine("icap", "i", DAEMON)), ["crash"], ["infected V"]),
 ]
+
+
+STRICT = [fake_stanza(), clamav_stanza("/db"), fake_stanza(enabled="true"), asking("icap"), asking_daemons(engine("fake", "f"), engine("kaspersky", "k", DAEMON))]
+
+
+@pytest.mark.parametrize("text", STRICT, ids=[str(number) for number in range(len(STRICT))])
+def test_a_configuration_is_strict_that_lets_nothing_pass(text):
+    assert not Truth(text).lenient
+
+
+@pytest.mark.parametrize("text", ["", one("fake", "enabled = false"), *[text for text, _, _ in PASSING]], ids=lambda text: None)
+def test_a_configuration_is_lenient_that_lets_anything_pass(text):
+    assert Truth(text).lenient
 
 
 @pytest.mark.parametrize("text, passes, not_passes", PASSING, ids=[str(number) for number in range(len(PASSING))])

@@ -5,7 +5,8 @@ against each other. Nothing here talks to anybody: harness/book.py collects the 
 from collections import Counter, defaultdict
 
 # What may be known of a message without postern. SUSPECT: no engine can call it clean; whether it is refused or deferred is not said.
-CLEAN, INFECTED, SUSPECT, TROUBLE = "clean", "infected", "suspect", "trouble"
+# CLEAN: an engine calls it so; HARMLESS: and none has anything to find in it.
+CLEAN, HARMLESS, INFECTED, SUSPECT, TROUBLE = "clean", "harmless", "infected", "suspect", "trouble"
 
 # 5xx of our own that say what was wrong with the client's command (src/smtp/reply.def).
 COMMAND_FAULTS = {500, 501, 502, 503, 552, 555}
@@ -51,8 +52,9 @@ class Evidence:
     OTHERS              digests that clients of other posterns sent to the same backends
     DELIVERIES          of all backends; SAID: how often they said each code
     EVENTS              lines of the log
-    TRUTH               Attempt → what is known of its content without postern: CLEAN, INFECTED, SUSPECT, TROUBLE or None
+    TRUTH               Attempt → what is known of its content without postern: CLEAN, HARMLESS, INFECTED, SUSPECT, TROUBLE or None
     MAY_PASS            Attempt → whether the configuration lets such a message pass all the same
+    LENIENT             whether the configuration lets any message pass that is not clean
     DEMANDED            codes that the configuration wants for trouble with scanning
     MOST                octets of a message, more of which postern may refuse
     BYSTANDERS          (what went on, what became of the bystander's session; None: it was served)
@@ -63,7 +65,7 @@ class Evidence:
     """
 
     def __init__(self, talks=(), others=(), deliveries=(), said=(), events=(), truth=None, may_pass=None, demanded=(), bystanders=(),
-                 recovered=None, left=(), killed=(), quarantine=None, most=100 << 20):
+                 recovered=None, left=(), killed=(), quarantine=None, most=100 << 20, lenient=False):
         self.attempts = [attempt for talk in talks for attempt in talk.attempts]
         self.refused = [refused for talk in talks for refused in talk.refused]
         self.others = set(others)
@@ -71,7 +73,7 @@ class Evidence:
         self.truth = truth or (lambda attempt: None)
         self.may_pass = may_pass or (lambda attempt: False)
         self.demanded, self.bystanders, self.recovered, self.left = set(demanded), list(bystanders), recovered, list(left)
-        self.killed, self.quarantine, self.most = Counter(killed), dict(quarantine or {}), most
+        self.killed, self.quarantine, self.most, self.lenient = Counter(killed), dict(quarantine or {}), most, lenient
         self.of_session = defaultdict(list)
         for event in self.events:
             self.of_session[event.get("session")].append(event)
@@ -156,10 +158,12 @@ def quarantined(attempt):
     return event.get("quarantine") if event.get("outcome") == "quarantined" else None
 
 
-def may_be_delivered(attempt):
-    """What its line says; without a line nothing is known."""
+def may_be_delivered(evidence, attempt):
+    """What its line says, where the configuration can have it pass with that verdict; without a line nothing is known."""
     event = attempt.event
-    return event is None or event.get("action") == "pass"
+    if event is None:
+        return True
+    return event.get("action") == "pass" and (event.get("verdict") == "clean" or evidence.lenient)
 
 
 # --- the promises ---
@@ -195,11 +199,12 @@ def wrong_envelopes(evidence, told, held):
 
 
 def no_leak(evidence):
-    """L2: infected, unscannable or not scanned, so no backend ever completed it, unless the configuration lets it pass."""
+    """L2: infected, unscannable or not scanned, so no backend ever completed it, unless the configuration lets it pass. Whether it does is not
+    for postern to say: its line may not have a message pass with a verdict that no option lets pass."""
     for digest, attempts in evidence.sent.items():
         held = len(evidence.held[digest])
         released = evidence.released(attempts)
-        if held > sum(may_be_delivered(attempt) for attempt in attempts) + released:
+        if held > sum(may_be_delivered(evidence, attempt) for attempt in attempts) + released:
             yield f"{attempts[0]}: the log says {attempts[0].event}, and the backend completed it"
         truth = evidence.truth(attempts[0])
         if held > released and truth in (INFECTED, SUSPECT, TROUBLE) and not evidence.may_pass(attempts[0]):
@@ -239,7 +244,8 @@ def hung_up_on(evidence, attempt):
 
 
 def no_bounce(evidence):
-    """L4: trouble of ours is 4xx. 5xx is for what is infected or unscannable, for faults of the client and for the backend's own words."""
+    """L4: trouble of ours is 4xx. 5xx is for what is infected or unscannable, for faults of the client and for the backend's own words. What has
+    nothing to be found is not infected."""
     for attempt in evidence.attempts:
         if attempt.code is None or attempt.code // 100 != 5:
             continue
@@ -247,6 +253,8 @@ def no_bounce(evidence):
         trouble = evidence.truth(attempt) == TROUBLE or event.get("verdict") == "error"
         if trouble and attempt.code not in evidence.demanded:
             yield f"{attempt}: scanning had trouble ({event.get('reason')}), which is no reason to bounce it"
+        elif evidence.truth(attempt) == HARMLESS and event.get("verdict") == "infected":
+            yield f"{attempt}: bounced as infected with {event.get('virus')}, and there is nothing in it that an engine could find"
         elif trouble or event.get("verdict") in ("infected", "unscannable") and event.get("action") in ("reject", "quarantine"):
             continue
         elif attempt.event is None and evidence.truth(attempt) == INFECTED:
