@@ -127,6 +127,7 @@ HONEST = {
     "edge killed by the test": lambda: run(events=[line(), {"event": "child-exit", "process": "edge", "status": "killed"}], killed={"edge"}),
     "same message twice": lambda: run(attempts=[attempt(), attempt()], held=2, events=[line(), line(id="s.2")]),
     "at a backend that others use too": lambda: run(attempts=[], events=[], others=[DIGEST]),
+    "broken off": lambda: run(attempts=[attempt(None, complete=False)], held=0, events=[line(outcome="client-gone", sha256=None, reply=None)]),
     "refused recipient": lambda: run(refused=[Refused("RCPT", 550, client=CLIENT)], said=[550],
                                      events=[line(), {"event": "reject", "session": "s", "reply": "550 5.1.1 no"}]),
     "a backend that takes no mail at all": lambda: run(refused=[Refused("MAIL", 554, "5.3.2 no mail here", client=CLIENT)], said=[521],
@@ -187,6 +188,7 @@ GUILTY = {
     "twice for one instead of for one and for another": ("L1", lambda: Evidence(
         [_talk(attempt(recipients=ONE), attempt(recipients=TWO))], deliveries=[Delivery(digests_of(CONTENT), 250, ONE)] * 2,
         events=[CONNECT, line(), line(id="s.2"), CLOSE])),
+    "promised before its end": ("L1", lambda: run(attempts=[Attempt(code=250, complete=False, client=CLIENT)], held=0, events=[line(sha256=None)])),
     # L2
     "kept and delivered all the same": ("L2", lambda: kept(held=1)),
     "released twice and asked for once": ("L2", lambda: kept(lines=[RELEASED_LINE], held=2, content=RELEASED)),
@@ -245,6 +247,7 @@ GUILTY = {
     "a line without ids": ("L8", lambda: run(events=[line(id=None)])),
     "a line with another reply": ("L8", lambda: run(events=[line(reply="451 4.3.0 later")])),
     "a line with another digest": ("L8", lambda: run(events=[line(sha256="0" * 64)])),
+    "delivered, and a line without a digest": ("L8", lambda: run(events=[line(sha256=None)])),
     "a line without a reason": ("L8", lambda: run(attempts=[attempt(451)], held=0, events=[line(**{**FAILED, "reason": None})])),
     "told of a timeout, and the session ended otherwise": ("L8", lambda: run(
         refused=[Refused("MAIL", 421, "421 4.4.2 Timeout, closing connection", client=CLIENT)])),

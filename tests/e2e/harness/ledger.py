@@ -182,6 +182,9 @@ def no_loss(evidence):
         for attempt in attempts:
             if quarantined(attempt) and not evidence.kept(attempt):
                 yield f"{attempt}: the log says that it is in quarantine as {quarantined(attempt)}, and it is not"
+    for attempt in evidence.attempts:
+        if attempt.told_ok and attempt.granted and not attempt.complete:
+            yield f"{attempt}: promised before its final dot was sent"
     for digest, deliveries in evidence.held.items():
         if digest not in evidence.sent and not deliveries[0].digests & evidence.others:
             yield f"{deliveries[0]} is at the backend, and no client sent it"
@@ -335,8 +338,9 @@ def unclear(evidence, attempt):
     if attempt.code is not None and outcome not in ("client-timeout", "shutdown") and not says(event, attempt.code) and \
             (outcome, attempt.code) != ("unknown", 421):
         yield f"{attempt}: its line says {event.get('reply')!r}"
-    if event.get("sha256") and attempt.digest and event["sha256"] != attempt.digest:
-        yield f"{attempt}: its line has the digest {event['sha256']}"
+    digest = event.get("sha256")
+    if attempt.digest and digest != attempt.digest and (digest or outcome == "delivered"):
+        yield f"{attempt}: its line has the digest {digest}"
     if outcome not in SPEAKS_FOR_ITSELF and not any(event.get(key) for key in ("reason", "virus", "backend_reply", "detail")) and \
             not any(other.get("id") == event.get("id") and other.get("detail") for other in evidence.of_session[event.get("session")]):
         yield f"{attempt}: its line gives no reason: {event}"
