@@ -541,6 +541,24 @@ def leak_a_virus(pair, book):
     pair.backend.completed.append(Delivery({[attempt for talk in book.talks for attempt in talk.attempts][-1].digest}, 250))
 
 
+def pass_what_was_not_scanned(pair, book):
+    book.settle()
+    for event in book.events("message"):
+        event.update(verdict="error", reason="timeout")
+
+
+def find_a_virus_in_nothing(pair, book):
+    book.settle()
+    book.talks[0].attempts[0].code = 550
+    for event in book.events("message"):
+        event.update(verdict="infected", virus="V", action="reject", reply="550 5.7.1 no", backend_reply=None)
+
+
+def hang_up(pair, book):
+    attempt = book.talks[0].attempts[0]
+    attempt.code, attempt.abandoned = None, True
+
+
 def double_the_mail(pair, book):
     pair.backend.completed.append(pair.backend.completed[-1])
 
@@ -572,9 +590,10 @@ def lose_a_line(pair, book):
         pair.log.everything = [event for event in pair.log.everything if event["event"] != "message"]
 
 
-SABOTAGE = {"L1": lose_the_mail, "L1 for a recipient": lose_a_recipient,
-            "L1 for a sender": forge_the_sender, "L2": leak_a_virus, "L3": double_the_mail, "L4": bounce_the_mail, "L5": turn_a_bystander_away,
-            "L6": kill_the_edge, "L7": leave_a_file, "L8": lose_a_line}
+SABOTAGE = {"L1": lose_the_mail, "L1 for a recipient": lose_a_recipient, "L1 for a sender": forge_the_sender, "L2": leak_a_virus,
+            "L2 by its line": pass_what_was_not_scanned, "L3": double_the_mail, "L3 without an answer": hang_up, "L4": bounce_the_mail,
+            "L4 for no virus": find_a_virus_in_nothing, "L5": turn_a_bystander_away, "L6": kill_the_edge, "L7": leave_a_file, "L8": lose_a_line,
+            "L8 without an answer": hang_up}
 
 
 @pytest.mark.parametrize("promise", SABOTAGE)
