@@ -497,6 +497,30 @@ static struct span without_charset(struct span value, struct span *charset)
     return span_sub(rest, second + 1, rest.len);
 }
 
+struct span mime_token_of(struct span value)
+{
+    size_t n = 0;
+    while (n < value.len && (unsigned char)value.ptr[n] > ' ' && (unsigned char)value.ptr[n] < 0x7f &&
+           !strchr("()<>@,;:\\\"/[]?=*", value.ptr[n]))
+        n++;
+    return span_sub(value, 0, n);
+}
+
+size_t mime_parameter_segments(const struct mime_parameters *p, struct span name, bool tokens, char *out, size_t size)
+{
+    size_t len = 0;
+    struct span charset;
+    int section = 0;
+    for (const struct mime_parameter *one = segment_after(p, name, NULL); one && one->section == section && len < size;
+         one = segment_after(p, name, one), section++) {
+        struct span value = one->extended && section == 0 ? without_charset(one->value, &charset) : one->value;
+        value = tokens ? mime_token_of(value) : value;
+        len +=
+            one->extended ? percent_decode(value, out + len, size - len) : mime_unescape(value, out + len, size - len);
+    }
+    return len;
+}
+
 bool mime_parameter_extended(const struct mime_parameters *p, struct span name, char *out, size_t size, size_t *len,
                              struct span *charset)
 {

@@ -77,6 +77,11 @@ const struct mime_parameter *mime_parameter_get(const struct mime_parameters *p,
  * that is plain only, there is no such form. */
 bool mime_parameter_extended(const struct mime_parameters *p, struct span name, char *out, size_t size, size_t *len,
                              struct span *charset);
+/* The same of its segments alone, up to the first that is missing, and of each no more than a token (TOKENS); how many
+ * octets. */
+size_t mime_parameter_segments(const struct mime_parameters *p, struct span name, bool tokens, char *out, size_t size);
+/* VALUE up to the first character that a token must not have (RFC 2045), or that is the star of RFC 2231. */
+struct span mime_token_of(struct span value);
 /* VALUE with its backslashes undone, at most SIZE octets; how many. */
 size_t mime_unescape(struct span value, char *out, size_t size);
 

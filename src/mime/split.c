@@ -10,7 +10,7 @@
 
 /* Ways of reading structure; those behind them in the table are ways of reading octets. */
 enum { WAYS = MIME_READING_ANY_DELIMITER + 1 };
-_Static_assert(WAYS <= 15, "the set of readings that were tried has 32768 places");
+_Static_assert(WAYS <= 16, "the set of readings that were tried has 65536 places");
 /* What a pass costs at least, in octets looked at: tiny messages that leave everything in doubt end, too. */
 enum { PASS = 4096 };
 
@@ -100,7 +100,8 @@ static bool excludes_itself(mime_readings r)
     const mime_readings prefix = 1u << MIME_READING_PREFIX_INNER | 1u << MIME_READING_PREFIX_OUTER;
     const mime_readings any = 1u << MIME_READING_ANY_DELIMITER;
     const mime_readings boundaries = prefix | 1u << MIME_READING_LAST_PARAMETER | 1u << MIME_READING_PAST_CLOSE |
-                                     1u << MIME_READING_OTHER_TYPE | 1u << MIME_READING_OTHER_BOUNDARY;
+                                     1u << MIME_READING_OTHER_TYPE | 1u << MIME_READING_OTHER_BOUNDARY |
+                                     1u << MIME_READING_CUT_BOUNDARY;
     return (r & ends) == ends || (r & prefix) == prefix || ((r & any) != 0 && (r & boundaries) != 0);
 }
 
@@ -153,13 +154,16 @@ static bool choose(mime_readings doubts, struct tried *tried, struct search *s, 
 
 static enum err read_all(struct mime_job *job, mime_readings *doubts)
 {
+    mime_readings next;
+    const mime_readings any = 1u << MIME_READING_ANY_DELIMITER;
+    *doubts = line_doubts(job);
+    enum err e = mime_run_may(job->run) ? read_once(job, 0, doubts) : ERR_OK;
+    if (e != ERR_OK || *doubts == 0) /* most messages: no need to remember what was tried */
+        return e;
     struct tried *tried = mem_new(1, sizeof(*tried));
     if (!tried)
         return ERR_NOMEM;
-    mime_readings next;
-    enum err e = ERR_OK;
-    const mime_readings any = 1u << MIME_READING_ANY_DELIMITER;
-    *doubts = line_doubts(job);
+    tried->sets[0] = 1;
     while (e == ERR_OK && mime_run_may(job->run) &&
            (choose(*doubts & ~any, tried, &tried->declared, &next) ||
             (!job->run->any_full && choose(*doubts, tried, &tried->all, &next))))

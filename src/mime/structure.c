@@ -94,7 +94,9 @@ static bool opens_as_message(struct mime_pass *p, struct mime_frame *f, size_t b
 
 static void drop_frame(struct mime_pass *p)
 {
-    mem_free(p->frames[--p->count].own);
+    struct mime_frame *f = &p->frames[--p->count];
+    mem_free(f->own);
+    mem_free(f->words);
 }
 
 /* Opens a frame for the entity with header H and body at BODY. *opened: there is one. */

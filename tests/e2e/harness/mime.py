@@ -187,6 +187,7 @@ def classes(payload):
         "type-misspelt": multipart([TEXT, plain], content_type=b"Content-Type: mulitpart/mixed; boundary=b1"),
         "five-levels": five_levels(plain),
         **_odd_boundaries(part(junk(p), OCTETS, BASE64)),
+        **_cut_boundaries(p),
         **_odd_encodings(p),
         "type-in-the-middle": message([OCTETS, mixed, OCTETS], b"--b1\r\n" + part(junk(p), OCTETS, BASE64) + b"\r\n--b1--\r\n"),
         "encoding-in-the-middle": multipart([part(junk(p), OCTETS, b"Content-Transfer-Encoding: 7bit", BASE64, b"Content-Transfer-Encoding: 7bit")]),
@@ -297,6 +298,46 @@ def _odd_boundaries(inner):
     return made
 
 
+# What a Content-Type says of a boundary, as it begins with "b1" for readers that take no more than a token of it, end it at blanks of any kind, or decode all there is.
+CUT = {
+    "at-a-colon": b"boundary=%s:y",
+    "at-an-equals-sign": b"boundary=%s=_Part_1",
+    "at-a-comma": b"boundary=%s,y",
+    "at-a-slash": b"boundary=%s/y",
+    "at-a-question-mark": b"boundary=%s?y",
+    "at-an-at-sign": b"boundary=%s@y",
+    "at-a-bracket": b"boundary=%s[y]",
+    "at-an-angle-bracket": b"boundary=%s<y",
+    "at-a-backslash": b"boundary=%s\\y",
+    "at-a-star": b"boundary=%s*y",
+    "at-a-quote": b'boundary=%s"y"',
+    "behind-a-comment": b"boundary=(c)%s:y",
+    "at-a-control": b"boundary=%s\x1f",
+    "at-a-control-in-quotes": b'boundary="%s\x0b"',
+    "at-a-no-break-space": b"boundary=%s\xc2\xa0",
+    "at-a-missing-segment": b"boundary*0=%s; boundary*2=c",
+    "beside-another-form": b"boundary*=q; boundary*0=%s",
+    "in-a-late-segment": b"boundary*1=<%s>",
+    "in-a-segment": b"boundary*0=%s,y",
+    "in-an-extended-segment": b"boundary*0*=us-ascii''%s:y",
+    "behind-apostrophes": b"boundary=us-ascii''%s",
+}
+
+
+def _cut_boundaries(payload):
+    """Parts without headers, whose content follows a delimiter that is what some readers leave of the boundary."""
+    body = b"--%s\r\n" + payload + b"\r\n--%s--\r\n"
+    made = {"boundary-cut-" + name: message([b"Content-Type: multipart/mixed; " + form % b"b1"], body % (b"b1", b"b1")) for name, form in CUT.items()}
+    made["boundary-cut-dashes"] = message([b"Content-Type: multipart/mixed; boundary=----=_Part_1"], body % (b"----", b"----"))
+    made["boundary-cut-beside-the-whole-one"] = message([b"Content-Type: multipart/mixed; boundary=b1:y"], b"--b1:y\r\n" + TEXT + CRLF + body % (b"b1", b"b1") + b"--b1:y--\r\n")
+    made["boundary-cut-inside-another"] = message([b"Content-Type: multipart/mixed; boundary=a:y"],
+                                                  b"--a:y\r\nContent-Type: multipart/mixed; boundary=<b1>\r\n\r\n" + body % (b"b1", b"b1") + b"\r\n--a:y--\r\n--a\r\nwords\r\n--a--\r\n")
+    words = b"multipart/mixed; boundary=b1"
+    made["boundary-in-a-type-of-one-word-q"] = message([b"Content-Type: =?us-ascii?q?" + words.replace(b"=", b"=3D").replace(b" ", b"_") + b"?="], body % (b"b1", b"b1"))
+    made["boundary-in-a-type-of-one-word-b"] = message([b"Content-Type: =?us-ascii?b?" + base64.b64encode(words) + b"?="], body % (b"b1", b"b1"))
+    return made
+
+
 def _odd_encodings(payload):
     """base64 under a name that only some readers take for it."""
     words = {
@@ -354,8 +395,12 @@ class Mutator:
         chosen = rng.randrange(count)
         body = rng.choice([b"", b"", b"words before\r\n", b"--\r\n", b"--" + boundary + b"x\r\n"])
         for index in range(count):
+            body += b"--" + boundary + CRLF
+            if rng.random() < 0.1:  # what some take for a part: no header, no empty line
+                body += (self.payload if holds and index == chosen else b"Nothing but words.") + CRLF
+                continue
             headers, inner = self.entity(depth - 1, holds and index == chosen)
-            body += b"--" + boundary + CRLF + CRLF.join(headers) + self.gap() + inner + CRLF
+            body += CRLF.join(headers) + self.gap() + inner + CRLF
         body += rng.choices([b"--" + boundary + b"--\r\n", b"", b"--" + boundary + b"--junk\r\n", b"--" + boundary + b"\r\n"], [20, 3, 1, 1])[0]
         body += rng.choices([b"", b"words after\r\n", b"--" + boundary + CRLF + CRLF.join(self.leaf(holds)[0]) + CRLF + CRLF + b"late\r\n"], [10, 2, 1])[0]
         return self.type_lines(boundary), body
@@ -370,7 +415,11 @@ class Mutator:
                             [20, 4, 1, 1, 1, 2, 2, 1, 1, 1, 1, 1, 1])[0]
         parameter = rng.choices([b"boundary=" + token, b"BOUNDARY=" + token, b"boundary = " + token, b"boundary*=us-ascii''" + boundary.replace(b" ", b"%20"),
                                  b"boundary*0=" + boundary[:1] + b'; boundary*1="' + boundary[1:] + b'"'], [20, 3, 2, 1, 1])[0]
+        if rng.random() < 0.1:
+            parameter = rng.choice(list(CUT.values())) % boundary
         line = b"Content-Type: " + kind + rng.choice([b"; ", b";", b";\r\n\t", b" ; "]) + parameter
+        if rng.random() < 0.02:
+            line = b"Content-Type: =?us-ascii?b?" + base64.b64encode(kind + b"; boundary=" + token) + b"?="
         extra = rng.choices([None, OCTETS, b"Content-Type: text/plain", b"Content-Transfer-Encoding: base64", b"Content-Type: multipart/mixed; boundary=other"],
                             [30, 1, 1, 1, 1])[0]
         lines = [line] + ([extra] if extra else [])

@@ -5,15 +5,18 @@
 #include "unit/mime/split_rig.h"
 #include "unit/smtp/must.h"
 
-#define SECRET   "The secret payload!"
-#define SECRETQP "=54=68e secret payload=21"
-#define QP       "Content-Transfer-Encoding: quoted-printable\r\n"
-#define BASE64   "Content-Transfer-Encoding: base64\r\n"
-#define MIXED    "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n"
-#define END      "\r\n--b1--\r\n"
-#define UU_DATA  "5&AE('-E8W)E=\"!P87EL;V%D(0``"
-#define UU       "3" UU_DATA
-#define YENC     "~\x92\x8fJ\x9d\x8f\x8d\x9c\x8f\x9eJ\x9a\x8b\xa3\x96\x99\x8b\x8eK"
+#define SECRET     "The secret payload!"
+#define SECRETQP   "=54=68e secret payload=21"
+#define QP         "Content-Transfer-Encoding: quoted-printable\r\n"
+#define BASE64     "Content-Transfer-Encoding: base64\r\n"
+#define MIXED      "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n"
+#define END        "\r\n--b1--\r\n"
+#define TYPE(rest) "MIME-Version: 1.0\r\nContent-Type: " rest "\r\n\r\n"
+/* A part without headers, as readers see it for whom the boundary is "b1". */
+#define CUT(parameter) TYPE("multipart/mixed; " parameter) "--b1\r\n" SECRET END
+#define UU_DATA        "5&AE('-E8W)E=\"!P87EL;V%D(0``"
+#define UU             "3" UU_DATA
+#define YENC           "~\x92\x8fJ\x9d\x8f\x8d\x9c\x8f\x9eJ\x9a\x8b\xa3\x96\x99\x8b\x8eK"
 
 /* All names of all parts, each with a '|' behind it. */
 static enum err note_names(void *arg, const struct mime_part *part)
@@ -103,6 +106,36 @@ static const char *const mails[] = {
     MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\ns" UU_DATA "\r\n`\r\nend\r\n" END,
     "A: b\r\n\r\nSee:\r\n =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n",
     "A: b\r\n\r\nSee:\r\n=YBEGIN LINE=128 NAME=a.txt\r\n" YENC "\r\n=YEND SIZE=19\r\n",
+    /* Boundaries of which some readers take no more than a token, a segment, what is no blank to anybody. */
+    CUT("boundary=b1:y"),
+    CUT("boundary=b1=y"),
+    CUT("boundary=b1,y"),
+    CUT("boundary=b1/y"),
+    CUT("boundary=b1?y"),
+    CUT("boundary=b1@y"),
+    CUT("boundary=b1[y]"),
+    CUT("boundary=b1<y"),
+    CUT("boundary=b1*y"),
+    CUT("boundary=b1\\y"),
+    CUT("boundary=b1\"y\""),
+    CUT("boundary=(c)b1:y"),
+    CUT("boundary=b1\x1f"),
+    CUT("boundary=\"b1\x0b\""),
+    CUT("boundary=b1\xc2\xa0"),
+    CUT("boundary=us-ascii''b1"),
+    CUT("boundary*0=b1; boundary*2=c"),
+    CUT("boundary*=q; boundary*0=b1"),
+    CUT("boundary*1=<b1>"),
+    CUT("boundary*0=b; boundary*1=\"1\"; boundary*3=c"),
+    CUT("boundary*0=b1,y"),
+    CUT("boundary*0*=us-ascii''b1:y"),
+    TYPE("multipart/mixed; boundary=----=_Part_1") "------\r\n" SECRET "\r\n--------\r\n",
+    TYPE("multipart/mixed; boundary=b1:y") "--b1:y\r\n\r\nwords\r\n--b1\r\n" SECRET END "--b1:y--\r\n",
+    TYPE("multipart/mixed; boundary=a:y") "--a:y\r\nContent-Type: multipart/mixed; boundary=<b1>\r\n\r\n--b1\r\n" SECRET
+        END "--a:y--\r\n--a\r\nwords\r\n",
+    /* The whole Content-Type as one encoded word. */
+    TYPE("=?us-ascii?q?multipart/mixed;_boundary=3Db1?=") "--b1\r\n" SECRET END,
+    TYPE("=?us-ascii?b?bXVsdGlwYXJ0L21peGVkOyBib3VuZGFyeT1iMQ==?=") "--b1\r\n" SECRET END,
 };
 
 START_TEST(extracts_what_some_reader_extracts)
@@ -112,6 +145,28 @@ START_TEST(extracts_what_some_reader_extracts)
         ck_assert_int_eq(rig_split(&r, span_cstr(mails[i])), ERR_OK);
         if (!r.found || r.report.cut != 0)
             ck_abort_msg("cut %x, parts %.*s of %s", r.report.cut, SPAN_ARG(buf_span(&r.text)), mails[i]);
+        rig_release(&r);
+    }
+}
+END_TEST
+
+START_TEST(a_boundary_is_cut_only_where_a_line_is_what_is_left_of_it)
+{
+    static const struct {
+        const char *mail;
+        unsigned readings;
+    } rows[] = {
+        {TYPE("multipart/mixed; boundary=\"b1:y\"") "--b1:y\r\n\r\nwords\r\n--b1\r\nwords\r\n--b1:y--\r\n", 1},
+        {TYPE("multipart/mixed; boundary=\"----=_1\"") "------=_1\r\n\r\nwords\r\n------\r\n------=_1--\r\n", 1},
+        {TYPE("multipart/mixed; boundary=b1:y") "--b1:y\r\n\r\nwords\r\n--b2\r\nwords\r\n--b1:y--\r\n", 1},
+        {TYPE("multipart/mixed; boundary=b1:y") "--b1:y\r\n\r\nwords\r\n--b1x\r\nwords\r\n--b1:y--\r\n", 1},
+        {TYPE("multipart/mixed; boundary=b1:y") "--b1:y\r\n\r\nwords\r\n--b1\r\nwords\r\n--b1:y--\r\n", 4},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r = {0};
+        ck_assert_int_eq(rig_split(&r, span_cstr(rows[i].mail)), ERR_OK);
+        if (r.report.readings != rows[i].readings || r.report.cut != 0)
+            ck_abort_msg("%u readings of %s", r.report.readings, rows[i].mail);
         rig_release(&r);
     }
 }
@@ -217,6 +272,7 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(names_are_seen_in_fields_without_a_type)                                                                         \
     X(extracts_what_some_reader_extracts)                                                                              \
+    X(a_boundary_is_cut_only_where_a_line_is_what_is_left_of_it)                                                       \
     X(empty_lines_in_front_of_messages_cost_no_levels)                                                                 \
     X(readings_without_boundaries_leave_room_for_the_others)                                                           \
     X(what_stands_behind_dashes_is_told)
