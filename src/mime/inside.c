@@ -185,20 +185,32 @@ static enum err open_message(struct mime_job *job, const struct mime_piece *piec
     return e;
 }
 
+/* Whether LINE is a field or goes on with one. */
+static bool is_field(struct span line)
+{
+    size_t n = 0;
+    while (n < line.len && (unsigned char)line.ptr[n] > ' ' && (unsigned char)line.ptr[n] < 0x7f && line.ptr[n] != ':')
+        n++;
+    return line.len == 0 || char_is_blank(line.ptr[0]) || (n < line.len && line.ptr[n] == ':');
+}
+
 /* Of a message/delivery-status each block between empty lines is a header block, and Python makes an entity of each.
- * None that a mail system writes says anything about content. */
+ * None that a mail system writes says anything about content, or has any. */
 static enum err open_blocks(struct mime_job *job, const struct mime_piece *piece, struct span octets)
 {
     enum err e = ERR_OK;
+    bool content = false;
     for (size_t at = 0, begin = 0; at < octets.len && e == ERR_OK && mime_run_may(job->run);) {
         struct mime_line line = mime_line_at(octets, MIME_ENDS_LF, at);
         struct span block = span_sub(octets, begin, line.next - begin);
         at = line.next;
+        content = content || !is_field(line.text);
         if (mime_trim(line.text).len > 0 && at < octets.len)
             continue;
-        if (mime_mentions(block, SPAN("content-")))
+        if (content || mime_mentions(block, SPAN("content-")))
             e = open_message(job, piece, block, false);
         begin = at;
+        content = false;
     }
     return e;
 }

@@ -194,6 +194,8 @@ def classes(payload):
         "mailbox-line-begins-the-body": multipart([OCTETS + CRLF + BASE64 + CRLF + b"From !!!!\r\n\r\n" + junk(p)]),
         "form-feed-before-a-header": multipart([part(junk(p), OCTETS, b"\f" + BASE64)]),
         "status-report-of-three-blocks": multipart([part(b"A: b\r\n\r\nC: d\r\n\r\n" + BASE64 + b"\r\n!" + junk(p), b"Content-Type: message/delivery-status")]),
+        "status-report-with-an-empty-block": multipart([part(b"A: b\r\n\r\n\r\n" + p, b"Content-Type: message/delivery-status")]),
+        "status-report-with-words": multipart([part(b"A: b\r\n\r\nC: d\r\n" + p, b"Content-Type: message/delivery-status")]),
         "nul-in-an-encoded-mail": multipart([part(b64(multipart([part(junk(p), OCTETS, BASE64)]).replace(b"boundary", b"bou\0ndary")),
                                                   b"Content-Type: message/rfc822", BASE64)]),
         "boundary-empty": message([b'Content-Type: multipart/mixed; boundary=""'], b"--\r\n" + hidden + b"\r\n----\r\n"),

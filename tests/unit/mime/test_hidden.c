@@ -12,6 +12,7 @@
 #define MIXED      "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n"
 #define END        "\r\n--b1--\r\n"
 #define TYPE(rest) "MIME-Version: 1.0\r\nContent-Type: " rest "\r\n\r\n"
+#define STATUS     "Content-Type: message/delivery-status\r\n\r\n"
 /* A part without headers, as readers see it for whom the boundary is "b1". */
 #define CUT(parameter) TYPE("multipart/mixed; " parameter) "--b1\r\n" SECRET END
 #define UU_DATA        "5&AE('-E8W)E=\"!P87EL;V%D(0``"
@@ -133,6 +134,11 @@ static const char *const mails[] = {
     TYPE("multipart/mixed; boundary=b1:y") "--b1:y\r\n\r\nwords\r\n--b1\r\n" SECRET END "--b1:y--\r\n",
     TYPE("multipart/mixed; boundary=a:y") "--a:y\r\nContent-Type: multipart/mixed; boundary=<b1>\r\n\r\n--b1\r\n" SECRET
         END "--a:y--\r\n--a\r\nwords\r\n",
+    /* Content where a report on delivery has fields. */
+    MIXED STATUS "A: b\r\n\r\n\r\n" SECRET END,
+    MIXED STATUS "A: b\r\n\r\n" SECRET END,
+    MIXED STATUS "\r\n\r\n" SECRET END,
+    MIXED STATUS "A: b\r\n c\r\n" SECRET END,
     /* The whole Content-Type as one encoded word. */
     TYPE("=?us-ascii?q?multipart/mixed;_boundary=3Db1?=") "--b1\r\n" SECRET END,
     TYPE("=?us-ascii?b?bXVsdGlwYXJ0L21peGVkOyBib3VuZGFyeT1iMQ==?=") "--b1\r\n" SECRET END,
