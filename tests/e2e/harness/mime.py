@@ -196,6 +196,8 @@ def classes(payload):
         "status-report-of-three-blocks": multipart([part(b"A: b\r\n\r\nC: d\r\n\r\n" + BASE64 + b"\r\n!" + junk(p), b"Content-Type: message/delivery-status")]),
         "status-report-with-an-empty-block": multipart([part(b"A: b\r\n\r\n\r\n" + p, b"Content-Type: message/delivery-status")]),
         "status-report-with-words": multipart([part(b"A: b\r\n\r\nC: d\r\n" + p, b"Content-Type: message/delivery-status")]),
+        "header-folded-before-its-colon": multipart([part(junk(p), OCTETS, b"Content-Transfer-Encoding\r\n : base64")]),
+        "type-folded-before-its-colon": message([mixed.replace(b":", b"\r\n\t:")], b"--b1\r\n" + p + b"\r\n--b1--\r\n"),
         "nul-in-an-encoded-mail": multipart([part(b64(multipart([part(junk(p), OCTETS, BASE64)]).replace(b"boundary", b"bou\0ndary")),
                                                   b"Content-Type: message/rfc822", BASE64)]),
         "boundary-empty": message([b'Content-Type: multipart/mixed; boundary=""'], b"--\r\n" + hidden + b"\r\n----\r\n"),

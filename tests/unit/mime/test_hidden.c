@@ -139,6 +139,10 @@ static const char *const mails[] = {
     MIXED STATUS "A: b\r\n\r\n" SECRET END,
     MIXED STATUS "\r\n\r\n" SECRET END,
     MIXED STATUS "A: b\r\n c\r\n" SECRET END,
+    /* Names of headers that are folded before their colon. */
+    MIXED "Content-Transfer-Encoding\r\n : quoted-printable\r\n\r\n" SECRETQP END,
+    MIXED "Content-Transfer-Encoding \r\n\t :quoted-printable\r\n\r\n" SECRETQP END,
+    "MIME-Version: 1.0\r\nContent-Type\r\n : multipart/mixed; boundary=b1\r\n\r\n--b1\r\n" QP "\r\n" SECRETQP END,
     /* The whole Content-Type as one encoded word. */
     TYPE("=?us-ascii?q?multipart/mixed;_boundary=3Db1?=") "--b1\r\n" SECRET END,
     TYPE("=?us-ascii?b?bXVsdGlwYXJ0L21peGVkOyBib3VuZGFyeT1iMQ==?=") "--b1\r\n" SECRET END,
