@@ -74,6 +74,8 @@ unsigned mime_inline_look(struct span text);
  * any case, and all of it indented, as text is that was quoted or listed. */
 bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found);
 bool mime_yenc_find(struct span text, size_t from, struct mime_inline *found);
+/* TEXT with its folds undone: a line end and the blank behind it; other line ends are LF. */
+enum err mime_unfold(struct span text, struct buf *out) must_use;
 /* An attachment inside a calendar's entry (RFC 5545, 3.8.1.1), in base64 over folded lines. */
 bool mime_calendar_find(struct span text, size_t from, struct mime_inline *found);
 /* Where it ends for a reader that goes on to a line "end", or "=yend", as it must be written, whatever is between. */

@@ -313,6 +313,23 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
     return e;
 }
 
+/* Lines of a calendar are folded anywhere, in the names of what they say, too. */
+static enum err open_calendar(struct mime_job *job, const struct mime_piece *piece, const struct inline_kind *kind,
+                              struct span text, unsigned *number)
+{
+    struct buf flat;
+    buf_init(&flat, mime_run_room(job->run));
+    enum err e = mime_unfold(text, &flat);
+    if (e == ERR_FULL) {
+        mime_cut(job->run, MIME_CUT_DECODED);
+        e = ERR_OK;
+    }
+    if (e == ERR_OK)
+        e = open_inlines(job, piece, kind, buf_span(&flat), number);
+    buf_release(&flat);
+    return e;
+}
+
 enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *piece, struct span text)
 {
     static const struct inline_kind kinds[] = {
@@ -325,18 +342,26 @@ enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *
     enum err e = ERR_OK;
     unsigned number = 0;
     unsigned there = mime_inline_look(text) | (span_find_rare(text, binhex, 0) < text.len ? BINHEX : 0);
-    for (size_t k = 0; k < ARRAY_SIZE(kinds) && e == ERR_OK; k++)
-        if ((there & kinds[k].bit) != 0 && mime_run_spend(job->run, text.len) && may_go_deeper(job->run))
+    for (size_t k = 0; k < ARRAY_SIZE(kinds) && e == ERR_OK; k++) {
+        if ((there & kinds[k].bit) == 0 || !mime_run_spend(job->run, text.len) || !may_go_deeper(job->run))
+            continue;
+        if (kinds[k].bit == MIME_INLINE_CALENDAR)
+            e = open_calendar(job, piece, &kinds[k], text, &number);
+        else
             e = open_inlines(job, piece, &kinds[k], text, &number);
+    }
     return e;
 }
 
-/* A message by its name: mail programs open such attachments, whatever they begin with. */
+/* A message by its name: mail programs open such attachments, whatever they begin with. Dots and blanks of all kinds at
+ * its end are not there to some. */
 static bool named_as_message(const struct mime_part *part)
 {
     static const char *const ends[] = {".eml", ".mht", ".mhtml", ".nws"};
     for (unsigned n = 0; n < part->names.count; n++) {
-        struct span name = mime_trim(span_cstr(part->names.text[n]));
+        struct span name = span_cstr(part->names.text[n]);
+        while (name.len > 0 && !char_is_alnum(name.ptr[name.len - 1]))
+            name.len--;
         for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
             if (span_ends_nocase(name, span_cstr(ends[i])))
                 return true;

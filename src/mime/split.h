@@ -69,7 +69,7 @@ enum mime_cut {
     MIME_CUT_PARTS = 1 << 2,
     MIME_CUT_DEPTH = 1 << 3,
     MIME_CUT_DECODINGS = 1 << 4,
-    MIME_CUT_PARAMETERS = 1 << 5, /* more than LIMIT_MIME_PARAMETERS in one field */
+    MIME_CUT_PARAMETERS = 1 << 5, /* more than LIMIT_MIME_PARAMETERS in one field, or more than MIME_NAMES names of one part */
     MIME_CUT_LAST = MIME_CUT_PARAMETERS,
 };
 /* "decoded", "work", … of one bit. */

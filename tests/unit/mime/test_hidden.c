@@ -13,6 +13,8 @@
 #define END        "\r\n--b1--\r\n"
 #define TYPE(rest) "MIME-Version: 1.0\r\nContent-Type: " rest "\r\n\r\n"
 #define STATUS     "Content-Type: message/delivery-status\r\n\r\n"
+#define CALENDAR   "Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n"
+#define SECRET64   "VGhlIHNlY3JldCBwYXlsb2FkIQ=="
 /* A part without headers, as readers see it for whom the boundary is "b1". */
 #define CUT(parameter) TYPE("multipart/mixed; " parameter) "--b1\r\n" SECRET END
 #define UU_DATA        "5&AE('-E8W)E=\"!P87EL;V%D(0``"
@@ -143,6 +145,15 @@ static const char *const mails[] = {
     MIXED "Content-Transfer-Encoding\r\n : quoted-printable\r\n\r\n" SECRETQP END,
     MIXED "Content-Transfer-Encoding \r\n\t :quoted-printable\r\n\r\n" SECRETQP END,
     "MIME-Version: 1.0\r\nContent-Type\r\n : multipart/mixed; boundary=b1\r\n\r\n--b1\r\n" QP "\r\n" SECRETQP END,
+    /* Attachments of calendars whose lines are folded inside words, and with quotes. */
+    MIXED CALENDAR "ATT\r\n ACH;ENCODING=BASE64;VALUE=BINARY:" SECRET64 "\r\nEND:VEVENT" END,
+    MIXED CALENDAR "ATTACH;VALUE=BINARY;ENC\r\n\tODING=BASE64:" SECRET64 "\r\nEND:VEVENT" END,
+    MIXED CALENDAR "ATTACH;ENCODING=\"BASE64\";VALUE=BINARY:" SECRET64 "\r\nEND:VEVENT" END,
+    /* Messages by names with something at their end. */
+    MIXED "Content-Type: application/octet-stream; name=\"a.eml.\"\r\n\r\njunk\r\n" QP "\r\n" SECRETQP END,
+    MIXED "Content-Type: application/octet-stream; name=\"a.eml\xc2\xa0\"\r\n\r\njunk\r\n" QP "\r\n" SECRETQP END,
+    /* A soft line break with what is a blank to few. */
+    MIXED QP "\r\n=54=\xa0\r\n=68e secret payload=21" END,
     /* The whole Content-Type as one encoded word. */
     TYPE("=?us-ascii?q?multipart/mixed;_boundary=3Db1?=") "--b1\r\n" SECRET END,
     TYPE("=?us-ascii?b?bXVsdGlwYXJ0L21peGVkOyBib3VuZGFyeT1iMQ==?=") "--b1\r\n" SECRET END,
@@ -156,6 +167,24 @@ START_TEST(extracts_what_some_reader_extracts)
         if (!r.found || r.report.cut != 0)
             ck_abort_msg("cut %x, parts %.*s of %s", r.report.cut, SPAN_ARG(buf_span(&r.text)), mails[i]);
         rig_release(&r);
+    }
+}
+END_TEST
+
+START_TEST(of_a_part_with_more_names_than_are_kept_it_is_told)
+{
+    for (unsigned count = MIME_NAMES; count <= MIME_NAMES + 1; count++) {
+        struct buf b;
+        struct rig r = {0};
+        buf_init(&b, 4096);
+        MUST(buf_append(&b, SPAN(MIXED "Content-Type: application/octet-stream")) == ERR_OK);
+        for (unsigned i = 0; i < count; i++)
+            MUST(buf_printf(&b, "; name=%u.txt", i) == ERR_OK);
+        MUST(buf_append(&b, SPAN("\r\n\r\nwords" END)) == ERR_OK);
+        ck_assert_int_eq(rig_split(&r, buf_span(&b)), ERR_OK);
+        ck_assert_uint_eq(r.report.cut, count > MIME_NAMES ? MIME_CUT_PARAMETERS : 0);
+        rig_release(&r);
+        buf_release(&b);
     }
 }
 END_TEST
@@ -283,6 +312,7 @@ END_TEST
     X(names_are_seen_in_fields_without_a_type)                                                                         \
     X(extracts_what_some_reader_extracts)                                                                              \
     X(a_boundary_is_cut_only_where_a_line_is_what_is_left_of_it)                                                       \
+    X(of_a_part_with_more_names_than_are_kept_it_is_told)                                                              \
     X(empty_lines_in_front_of_messages_cost_no_levels)                                                                 \
     X(readings_without_boundaries_leave_room_for_the_others)                                                           \
     X(what_stands_behind_dashes_is_told)
