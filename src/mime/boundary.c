@@ -60,8 +60,9 @@ static enum fit frame_fit(const struct mime_pass *p, const struct mime_frame *f,
  * than such a line makes it worth a pass to cut them off. */
 static void look_for_cuts(struct mime_pass *p, struct span line)
 {
-    for (unsigned i = 0; i < p->count; i++)
-        if (cut_fit(&p->frames[i], line) != FIT_NO)
+    const mime_readings cut = 1u << MIME_READING_CUT_BOUNDARY;
+    for (unsigned i = 0; i < p->count && (p->s->doubts & cut) == 0; i++)
+        if (mime_spend(p, p->frames[i].cuts_count) && cut_fit(&p->frames[i], line) != FIT_NO)
             mime_doubt(p, MIME_READING_CUT_BOUNDARY);
 }
 
@@ -331,7 +332,7 @@ static enum err add_from_words(struct mime_pass *p, struct mime_frame *f, struct
     if (f->words || span_find_span(value, SPAN("=?")) == value.len || !mime_spend(p, value.len))
         return ERR_OK;
     size_t size = 4 * value.len;
-    f->words = mem_new(1, size);
+    f->words = mem_resize(NULL, 1, size); /* not cleared: it is filled */
     if (!f->words)
         return ERR_NOMEM;
     bool found;
