@@ -337,15 +337,16 @@ CUT = {
 
 def _cut_boundaries(payload):
     """Parts without headers, whose content follows a delimiter that is what some readers leave of the boundary."""
-    body = b"--%s\r\n" + payload + b"\r\n--%s--\r\n"
-    made = {"boundary-cut-" + name: message([b"Content-Type: multipart/mixed; " + form % b"b1"], body % (b"b1", b"b1")) for name, form in CUT.items()}
-    made["boundary-cut-dashes"] = message([b"Content-Type: multipart/mixed; boundary=----=_Part_1"], body % (b"----", b"----"))
-    made["boundary-cut-beside-the-whole-one"] = message([b"Content-Type: multipart/mixed; boundary=b1:y"], b"--b1:y\r\n" + TEXT + CRLF + body % (b"b1", b"b1") + b"--b1:y--\r\n")
+    def body(boundary):
+        return b"--" + boundary + CRLF + payload + b"\r\n--" + boundary + b"--\r\n"
+    made = {"boundary-cut-" + name: message([b"Content-Type: multipart/mixed; " + form % b"b1"], body(b"b1")) for name, form in CUT.items()}
+    made["boundary-cut-dashes"] = message([b"Content-Type: multipart/mixed; boundary=----=_Part_1"], body(b"----"))
+    made["boundary-cut-beside-the-whole-one"] = message([b"Content-Type: multipart/mixed; boundary=b1:y"], b"--b1:y\r\n" + TEXT + CRLF + body(b"b1") + b"--b1:y--\r\n")
     made["boundary-cut-inside-another"] = message([b"Content-Type: multipart/mixed; boundary=a:y"],
-                                                  b"--a:y\r\nContent-Type: multipart/mixed; boundary=<b1>\r\n\r\n" + body % (b"b1", b"b1") + b"\r\n--a:y--\r\n--a\r\nwords\r\n--a--\r\n")
+                                                  b"--a:y\r\nContent-Type: multipart/mixed; boundary=<b1>\r\n\r\n" + body(b"b1") + b"\r\n--a:y--\r\n--a\r\nwords\r\n--a--\r\n")
     words = b"multipart/mixed; boundary=b1"
-    made["boundary-in-a-type-of-one-word-q"] = message([b"Content-Type: =?us-ascii?q?" + words.replace(b"=", b"=3D").replace(b" ", b"_") + b"?="], body % (b"b1", b"b1"))
-    made["boundary-in-a-type-of-one-word-b"] = message([b"Content-Type: =?us-ascii?b?" + base64.b64encode(words) + b"?="], body % (b"b1", b"b1"))
+    made["boundary-in-a-type-of-one-word-q"] = message([b"Content-Type: =?us-ascii?q?" + words.replace(b"=", b"=3D").replace(b" ", b"_") + b"?="], body(b"b1"))
+    made["boundary-in-a-type-of-one-word-b"] = message([b"Content-Type: =?us-ascii?b?" + base64.b64encode(words) + b"?="], body(b"b1"))
     return made
 
 
