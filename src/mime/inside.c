@@ -166,6 +166,62 @@ static enum err open_wide(struct mime_job *job, const struct mime_piece *piece, 
     return e;
 }
 
+/* OCTETS as one of three makes text of them, where that shows what they do not. */
+static enum err open_text(struct mime_job *job, const struct mime_piece *piece, struct span octets, struct span charset,
+                          enum mime_wide wide, mime_text_decoder *decode)
+{
+    struct found found = {.number = 1, .encoding = MIME_WIDE};
+    struct buf text;
+    if (!mime_run_may(job->run) || !mime_run_spend(job->run, octets.len))
+        return ERR_OK;
+    buf_init(&text, mime_run_room(job->run));
+    enum err e = wide != MIME_WIDE_NONE ? mime_wide_decode(octets, wide, &text)
+                 : decode               ? decode(octets, &text)
+                                        : job->run->limits->convert(octets, charset, &text);
+    if (e == ERR_FULL) {
+        mime_cut(job->run, MIME_CUT_DECODED);
+        e = ERR_OK;
+    }
+    if (e == ERR_OK && mime_text_hides(octets, buf_span(&text)) && may_go_deeper(job->run))
+        e = hand_out_decoded(job, piece, &found, &text, ERR_OK);
+    buf_release(&text);
+    return e;
+}
+
+/* Whoever goes by the charset's name does so whatever the octets look like. DONE: as what they were opened. */
+static enum err open_charset(struct mime_job *job, const struct mime_piece *piece, struct span octets,
+                             struct span charset, enum mime_wide done)
+{
+    enum mime_wide wide = mime_wide_named(charset), swapped = mime_wide_swapped(charset);
+    enum err e = ERR_OK;
+    if (wide != MIME_WIDE_NONE) {
+        if (wide != done)
+            e = open_text(job, piece, octets, charset, wide, NULL);
+        if (e == ERR_OK && swapped != MIME_WIDE_NONE && swapped != done)
+            e = open_text(job, piece, octets, charset, swapped, NULL);
+        return e;
+    }
+    mime_text_decoder *decode = mime_text_decoder_of(charset, octets);
+    if (decode)
+        e = open_text(job, piece, octets, charset, MIME_WIDE_NONE, decode);
+    if (e == ERR_OK && charset.len > 0 && job->run->limits->convert)
+        e = open_text(job, piece, octets, charset, MIME_WIDE_NONE, NULL);
+    return e;
+}
+
+static enum err open_charsets(struct mime_job *job, const struct mime_piece *piece, struct span octets,
+                              enum mime_wide done)
+{
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < piece->charsets_count && e == ERR_OK; i++)
+        if (!mime_charset_is_plain(span_cstr(piece->charsets[i])))
+            e = open_charset(job, piece, octets, span_cstr(piece->charsets[i]), done);
+    /* Nothing is said: some look for the escape sequences of ISO 2022. */
+    if (piece->charsets_count == 0 && span_starts(span_cstr(piece->part.type), SPAN("text/")))
+        e = open_charset(job, piece, octets, (struct span){0}, done);
+    return e;
+}
+
 static enum err open_message(struct mime_job *job, const struct mime_piece *piece, struct span octets, bool headless)
 {
     struct mime_job *inner = mem_new(1, sizeof(*inner));
@@ -344,13 +400,15 @@ static enum err open_as_message(struct mime_job *job, const struct mime_piece *p
     return e;
 }
 
-/* Octets that are a container by their begin, or text of another width. */
-static enum err open_container(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+/* Octets that are a container by their begin, or text of another width: *as. */
+static enum err open_container(struct mime_job *job, const struct mime_piece *piece, struct span octets,
+                               enum mime_wide *as)
 {
     enum mime_content c = piece->part.content;
     enum mime_wide wide = mime_wide_of(octets);
     if (wide == MIME_WIDE_NONE)
         wide = mime_wide_named(span_cstr(piece->part.charset));
+    *as = MIME_WIDE_NONE;
     bool opens = c == MIME_CONTENT_TNEF || c == MIME_CONTENT_CMS || c == MIME_CONTENT_APPLE ||
                  (wide != MIME_WIDE_NONE && octets.len >= 2);
     if (!opens || !may_go_deeper(job->run))
@@ -359,7 +417,10 @@ static enum err open_container(struct mime_job *job, const struct mime_piece *pi
         return open_tnef(job, piece, octets);
     if (c == MIME_CONTENT_APPLE)
         return open_apple(job, piece, octets);
-    return c == MIME_CONTENT_CMS ? open_cms(job, piece, octets) : open_wide(job, piece, octets, wide);
+    if (c == MIME_CONTENT_CMS)
+        return open_cms(job, piece, octets);
+    *as = wide;
+    return open_wide(job, piece, octets, wide);
 }
 
 /* All that somebody might: first octets are the sender's choice, and most readers go by headers and names. */
@@ -373,7 +434,10 @@ static enum err look(struct mime_job *job, struct mime_piece *piece, struct span
     bool named = named_as_message(&piece->part);
     if (!textual && !named && !piece->type.message && !piece->type.multipart)
         return ERR_OK;
-    enum err e = open_container(job, piece, octets);
+    enum mime_wide wide;
+    enum err e = open_container(job, piece, octets, &wide);
+    if (e == ERR_OK)
+        e = open_charsets(job, piece, octets, wide);
     bool multipart = piece->type.multipart && piece->part.encoding != MIME_IDENTITY;
     /* What is not encoded was opened where it stands. */
     bool surely = named || (piece->type.encapsulates && piece->part.encoding != MIME_IDENTITY);

@@ -54,12 +54,16 @@ static inline bool mime_job_is_quiet(const struct mime_job *job)
     return (job->inherited & 1u << MIME_READING_CARVED) != 0;
 }
 
+enum { MIME_CHARSETS = 4, MIME_CHARSET_SIZE = 48 };
+
 /* A part on its way to the sink, with what is needed to look further inside. */
 struct mime_piece {
     struct mime_part part;
     struct mime_type type;
     struct span content_type; /* as it stands */
     bool too_many;            /* parameters in its headers: its name may be among those that were not read */
+    unsigned charsets_count;
+    char charsets[MIME_CHARSETS][MIME_CHARSET_SIZE]; /* all that are named, no two alike */
     char path[MIME_PATH_SIZE];
 };
 
@@ -77,6 +81,8 @@ enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *
 /* part.c: type, charset, names and defects of an entity's headers. */
 enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header *header,
                              const struct mime_type *type) must_use;
+/* part.c: one charset more; beyond MIME_CHARSETS there are too many parameters. */
+void mime_piece_add_charset(struct mime_piece *piece, struct span charset);
 /* part.c: whether it makes a difference when only some readers extract content of this kind. */
 bool mime_content_matters(enum mime_content c);
 /* body.c: EXTENT of the job's message in the way HOW; hands it out and looks inside. */

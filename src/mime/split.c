@@ -262,6 +262,7 @@ enum err mime_split_found(const struct mime_part *found, const struct mime_limit
     piece->part = *found;
     mime_type_parse(span_cstr(found->type), &piece->type);
     snprintf(piece->path, sizeof(piece->path), "%s", found->path);
+    mime_piece_add_charset(piece, span_cstr(found->charset));
     enum err e = ERR_OK;
     if (mime_run_may(&run) && mime_run_spend(&run, found->octets.len))
         e = mime_piece_hand_out(&job, piece, found->octets, true);

@@ -14,6 +14,7 @@
 #define MIME_SPLIT_H
 
 #include "base/err.h"
+#include "mime/charset.h"
 #include "mime/mime.h"
 #include "mime/name.h"
 
@@ -52,11 +53,12 @@ struct mime_part {
 typedef enum err mime_part_sink(void *arg, const struct mime_part *part);
 
 struct mime_limits {
-    uint64_t decoded;   /* octets handed out that are not verbatim, in all readings together */
-    uint64_t work;      /* octets looked at, in all readings together */
-    unsigned parts;     /* handed out, in all readings together */
-    unsigned depth;     /* multiparts and messages within each other, in one message */
-    unsigned decodings; /* encodings within encodings: a message in base64 in a message in base64 … */
+    uint64_t decoded;             /* octets handed out that are not verbatim, in all readings together */
+    uint64_t work;                /* octets looked at, in all readings together */
+    unsigned parts;               /* handed out, in all readings together */
+    unsigned depth;               /* multiparts and messages within each other, in one message */
+    unsigned decodings;           /* encodings within encodings: a message in base64 in a message in base64 … */
+    mime_text_converter *convert; /* for charsets that need tables; NULL: without those */
 };
 /* What is right for a message of SIZE octets: decoded 4 × SIZE + 4 MiB, work 24 × SIZE + 16 MiB, the rest from
  * base/limits.h. */

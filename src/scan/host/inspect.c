@@ -307,6 +307,7 @@ static enum err gather_ordinary(struct gathering *g, int fd, struct span message
 static enum err gather(struct gathering *g, int fd, struct span message, struct scan_inspection *result)
 {
     g->limits = mime_limits_for(message.len);
+    g->limits.convert = ordinary_recode;
     if (g->limits.decoded > CONTENTS_MAX)
         g->limits.decoded = CONTENTS_MAX;
     enum err e = mime_split(message, &g->limits, take_part, g, &g->report);

@@ -220,6 +220,7 @@ def classes(payload):
         "named-eml-behind-disposition": multipart([part(b64(b"junk\r\n" + hidden), OCTETS, b"Content-Disposition: attachment filename=x.eml", BASE64)]),
         "named-eml-without-type": multipart([part(b64(b"junk\r\n" + hidden), b"Content-Type: name=x.eml", BASE64)]),
         "begin-base64": multipart([part(b"See below.\r\n\r\nbegin-base64 644 test.com\r\n" + e + b"====\r\n", b"Content-Type: text/plain")]),
+        **_odd_charsets(p),
         "signed-by-smime": message([b"Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m", BASE64], b64(cms(hidden))),
         "signed-by-smime-in-pieces": multipart([part(b64(cms(hidden, 50)), OCTETS + b"; name=smime.p7m", BASE64)]),
     }
@@ -252,6 +253,39 @@ def _odd_files(payload):
     usual = yenc(payload)
     made["yenc-indented"] = multipart([part(b"  " + usual.replace(CRLF, b"\r\n  "), b"Content-Type: text/plain")])
     made["yenc-in-capitals"] = multipart([part(usual.replace(b"ybegin", b"YBEGIN").replace(b"yend", b"YEND").replace(b"name=", b"NAME="), b"Content-Type: text/plain")])
+    return made
+
+
+def in_utf7(payload, mark=b"+"):
+    return mark + base64.b64encode(payload.decode("ascii").encode("utf-16-be")).rstrip(b"=").replace(b"/", b"," if mark == b"&" else b"/") + b"-"
+
+
+def charsets(payload):
+    """{name: (charset, octets)}: texts whose ASCII does not stand in their octets."""
+    ascii_set, third = b"\x1b(B", len(payload) // 3
+    split = payload[:5] + ascii_set + payload[5:third] + ascii_set + payload[third:]
+    return {
+        "utf-7": (b"utf-7", in_utf7(payload)),
+        "unicode-1-1-utf-7": (b"unicode-1-1-utf-7", in_utf7(payload)),
+        "utf-7-imap": (b"utf-7-imap", in_utf7(payload, b"&")),
+        "hz": (b"hz", payload[:5] + b"~{~}" + payload[5:]),
+        "iso-2022-jp": (b"iso-2022-jp", split),
+        "iso-2022-jp-3": (b"iso-2022-jp-3", split),
+        "iso-2022-kr": (b"iso-2022-kr", b"\x1b$)C" + payload[:5] + b"\x0e\x0f" + payload[5:]),
+        "unicode-escape": (b"unicode_escape", b"".join(b"\\x%02x" % octet for octet in payload)),
+        "utf-16-of-another-order": (b"utf-16be", ("\u4100" * 300 + payload.decode("ascii")).encode("utf-16-be")),
+        **{name: (name.encode(), payload.decode("ascii").encode(name)) for name in ("cp037", "cp500", "cp875", "cp1026", "cp1140", "cp273")},
+    }
+
+
+def _odd_charsets(payload):
+    made = {}
+    for name, (charset, octets) in charsets(payload).items():
+        if name == "utf-16-of-another-order":  # the payload begins no file
+            continue
+        text = part(b64(octets), b"Content-Type: text/plain; charset=" + charset, BASE64)
+        made["charset-" + name] = multipart([TEXT, text])
+        made["charset-" + name + "-in-a-mail"] = multipart([part(b64(message([text[:text.index(CRLF)], BASE64], b64(octets))), b"Content-Type: message/rfc822", BASE64)])
     return made
 
 
@@ -400,6 +434,11 @@ class Mutator:
         encoding, text = rng.choices([(b"base64", b64(p, rng.choice([76, 76, 60, 4, 5, 200]))), (b"BASE64", b64(p)), (b"quoted-printable", qp(p)),
                                       (b"quoted-printable", self.odd_qp(p)), (b"base64", self.odd_base64(p)), (b"7bit", p), (b"x-uuencode", uu(p))],
                                      [8, 1, 3, 4, 4, 1, 1])[0]
+        if rng.random() < 0.1:
+            charset, octets = rng.choice(list(charsets(p).values()))
+            lines = [b"Content-Type: text/" + rng.choice([b"plain", b"html"]) + b"; charset=" + rng.choice([charset, charset.upper(), b'"' + charset + b'"', charset + b"; charset=utf-8"]), BASE64]
+            rng.shuffle(lines)
+            return lines, b64(octets)
         lines = [rng.choice([OCTETS, OCTETS + b'; name="test.com"', b"Content-Type: text/plain", b"Content-Type: image/png"]),
                  b"Content-Transfer-Encoding: " + encoding]
         extra = rng.choices([None, b"Content-Transfer-Encoding: 7bit", b"Content-Type: text/html", b"X-Other: 1", b"Content-Disposition: attachment; filename=a.txt"],
@@ -505,6 +544,14 @@ def batches(seed, count, payload, size):
         yield batch
 
 
+def _as_text(octets, charset):
+    """As EmailMessage.get_content makes text of it, in UTF-8."""
+    try:
+        return octets.decode(charset, errors="replace").encode("utf-8", errors="replace")
+    except (LookupError, UnicodeError, ValueError):  # a charset that it does not know
+        return b""
+
+
 def read_by_python(octets, policy):
     """All that Python's parser extracts with this policy. Where it fails on a mail, it extracts nothing."""
     found = []
@@ -513,8 +560,11 @@ def read_by_python(octets, policy):
             if one.is_multipart():
                 continue
             content = one.get_payload(decode=True)
-            if content is not None:
-                found.append(content)
+            if content is None:
+                continue
+            found.append(content)
+            if one.get_content_maintype() == "text":
+                found.append(_as_text(content, one.get_content_charset("us-ascii")))
     except Exception:  # pylint: disable=broad-except # a reader that crashes shows nothing
         pass
     return found

@@ -516,15 +516,15 @@ START_TEST(says_which_limit_cut_something_off)
         struct mime_limits limits;
         unsigned cut;
     } rows[] = {
-        {many, {1000, 100000, 2, 10, 10}, MIME_CUT_PARTS},
-        {many, {1000, 100000, 3, 10, 10}, 0},
-        {many, {1000, 20, 10, 10, 10}, MIME_CUT_WORK},
-        {deep, {1000, 100000, 10, 2, 10}, MIME_CUT_DEPTH},
-        {deep, {1000, 100000, 10, 3, 10}, 0},
-        {encoded, {10, 100000, 10, 3, 10}, MIME_CUT_DECODED},
-        {encoded, {100, 100000, 10, 3, 0}, MIME_CUT_DECODINGS},
-        {encoded, {100, 100000, 10, 3, 1}, 0},
-        {parameters, {1000, 100000, 10, 10, 10}, MIME_CUT_PARAMETERS},
+        {many, {1000, 100000, 2, 10, 10, NULL}, MIME_CUT_PARTS},
+        {many, {1000, 100000, 3, 10, 10, NULL}, 0},
+        {many, {1000, 20, 10, 10, 10, NULL}, MIME_CUT_WORK},
+        {deep, {1000, 100000, 10, 2, 10, NULL}, MIME_CUT_DEPTH},
+        {deep, {1000, 100000, 10, 3, 10, NULL}, 0},
+        {encoded, {10, 100000, 10, 3, 10, NULL}, MIME_CUT_DECODED},
+        {encoded, {100, 100000, 10, 3, 0, NULL}, MIME_CUT_DECODINGS},
+        {encoded, {100, 100000, 10, 3, 1, NULL}, 0},
+        {parameters, {1000, 100000, 10, 10, 10, NULL}, MIME_CUT_PARAMETERS},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct rig r = {0};

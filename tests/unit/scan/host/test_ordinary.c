@@ -79,6 +79,18 @@ START_TEST(each_leaf_is_handed_out_decoded)
          {{"1", "text/html", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e"}, {"1", "text/html", "<script>"}}},
         {"Content-Type: text/html; charset=iso-2022-jp\r\n\r\n<script>", 1, {{"1", "text/html", "<script>"}}},
         {"Content-Type: text/html; charset=koi8-r\r\n\r\n<script>", 1, {{"1", "text/html", "<script>"}}},
+        {"Content-Type: text/html; charset=iso-2022-jp\r\n\r\n<scr\x1b(Bipt>",
+         2,
+         {{"1", "text/html", "<scr\x1b(Bipt>"}, {"1", "text/html", "<script>"}}},
+        {"Content-Type: text/html; charset=iso-2022-kr\r\n\r\n\x1b$)C<scr\x0e\x0fipt>",
+         2,
+         {{"1", "text/html", "\x1b$)C<scr\x0e\x0fipt>"}, {"1", "text/html", "<script>"}}},
+        {"Content-Type: text/html; charset=big5\r\n\r\n\xa4\x40 <script>",
+         1,
+         {{"1", "text/html", "\xa4\x40 <script>"}}},
+        {"Content-Type: text/html; charset=cp1140\r\nContent-Transfer-Encoding: base64\r\n\r\nTKKDmYmXo24=",
+         2,
+         {{"1", "text/html", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e"}, {"1", "text/html", "<script>"}}},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct leaves l = {.say = ERR_OK};
@@ -140,6 +152,41 @@ START_TEST(nothing_and_nonsense_have_no_parts)
         bool cut;
         ck_assert_int_eq(read_text(texts[i], 1000, &l, &cut), ERR_OK);
     }
+    ordinary_free(o);
+}
+END_TEST
+
+START_TEST(text_of_any_charset_that_the_c_library_knows_is_converted)
+{
+    static const struct {
+        const char *charset, *octets, *text;
+    } rows[] = {
+        {"cp1140", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e", "<script>"},
+        {"1140", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e", "<script>"},
+        {"ebcdic_cp_us", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e", "<script>"},
+        {"IBM1026", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e", "<script>"},
+        {"iso-2022-kr",
+         "\x1b$)Ca\x0e\x0f\xff"
+         "b",
+         "a\xef\xbf\xbd"
+         "b"},
+        {"cp1258", "a", "a"}, /* which keeps a letter back for what may follow */
+        {"no-such-charset", "a", ""},
+        {"", "a", ""},
+    };
+    struct ordinary *o = ordinary_new();
+    ck_assert_ptr_nonnull(o);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf out;
+        buf_init(&out, 100);
+        ck_assert_int_eq(ordinary_recode(span_cstr(rows[i].octets), span_cstr(rows[i].charset), &out), ERR_OK);
+        ck_assert_msg(span_eq(buf_span(&out), span_cstr(rows[i].text)), "row %zu: %.*s", i, SPAN_ARG(buf_span(&out)));
+        buf_release(&out);
+    }
+    struct buf small;
+    buf_init(&small, 3);
+    ck_assert_int_eq(ordinary_recode(SPAN("four"), SPAN("cp1140"), &small), ERR_FULL);
+    buf_release(&small);
     ordinary_free(o);
 }
 END_TEST
@@ -299,6 +346,7 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(what_the_caller_has_is_not_handed_out_but_as_the_text_that_a_person_sees)                                        \
     X(what_the_splitter_is_certain_of_gmime_decodes_to_the_same_octets)                                                \
+    X(text_of_any_charset_that_the_c_library_knows_is_converted)                                                       \
     X(each_leaf_is_handed_out_decoded)                                                                                 \
     X(what_would_be_too_much_is_cut_and_said)                                                                          \
     X(the_word_of_the_sink_ends_it)                                                                                    \
