@@ -185,6 +185,68 @@ START_TEST(without_memory_the_content_stays)
 }
 END_TEST
 
+START_TEST(pouring_moves_what_fits_and_copies_only_behind_other_octets)
+{
+    struct buf a, b;
+    size_t moved;
+    buf_init(&a, 10);
+    buf_init(&b, 20);
+    ck_assert_int_eq(buf_append(&a, SPAN("xabcdef")), ERR_OK);
+    buf_consume(&a, 1);
+    const char *where = buf_span(&a).ptr;
+    ck_assert_int_eq(buf_pour(&b, &a, &moved), ERR_OK);
+    ck_assert_uint_eq(moved, 6);
+    ck_assert_ptr_eq(buf_span(&b).ptr, where);
+    expect_content(&b, SPAN("abcdef"));
+    ck_assert_ptr_null(a.data);
+    expect_content(&a, SPAN(""));
+    ck_assert_uint_eq(a.max, 10);
+    ck_assert_uint_eq(b.max, 20);
+    ck_assert_int_eq(buf_append(&a, SPAN("ghij")), ERR_OK);
+    ck_assert_int_eq(buf_pour(&b, &a, &moved), ERR_OK); /* behind */
+    ck_assert_uint_eq(moved, 4);
+    expect_content(&b, SPAN("abcdefghij"));
+    ck_assert_ptr_null(a.data);
+    ck_assert_int_eq(buf_append(&b, SPAN("1234567")), ERR_OK);
+    ck_assert_int_eq(buf_pour(&a, &b, &moved), ERR_OK); /* more than fits */
+    ck_assert_uint_eq(moved, 10);
+    expect_content(&a, SPAN("abcdefghij"));
+    expect_content(&b, SPAN("1234567"));
+    ck_assert_int_eq(buf_pour(&a, &b, &moved), ERR_OK);
+    ck_assert_uint_eq(moved, 0);
+    buf_consume(&a, 9);
+    no_memory = true;
+    ck_assert_int_eq(buf_pour(&b, &a, &moved), ERR_OK); /* needs none: there is room behind */
+    ck_assert_int_eq(buf_pour(&a, &b, &moved), ERR_OK); /* needs none: it is taken over */
+    no_memory = false;
+    ck_assert_uint_eq(moved, 8);
+    expect_content(&a, SPAN("1234567j"));
+    buf_release(&a);
+    buf_release(&b);
+}
+END_TEST
+
+START_TEST(pouring_without_memory_moves_nothing)
+{
+    struct buf a, b;
+    size_t moved;
+    char large[2000] = "";
+    buf_init(&a, 4000);
+    buf_init(&b, 4000);
+    ck_assert_int_eq(buf_append(&a, span_of(large, sizeof(large))), ERR_OK);
+    ck_assert_int_eq(buf_append(&b, SPAN("b")), ERR_OK);
+    no_memory = true;
+    enum err e = buf_pour(&b, &a, &moved);
+    no_memory = false;
+    ck_assert_int_eq(e, ERR_NOMEM);
+    ck_assert_uint_eq(moved, 0);
+    ck_assert_uint_eq(buf_len(&a), sizeof(large));
+    expect_content(&b, SPAN("b"));
+    buf_release(&a);
+    buf_release(&b);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(a_new_buffer_holds_no_memory)                                                                                    \
     X(bytes_are_added_behind_and_consumed_in_front)                                                                    \
@@ -194,5 +256,7 @@ END_TEST
     X(a_writer_gets_room_within_the_maximum)                                                                           \
     X(a_stream_through_a_small_buffer_keeps_its_order)                                                                 \
     X(memory_is_given_back_only_when_empty)                                                                            \
+    X(pouring_moves_what_fits_and_copies_only_behind_other_octets)                                                     \
+    X(pouring_without_memory_moves_nothing)                                                                            \
     X(without_memory_the_content_stays)
 #include "support/check_main.h"
