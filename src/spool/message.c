@@ -88,7 +88,7 @@ static struct message *message_make(struct spool *s, struct iopool *pool, struct
     m->unshared = unshared;
     m->fd = unshared ? -1 : memfd_new("postern-message");
     buf_init(&m->own, SPOOL_SLICE);
-    m->hash = sha256_new();
+    m->hash = sha256_new_like(spool_blank_digest(s));
     if ((m->fd >= 0 || unshared) && m->hash)
         return m;
     if (m->fd >= 0)
