@@ -186,6 +186,20 @@ static bool choose(mime_readings doubts, struct tried *tried, struct search *s, 
     return false;
 }
 
+/* Whether the work that is left is just enough for the reading that asks for no boundary, which is of another kind than
+ * all the others, and was not tried. Then it is what this ends with. Earlier it must not be: where it finds what others
+ * do, they accuse nobody. */
+static bool ends_with_any(const struct mime_job *job, mime_readings doubts, const struct tried *tried)
+{
+    enum { PASSES = 4 }; /* reading, decoding and looking inside cost a pass each, or less */
+    const mime_readings any = 1u << MIME_READING_ANY_DELIMITER;
+    const struct mime_run *run = job->run;
+    uint64_t reserve = PASSES * (uint64_t)job->message.len + PASS, spent = run->report->work;
+    bool done = (tried->sets[any / 64] & (uint64_t)1 << (any % 64)) != 0;
+    return job->outermost && (doubts & any) != 0 && !done && !run->any_full && spent < run->limits->work &&
+           run->limits->work - spent < reserve;
+}
+
 /* Once *doubts are known of an ordinary pass that ASKED. */
 static enum err read_doubted(struct mime_job *job, mime_readings *doubts, mime_readings asked)
 {
@@ -205,6 +219,11 @@ static enum err read_doubted(struct mime_job *job, mime_readings *doubts, mime_r
         if (was_made(done, next)) {
             mime_run_spend(job->run, CHOICE);
             continue;
+        }
+        if (ends_with_any(job, *doubts, tried)) {
+            e = read_once(job, 1u << MIME_READING_ANY_DELIMITER, doubts, &asked);
+            mime_cut(job->run, MIME_CUT_WORK);
+            break;
         }
         e = read_once(job, next, doubts, &asked);
         remember(done, next, asked);

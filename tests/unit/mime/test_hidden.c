@@ -187,6 +187,28 @@ START_TEST(readings_without_boundaries_leave_room_for_the_others)
 }
 END_TEST
 
+/* The payload is in reach of that reading alone, and all others cost more than may be spent on a message so long. */
+START_TEST(the_reading_without_boundaries_is_not_starved_by_the_others)
+{
+    static const char head[] =
+        "A : b\r\n \r\nX\r\nContent-Type: multipart/mixed; boundary=q; boundary=r\r\n"
+        "Content-Type: multipart/mixed; boundary=\"s\"; boundary=\"t\\u\"\r\nContent-Transfer-Encoding : 7bit\r\n\r\n"
+        "--q\r\n\r\nx\r\n--q--\r\n--q\r\nX: y\r\n\r\nz\r\n--qz\r\n\r\nv\r\n--zz\r\n" BASE64
+        "\r\n!VGhlIHNlY3JldCBwYXlsb2FkIQ==\r\n--zz--\r\n";
+    struct buf b;
+    struct rig r = {.wanted = SPAN(SECRET)};
+    buf_init(&b, 4 << 20);
+    MUST(buf_append(&b, SPAN(head)) == ERR_OK);
+    for (unsigned i = 0; i < 1 << 16; i++)
+        MUST(buf_append(&b, SPAN("word word word word word word\r\n")) == ERR_OK);
+    ck_assert_int_eq(rig_split(&r, buf_span(&b)), ERR_OK);
+    MUST(r.found && (r.readings & 1u << MIME_READING_ANY_DELIMITER) != 0);
+    ck_assert_uint_eq(r.report.cut, MIME_CUT_WORK); /* and it is told that not all was read */
+    rig_release(&r);
+    buf_release(&b);
+}
+END_TEST
+
 /* Whoever takes a line for a delimiter, what stands behind it is judged alike: where any line may be one, and where
  * parts are carved out. */
 START_TEST(what_stands_behind_dashes_is_told)
@@ -219,5 +241,6 @@ END_TEST
     X(extracts_what_some_reader_extracts)                                                                              \
     X(empty_lines_in_front_of_messages_cost_no_levels)                                                                 \
     X(readings_without_boundaries_leave_room_for_the_others)                                                           \
+    X(the_reading_without_boundaries_is_not_starved_by_the_others)                                                     \
     X(what_stands_behind_dashes_is_told)
 #include "support/check_main.h"
