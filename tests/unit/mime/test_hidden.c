@@ -101,6 +101,9 @@ static const char *const mails[] = {
     "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n" UU,
     "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\ns" UU_DATA "\r\n`\r\nend\r\n",
     MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\ns" UU_DATA "\r\n`\r\nend\r\n" END,
+    "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n)5&AE('-E8W)E\r\n  end\r\n*=\"!P87EL;V%D(0``\r\n`\r\nend\r\n",
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\n)5&AE('-E8W)E\r\n\tend\r\n"
+          "*=\"!P87EL;V%D(0``\r\n`\r\nend\r\n" END,
     "A: b\r\n\r\nSee:\r\n =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n",
     "A: b\r\n\r\nSee:\r\n=YBEGIN LINE=128 NAME=a.txt\r\n" YENC "\r\n=YEND SIZE=19\r\n",
 };
