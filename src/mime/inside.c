@@ -141,9 +141,10 @@ static enum err open_apple(struct mime_job *job, const struct mime_piece *piece,
     struct found found = {.encoding = MIME_APPLE};
     if (!mime_apple_open(&a, octets))
         return ERR_OK;
-    struct mime_tnef_name name = {.text = a.name};
-    found.names = &name;
-    found.names_count = name.text.len > 0;
+    struct mime_tnef_name names[2] = {0}; /* readers differ in which one counts */
+    mime_apple_names(&a, &names[0].text, &names[1].text);
+    found.names = names;
+    found.names_count = names[0].text.len > 0 ? ARRAY_SIZE(names) : 0;
     while (e == ERR_OK && mime_run_may(job->run) && mime_apple_next(&a, &found.octets) &&
            mime_run_spend(job->run, found.octets.len)) {
         found.number++;
