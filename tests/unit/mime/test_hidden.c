@@ -148,6 +148,28 @@ START_TEST(empty_lines_in_front_of_messages_cost_no_levels)
 }
 END_TEST
 
+/* A listing of files, each indented, so that each ends where only some readers see it. */
+START_TEST(many_small_files_in_one_text_are_no_limit)
+{
+    static const char *const files[] = {"  begin 644 a.txt\r\n  " UU "\r\n  `\r\n  end\r\n",
+                                        "begin 644 a.txt\r\n" UU "\r\nwords\r\n`\r\nEND\r\n",
+                                        " =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n"};
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        struct buf b;
+        struct rig r = {.wanted = SPAN(SECRET)};
+        buf_init(&b, 1 << 16);
+        MUST(buf_append(&b, SPAN("A: b\r\n\r\nSee:\r\n")) == ERR_OK);
+        for (unsigned n = 0; n < 50; n++)
+            MUST(buf_append(&b, span_cstr(files[i])) == ERR_OK);
+        ck_assert_int_eq(rig_split(&r, buf_span(&b)), ERR_OK);
+        MUST(r.found && r.parts > 50);
+        ck_assert_uint_eq(r.report.cut, 0);
+        rig_release(&r);
+        buf_release(&b);
+    }
+}
+END_TEST
+
 /* HEAD, 200 parts between lines of no boundary, TAIL. */
 static struct span crowded(struct buf *b, const char *head, const char *tail)
 {
@@ -243,6 +265,7 @@ END_TEST
     X(names_are_seen_in_fields_without_a_type)                                                                         \
     X(extracts_what_some_reader_extracts)                                                                              \
     X(empty_lines_in_front_of_messages_cost_no_levels)                                                                 \
+    X(many_small_files_in_one_text_are_no_limit)                                                                       \
     X(readings_without_boundaries_leave_room_for_the_others)                                                           \
     X(the_reading_without_boundaries_is_not_starved_by_the_others)                                                     \
     X(what_stands_behind_dashes_is_told)

@@ -581,7 +581,7 @@ START_TEST(bombs_end_within_bounds)
         {TOP "\r\n", "begin\r\n#86)C\r\nend\r\nbegin\r\nx\r\n", 20000, MIME_CUT_PARTS},
         {TOP "\r\n", "ATTACH\r", 100000, 0},
         {MIXED "--b1\r\nContent-Type: multipart/mixed; x=", "boundary= ( ", 5000, MIME_CUT_PARAMETERS},
-        {TOP "\r\n", "begin 644 a\r\n#86)C\r\n", 20, MIME_CUT_WORK},
+        {TOP "\r\n", "begin 644 a\r\n#86)C\r\n", 2000, MIME_CUT_WORK},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct buf b;
