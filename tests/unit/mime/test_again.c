@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Nothing is read again that was read: neither a message in a way that makes no difference, nor a message inside it
- * that other readings found before. And what is left out for that would have found nothing else. */
+ * that other readings found before. And what is left out for that would have found nothing else (B33). */
 #include "mime/structure.h"
 #include "unit/mime/split_rig.h"
 #include "unit/smtp/must.h"
