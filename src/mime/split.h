@@ -8,9 +8,9 @@
  * a message inside it that was taken apart before is not again (known.c). A message without doubts costs one pass.
  * Where anything was doubtful, encoded runs are also carved out of the raw octets without regard to structure.
  *
- * Memory is bounded by `decoded`, time by `work`; both are linear in the message's size (mime_limits_for). A limit that
- * is reached is reported and is MIME_DEFECT_LIMIT: the caller must not call such a message clean on the strength of its
- * parts. */
+ * Memory is bounded by `decoded` and 2 MiB, time by `work`; both are linear in the message's size (mime_limits_for). A
+ * limit that is reached is reported and is MIME_DEFECT_LIMIT: the caller must not call such a message clean on the
+ * strength of its parts. */
 #ifndef MIME_SPLIT_H
 #define MIME_SPLIT_H
 
