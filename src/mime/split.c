@@ -237,7 +237,9 @@ static enum err read_all(struct mime_job *job, mime_readings *doubts)
 {
     mime_readings asked;
     *doubts = line_doubts(job);
-    enum err e = mime_run_may(job->run) ? read_once(job, 0, doubts, &asked) : ERR_OK;
+    if (!mime_run_may(job->run))
+        return ERR_OK;
+    enum err e = read_once(job, 0, doubts, &asked);
     return e == ERR_OK && *doubts != 0 ? read_doubted(job, doubts, asked) : e;
 }
 
