@@ -30,7 +30,7 @@ static enum fit frame_fit(const struct mime_pass *p, const struct mime_frame *f,
 {
     unsigned begin = 0, end = f->forms_count < 1 ? 0 : 1;
     enum fit best = FIT_NO;
-    if (mime_reads(p, MIME_READING_OTHER_BOUNDARY) && f->forms_count > 1) {
+    if (f->forms_count > 1 && mime_reads(p, MIME_READING_OTHER_BOUNDARY)) {
         begin = 1;
         end = f->forms_count;
     }
@@ -41,12 +41,24 @@ static enum fit frame_fit(const struct mime_pass *p, const struct mime_frame *f,
     return best;
 }
 
+/* How many open multiparts LINE goes with, as far as that matters: 0, 1, or more. */
+static unsigned fitting(const struct mime_pass *p, struct span line)
+{
+    unsigned fit = 0;
+    for (unsigned i = 0; i < p->count && fit < 2; i++)
+        fit += frame_fit(p, &p->frames[i], line) != FIT_NO;
+    return fit;
+}
+
 /* Whether LINE is a delimiter of an open multipart, and which. */
 static bool match(struct mime_pass *p, struct span line, struct mime_hit *hit)
 {
-    bool prefix = mime_reads(p, MIME_READING_PREFIX_INNER) || mime_reads(p, MIME_READING_PREFIX_OUTER);
+    unsigned fits = fitting(p, line);
+    if (fits == 0)
+        return false;
+    bool outer = fits > 1 && mime_reads(p, MIME_READING_PREFIX_OUTER);
     for (unsigned i = 0; i < p->count; i++) {
-        unsigned at = mime_reads(p, MIME_READING_PREFIX_OUTER) ? i : p->count - 1 - i;
+        unsigned at = outer ? i : p->count - 1 - i;
         struct mime_frame *f = &p->frames[at];
         enum fit fit = frame_fit(p, f, line);
         if (fit == FIT_NO)
@@ -62,7 +74,7 @@ static bool match(struct mime_pass *p, struct span line, struct mime_hit *hit)
             mime_doubt(p, MIME_READING_PREFIX_OUTER);
             mime_note(p, MIME_DEFECT_BOUNDARY_PREFIX);
             f->nearly = true;
-            if (!prefix)
+            if (!mime_reads(p, MIME_READING_PREFIX_INNER) && !mime_reads(p, MIME_READING_PREFIX_OUTER))
                 continue;
         }
         hit->found = true;
@@ -274,8 +286,10 @@ enum err mime_boundary_find(struct mime_pass *p, struct mime_frame *f, struct sp
     bool differ, doubtful = is_doubtful(f, value);
     mime_parameters_parse(value, &p->parameters);
     p->s->too_many = p->s->too_many || p->parameters.more;
-    const struct mime_parameter *plain =
-        mime_parameter_get(&p->parameters, SPAN("boundary"), mime_reads(p, MIME_READING_LAST_PARAMETER), &differ);
+    const struct mime_parameter *plain = mime_parameter_get(&p->parameters, SPAN("boundary"), false, &differ),
+                                *last = mime_parameter_get(&p->parameters, SPAN("boundary"), true, &differ);
+    if (last != plain && mime_reads(p, MIME_READING_LAST_PARAMETER))
+        plain = last;
     if (differ) {
         mime_doubt(p, MIME_READING_LAST_PARAMETER);
         f->header.defects |= mime_defect_bit(MIME_DEFECT_DUPLICATE_PARAMETER);

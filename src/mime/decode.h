@@ -81,8 +81,8 @@ size_t mime_uuencode_end(struct span text, const struct mime_inline *found);
 size_t mime_yenc_end(struct span text, const struct mime_inline *found);
 /* Appends DATA, which is text[data, end), with at most INDENT blanks less at the begin of each line. */
 enum err mime_unindent(struct span data, size_t indent, struct buf *out) must_use;
-/* The same DATA, or what that gives. EVERY: lines count that begin with no length (Python and GMime take its lowest six
- * bits); else they are words between. */
+/* The same DATA, or what that gives, up to a line "end" that begins with no blank. EVERY: lines count that begin with
+ * no length (Python and GMime take its lowest six bits); else they are words between. */
 enum err mime_uuencode_decode(struct span data, bool every, struct buf *out) must_use;
 enum err mime_yenc_decode(struct span data, struct buf *out) must_use;
 

@@ -224,8 +224,11 @@ enum err mime_uuencode_decode(struct span data, bool every, struct buf *out)
         at = line.next;
         if (line.text.len == 0)
             continue;
-        if (span_eq(mime_trim(line.text), SPAN("end")))
-            break;
+        if (span_eq(mime_trim(line.text), SPAN("end"))) { /* indented, it is the end to some, who were served before */
+            if (line.text.ptr[0] == 'e')
+                break;
+            continue;
+        }
         if (every || (line.text.ptr[0] >= ' ' && line.text.ptr[0] <= '`')) /* a length; others are words between */
             e = uuencode_line(line.text, out);
     }

@@ -141,9 +141,10 @@ static enum err open_apple(struct mime_job *job, const struct mime_piece *piece,
     struct found found = {.encoding = MIME_APPLE};
     if (!mime_apple_open(&a, octets))
         return ERR_OK;
-    struct mime_tnef_name name = {.text = a.name};
-    found.names = &name;
-    found.names_count = name.text.len > 0;
+    struct mime_tnef_name names[2] = {0}; /* readers differ in which one counts */
+    mime_apple_names(&a, &names[0].text, &names[1].text);
+    found.names = names;
+    found.names_count = names[0].text.len > 0 ? ARRAY_SIZE(names) : 0;
     while (e == ERR_OK && mime_run_may(job->run) && mime_apple_next(&a, &found.octets) &&
            mime_run_spend(job->run, found.octets.len)) {
         found.number++;
@@ -203,8 +204,9 @@ static enum err open_blocks(struct mime_job *job, const struct mime_piece *piece
     return e;
 }
 
-/* So many files that end where another begins are also read on to their end. */
-enum { CUT_FILES = 16 };
+/* Files that end where another begins are also read on to their end, as long as that is not more than so many times the
+ * text, and as many octets: many small ones, as of a log, are no trouble. */
+enum { CUT_TEXTS = 16, CUT_OCTETS = 1 << 19 };
 
 /* Beside mime_inline_look's bits: it may stand anywhere in a line. */
 enum { BINHEX = 8 };
@@ -276,7 +278,7 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
 {
     struct mime_inline inner = {0};
     enum err e = ERR_OK;
-    unsigned cut = 0;
+    uint64_t left = CUT_TEXTS * (uint64_t)text.len + CUT_OCTETS;
     for (size_t at = 0; e == ERR_OK && mime_run_may(job->run) && at < text.len && kind->find(text, at, &inner);
          at = inner.end) {
         e = open_one_inline(job, piece, kind, text, &inner, false, ++*number);
@@ -287,10 +289,11 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
         }
         if (e != ERR_OK || !(inner.cut || inner.odd) || !mime_run_spend(job->run, text.len))
             continue;
-        if (++cut > CUT_FILES) {
+        if (left < text.len) {
             mime_cut(job->run, MIME_CUT_WORK);
             continue;
         }
+        left -= text.len;
         struct mime_inline on = inner;
         on.end = inner.cut ? kind->end(text, &inner) : inner.end;
         if (inner.cut)

@@ -131,7 +131,7 @@ bool mime_content_matters(enum mime_content c)
            c == MIME_CONTENT_SCRIPT;
 }
 
-static uint64_t hash_of(struct span s)
+uint64_t mime_hash(struct span s)
 {
     uint64_t h = 0xcbf29ce484222325u ^ s.len, word;
     size_t at = 0;
@@ -160,7 +160,7 @@ static enum err compare_readings(struct mime_run *run, const struct mime_part *p
     bool added, full;
     if (!mime_content_matters(part->content) || (part->readings != 0 && !accuses(part->readings)))
         return ERR_OK;
-    struct mime_extent key = {.offset = (size_t)hash_of(octets), .length = octets.len};
+    struct mime_extent key = {.offset = (size_t)mime_hash(octets), .length = octets.len};
     enum err e = mime_extents_add(&run->ordinary, key, LIMIT_MIME_PARTS, &added, &full);
     if (e == ERR_OK && added && part->readings != 0)
         run->report->defects |= mime_defect_bit(MIME_DEFECT_READINGS_DIFFER);

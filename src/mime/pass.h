@@ -46,8 +46,10 @@ struct mime_hit {
     size_t next; /* the line after it */
 };
 
+/* Whether it reads in the way R. Asked only where that makes a difference: what was never asked for made none. */
 static inline bool mime_reads(const struct mime_pass *p, enum mime_reading r)
 {
+    p->s->asked |= 1u << r;
     return (p->s->reading & (1u << r)) != 0;
 }
 

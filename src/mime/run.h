@@ -30,6 +30,7 @@ struct mime_run {
     unsigned any;                 /* parts of readings in which any line may be a delimiter */
     bool any_full;                /* as many as those may have: half of all, so that others have the rest */
     struct mime_extents ordinary; /* contents that matter and that the ordinary reading extracts: {hash, length} */
+    struct mime_knowns *knowns;   /* messages inside parts that were read; NULL: none yet */
 };
 
 struct mime_job {
@@ -63,7 +64,13 @@ struct mime_piece {
     char path[MIME_PATH_SIZE];
 };
 
-/* split.c: all readings of one message. */
+/* known.c: notes that JOB is going to be read. *known: it was, with the same outcome, and need not be again. ODD:
+ * something odd was seen before, so that it is carved in any case. */
+enum err mime_known_add(struct mime_job *job, bool odd, bool *known) must_use;
+void mime_knowns_release(struct mime_run *run);
+/* part.c: quick, and no secret to whoever builds a mail. */
+uint64_t mime_hash(struct span s);
+/* split.c: all readings of one message; of one inside another only what was not read before. */
 enum err mime_job_run(struct mime_job *job) must_use;
 /* body.c: decodes a body in all the ways that somebody might, and hands the results out. */
 enum err mime_body_take(struct mime_job *job, const struct mime_body *body) must_use;

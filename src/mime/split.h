@@ -3,13 +3,14 @@
  *
  * The message is read in the ordinary way first. What was doubtful on the way (two Content-Types, a line that is almost
  * a delimiter, a header after a blank …) says in what other readers would differ, and the message is read again in each
- * combination of just those ways (reading.def) until no new doubt turns up. Each extent of octets is decoded once per
- * encoding, whatever number of readings finds it. A message without doubts costs one pass. Where anything was doubtful,
- * encoded runs are also carved out of the raw octets without regard to structure.
+ * combination of just those ways (reading.def) until no new doubt turns up; combinations that differ in nothing that a
+ * pass asked for are one. Each extent of octets is decoded once per encoding, whatever number of readings finds it, and
+ * a message inside it that was taken apart before is not again (known.c). A message without doubts costs one pass.
+ * Where anything was doubtful, encoded runs are also carved out of the raw octets without regard to structure.
  *
- * Memory is bounded by `decoded`, time by `work`; both are linear in the message's size (mime_limits_for). A limit that
- * is reached is reported and is MIME_DEFECT_LIMIT: the caller must not call such a message clean on the strength of its
- * parts. */
+ * Memory is bounded by `decoded` and 2 MiB, time by `work`; both are linear in the message's size (mime_limits_for). A
+ * limit that is reached is reported and is MIME_DEFECT_LIMIT: the caller must not call such a message clean on the
+ * strength of its parts. */
 #ifndef MIME_SPLIT_H
 #define MIME_SPLIT_H
 

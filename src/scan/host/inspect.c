@@ -244,6 +244,8 @@ static enum err take_value(void *arg, const struct mime_value *value)
     enum err e =
         parts_put_value(&g->values, &(struct parts_value){.name = value->name, .text = value->text, .cut = value->cut});
     g->value_count += e == ERR_OK;
+    if (value->cut)
+        g->report.defects |= mime_defect_bit(MIME_DEFECT_HEADER_CUT);
     return e;
 }
 

@@ -101,6 +101,9 @@ static const char *const mails[] = {
     "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n" UU,
     "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\ns" UU_DATA "\r\n`\r\nend\r\n",
     MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\ns" UU_DATA "\r\n`\r\nend\r\n" END,
+    "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n)5&AE('-E8W)E\r\n  end\r\n*=\"!P87EL;V%D(0``\r\n`\r\nend\r\n",
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\n)5&AE('-E8W)E\r\n\tend\r\n"
+          "*=\"!P87EL;V%D(0``\r\n`\r\nend\r\n" END,
     "A: b\r\n\r\nSee:\r\n =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n",
     "A: b\r\n\r\nSee:\r\n=YBEGIN LINE=128 NAME=a.txt\r\n" YENC "\r\n=YEND SIZE=19\r\n",
 };
@@ -142,6 +145,28 @@ START_TEST(empty_lines_in_front_of_messages_cost_no_levels)
     for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
         ck_assert_uint_eq(parts_behind(heads[i], 3), parts_behind(heads[i], 100));
     ck_assert_uint_eq(parts_behind(heads[0], 1), parts_behind(heads[0], 0)); /* nor is a forward read twice for one */
+}
+END_TEST
+
+/* A listing of files, each indented, so that each ends where only some readers see it. */
+START_TEST(many_small_files_in_one_text_are_no_limit)
+{
+    static const char *const files[] = {"  begin 644 a.txt\r\n  " UU "\r\n  `\r\n  end\r\n",
+                                        "begin 644 a.txt\r\n" UU "\r\nwords\r\n`\r\nEND\r\n",
+                                        " =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n"};
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        struct buf b;
+        struct rig r = {.wanted = SPAN(SECRET)};
+        buf_init(&b, 1 << 16);
+        MUST(buf_append(&b, SPAN("A: b\r\n\r\nSee:\r\n")) == ERR_OK);
+        for (unsigned n = 0; n < 50; n++)
+            MUST(buf_append(&b, span_cstr(files[i])) == ERR_OK);
+        ck_assert_int_eq(rig_split(&r, buf_span(&b)), ERR_OK);
+        MUST(r.found && r.parts > 50);
+        ck_assert_uint_eq(r.report.cut, 0);
+        rig_release(&r);
+        buf_release(&b);
+    }
 }
 END_TEST
 
@@ -187,6 +212,28 @@ START_TEST(readings_without_boundaries_leave_room_for_the_others)
 }
 END_TEST
 
+/* The payload is in reach of that reading alone, and all others cost more than may be spent on a message so long. */
+START_TEST(the_reading_without_boundaries_is_not_starved_by_the_others)
+{
+    static const char head[] =
+        "A : b\r\n \r\nX\r\nContent-Type: multipart/mixed; boundary=q; boundary=r\r\n"
+        "Content-Type: multipart/mixed; boundary=\"s\"; boundary=\"t\\u\"\r\nContent-Transfer-Encoding : 7bit\r\n\r\n"
+        "--q\r\n\r\nx\r\n--q--\r\n--q\r\nX: y\r\n\r\nz\r\n--qz\r\n\r\nv\r\n--zz\r\n" BASE64
+        "\r\n!VGhlIHNlY3JldCBwYXlsb2FkIQ==\r\n--zz--\r\n";
+    struct buf b;
+    struct rig r = {.wanted = SPAN(SECRET)};
+    buf_init(&b, 4 << 20);
+    MUST(buf_append(&b, SPAN(head)) == ERR_OK);
+    for (unsigned i = 0; i < 1 << 16; i++)
+        MUST(buf_append(&b, SPAN("word word word word word word\r\n")) == ERR_OK);
+    ck_assert_int_eq(rig_split(&r, buf_span(&b)), ERR_OK);
+    MUST(r.found && (r.readings & 1u << MIME_READING_ANY_DELIMITER) != 0);
+    ck_assert_uint_eq(r.report.cut, MIME_CUT_WORK); /* and it is told that not all was read */
+    rig_release(&r);
+    buf_release(&b);
+}
+END_TEST
+
 /* Whoever takes a line for a delimiter, what stands behind it is judged alike: where any line may be one, and where
  * parts are carved out. */
 START_TEST(what_stands_behind_dashes_is_told)
@@ -218,6 +265,8 @@ END_TEST
     X(names_are_seen_in_fields_without_a_type)                                                                         \
     X(extracts_what_some_reader_extracts)                                                                              \
     X(empty_lines_in_front_of_messages_cost_no_levels)                                                                 \
+    X(many_small_files_in_one_text_are_no_limit)                                                                       \
     X(readings_without_boundaries_leave_room_for_the_others)                                                           \
+    X(the_reading_without_boundaries_is_not_starved_by_the_others)                                                     \
     X(what_stands_behind_dashes_is_told)
 #include "support/check_main.h"
