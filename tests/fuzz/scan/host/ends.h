@@ -149,8 +149,7 @@ static void worker_read(struct process *p)
     struct scan_record r;
     size_t len;
     int fds[FDPASS_MAX];
-    enum err e;
-    while (p->end >= 0 && (e = fdpass_recv_many(p->end, bytes, sizeof(bytes), &len, fds)) == ERR_OK) {
+    while (p->end >= 0 && fdpass_recv_many(p->end, bytes, sizeof(bytes), &len, fds) == ERR_OK) {
         FUZZ_REQUIRE(scan_record_decode(span_of(bytes, len), &r) == ERR_OK && r.type == SCAN_JOB);
         ledger_given(p, &r.job, fds);
         for (size_t i = 0; i < FDPASS_MAX; i++)
