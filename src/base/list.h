@@ -57,12 +57,10 @@ static inline void list_move_all(struct list *l, struct list *from)
     l->prev = from->prev;
     list_init(from);
 }
-/* NOLINTBEGIN(bugprone-macro-parentheses): NODE is a name that is declared here */
 #define LIST_EACH(node, head) for (struct list *node = (head)->next; node != (head); node = node->next)
 /* As LIST_EACH, but NODE may be removed inside the loop. */
 #define LIST_EACH_SAFE(node, head)                                                                                     \
     for (struct list *node = (head)->next, *node##_next = node->next; node != (head);                                  \
          node = node##_next, node##_next = node->next)
-/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

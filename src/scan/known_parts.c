@@ -34,7 +34,7 @@ bool known_parts_find(struct verdict_cache *c, const struct known_parts_file *fi
     verdict_cache_stats(c, &stats);
     if (stats.parts == 0 || !map(file, &parts))
         return false;
-    for (uint32_t i = 0; i < parts.contents && !found; i++) {
+    for (uint32_t i = 0; i < parts.contents && i < KNOWN_PARTS_LOOKED_UP && !found; i++) {
         struct parts_content content;
         parts_content(&parts, i, &content);
         found = verdict_cache_find_part(c, content.digest, content.size, view, now_us, out);

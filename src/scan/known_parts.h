@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* A message's parts in an engine's memory (verdict_cache.h): the same virus in another mail is known by the part that
- * it is. Reads the table of contents of the sealed parts file (parts.h), on the event loop: some thousand rows of fixed
- * size at most, and none while no part is known.
+ * it is. Reads the table of contents of the sealed parts file (parts.h), on the event loop: KNOWN_PARTS_LOOKED_UP rows
+ * of fixed size at most, and none while no part is known. What stands behind them is scanned, known or not.
  */
 #ifndef SCAN_KNOWN_PARTS_H
 #define SCAN_KNOWN_PARTS_H
 
 #include "scan/verdict_cache.h"
+
+enum { KNOWN_PARTS_LOOKED_UP = 1024 };
 
 struct known_parts_file {
     int fd;

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What the stanza of an engine says follows from its verdicts: action, code, text, one reason by another, and several engines on one message."""
 import hashlib
-import threading
 
 import pytest
 from harness import mail
-from harness.console import Console, listener
-from harness.places import until
+from harness.console import Console, full_queue, listener
 from harness.postern import clamav_stanza, fake_stanza
 
 
@@ -125,23 +123,11 @@ def test_on_overload_is_for_what_finds_the_queue_full(start_pair, directory):
     """Nobody is refused at DATA then, as no answer is known before the message is there."""
     path = directory / "control" / "socket"
     pair = start_pair(engines=fake_stanza(on_overload="pass", timeout="600s", breaker_failures=0) + listener(path), pool={"Concurrency": 1, "Backlog": 1})
-    console, threads = Console(path), []
-
-    def waiting():
-        (pool,) = console.json("threads", "stats")["pools"]
-        return pool["busy"], pool["queued"]
-    for queued in (0, 1):  # one with the worker, one in the queue
-        threads.append(threading.Thread(target=pair.deliver, args=(mail.fake_order("hang"),)))
-        threads[-1].start()
-        until(lambda q=queued: waiting() == (1, q), f"{queued} messages wait")
-    for _ in range(2):
-        assert pair.deliver(mail.plain()).code == 250
-        assert b"X-Virus-Status: error; reason=overload; engine=fake1" in delivered(pair)
-        pair.backend.forget_mails()
-    for number in (1, 0):  # an operator ends both
-        until(lambda: waiting()[0] == 1, "the engine hangs")
-        pair.postern.hurt("worker")
-        until(lambda n=number: sum(thread.is_alive() for thread in threads) == n, "the answer")
+    with full_queue(pair, Console(path)):
+        for _ in range(2):
+            assert pair.deliver(mail.plain()).code == 250
+            assert b"X-Virus-Status: error; reason=overload; engine=fake1" in delivered(pair)
+            pair.backend.forget_mails()
 
 
 # --- several engines ---

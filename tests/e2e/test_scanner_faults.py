@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 from harness import mail, processes
-from harness.console import Console, listener
+from harness.console import Console, full_queue, listener
 from harness.places import BUILD, RELEASE_BUILD, until
 from harness.postern import clamav_stanza, fake_stanza, make_database
 
@@ -349,15 +349,7 @@ def test_while_the_queue_is_full_messages_are_refused_before_they_are_received(s
     path = directory / "control" / "socket"
     pair = start_pair(engines=fake_stanza(timeout="600s", breaker_failures=0, reason_texts='[ overload = "Busy, id %i" ]') + listener(path),
                       pool={"Concurrency": 1, "Backlog": 1})
-    console, threads = Console(path), []
-
-    def waiting():
-        (pool,) = console.json("threads", "stats")["pools"]
-        return pool["busy"], pool["queued"]
-    for queued in (0, 1):  # one with the worker, one in the queue
-        threads.append(threading.Thread(target=pair.deliver, args=(mail.fake_order("hang"),)))
-        threads[-1].start()
-        until(lambda q=queued: waiting() == (1, q), f"{queued} messages wait")
+    console = Console(path)
     told = []
 
     def refused_at_data():
@@ -365,14 +357,11 @@ def test_while_the_queue_is_full_messages_are_refused_before_they_are_received(s
         assert (reply.code, reply.enhanced) == (451, "4.7.1") and "Busy, id " in reply.text, reply
         told.append(reply)
         return pair.log.find("reject", command="DATA", argument="overload")
-    (refused, *_) = until(refused_at_data, "a refusal at DATA")  # the second: the first had to find out
-    assert refused["reply"].startswith("451 4.7.1 Busy, id "), refused
-    assert console.json("antivirus", "stats")["engines"][0]["reasons"]["overload"] == len(told)
-    assert pair.backend.mails == []
-    for number in (1, 0):  # an operator ends both
-        until(lambda: waiting()[0] == 1, "the engine hangs")
-        pair.postern.hurt("worker")
-        until(lambda n=number: sum(thread.is_alive() for thread in threads) == n, "the answer")
+    with full_queue(pair, console):
+        (refused, *_) = until(refused_at_data, "a refusal at DATA")  # the second: the first had to find out
+        assert refused["reply"].startswith("451 4.7.1 Busy, id "), refused
+        assert console.json("antivirus", "stats")["engines"][0]["reasons"]["overload"] == len(told)
+        assert pair.backend.mails == []
     until(lambda: pair.deliver(mail.plain()).code == 250, "mail flows again")
 
 

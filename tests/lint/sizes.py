@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 
+import tables
+
 TABLE = "docs/TESTING.md"
 SECTION = "## Two sizes"
 ROW = re.compile(r"\| `([\w-]+)` \|")
@@ -16,14 +18,8 @@ ROW = re.compile(r"\| `([\w-]+)` \|")
 
 def rows_of(lines):
     """name → line number, of the section's table."""
-    rows, inside = {}, False
-    for number, line in enumerate(lines, 1):
-        if line.startswith("## "):
-            inside = line.strip() == SECTION
-        found = ROW.match(line)
-        if inside and found:
-            rows[found[1]] = number
-    return rows
+    found = ((ROW.match(line), number) for number, line in tables.lines_of(SECTION, lines))
+    return {row[1]: number for row, number in found if row}
 
 
 def check(lines, forms):

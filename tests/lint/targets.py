@@ -9,6 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+import tables
+
 TABLE = "docs/TESTING.md"
 SECTION = "## Fuzzing"
 CORPUS = "tests/fuzz/corpus"
@@ -18,14 +20,8 @@ INPUT = re.compile(r"(?:seed|found|regression)-.")
 
 def rows_of(lines):
     """name → line number, of the section's table; a row may be about several targets."""
-    rows, inside = {}, False
-    for number, line in enumerate(lines, 1):
-        if line.startswith("## "):
-            inside = line.strip() == SECTION
-        found = ROW.match(line)
-        if inside and found:
-            rows.update(dict.fromkeys(re.findall(r"`(\w+)`", found[1]), number))
-    return rows
+    found = ((ROW.match(line), number) for number, line in tables.lines_of(SECTION, lines))
+    return {name: number for row, number in found if row for name in re.findall(r"`(\w+)`", row[1])}
 
 
 def check(lines, targets, corpora):

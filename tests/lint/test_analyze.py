@@ -66,6 +66,10 @@ class Exceptions(unittest.TestCase):
         self.assertEqual(["suppression"], [f.check for f in found])  # that of the next line
         self.assertIn("NOLINT", found[0].text)
 
+    def test_headers_are_sources_too(self):
+        self.assertIn("src/base/list.h", analyze.headers())
+        self.assertIn("include/postern/engine.h", analyze.headers())
+
 
 class Output(unittest.TestCase):
     def test_clang_tidy(self):

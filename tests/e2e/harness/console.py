@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The console of a running postern: the program postern-console, and its protocol spoken by hand."""
+import contextlib
 import json
 import re
 import socket
 import subprocess
+import threading
 
-from .places import BUILD, SOON, WRAP
+from . import mail
+from .places import BUILD, SOON, WRAP, until
 
 HEAD = re.compile(rb"([012]) (0|[1-9][0-9]*)\n")
 
@@ -86,3 +89,23 @@ class Session:
 
     def at_end(self):
         return self.buffer == b"" and not self.fill()
+
+
+@contextlib.contextmanager
+def full_queue(pair, console):
+    """Inside, one message hangs with the only worker of PAIR's only pool (Concurrency = 1) and another one waits in its queue (Backlog = 1); in the end an
+    operator ends both."""
+    threads = []
+
+    def waiting():
+        (pool,) = console.json("threads", "stats")["pools"]
+        return pool["busy"], pool["queued"]
+    for queued in (0, 1):
+        threads.append(threading.Thread(target=pair.deliver, args=(mail.fake_order("hang"),)))
+        threads[-1].start()
+        until(lambda q=queued: waiting() == (1, q), f"{queued} messages wait")
+    yield
+    for number in (1, 0):
+        until(lambda: waiting()[0] == 1, "the engine hangs")
+        pair.postern.hurt("worker")
+        until(lambda n=number: sum(thread.is_alive() for thread in threads) == n, "the answer")

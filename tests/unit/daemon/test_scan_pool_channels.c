@@ -2,6 +2,7 @@
 /* Channels between a pool's host and the loops of the edge: who gets which, when the edge asks for one. Both processes
  * are forks that do nothing; their ends of control are the test's. */
 #include "daemon/scan_pool_internal.h"
+#include "support/log_lines.h"
 #include "sys/fdpass.h"
 #include <check.h>
 #include <signal.h>
@@ -18,25 +19,11 @@ struct process {
 static struct {
     struct loop *loop;
     struct log log;
-    char lines[4096];
     struct framework fw;
     struct process edge, host;
     struct scan_pool_shared shared;
     struct scan_pool pool;
 } t;
-
-static void write_line(void *arg, enum log_level level, struct span line)
-{
-    (void)arg, (void)level;
-    size_t len = strlen(t.lines);
-    snprintf(t.lines + len, sizeof(t.lines) - len, "%.*s\n", SPAN_ARG(line));
-}
-
-static uint64_t no_clock(void *arg)
-{
-    (void)arg;
-    return 0;
-}
 
 static enum err spawn(void *arg, int control, pid_t *pid, int *pidfd, struct errtext *why)
 {
@@ -71,7 +58,7 @@ static void begin(void)
     memset(&t, 0, sizeof(t));
     t.loop = loop_new();
     ck_assert_ptr_nonnull(t.loop);
-    t.log = (struct log){.write = write_line, .wallclock_ms = no_clock};
+    t.log = log_lines_begin();
     t.fw.pool_count = POOLS;
     t.fw.pools[POOL].name = "CPU";
     t.edge.peer = t.host.peer = -1;
@@ -162,8 +149,8 @@ START_TEST(a_loop_that_lost_its_channel_gets_another_one_to_the_host_that_serves
         expect_nothing(&t.edge);
         expect_nothing(&t.host);
     }
-    ck_assert_msg(strstr(t.lines, " channel reason=\"scan CPU: a thread of the edge (number 1) had lost its channel"),
-                  "%s", t.lines);
+    ck_assert_msg(strstr(log_lines, " channel reason=\"scan CPU: a thread of the edge (number 1) had lost its channel"),
+                  "%s", log_lines);
     finish();
 }
 END_TEST

@@ -16,7 +16,7 @@ static inline void parts_sample(const struct sample_part *parts, size_t count, s
 {
     unsigned char head[PARTS_HEAD];
     uint64_t end = PARTS_HEAD;
-    buf_init(out, 65536);
+    buf_init(out, 1 << 20);
     for (size_t i = 0; i < count; i++)
         end += strlen(parts[i].octets);
     parts_head((uint32_t)count, 0, 0, end, head);

@@ -84,6 +84,23 @@ START_TEST(an_infected_part_is_known_in_another_message_by_its_place_there)
 }
 END_TEST
 
+/* A message of very many parts must not hold the event loop up. */
+START_TEST(only_so_many_parts_of_a_message_are_looked_up)
+{
+    static struct sample_part many[KNOWN_PARTS_LOOKED_UP + 1];
+    for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+        many[i] = (struct sample_part){"1", "a word", 7};
+    struct verdict_cache *c = make_cache();
+    struct verdict v = word(VERDICT_INFECTED, "Some.Worm", "2"), out;
+    learn(c, worm, ARRAY_SIZE(worm), &v);
+    many[KNOWN_PARTS_LOOKED_UP] = worm[1];
+    ck_assert(!find(c, many, ARRAY_SIZE(many), &out));
+    many[KNOWN_PARTS_LOOKED_UP - 1] = worm[1];
+    ck_assert(find(c, many, ARRAY_SIZE(many), &out));
+    verdict_cache_free(c);
+}
+END_TEST
+
 /* B40 */
 START_TEST(a_part_is_known_only_where_digest_and_size_are_the_same)
 {
@@ -174,6 +191,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(an_infected_part_is_known_in_another_message_by_its_place_there)                                                 \
+    X(only_so_many_parts_of_a_message_are_looked_up)                                                                   \
     X(a_part_is_known_only_where_digest_and_size_are_the_same)                                                         \
     X(only_what_was_found_in_one_certain_part_is_kept_about_it)                                                        \
     X(parts_end_with_the_signatures_that_they_were_found_by)                                                           \

@@ -2,14 +2,10 @@
 /* libclamav looks at every file each time (B40): its own cache of clean files, keyed by MD5, would let a clean file
  * vouch for its infected twin, and what postern notices of an archive while it is taken apart would not be noticed
  * again. */
-#include <check.h>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "scan/engine/engine.h"
 #include "support/archives.h"
+#include "unit/scan/engine/clamav_bench.h"
 
 /* Two files with one MD5, whatever follows: a collision in printable ASCII, made with M. Stevens's HashClash and
  * published as free of copyright (corkami/collisions, examples/free, lisp-1 and lisp-2). They differ in one letter. */
@@ -21,42 +17,12 @@ static const char clean_twin[] = TWIN("A"), infected_twin[] = TWIN("E");
 static const char signatures[] = "Test.Twin:0:*:544851346845634b534d6435\n"
                                  "Test.Payload:0:*:544553542d56495255532d5041594c4f4144\n";
 
-struct bench {
-    char dir[64], database[96], file[128], temp[96];
-    struct engine_conf conf;
-    struct engine_info info;
-    void *state;
-};
-
 static void open_engine(struct bench *b)
 {
-    struct errtext why = {""};
-    memset(b, 0, sizeof(*b));
-    snprintf(b->dir, sizeof(b->dir), "/tmp/postern-memory-XXXXXX");
-    ck_assert(mkdtemp(b->dir) != NULL);
-    snprintf(b->database, sizeof(b->database), "%s/db", b->dir);
-    snprintf(b->file, sizeof(b->file), "%s/test.ndb", b->database);
-    snprintf(b->temp, sizeof(b->temp), "%s/temp", b->dir);
-    ck_assert(mkdir(b->database, 0700) == 0 && mkdir(b->temp, 0700) == 0);
-    int fd = open(b->file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    ck_assert(fd >= 0 && write(fd, signatures, sizeof(signatures) - 1) == (ssize_t)sizeof(signatures) - 1);
-    close(fd);
-    b->conf = (struct engine_conf){.enabled = true,
-                                   .database = b->database,
-                                   .alert_encrypted = true,
-                                   .max_scansize = 400 << 20,
-                                   .max_filesize = 100 << 20,
-                                   .max_recursion = 17,
-                                   .max_files = 10000};
-    ck_assert_msg(engine_clamav.open(&b->conf, &b->state, &b->info, &why) == ERR_OK, "%s", why.text);
-    ck_assert(engine_clamav.worker_start(b->state, b->temp, &why) == ERR_OK);
-}
-
-static void close_engine(struct bench *b)
-{
-    engine_clamav.close(b->state);
-    ck_assert(unlink(b->file) == 0 && rmdir(b->database) == 0);
-    ck_assert(rmdir(b->temp) == 0 && rmdir(b->dir) == 0); /* no file of a scan is left */
+    prepare(b);
+    write_file(b->database, "test.ndb", signatures, sizeof(signatures) - 1);
+    ck_assert_msg(engine_clamav.open(&b->conf, &b->state, &b->info, &b->why) == ERR_OK, "%s", b->why.text);
+    ck_assert(engine_clamav.worker_start(b->state, b->temp, &b->why) == ERR_OK);
 }
 
 static struct verdict scan(struct bench *b, struct span file)
@@ -80,7 +46,7 @@ START_TEST(a_clean_twin_does_not_vouch_for_the_infected_one)
         ck_assert_msg(infected.class == VERDICT_INFECTED, "%s %s", verdict_class_word(infected.class), infected.detail);
         ck_assert_str_eq(infected.name, "Test.Twin.UNOFFICIAL");
     }
-    close_engine(&b);
+    cleanup(&b);
 }
 END_TEST
 
@@ -110,7 +76,7 @@ START_TEST(an_archive_that_was_not_opened_is_not_clean_the_next_time)
                       verdict_class_word(second.class), verdict_reason_word(second.reason));
         ck_assert_str_eq(first.detail, second.detail);
     }
-    close_engine(&b);
+    cleanup(&b);
 }
 END_TEST
 

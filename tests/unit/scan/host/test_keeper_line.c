@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A worker's line to the keeper: what it asks while descriptors are short, and what ends the line. */
 #include "scan/host/broker.h"
+#include "support/log_lines.h"
 #include <check.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -20,21 +21,7 @@ static struct {
     struct worker w;
     struct log log;
     int end; /* the worker's */
-    char lines[2048];
 } t;
-
-static void write_line(void *arg, enum log_level level, struct span line)
-{
-    (void)arg, (void)level;
-    size_t len = strlen(t.lines);
-    snprintf(t.lines + len, sizeof(t.lines) - len, "%.*s\n", SPAN_ARG(line));
-}
-
-static uint64_t no_clock(void *arg)
-{
-    (void)arg;
-    return 0;
-}
 
 /* One engine, whose program has no process. */
 static void begin(void)
@@ -43,7 +30,7 @@ static void begin(void)
     static const struct framework_pool pool = {.name = "CPU", .conf = {.concurrency = 1}};
     static const struct framework_engine engine = {.name = "scanner1"};
     memset(&t, 0, sizeof(t));
-    t.log = (struct log){.write = write_line, .wallclock_ms = no_clock};
+    t.log = log_lines_begin();
     t.b = (struct broker){.pool = &pool, .log = &t.log, .loop = loop_new(), .engine_count = 1};
     ck_assert_ptr_nonnull(t.b.loop);
     t.b.engines[0] = (struct host_engine){.type = &type, .conf = &engine, .status = SCAN_ENGINE_READY};
@@ -122,8 +109,8 @@ START_TEST(a_request_that_no_descriptor_is_left_for_is_answered_and_the_line_sta
     wait_answer();
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
     expect_down(7, "the scan host has no descriptor left for it");
-    ck_assert_msg(strstr(t.lines, " shortage reason=\"engine scanner1: no descriptor is left for a message"), "%s",
-                  t.lines);
+    ck_assert_msg(strstr(log_lines, " shortage reason=\"engine scanner1: no descriptor is left for a message"), "%s",
+                  log_lines);
     ck_assert(!t.w.line.lost);
     ask(8);
     expect_down(8, ""); /* by the keeper's own word: no program runs */
