@@ -147,7 +147,7 @@ def test_hostile_clients_harm_nobody(start_console):
     for _ in range(5):
         assert pair.deliver(mail.plain()).code == 250
         assert console.ask("antivirus", "stats")
-    until(lambda: not any([is_open(session) for session in hostile]), "all were closed at last")  # a list: each is read on, not one after the other
+    until(lambda: all(not is_open(session) for session in hostile), "all were closed at last")
     for session in hostile:
         session.socket.close()
     assert console.json("antivirus", "stats")["engines"][0]["messages_checked"] == 5
