@@ -91,17 +91,6 @@ static void copy_charset(struct mime_piece *piece, struct span field, struct mim
         piece->part.charset[n] = mime_shown(p->value.ptr[n]);
 }
 
-static void judge_type(struct mime_piece *piece, const struct mime_type *type)
-{
-    struct span text = span_cstr(type->text);
-    if (span_eq(text, SPAN("message/partial")))
-        piece->part.defects |= mime_defect_bit(MIME_DEFECT_PARTIAL);
-    if (span_eq(text, SPAN("message/external-body")))
-        piece->part.defects |= mime_defect_bit(MIME_DEFECT_EXTERNAL_BODY);
-    if (span_eq(text, SPAN("multipart/encrypted")) || span_eq(text, SPAN("application/pgp-encrypted")))
-        piece->part.defects |= mime_defect_bit(MIME_DEFECT_ENCRYPTED_PGP);
-}
-
 enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header *header, const struct mime_type *type)
 {
     struct mime_parameters *parameters = NULL;
@@ -118,7 +107,6 @@ enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header 
     collect_all(piece, &header->disposition, parameters);
     collect_all(piece, &header->type, parameters);
     copy_charset(piece, header->type.first, parameters);
-    judge_type(piece, type);
     mem_free(parameters);
     part->defects |= mime_names_judge(&part->names);
     return ERR_OK;

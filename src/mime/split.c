@@ -88,6 +88,20 @@ static enum err take_body(void *arg, const struct mime_body *body)
     return mime_body_take(job, body);
 }
 
+/* A deviating reading takes text for headers now and then; only what it was made to find counts, and what is not in the
+ * message at all to whoever reads it so. */
+static mime_defects counting(mime_readings reading)
+{
+    const mime_defects junk = mime_defect_bit(MIME_DEFECT_HEADER_JUNK) | mime_defect_bit(MIME_DEFECT_HIDDEN_HEADER);
+    if (reading == 0)
+        return ~(mime_defects)0;
+    if (reading == 1u << MIME_READING_ANY_DELIMITER)
+        return mime_defect_bit(MIME_DEFECT_BOUNDARY_UNSEEN);
+    if ((reading & 1u << MIME_READING_ANY_DELIMITER) != 0)
+        return 0;
+    return mime_type_verdicts() | (reading == 1u << MIME_READING_PAST_JUNK ? junk : 0);
+}
+
 /* One pass; *doubts gains what it doubts, *asked is what it depended on. */
 static enum err read_once(struct mime_job *job, mime_readings reading, mime_readings *doubts, mime_readings *asked)
 {
@@ -109,16 +123,8 @@ static enum err read_once(struct mime_job *job, mime_readings reading, mime_read
     *asked = s.asked;
     if (reading == 0)
         job->unseen = s.unseen;
-    /* A deviating reading takes text for headers now and then; only what it was made to find counts. */
-    const mime_defects junk = mime_defect_bit(MIME_DEFECT_HEADER_JUNK) | mime_defect_bit(MIME_DEFECT_HIDDEN_HEADER);
-    if (mime_job_is_quiet(job))
-        s.defects = 0;
-    if (reading == 0)
-        run->report->defects |= s.defects;
-    else if (reading == 1u << MIME_READING_PAST_JUNK)
-        run->report->defects |= s.defects & junk;
-    else if (reading == 1u << MIME_READING_ANY_DELIMITER)
-        run->report->defects |= s.defects & mime_defect_bit(MIME_DEFECT_BOUNDARY_UNSEEN);
+    if (!mime_job_is_quiet(job))
+        run->report->defects |= s.defects & counting(reading);
     if (s.too_many)
         mime_cut(run, MIME_CUT_PARAMETERS);
     if (s.too_deep)
@@ -348,6 +354,7 @@ enum err mime_split_found(const struct mime_part *found, const struct mime_limit
         return ERR_NOMEM;
     piece->part = *found;
     mime_type_parse(span_cstr(found->type), &piece->type);
+    piece->part.defects |= piece->type.defects & mime_type_verdicts();
     snprintf(piece->path, sizeof(piece->path), "%s", found->path);
     enum err e = ERR_OK;
     if (mime_run_may(&run) && mime_run_spend(&run, found->octets.len))

@@ -82,11 +82,6 @@ static bool opens_as_message(struct mime_pass *p, struct mime_frame *f, size_t b
     if (!f->type.message)
         return false;
     f->whole = !f->type.encapsulates; /* read_body passes over empty lines in front of its headers */
-    /* Here, not where leaves are described: a body that makes no message is the inner leaf's octets already. */
-    if (strcmp(f->type.text, "message/partial") == 0)
-        mime_note(p, MIME_DEFECT_PARTIAL);
-    if (strcmp(f->type.text, "message/external-body") == 0)
-        mime_note(p, MIME_DEFECT_EXTERNAL_BODY);
     if (!encoded(p, &f->header))
         return true;
     f->whole = true;

@@ -259,7 +259,8 @@ def test_a_false_alarm_can_be_declared(start_pair):
 
 @pytest.mark.parametrize("make,reason", [(evasion.encrypted_pgp, "encrypted"), (evasion.encrypted_smime, "encrypted"),
                                          (evasion.encrypted_pgp_in_words, "encrypted"), (evasion.encrypted_smime_called_signed, "encrypted"), (evasion.partial, "partial"),
-                                         (evasion.external_body, "external")])
+                                         (evasion.external_body, "external"), (evasion.partial_to_who_takes_the_last_type, "partial"),
+                                         (evasion.partial_to_who_decodes_words, "partial"), (evasion.external_body_to_who_takes_the_last_type, "external")])
 def test_what_nobody_can_look_at_has_its_reason_and_action(start_pair, make, reason):
     pair = start_pair(engines=fake_stanza(mime_decompose="true"))
     event = send(pair, make(), 550)

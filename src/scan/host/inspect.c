@@ -300,7 +300,9 @@ static enum err gather_ordinary(struct gathering *g, int fd, struct span message
         g->cut = mime_cap_word(check.broken);
         return ERR_OK;
     }
-    enum err e = ordinary_read(fd, message.len, CONTENTS_MAX, is_known, take_ordinary, g, &cut);
+    mime_defects defects;
+    enum err e = ordinary_read(fd, message.len, CONTENTS_MAX, is_known, take_ordinary, g, &cut, &defects);
+    g->report.defects |= defects;
     if (cut)
         g->cut = "decoded";
     return e;

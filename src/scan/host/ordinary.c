@@ -96,6 +96,7 @@ struct reading {
     void *arg;
     uint64_t left; /* octets that may still come of it */
     bool cut;
+    mime_defects defects;
 };
 
 static enum mime_encoding encoding_of(GMimeContentEncoding encoding)
@@ -116,15 +117,26 @@ static enum mime_encoding encoding_of(GMimeContentEncoding encoding)
     return MIME_IDENTITY;
 }
 
-static void describe_type(GMimePart *leaf, struct mime_part *part)
+static void type_of(GMimeObject *object, char out[MIME_TYPE_SIZE])
 {
-    GMimeContentType *type = g_mime_object_get_content_type(GMIME_OBJECT(leaf));
+    GMimeContentType *type = g_mime_object_get_content_type(object);
     char *text = type ? g_mime_content_type_get_mime_type(type) : NULL;
     struct span given = span_cstr(text);
-    size_t len = given.len < sizeof(part->type) - 1 ? given.len : sizeof(part->type) - 1;
+    size_t len = given.len < MIME_TYPE_SIZE - 1 ? given.len : MIME_TYPE_SIZE - 1;
     for (size_t i = 0; i < len; i++)
-        part->type[i] = mime_shown(given.ptr[i]);
+        out[i] = mime_shown(given.ptr[i]);
+    out[len] = '\0';
     g_free(text);
+}
+
+/* Of containers, too, and of what is not handed out. */
+static void judge_type(struct reading *r, GMimeObject *object)
+{
+    char text[MIME_TYPE_SIZE];
+    struct mime_type type;
+    type_of(object, text);
+    mime_type_parse(span_cstr(text), &type);
+    r->defects |= type.defects & mime_type_verdicts();
 }
 
 static enum err hand_out(struct reading *r, GMimePart *leaf, const char *path, GByteArray *octets)
@@ -135,7 +147,7 @@ static enum err hand_out(struct reading *r, GMimePart *leaf, const char *path, G
     part->path = path;
     part->declared = part->encoding = encoding_of(g_mime_part_get_content_encoding(leaf));
     part->octets = span_of(octets->data, octets->len);
-    describe_type(leaf, part);
+    type_of(GMIME_OBJECT(leaf), part->type);
     enum err e = r->sink(r->arg, part);
     mem_free(part);
     return e;
@@ -224,6 +236,7 @@ static enum err read_message(struct reading *r, GMimeMessage *message)
     bool more = g_mime_part_iter_is_valid(at);
     while (more && e == ERR_OK) {
         GMimeObject *object = g_mime_part_iter_get_current(at);
+        judge_type(r, object);
         if (GMIME_IS_PART(object)) {
             char *path = g_mime_part_iter_get_path(at);
             bool only = !path || !path[0] || strcmp(path, "0") == 0; /* what GMime calls the message's only body */
@@ -237,10 +250,11 @@ static enum err read_message(struct reading *r, GMimeMessage *message)
 }
 
 enum err ordinary_read(int fd, size_t size, uint64_t decoded, ordinary_had *had, mime_part_sink *sink, void *arg,
-                       bool *cut)
+                       bool *cut, mime_defects *defects)
 {
     struct reading r = {.had = had, .sink = sink, .arg = arg, .left = decoded};
     *cut = false;
+    *defects = 0;
     if (size == 0)
         return ERR_OK;
     int own = dup(fd); /* GMime closes it */
@@ -262,5 +276,6 @@ enum err ordinary_read(int fd, size_t size, uint64_t decoded, ordinary_had *had,
     g_object_unref(parser);
     g_object_unref(stream);
     *cut = r.cut;
+    *defects = r.defects;
     return e;
 }

@@ -22,8 +22,9 @@ typedef bool ordinary_had(void *arg, size_t offset, size_t length, enum mime_enc
 
 /* Hands each leaf of the message behind FD (SIZE octets) to SINK, decoded as GMime decodes it; those that are HAD are
  * not decoded and not handed out. Of the part only path, type, encoding, octets and the ordinary reading are filled in.
- * It ends, with *CUT, where more than DECODED octets came of it. ERR_IO: GMime could not read it; or what SINK said. */
+ * It ends, with *CUT, where more than DECODED octets came of it. *DEFECTS: mime_type_verdicts of all leaves and
+ * containers. ERR_IO: GMime could not read it; or what SINK said. */
 enum err ordinary_read(int fd, size_t size, uint64_t decoded, ordinary_had *had, mime_part_sink *sink, void *arg,
-                       bool *cut) must_use;
+                       bool *cut, mime_defects *defects) must_use;
 
 #endif

@@ -234,6 +234,52 @@ START_TEST(the_reading_without_boundaries_is_not_starved_by_the_others)
 }
 END_TEST
 
+/* What is not in the mail, or not for us to see, is told of whichever reader takes it for that, also where its octets
+ * were handed out before. */
+START_TEST(what_a_type_says_counts_in_every_reading)
+{
+    static const struct {
+        const char *text;
+        enum mime_defect defect; /* MIME_DEFECT_COUNT: none of these */
+    } rows[] = {
+        {"Content-Type: message/partial; id=a; number=1; total=2\r\n\r\nA: b\r\n\r\nwords", MIME_DEFECT_PARTIAL},
+        {"Content-Type: text/plain\r\nContent-Type: message/partial; id=a\r\n\r\nA: b\r\n\r\nwords",
+         MIME_DEFECT_PARTIAL},
+        {"Content-Type: text/plain\r\nContent-Type: message/partial; id=a\r\n\r\nwords\r\nwords", MIME_DEFECT_PARTIAL},
+        {"Content-Type: text/plain\r\nContent-Type: message/partial\r\nContent-Type: text/html\r\n\r\nwords",
+         MIME_DEFECT_PARTIAL},
+        {MIXED "Content-Type: text/plain\r\nContent-Type: message/partial; id=a\r\n\r\nA: b\r\n\r\nwords" END,
+         MIME_DEFECT_PARTIAL},
+        {"Content-Type: =?us-ascii?q?message/partial?=; id=a\r\n\r\nwords", MIME_DEFECT_PARTIAL},
+        {"Subject: a\r\njunk\r\nContent-Type: message/partial; id=a\r\n\r\nwords", MIME_DEFECT_PARTIAL},
+        {"Subject: a\r\n Content-Type: message/partial; id=a\r\n\r\nwords", MIME_DEFECT_PARTIAL},
+        {"Subject: a\rContent-Type: message/partial; id=a\r\n\r\nwords", MIME_DEFECT_PARTIAL},
+        {"Content-Type: text/plain\r\nContent-Type: message/external-body; access-type=URL\r\n\r\nA: b\r\n\r\n",
+         MIME_DEFECT_EXTERNAL_BODY},
+        {"Content-Type: text/plain\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n",
+         MIME_DEFECT_ENCRYPTED_PGP},
+        {"Content-Type: multipart/mixed; boundary=b1\r\nContent-Type: multipart/encrypted; boundary=b1\r\n\r\n--b1\r\n"
+         "\r\nwords" END,
+         MIME_DEFECT_ENCRYPTED_PGP},
+        /* Quoted, it says nothing. */
+        {"Content-Type: text/plain\r\n\r\nhello\r\n\r\nContent-Type: message/partial; id=a\r\n\r\nwords",
+         MIME_DEFECT_COUNT},
+        {MIXED "\r\n--other\r\nContent-Type: message/partial; id=a\r\n\r\nwords" END, MIME_DEFECT_COUNT},
+        {"Content-Type: multipart/mixed\r\n\r\n> --\r\n> Content-Type: message/partial\r\n>\r\n> words",
+         MIME_DEFECT_COUNT},
+    };
+    const enum mime_defect all[] = {MIME_DEFECT_PARTIAL, MIME_DEFECT_EXTERNAL_BODY, MIME_DEFECT_ENCRYPTED_PGP};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r = {0};
+        ck_assert_int_eq(rig_split(&r, span_cstr(rows[i].text)), ERR_OK);
+        for (size_t k = 0; k < ARRAY_SIZE(all); k++)
+            ck_assert_msg(mime_defects_have(r.report.defects, all[k]) == (all[k] == rows[i].defect), "%s of %s",
+                          mime_defect_word(all[k]), rows[i].text);
+        rig_release(&r);
+    }
+}
+END_TEST
+
 /* Whoever takes a line for a delimiter, what stands behind it is judged alike: where any line may be one, and where
  * parts are carved out. */
 START_TEST(what_stands_behind_dashes_is_told)
@@ -268,5 +314,6 @@ END_TEST
     X(many_small_files_in_one_text_are_no_limit)                                                                       \
     X(readings_without_boundaries_leave_room_for_the_others)                                                           \
     X(the_reading_without_boundaries_is_not_starved_by_the_others)                                                     \
+    X(what_a_type_says_counts_in_every_reading)                                                                        \
     X(what_stands_behind_dashes_is_told)
 #include "support/check_main.h"
