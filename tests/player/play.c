@@ -3,6 +3,7 @@
 #include "player/play.h"
 #include "base/num.h"
 #include "player/counters.h"
+#include "player/envelope.h"
 #include "player/memory.h"
 #include "player/promises.h"
 #include <errno.h>
@@ -35,6 +36,8 @@ static void client_send(struct world *w, const struct step *step)
         buf_clear(&c->body);
     }
     note_body(c, span_sub(step->text, step->body_at, step->text.len));
+    if (buf_append(&c->sent, step->text) != ERR_OK)
+        abort();
     world_send(w, &c->wire, step->text);
 }
 
