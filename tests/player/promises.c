@@ -85,34 +85,3 @@ void promises_check_log(struct world *w)
             world_fail(w, "client %u was told of an internal error, and the log has no line about it", i);
     }
 }
-
-/* The last reply in IN; empty: there is none. */
-static struct span last_reply(struct span in)
-{
-    struct span last = {0}, reply;
-    while (reply_take(&in, &reply))
-        last = reply;
-    return last;
-}
-
-/* Whether client C, which had not ended anything itself, was left by the proxy without a word: 221, 4xx or 5xx. */
-static bool left_without_word(const struct client *c)
-{
-    if (!c->wire.stream || !wire_ended(&c->wire) || c->wire.gone || c->wire.stopped || c->wire.transport.fin)
-        return false;
-    struct span last = last_reply(buf_span(&c->wire.received));
-    if (last.len == 0)
-        last = last_reply(buf_span(&c->replies));
-    return !(span_starts(last, SPAN("221")) || span_starts(last, SPAN("4")) || span_starts(last, SPAN("5")));
-}
-
-void promises_check_ends(struct world *w)
-{
-    struct span lines = buf_span(&w->log_lines);
-    /* Without memory for what it reads a stream fails, and is told as one that broke or whose client left. */
-    bool logged = span_find_span(lines, SPAN("memory")) < lines.len ||
-                  span_find_span(lines, SPAN("\"reason\":\"the client")) < lines.len;
-    for (unsigned i = 1; i <= SCENARIO_CLIENTS && !logged; i++)
-        if (left_without_word(&w->clients[i]))
-            world_fail(w, "client %u was left without a word, and the log has no reason for it", i);
-}
