@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Compiler flags common to every preset. Presets choose sanitizers and optimisation; warnings are errors everywhere.
+include(CheckLinkerFlag)
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
@@ -27,6 +28,12 @@ endif()
 if(POSTERN_SANITIZE)
   add_compile_options(-fsanitize=${POSTERN_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${POSTERN_SANITIZE})
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU") # more than a hundred test programs are linked: gold takes a third of bfd's time
+    check_linker_flag(C -fuse-ld=gold POSTERN_GOLD)
+    if(POSTERN_GOLD)
+      add_link_options(-fuse-ld=gold)
+    endif()
+  endif()
   if(POSTERN_SANITIZE MATCHES "undefined")
     add_compile_options(-fno-sanitize-recover=all)
   endif()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# postern_module(FOLDER [DEPENDS folder...] [LIBRARIES lib...]): a static library of src/FOLDER/*.c, not of its subfolders.
-# postern_program(NAME SOURCES file... [MODULE folder] [DEPENDS folder...]): MODULE adds src/folder/*.c but the *main.c files.
+# postern_module(FOLDER [DEPENDS folder...] [LIBRARIES lib...]): a static library of src/FOLDER/*.c but the *main.c files, not of
+# its subfolders.
+# postern_program(NAME SOURCES file... [DEPENDS folder...])
 # A folder that has no .c file yet is passed over.
 function(postern_target_name folder out)
   string(REPLACE "/" "_" name "postern_${folder}")
@@ -19,7 +20,7 @@ endfunction()
 function(postern_module folder)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.c)
-  list(FILTER sources EXCLUDE REGEX "/main\\.c$")
+  list(FILTER sources EXCLUDE REGEX "main\\.c$")
   if(NOT sources)
     return()
   endif()
@@ -31,16 +32,12 @@ function(postern_module folder)
 endfunction()
 
 function(postern_program name)
-  cmake_parse_arguments(ARG "" "MODULE" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   list(GET ARG_SOURCES 0 first)
   if(NOT EXISTS ${PROJECT_SOURCE_DIR}/${first})
     return()
   endif()
-  if(ARG_MODULE)
-    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${ARG_MODULE}/*.c)
-    list(FILTER sources EXCLUDE REGEX "main\\.c$")
-  endif()
-  add_executable(${name} ${ARG_SOURCES} ${sources})
+  add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   postern_link(${name} ${ARG_DEPENDS})
 endfunction()

@@ -66,7 +66,7 @@ enum postern_class {
     POSTERN_CLEAN = 1,       /* all of it was looked at and nothing found */
     POSTERN_INFECTED = 2,    /* `name` says by what */
     POSTERN_UNSCANNABLE = 3, /* not all of it could be looked at: `reason` 101 … says why; refused by default */
-    POSTERN_ERROR = 4,       /* nothing is known: `reason` 201 … says why; the sender is asked to try again */
+    POSTERN_ERROR = 4        /* nothing is known: `reason` 201 … says why; the sender is asked to try again */
 };
 /* Why. 0 stands for CLEAN and INFECTED; each of the others belongs to one class. */
 enum postern_reason {
@@ -81,7 +81,7 @@ enum postern_reason {
     POSTERN_FAILED = 201,      /* a failure of yours; `detail` says what */
     POSTERN_TIMEOUT = 202,     /* you gave up before the deadline */
     POSTERN_OUT_OF_MEMORY = 203,
-    POSTERN_DOWN = 204, /* what you need is not there: a daemon, a licence */
+    POSTERN_DOWN = 204 /* what you need is not there: a daemon, a licence */
 };
 
 /* An option of yours, out of the administrator's stanza: `options [ name = value … ]`. */

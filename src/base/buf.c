@@ -112,6 +112,27 @@ void buf_commit(struct buf *b, size_t written)
     b->end += written;
 }
 
+enum err buf_pour(struct buf *to, struct buf *from, size_t *moved)
+{
+    size_t n = buf_len(from) < buf_room(to) ? buf_len(from) : buf_room(to);
+    *moved = 0;
+    if (buf_len(to) == 0 && n == buf_len(from)) {
+        size_t max_to = to->max, max_from = from->max;
+        mem_free(to->data);
+        *to = *from;
+        to->max = max_to;
+        buf_init(from, max_from);
+    } else {
+        enum err e = buf_append(to, span_sub(buf_span(from), 0, n));
+        if (e != ERR_OK)
+            return e;
+        buf_consume(from, n);
+        buf_trim(from);
+    }
+    *moved = n;
+    return ERR_OK;
+}
+
 void buf_consume(struct buf *b, size_t len)
 {
     b->start += len;

@@ -45,6 +45,11 @@ enum err buf_vprintf(struct buf *b, const char *format, va_list args) must_use p
 enum err buf_reserve(struct buf *b, size_t wanted, char **where, size_t *room) must_use;
 void buf_commit(struct buf *b, size_t written);
 
+/* Moves octets from the front of FROM behind those of TO, as many as TO's maximum takes; *moved: how many. Where TO is
+ * empty and takes all, it takes over the memory that holds them, and nothing is copied. FROM gives back what memory it
+ * does not need. ERR_NOMEM: nothing was moved. */
+enum err buf_pour(struct buf *to, struct buf *from, size_t *moved) must_use;
+
 void buf_consume(struct buf *b, size_t len);
 void buf_clear(struct buf *b);
 /* Gives the memory of an empty buffer back. */

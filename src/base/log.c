@@ -48,33 +48,47 @@ static bool log_raw(struct log_record *r, struct span s, size_t limit)
     return true;
 }
 
-static bool log_escaped(struct log_record *r, struct span value, size_t limit)
+/* One octet that cannot stand as it is. */
+static bool log_escape(struct log_record *r, unsigned char c, size_t limit)
 {
     static const char hex[] = "0123456789abcdef";
+    char out[6];
+    size_t n = 0;
+    out[n++] = '\\';
+    if (c == '"' || c == '\\') {
+        out[n++] = (char)c;
+    } else {
+        if (r->log->format == LOG_FORMAT_JSON) { /* which knows no \x */
+            memcpy(out + n, "u00", 3);
+            n += 3;
+        } else {
+            out[n++] = 'x';
+        }
+        out[n++] = hex[c >> 4];
+        out[n++] = hex[c & 15];
+    }
+    return log_raw(r, span_of(out, n), limit);
+}
+
+/* How many octets VALUE begins with that stand as they are. */
+static size_t log_plain_length(struct span value)
+{
+    size_t n = 0;
+    while (n < value.len && char_is_print(value.ptr[n]) && value.ptr[n] != '"' && value.ptr[n] != '\\')
+        n++;
+    return n;
+}
+
+static bool log_escaped(struct log_record *r, struct span value, size_t limit)
+{
     bool cut = value.len > LIMIT_LOG_FIELD;
     value = span_sub(value, 0, LIMIT_LOG_FIELD);
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-        char out[7];
-        size_t n = 0;
-        if (c == '"' || c == '\\') {
-            out[n++] = '\\';
-            out[n++] = (char)c;
-        } else if (char_is_print((char)c)) {
-            out[n++] = (char)c;
-        } else if (r->log->format == LOG_FORMAT_JSON) { /* JSON knows no \x */
-            memcpy(out, "\\u00", 4);
-            out[4] = hex[c >> 4];
-            out[5] = hex[c & 15];
-            n = 6;
-        } else {
-            memcpy(out, "\\x", 2);
-            out[2] = hex[c >> 4];
-            out[3] = hex[c & 15];
-            n = 4;
-        }
-        if (!log_raw(r, span_of(out, n), limit))
+    while (value.len > 0) {
+        size_t plain = log_plain_length(value);
+        if (plain > 0 ? !log_raw(r, span_sub(value, 0, plain), limit)
+                      : !log_escape(r, (unsigned char)value.ptr[0], limit))
             return false;
+        value = span_sub(value, plain > 0 ? plain : 1, value.len);
     }
     return !cut || log_raw(r, SPAN("..."), limit);
 }
@@ -145,19 +159,30 @@ void log_cstr(struct log_record *r, const char *key, const char *value)
         log_str(r, key, span_cstr(value));
 }
 
+enum { LOG_DIGITS = 20 }; /* of the largest number */
+
+/* VALUE in decimal, in front of END, with leading zeros up to LEAST digits. Returns where it begins. */
+static char *log_digits(char *end, uint64_t value, unsigned least)
+{
+    char *at = end;
+    do
+        *--at = (char)('0' + value % 10);
+    while ((value /= 10) > 0 || (size_t)(end - at) < least);
+    return at;
+}
+
 void log_u64(struct log_record *r, const char *key, uint64_t value)
 {
-    char digits[24];
-    int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
-    log_field(r, key, span_of(digits, (size_t)n), false);
+    char text[LOG_DIGITS], *end = text + sizeof(text), *at = log_digits(end, value, 1);
+    log_field(r, key, span_of(at, (size_t)(end - at)), false);
 }
 
 void log_ms(struct log_record *r, const char *key, uint64_t microseconds)
 {
-    char digits[32];
-    int n = snprintf(digits, sizeof(digits), "%llu.%03u", (unsigned long long)(microseconds / 1000),
-                     (unsigned)(microseconds % 1000));
-    log_field(r, key, span_of(digits, (size_t)n), false);
+    char text[LOG_DIGITS + 1], *end = text + sizeof(text), *at = log_digits(end, microseconds % 1000, 3);
+    *--at = '.';
+    at = log_digits(at, microseconds / 1000, 1);
+    log_field(r, key, span_of(at, (size_t)(end - at)), false);
 }
 
 static void printf_like(3, 0) log_vfmt(struct log_record *r, const char *key, const char *format, va_list args)

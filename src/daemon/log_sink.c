@@ -32,7 +32,7 @@ static ssize_t sink_try(struct log_sink *s, const char *data, size_t len)
             return n;
     }
     struct pollfd p = {.fd = s->fd, .events = POLLOUT};
-    if (poll(&p, 1, 0) == 0) {
+    if (s->kind != LOG_SINK_FILE && poll(&p, 1, 0) == 0) { /* a file always says that it is ready */
         errno = EAGAIN;
         return -1;
     }
@@ -68,7 +68,7 @@ static bool sink_write_all(struct log_sink *s, const char *data, size_t len, siz
 
 static bool sink_put_stream(struct log_sink *s, struct span line)
 {
-    char data[LIMIT_LOG_LINE + SINK_HEAD];
+    char data[LIMIT_LOG_LINE + SINK_HEAD] not_cleared;
     size_t len = 0, written;
     bool was_torn = atomic_exchange(&s->torn, false);
     if (was_torn)
@@ -190,6 +190,8 @@ static enum log_sink_kind sink_kind_of(int fd)
         return LOG_SINK_STREAM;
     if (S_ISSOCK(st.st_mode))
         return LOG_SINK_SOCKET;
+    if (S_ISREG(st.st_mode))
+        return LOG_SINK_FILE;
     return S_ISFIFO(st.st_mode) ? LOG_SINK_PIPE : LOG_SINK_STREAM;
 }
 

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include <stdatomic.h>
 
-enum log_sink_kind { LOG_SINK_STREAM, LOG_SINK_SOCKET, LOG_SINK_PIPE, LOG_SINK_SYSLOG };
+enum log_sink_kind { LOG_SINK_STREAM, LOG_SINK_SOCKET, LOG_SINK_PIPE, LOG_SINK_FILE, LOG_SINK_SYSLOG };
 
 struct log_sink_options {
     const char

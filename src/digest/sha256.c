@@ -25,6 +25,19 @@ struct sha256 *sha256_new(void)
     return h;
 }
 
+struct sha256 *sha256_new_like(const struct sha256 *blank)
+{
+    struct sha256 *h = MEM_NEW(struct sha256);
+    if (!h)
+        return NULL;
+    h->context = EVP_MD_CTX_new();
+    if (!h->context || EVP_MD_CTX_copy_ex(h->context, blank->context) != 1) {
+        sha256_free(h);
+        return NULL;
+    }
+    return h;
+}
+
 enum err sha256_update(struct sha256 *h, struct span bytes)
 {
     return EVP_DigestUpdate(h->context, bytes.ptr, bytes.len) == 1 ? ERR_OK : ERR_STATE;

@@ -10,8 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* One read: as much as a TLS record or a large segment train brings, and little enough to reserve for an idle peer. */
-enum { STREAM_CHUNK = 16384 };
+/* One read: what a buffer takes at most. It goes by the stack, so that a command of a few octets costs an allocation of
+ * its own size and a body needs no second read. */
+enum { STREAM_CHUNK = 65536 };
 
 static ssize_t socket_read(void *ctx, void *buf, size_t len)
 {
@@ -97,14 +98,10 @@ static void stream_fail(struct stream *s, int error)
 /* Reads until `in` is full or the transport has no more for now. */
 static void stream_fill(struct stream *s)
 {
+    char chunk[STREAM_CHUNK] not_cleared;
     while (stream_wants_read(s)) {
-        char *where;
-        size_t room;
-        if (buf_reserve(&s->in, STREAM_CHUNK, &where, &room) != ERR_OK) {
-            stream_fail(s, ENOMEM);
-            break;
-        }
-        ssize_t got = s->transport->read(s->ctx, where, room);
+        size_t room = buf_room(&s->in) < sizeof(chunk) ? buf_room(&s->in) : sizeof(chunk);
+        ssize_t got = s->transport->read(s->ctx, chunk, room);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -118,7 +115,10 @@ static void stream_fill(struct stream *s)
             s->eof = true;
             break;
         }
-        buf_commit(&s->in, (size_t)got);
+        if (buf_append(&s->in, span_of(chunk, (size_t)got)) != ERR_OK) {
+            stream_fail(s, ENOMEM);
+            break;
+        }
         s->bytes_in += (size_t)got;
         if ((size_t)got < room)
             break;

@@ -22,7 +22,6 @@ static size_t entry_at(const struct mime_apple *a, unsigned index, struct span *
 
 bool mime_apple_open(struct mime_apple *a, struct span octets)
 {
-    enum { NAMES = 64 }; /* a table has a handful of entries; a name behind that many is nobody's */
     *a = (struct mime_apple){.octets = octets};
     /* Single or double, version 1 or 2. */
     if (octets.len < HEAD || number(octets, 0, 3) != 0x000516 || (octets.ptr[3] & ~7) != 0 ||
@@ -31,10 +30,18 @@ bool mime_apple_open(struct mime_apple *a, struct span octets)
     size_t most = (octets.len - HEAD) / ENTRY;
     a->count = (unsigned)number(octets, 24, 2);
     a->count = a->count < most ? a->count : (unsigned)most;
-    for (unsigned i = 0; i < a->count && i < NAMES && a->name.len == 0; i++)
-        if (entry_at(a, i, &a->name) != REAL_NAME)
-            a->name = (struct span){0};
     return true;
+}
+
+void mime_apple_names(const struct mime_apple *a, struct span *first, struct span *last)
+{
+    struct span content;
+    *first = *last = (struct span){0};
+    for (unsigned i = 0; i < a->count; i++)
+        if (entry_at(a, i, &content) == REAL_NAME && content.len > 0) {
+            *first = first->len > 0 ? *first : content;
+            *last = content;
+        }
 }
 
 bool mime_apple_next(struct mime_apple *a, struct span *fork)

@@ -9,11 +9,12 @@
 
 struct mime_apple {
     struct span octets;
-    struct span name;     /* of the file, in some Macintosh charset; empty: it has none */
     unsigned count, next; /* entries of the table; which one comes */
 };
 /* False: OCTETS are neither. Spans that are lent point into OCTETS. */
 bool mime_apple_open(struct mime_apple *a, struct span octets);
+/* The names of the file, in some Macintosh charset: the first and the last that the table has; empty: it has none. */
+void mime_apple_names(const struct mime_apple *a, struct span *first, struct span *last);
 /* The next data or resource fork that is not empty, as far as it is there; false: there are no more. Entries may
  * overlap. */
 bool mime_apple_next(struct mime_apple *a, struct span *fork);

@@ -288,7 +288,7 @@ enum err mime_body_take(struct mime_job *job, const struct mime_body *body)
     piece->part.depth = job->depth + body->depth + 1;
     piece->part.offset = job->outermost ? (size_t)(body->octets.ptr - job->message.ptr) : job->offset;
     piece->part.extent = job->outermost ? body->octets.len : job->extent;
-    if (piece->too_many)
+    if (piece->too_many || piece->part.names.more)
         mime_cut(job->run, MIME_CUT_PARAMETERS);
     if (e == ERR_OK)
         e = take(job, piece, body);

@@ -26,11 +26,25 @@ static enum fit fit_of(struct span line, struct span boundary)
     return FIT_PREFIX;
 }
 
+/* Whether LINE is a delimiter of a boundary that was cut off. Nobody who cuts goes by how a line begins. */
+static enum fit cut_fit(const struct mime_frame *f, struct span line)
+{
+    enum fit best = FIT_NO;
+    for (unsigned i = 0; i < f->cuts_count; i++) {
+        enum fit fit = fit_of(line, f->cuts[i]);
+        best = fit > best && fit != FIT_PREFIX ? fit : best;
+    }
+    return best;
+}
+
 static enum fit frame_fit(const struct mime_pass *p, const struct mime_frame *f, struct span line)
 {
+    bool cut = f->cuts_count > 0 && mime_reads(p, MIME_READING_CUT_BOUNDARY);
+    if (cut && (f->forms_count < 2 || !mime_reads(p, MIME_READING_OTHER_BOUNDARY)))
+        return cut_fit(f, line);
     unsigned begin = 0, end = f->forms_count < 1 ? 0 : 1;
     enum fit best = FIT_NO;
-    if (mime_reads(p, MIME_READING_OTHER_BOUNDARY) && f->forms_count > 1) {
+    if (f->forms_count > 1 && mime_reads(p, MIME_READING_OTHER_BOUNDARY)) {
         begin = 1;
         end = f->forms_count;
     }
@@ -38,15 +52,40 @@ static enum fit frame_fit(const struct mime_pass *p, const struct mime_frame *f,
         enum fit fit = fit_of(line, f->forms[i]);
         best = fit > best ? fit : best;
     }
-    return best;
+    enum fit fit = cut ? cut_fit(f, line) : FIT_NO;
+    return fit > best ? fit : best;
+}
+
+/* Boundaries that are no tokens and stand in no quotes are common, lines that are what is left of them are not: no more
+ * than such a line makes it worth a pass to cut them off. */
+static void look_for_cuts(struct mime_pass *p, struct span line)
+{
+    const mime_readings cut = 1u << MIME_READING_CUT_BOUNDARY;
+    for (unsigned i = 0; i < p->count && (p->s->doubts & cut) == 0; i++)
+        if (mime_spend(p, p->frames[i].cuts_count) && cut_fit(&p->frames[i], line) != FIT_NO)
+            mime_doubt(p, MIME_READING_CUT_BOUNDARY);
+}
+
+/* How many open multiparts LINE goes with, as far as that matters: 0, 1, or more. */
+static unsigned fitting(const struct mime_pass *p, struct span line)
+{
+    unsigned fit = 0;
+    for (unsigned i = 0; i < p->count && fit < 2; i++)
+        fit += frame_fit(p, &p->frames[i], line) != FIT_NO;
+    return fit;
 }
 
 /* Whether LINE is a delimiter of an open multipart, and which. */
 static bool match(struct mime_pass *p, struct span line, struct mime_hit *hit)
 {
-    bool prefix = mime_reads(p, MIME_READING_PREFIX_INNER) || mime_reads(p, MIME_READING_PREFIX_OUTER);
+    if (p->cuts)
+        look_for_cuts(p, line);
+    unsigned fits = fitting(p, line);
+    if (fits == 0)
+        return false;
+    bool outer = fits > 1 && mime_reads(p, MIME_READING_PREFIX_OUTER);
     for (unsigned i = 0; i < p->count; i++) {
-        unsigned at = mime_reads(p, MIME_READING_PREFIX_OUTER) ? i : p->count - 1 - i;
+        unsigned at = outer ? i : p->count - 1 - i;
         struct mime_frame *f = &p->frames[at];
         enum fit fit = frame_fit(p, f, line);
         if (fit == FIT_NO)
@@ -62,7 +101,7 @@ static bool match(struct mime_pass *p, struct span line, struct mime_hit *hit)
             mime_doubt(p, MIME_READING_PREFIX_OUTER);
             mime_note(p, MIME_DEFECT_BOUNDARY_PREFIX);
             f->nearly = true;
-            if (!prefix)
+            if (!mime_reads(p, MIME_READING_PREFIX_INNER) && !mime_reads(p, MIME_READING_PREFIX_OUTER))
                 continue;
         }
         hit->found = true;
@@ -136,7 +175,7 @@ struct mime_hit mime_delimiter_find(struct mime_pass *p, size_t from)
     return hit;
 }
 
-enum { OWN_FORMS = 6 };
+enum { OWN_FORMS = 8 };
 
 static void add_form(struct mime_frame *f, struct span form)
 {
@@ -170,6 +209,55 @@ static void add_extended(struct mime_pass *p, struct mime_frame *f)
         return;
     mime_note(p, MIME_DEFECT_BOUNDARY_ENCODED);
     add_form(f, span_of(room, len));
+    for (unsigned cut = 0; cut < 2 && (room = own_room(f)) != NULL; cut++)
+        add_form(
+            f, span_of(room, mime_parameter_segments(&p->parameters, SPAN("boundary"), cut, room, MIME_BOUNDARY_OWN)));
+}
+
+static void add_cut(struct mime_pass *p, struct mime_frame *f, struct span cut)
+{
+    cut = trim_end(cut);
+    if (cut.len == 0)
+        return;
+    for (unsigned i = 0; i < f->forms_count; i++)
+        if (span_eq(f->forms[i], cut))
+            return;
+    for (unsigned i = 0; i < f->cuts_count; i++)
+        if (span_eq(f->cuts[i], cut))
+            return;
+    if (f->cuts_count < MIME_CUTS)
+        f->cuts[f->cuts_count++] = cut;
+    else
+        p->s->too_many = true;
+    p->cuts = true;
+}
+
+/* FORM as readers leave it that take no more than a token, take off quotes and brackets, blanks that are none to
+ * others, or all up to the second apostrophe, as of RFC 2231. */
+static void add_cuts_of(struct mime_pass *p, struct mime_frame *f, struct span form)
+{
+    struct span bare = form;
+    while (bare.len > 0 && bare.ptr[0] && strchr("<\"'", bare.ptr[0]))
+        bare = span_sub(bare, 1, bare.len);
+    while (bare.len > 0 && bare.ptr[bare.len - 1] && strchr(">\"'", bare.ptr[bare.len - 1]))
+        bare.len--;
+    add_cut(p, f, bare);
+    add_cut(p, f, mime_token_of(bare));
+    while (form.len > 0 &&
+           ((unsigned char)form.ptr[form.len - 1] <= ' ' || (unsigned char)form.ptr[form.len - 1] >= 0x7f))
+        form.len--;
+    add_cut(p, f, form);
+    size_t first = span_find(form, '\'');
+    struct span rest = span_sub(form, first + 1, form.len);
+    size_t second = span_find(rest, '\'');
+    if (first < form.len && second < rest.len)
+        add_cut(p, f, mime_token_of(span_sub(rest, second + 1, rest.len)));
+}
+
+static void add_cuts(struct mime_pass *p, struct mime_frame *f)
+{
+    for (unsigned i = 0; i < f->forms_count; i++)
+        add_cuts_of(p, f, f->forms[i]);
 }
 
 /* Most readers undo escapes. */
@@ -249,6 +337,23 @@ static void add_anywhere(struct mime_pass *p, struct mime_frame *f, struct span 
     }
 }
 
+/* VALUE may be one encoded word as a whole, or have the parameter inside one. */
+static enum err add_from_words(struct mime_pass *p, struct mime_frame *f, struct span value)
+{
+    value = span_sub(value, 0, LIMIT_MIME_FIELD);
+    if (f->words || span_find_span(value, SPAN("=?")) == value.len || !mime_spend(p, value.len))
+        return ERR_OK;
+    size_t size = 4 * value.len;
+    f->words = mem_resize(NULL, 1, size); /* not cleared: it is filled */
+    if (!f->words)
+        return ERR_NOMEM;
+    bool found;
+    size_t len = mime_words_decode(value, f->words, size, &found);
+    if (found)
+        add_anywhere(p, f, span_of(f->words, len));
+    return ERR_OK;
+}
+
 static bool has_extended_boundary(const struct mime_parameters *p)
 {
     for (unsigned i = 0; i < p->count; i++)
@@ -274,8 +379,10 @@ enum err mime_boundary_find(struct mime_pass *p, struct mime_frame *f, struct sp
     bool differ, doubtful = is_doubtful(f, value);
     mime_parameters_parse(value, &p->parameters);
     p->s->too_many = p->s->too_many || p->parameters.more;
-    const struct mime_parameter *plain =
-        mime_parameter_get(&p->parameters, SPAN("boundary"), mime_reads(p, MIME_READING_LAST_PARAMETER), &differ);
+    const struct mime_parameter *plain = mime_parameter_get(&p->parameters, SPAN("boundary"), false, &differ),
+                                *last = mime_parameter_get(&p->parameters, SPAN("boundary"), true, &differ);
+    if (last != plain && mime_reads(p, MIME_READING_LAST_PARAMETER))
+        plain = last;
     if (differ) {
         mime_doubt(p, MIME_READING_LAST_PARAMETER);
         f->header.defects |= mime_defect_bit(MIME_DEFECT_DUPLICATE_PARAMETER);
@@ -301,7 +408,12 @@ enum err mime_boundary_find(struct mime_pass *p, struct mime_frame *f, struct sp
     if (doubtful) { /* as many opinions as readers: the reading that asks for no boundary is worth a pass */
         mime_doubt(p, MIME_READING_ANY_DELIMITER);
         add_anywhere(p, f, value);
+        enum err e = add_from_words(p, f, value);
+        if (e != ERR_OK)
+            return e;
     }
+    if (doubtful || extended || (plain && (plain->odd || plain->raw.len == plain->value.len)))
+        add_cuts(p, f);
     if (f->forms_count > 1)
         mime_doubt(p, MIME_READING_OTHER_BOUNDARY);
     if (f->forms_count > 0 && f->forms[0].len > 256)

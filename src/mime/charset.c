@@ -204,13 +204,49 @@ enum mime_wide mime_wide_named(struct span charset)
     static const struct {
         const char *name;
         enum mime_wide wide;
-    } rows[] = {{"utf-16", MIME_WIDE_16BE}, {"utf-16be", MIME_WIDE_16BE}, {"utf-16le", MIME_WIDE_16LE},
-                {"utf-32", MIME_WIDE_32BE}, {"utf-32be", MIME_WIDE_32BE}, {"utf-32le", MIME_WIDE_32LE},
-                {"ucs-2", MIME_WIDE_16BE},  {"unicode", MIME_WIDE_16LE},  {"ucs-4", MIME_WIDE_32BE}};
+    } rows[] = {{"utf16", MIME_WIDE_16BE},
+                {"utf16be", MIME_WIDE_16BE},
+                {"utf16le", MIME_WIDE_16LE},
+                {"utf32", MIME_WIDE_32BE},
+                {"utf32be", MIME_WIDE_32BE},
+                {"utf32le", MIME_WIDE_32LE},
+                {"ucs2", MIME_WIDE_16BE},
+                {"ucs2be", MIME_WIDE_16BE},
+                {"ucs2le", MIME_WIDE_16LE},
+                {"ucs4", MIME_WIDE_32BE},
+                {"ucs4be", MIME_WIDE_32BE},
+                {"ucs4le", MIME_WIDE_32LE},
+                {"iso10646ucs2", MIME_WIDE_16BE},
+                {"iso10646ucs4", MIME_WIDE_32BE},
+                {"unicode", MIME_WIDE_16LE},
+                {"csunicode", MIME_WIDE_16LE},
+                {"unicodelittle", MIME_WIDE_16LE},
+                {"unicodelittleunmarked", MIME_WIDE_16LE},
+                {"unicodebig", MIME_WIDE_16BE},
+                {"unicodebigunmarked", MIME_WIDE_16BE},
+                {"unicodefffe", MIME_WIDE_16BE},
+                {"u16", MIME_WIDE_16BE},
+                {"u32", MIME_WIDE_32BE}};
+    if (charset.len == 0 || !strchr("uUiIcC", charset.ptr[0]))
+        return MIME_WIDE_NONE;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        if (span_eq_nocase(charset, span_cstr(rows[i].name)))
+        if (mime_charset_is(charset, rows[i].name))
             return rows[i].wide;
     return MIME_WIDE_NONE;
+}
+
+enum mime_wide mime_wide_swapped(struct span charset)
+{
+    enum mime_wide wide = mime_wide_named(charset);
+    char last = (char)(charset.len > 0 ? char_lower(charset.ptr[charset.len - 1]) : ' ');
+    bool said = last == 'e' && !span_ends_nocase(charset, SPAN("unicode")); /* utf-16be, utf-16le, unicodefffe */
+    if (wide == MIME_WIDE_NONE || said)
+        return MIME_WIDE_NONE;
+    static const enum mime_wide others[] = {[MIME_WIDE_16LE] = MIME_WIDE_16BE,
+                                            [MIME_WIDE_16BE] = MIME_WIDE_16LE,
+                                            [MIME_WIDE_32LE] = MIME_WIDE_32BE,
+                                            [MIME_WIDE_32BE] = MIME_WIDE_32LE};
+    return others[wide];
 }
 
 static uint32_t unit(const unsigned char *u, enum mime_wide wide)
@@ -259,7 +295,7 @@ enum err mime_wide_decode(struct span octets, enum mime_wide wide, struct buf *o
     return e == ERR_OK ? buf_append(out, span_of(slice, n)) : e;
 }
 
-static int base64_value(char c)
+static int base64_value(char c, bool imap)
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -267,15 +303,16 @@ static int base64_value(char c)
         return c - 'a' + 26;
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    return c == '+' ? 62 : c == (imap ? ',' : '/') ? 63 : -1;
 }
 
-/* RFC 2152: "+", base64 of UTF-16, and what ends it; "+-" is a plus. */
-static enum err utf7_decode(struct span text, struct buf *out)
+/* "+", base64 of UTF-16, and what ends it; "+-" is a plus. */
+enum err mime_utf7_decode(struct span text, char mark, struct buf *out)
 {
     enum err e = ERR_OK;
+    const bool imap = mark == '&';
     for (size_t i = 0; i < text.len && e == ERR_OK; i++) {
-        if (text.ptr[i] != '+') {
+        if (text.ptr[i] != mark) {
             e = buf_append_char(out, text.ptr[i]);
             continue;
         }
@@ -284,8 +321,8 @@ static enum err utf7_decode(struct span text, struct buf *out)
         unsigned count = 0;
         int value;
         buf_init(&units, text.len + 4);
-        bool empty = ++i == text.len || base64_value(text.ptr[i]) < 0;
-        for (; i < text.len && (value = base64_value(text.ptr[i])) >= 0 && e == ERR_OK; i++) {
+        bool empty = ++i == text.len || base64_value(text.ptr[i], imap) < 0;
+        for (; i < text.len && (value = base64_value(text.ptr[i], imap)) >= 0 && e == ERR_OK; i++) {
             bits = bits << 6 | (uint32_t)value;
             count += 6;
             if (count >= 8) {
@@ -298,7 +335,7 @@ static enum err utf7_decode(struct span text, struct buf *out)
         buf_release(&units);
         bool minus = i < text.len && text.ptr[i] == '-';
         if (e == ERR_OK && empty && minus)
-            e = buf_append_char(out, '+');
+            e = buf_append_char(out, mark);
         if (!minus)
             i--; /* it ends the run, and counts itself */
     }
@@ -316,7 +353,8 @@ size_t mime_to_utf8(struct span text, struct span charset, char *out, size_t siz
     buf_init(&decoded, 4 * text.len + 4);
     if (wide != MIME_WIDE_NONE && mime_wide_of(text) != MIME_WIDE_NONE)
         wide = mime_wide_of(text); /* a mark is right */
-    enum err e = wide != MIME_WIDE_NONE ? mime_wide_decode(text, wide, &decoded) : utf7_decode(text, &decoded);
+    enum err e =
+        wide != MIME_WIDE_NONE ? mime_wide_decode(text, wide, &decoded) : mime_utf7_decode(text, '+', &decoded);
     (void)e; /* without memory: as far as it went */
     size_t n = narrow_to_utf8(buf_span(&decoded), utf8, SET_UTF8, out, size);
     buf_release(&decoded);

@@ -21,7 +21,27 @@ enum mime_wide { MIME_WIDE_NONE, MIME_WIDE_16LE, MIME_WIDE_16BE, MIME_WIDE_32LE,
 enum mime_wide mime_wide_of(struct span octets);
 /* By a charset's name. */
 enum mime_wide mime_wide_named(struct span charset);
+/* Of those names that say nothing of the octets' order, what it is for others; else MIME_WIDE_NONE. */
+enum mime_wide mime_wide_swapped(struct span charset);
 /* Appends the text as UTF-8, without byte order mark. ERR_FULL, ERR_NOMEM. */
 enum err mime_wide_decode(struct span octets, enum mime_wide wide, struct buf *out) must_use;
+/* The same of UTF-7 (RFC 2152), where MARK is '+', or of IMAP's form of it (RFC 3501, 5.1.3), where it is '&'. */
+enum err mime_utf7_decode(struct span text, char mark, struct buf *out) must_use;
+
+/* Whether CHARSET is called NAME, in lower case and without all that is no letter or digit. */
+bool mime_charset_is(struct span charset, const char *name);
+/* Whether all readers of CHARSET see ASCII where its octets stand, and nowhere else. */
+bool mime_charset_is_plain(struct span charset);
+
+/* Appends TEXT as UTF-8; other characters than ASCII may be replaced. ERR_FULL, ERR_NOMEM. */
+typedef enum err mime_text_decoder(struct span text, struct buf *out);
+/* What does that for CHARSET (empty: none was named), where OCTETS have what makes a difference; NULL: nothing. Of an
+ * unknown charset it is the sets of ISO 2022 that are minded. */
+mime_text_decoder *mime_text_decoder_of(struct span charset, struct span octets);
+/* The same by whoever has tables: appends nothing where it does not know CHARSET. */
+typedef enum err mime_text_converter(struct span text, struct span charset, struct buf *out);
+/* Whether TEXT, which OCTETS were made, has a run of ASCII that they have not, in its order: then whoever looks at the
+ * octets does not see what a reader sees. */
+bool mime_text_hides(struct span octets, struct span text);
 
 #endif

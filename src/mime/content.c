@@ -312,7 +312,7 @@ bool mime_content_is_polyglot(struct span octets, enum mime_content c)
         return may || zip.before > 0;
     /* Files inside documents are theirs: what an OLE2 file keeps in its streams, and what a PDF has attached. */
     return media || c == MIME_CONTENT_HTML ||
-           (c == MIME_CONTENT_PDF && !span_starts(mime_trim(span_sub(zip.behind, 0, 32)), SPAN("endstream")));
+           (c == MIME_CONTENT_PDF && !span_starts(mime_trim(zip.behind), SPAN("endstream")));
 }
 
 bool mime_content_is_mail(struct span octets)

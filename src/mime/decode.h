@@ -74,6 +74,8 @@ unsigned mime_inline_look(struct span text);
  * any case, and all of it indented, as text is that was quoted or listed. */
 bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found);
 bool mime_yenc_find(struct span text, size_t from, struct mime_inline *found);
+/* TEXT with its folds undone: a line end and the blank behind it; other line ends are LF. */
+enum err mime_unfold(struct span text, struct buf *out) must_use;
 /* An attachment inside a calendar's entry (RFC 5545, 3.8.1.1), in base64 over folded lines. */
 bool mime_calendar_find(struct span text, size_t from, struct mime_inline *found);
 /* Where it ends for a reader that goes on to a line "end", or "=yend", as it must be written, whatever is between. */
@@ -81,8 +83,8 @@ size_t mime_uuencode_end(struct span text, const struct mime_inline *found);
 size_t mime_yenc_end(struct span text, const struct mime_inline *found);
 /* Appends DATA, which is text[data, end), with at most INDENT blanks less at the begin of each line. */
 enum err mime_unindent(struct span data, size_t indent, struct buf *out) must_use;
-/* The same DATA, or what that gives. EVERY: lines count that begin with no length (Python and GMime take its lowest six
- * bits); else they are words between. */
+/* The same DATA, or what that gives, up to a line "end" that begins with no blank. EVERY: lines count that begin with
+ * no length (Python and GMime take its lowest six bits); else they are words between. */
 enum err mime_uuencode_decode(struct span data, bool every, struct buf *out) must_use;
 enum err mime_yenc_decode(struct span data, struct buf *out) must_use;
 

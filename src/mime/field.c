@@ -106,7 +106,50 @@ static struct span type_head(struct span value)
     return span_sub(value, 0, depth > 0 ? first : value.len);
 }
 
-void mime_type_parse(struct span value, struct mime_type *type)
+/* S without comments, blanks and quotes, in lower case. */
+static struct span bare_word(struct span s, char *out, size_t size)
+{
+    unsigned depth = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < s.len && n < size; i++) {
+        char c = s.ptr[i];
+        if (c == '(')
+            depth++;
+        else if (c == ')' && depth > 0)
+            depth--;
+        else if (depth == 0 && !mime_is_space(c) && c != '"' && c != '\\')
+            out[n++] = char_lower(c);
+    }
+    return span_of(out, n);
+}
+
+/* mime_type_verdicts of the type TEXT, as VALUE has it; some readers decode the words of RFC 2047 first. */
+static mime_defects judge_type(struct span text, struct span value)
+{
+    static const struct {
+        struct span type;
+        enum mime_defect defect;
+    } rows[] = {
+        {{"message/partial", 15}, MIME_DEFECT_PARTIAL},
+        {{"message/external-body", 21}, MIME_DEFECT_EXTERNAL_BODY},
+        {{"multipart/encrypted", 19}, MIME_DEFECT_ENCRYPTED_PGP},
+        {{"application/pgp-encrypted", 25}, MIME_DEFECT_ENCRYPTED_PGP},
+    };
+    char decoded[512], bare[512];
+    struct span seen = {0};
+    mime_defects found = 0;
+    if (span_find_span(span_sub(value, 0, span_find(value, ';')), SPAN("=?")) < span_find(value, ';')) {
+        bool words;
+        size_t n = mime_words_decode(span_sub(value, 0, 1024), decoded, sizeof(decoded), &words);
+        seen = bare_word(type_head(span_of(decoded, n)), bare, sizeof(bare));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (span_eq(text, rows[i].type) || mime_mentions(seen, rows[i].type))
+            found |= mime_defect_bit(rows[i].defect);
+    return found;
+}
+
+static void read_type(struct span value, struct mime_type *type)
 {
     *type = (struct mime_type){.text = "text/plain"};
     struct span head = mime_trim(type_head(value));
@@ -144,6 +187,12 @@ void mime_type_parse(struct span value, struct mime_type *type)
     type->encapsulates = type->message && (span_eq_nocase(sub, SPAN("rfc822")) || span_eq_nocase(sub, SPAN("global")) ||
                                            span_eq_nocase(sub, SPAN("news")));
     type->digest = type->multipart && span_eq_nocase(sub, SPAN("digest"));
+}
+
+void mime_type_parse(struct span value, struct mime_type *type)
+{
+    read_type(value, type);
+    type->defects |= judge_type(span_cstr(type->text), mime_trim(value));
 }
 
 /* The length of a token as people write them: with what RFC 2045 would have in quotes, but nothing that a reader might
@@ -244,23 +293,6 @@ static bool encoding_of(struct span word, enum mime_encoding *e)
             return true;
         }
     return false;
-}
-
-/* S without comments, blanks and quotes, in lower case. */
-static struct span bare_word(struct span s, char *out, size_t size)
-{
-    unsigned depth = 0;
-    size_t n = 0;
-    for (size_t i = 0; i < s.len && n < size; i++) {
-        char c = s.ptr[i];
-        if (c == '(')
-            depth++;
-        else if (c == ')' && depth > 0)
-            depth--;
-        else if (depth == 0 && !mime_is_space(c) && c != '"' && c != '\\')
-            out[n++] = char_lower(c);
-    }
-    return span_of(out, n);
 }
 
 /* Encodings whose names stand anywhere in TEXT: some readers compare no more than the begin of a word, or a word from
@@ -495,6 +527,30 @@ static struct span without_charset(struct span value, struct span *charset)
         return value;
     *charset = span_sub(value, 0, quote);
     return span_sub(rest, second + 1, rest.len);
+}
+
+struct span mime_token_of(struct span value)
+{
+    size_t n = 0;
+    while (n < value.len && (unsigned char)value.ptr[n] > ' ' && (unsigned char)value.ptr[n] < 0x7f &&
+           !strchr("()<>@,;:\\\"/[]?=*", value.ptr[n]))
+        n++;
+    return span_sub(value, 0, n);
+}
+
+size_t mime_parameter_segments(const struct mime_parameters *p, struct span name, bool tokens, char *out, size_t size)
+{
+    size_t len = 0;
+    struct span charset;
+    int section = 0;
+    for (const struct mime_parameter *one = segment_after(p, name, NULL); one && one->section == section && len < size;
+         one = segment_after(p, name, one), section++) {
+        struct span value = one->extended && section == 0 ? without_charset(one->value, &charset) : one->value;
+        value = tokens ? mime_token_of(value) : value;
+        len +=
+            one->extended ? percent_decode(value, out + len, size - len) : mime_unescape(value, out + len, size - len);
+    }
+    return len;
 }
 
 bool mime_parameter_extended(const struct mime_parameters *p, struct span name, char *out, size_t size, size_t *len,

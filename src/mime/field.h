@@ -25,15 +25,21 @@ static inline char mime_shown(char c)
 bool mime_mentions(struct span s, struct span word);
 
 struct mime_type {
-    char text[96];     /* "main/sub", lower case, printable ASCII, cut */
-    bool multipart;    /* main is multipart, however the rest looks */
-    bool message;      /* main is message */
-    bool encapsulates; /* message/rfc822, global or news */
-    bool digest;       /* multipart/digest: its children are messages by default */
-    bool doubtful;     /* another reader may see another main type */
-    bool given;        /* there was a value */
-    mime_defects defects;
+    char text[96];        /* "main/sub", lower case, printable ASCII, cut */
+    bool multipart;       /* main is multipart, however the rest looks */
+    bool message;         /* main is message */
+    bool encapsulates;    /* message/rfc822, global or news */
+    bool digest;          /* multipart/digest: its children are messages by default */
+    bool doubtful;        /* another reader may see another main type */
+    bool given;           /* there was a value */
+    mime_defects defects; /* odd octets, several types, and mime_type_verdicts */
 };
+/* What a type alone may say against a body: that it is not in the message, or not for everybody to see. */
+static inline mime_defects mime_type_verdicts(void)
+{
+    return mime_defect_bit(MIME_DEFECT_PARTIAL) | mime_defect_bit(MIME_DEFECT_EXTERNAL_BODY) |
+           mime_defect_bit(MIME_DEFECT_ENCRYPTED_PGP);
+}
 /* TEXT may be empty: text/plain. */
 void mime_type_parse(struct span value, struct mime_type *type);
 
@@ -77,6 +83,11 @@ const struct mime_parameter *mime_parameter_get(const struct mime_parameters *p,
  * that is plain only, there is no such form. */
 bool mime_parameter_extended(const struct mime_parameters *p, struct span name, char *out, size_t size, size_t *len,
                              struct span *charset);
+/* The same of its segments alone, up to the first that is missing, and of each no more than a token (TOKENS); how many
+ * octets. */
+size_t mime_parameter_segments(const struct mime_parameters *p, struct span name, bool tokens, char *out, size_t size);
+/* VALUE up to the first character that a token must not have (RFC 2045), or that is the star of RFC 2231. */
+struct span mime_token_of(struct span value);
 /* VALUE with its backslashes undone, at most SIZE octets; how many. */
 size_t mime_unescape(struct span value, char *out, size_t size);
 

@@ -67,6 +67,21 @@ static bool hides_header(struct span line)
     return !type.doubtful || type.multipart;
 }
 
+/* How far behind the begin of LINE, which is the name of a structure header and no more, its colon stands, where only a
+ * fold is between: readers that unfold first see a header. 0: there is none. */
+static size_t folded_colon(const struct mime_pass *p, struct span line)
+{
+    struct mime_header none = {0};
+    if (!field_of(&none, trim_odd(line)))
+        return 0;
+    size_t at = (size_t)(line.ptr - p->message.ptr), next = mime_line_at(p->message, p->ends, at).next;
+    struct span fold = mime_line_at(p->message, p->ends, next).text;
+    size_t n = 0;
+    while (n < fold.len && char_is_blank(fold.ptr[n]))
+        n++;
+    return n > 0 && n < fold.len && fold.ptr[n] == ':' ? next + n - at : 0;
+}
+
 static enum line_kind classify(struct mime_pass *p, struct span line, size_t *name)
 {
     if (line.len == 0)
@@ -96,7 +111,7 @@ static enum line_kind classify(struct mime_pass *p, struct span line, size_t *na
     while (n < line.len && char_is_blank(line.ptr[n]))
         n++;
     if (*name == 0 || n == line.len || line.ptr[n] != ':') {
-        if (!hides_header(line))
+        if (folded_colon(p, line) == 0 && !hides_header(line))
             return LINE_JUNK;
         mime_doubt(p, MIME_READING_BLANK_HEADER);
         mime_note(p, MIME_DEFECT_HIDDEN_HEADER);
@@ -171,7 +186,7 @@ static bool header_line(struct mime_pass *p, struct mime_header *h, struct block
     switch (*kind) {
     case LINE_FIELD:
         b->field = field_of(h, trim_odd(span_sub(line, 0, name)));
-        b->value = at + span_find(line, ':') + 1;
+        b->value = at + (name < line.len ? span_find(line, ':') : folded_colon(p, line)) + 1;
         return true;
     case LINE_JUNK:
         mime_doubt(p, MIME_READING_PAST_JUNK);

@@ -27,6 +27,11 @@ static size_t find_line(struct span text, size_t from, struct span word, size_t 
     return text.len;
 }
 
+static bool begins_calendar(struct span line)
+{
+    return span_starts_nocase(line, SPAN("begin:v"));
+}
+
 unsigned mime_inline_look(struct span text)
 {
     const char *at = text.ptr, *end = at + text.len, *lf = at;
@@ -37,7 +42,7 @@ unsigned mime_inline_look(struct span text)
         struct span rest = span_of(at, (size_t)(end - at));
         char c = (char)(rest.len > 0 ? char_lower(*at) : ' ');
         if (c == 'b' && span_starts_nocase(rest, SPAN("begin")))
-            found |= MIME_INLINE_UUENCODE;
+            found |= MIME_INLINE_UUENCODE | (begins_calendar(rest) ? MIME_INLINE_CALENDAR : 0);
         else if (c == '=' && span_starts_nocase(rest, SPAN("=ybegin")))
             found |= MIME_INLINE_YENC;
         else if (c == 'a' && span_starts_nocase(rest, SPAN("attach")))
@@ -198,6 +203,21 @@ enum err mime_unindent(struct span data, size_t indent, struct buf *out)
     return e;
 }
 
+enum err mime_unfold(struct span text, struct buf *out)
+{
+    enum err e = ERR_OK;
+    for (size_t at = 0; at < text.len && e == ERR_OK;) {
+        struct mime_line line = mime_line_at(text, MIME_ENDS_ANY, at);
+        bool fold = at > 0 && line.text.len > 0 && char_is_blank(line.text.ptr[0]);
+        if (at > 0 && !fold)
+            e = buf_append_char(out, '\n');
+        if (e == ERR_OK)
+            e = buf_append(out, span_sub(line.text, fold, line.text.len));
+        at = line.next;
+    }
+    return e;
+}
+
 static enum err uuencode_line(struct span line, struct buf *out)
 {
     unsigned wanted = ((unsigned)(unsigned char)line.ptr[0] - 32) & 63;
@@ -224,8 +244,11 @@ enum err mime_uuencode_decode(struct span data, bool every, struct buf *out)
         at = line.next;
         if (line.text.len == 0)
             continue;
-        if (span_eq(mime_trim(line.text), SPAN("end")))
-            break;
+        if (span_eq(mime_trim(line.text), SPAN("end"))) { /* indented, it is the end to some, who were served before */
+            if (line.text.ptr[0] == 'e')
+                break;
+            continue;
+        }
         if (every || (line.text.ptr[0] >= ' ' && line.text.ptr[0] <= '`')) /* a length; others are words between */
             e = uuencode_line(line.text, out);
     }
@@ -311,7 +334,8 @@ static bool has_parameter(struct span parameters, struct span name, struct span 
             continue;
         one = span_sub(one, name.len, one.len);
         *value = span_sub(one, 0, span_find(one, ';'));
-        if (span_starts_nocase(*value, begin))
+        bool quoted = value->len > 0 && value->ptr[0] == '"';
+        if (span_starts_nocase(span_sub(*value, quoted, value->len), begin))
             return true;
     }
     return false;

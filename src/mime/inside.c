@@ -141,9 +141,10 @@ static enum err open_apple(struct mime_job *job, const struct mime_piece *piece,
     struct found found = {.encoding = MIME_APPLE};
     if (!mime_apple_open(&a, octets))
         return ERR_OK;
-    struct mime_tnef_name name = {.text = a.name};
-    found.names = &name;
-    found.names_count = name.text.len > 0;
+    struct mime_tnef_name names[2] = {0}; /* readers differ in which one counts */
+    mime_apple_names(&a, &names[0].text, &names[1].text);
+    found.names = names;
+    found.names_count = names[0].text.len > 0 ? ARRAY_SIZE(names) : 0;
     while (e == ERR_OK && mime_run_may(job->run) && mime_apple_next(&a, &found.octets) &&
            mime_run_spend(job->run, found.octets.len)) {
         found.number++;
@@ -166,6 +167,62 @@ static enum err open_wide(struct mime_job *job, const struct mime_piece *piece, 
     return e;
 }
 
+/* OCTETS as one of three makes text of them, where that shows what they do not. */
+static enum err open_text(struct mime_job *job, const struct mime_piece *piece, struct span octets, struct span charset,
+                          enum mime_wide wide, mime_text_decoder *decode)
+{
+    struct found found = {.number = 1, .encoding = MIME_WIDE};
+    struct buf text;
+    if (!mime_run_may(job->run) || !mime_run_spend(job->run, octets.len))
+        return ERR_OK;
+    buf_init(&text, mime_run_room(job->run));
+    enum err e = wide != MIME_WIDE_NONE ? mime_wide_decode(octets, wide, &text)
+                 : decode               ? decode(octets, &text)
+                                        : job->run->limits->convert(octets, charset, &text);
+    if (e == ERR_FULL) {
+        mime_cut(job->run, MIME_CUT_DECODED);
+        e = ERR_OK;
+    }
+    if (e == ERR_OK && mime_text_hides(octets, buf_span(&text)) && may_go_deeper(job->run))
+        e = hand_out_decoded(job, piece, &found, &text, ERR_OK);
+    buf_release(&text);
+    return e;
+}
+
+/* Whoever goes by the charset's name does so whatever the octets look like. DONE: as what they were opened. */
+static enum err open_charset(struct mime_job *job, const struct mime_piece *piece, struct span octets,
+                             struct span charset, enum mime_wide done)
+{
+    enum mime_wide wide = mime_wide_named(charset), swapped = mime_wide_swapped(charset);
+    enum err e = ERR_OK;
+    if (wide != MIME_WIDE_NONE) {
+        if (wide != done)
+            e = open_text(job, piece, octets, charset, wide, NULL);
+        if (e == ERR_OK && swapped != MIME_WIDE_NONE && swapped != done)
+            e = open_text(job, piece, octets, charset, swapped, NULL);
+        return e;
+    }
+    mime_text_decoder *decode = mime_text_decoder_of(charset, octets);
+    if (decode)
+        e = open_text(job, piece, octets, charset, MIME_WIDE_NONE, decode);
+    if (e == ERR_OK && charset.len > 0 && job->run->limits->convert)
+        e = open_text(job, piece, octets, charset, MIME_WIDE_NONE, NULL);
+    return e;
+}
+
+static enum err open_charsets(struct mime_job *job, const struct mime_piece *piece, struct span octets,
+                              enum mime_wide done)
+{
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < piece->charsets_count && e == ERR_OK; i++)
+        if (!mime_charset_is_plain(span_cstr(piece->charsets[i])))
+            e = open_charset(job, piece, octets, span_cstr(piece->charsets[i]), done);
+    /* Nothing is said: some look for the escape sequences of ISO 2022. */
+    if (piece->charsets_count == 0 && span_starts(span_cstr(piece->part.type), SPAN("text/")))
+        e = open_charset(job, piece, octets, (struct span){0}, done);
+    return e;
+}
+
 static enum err open_message(struct mime_job *job, const struct mime_piece *piece, struct span octets, bool headless)
 {
     struct mime_job *inner = mem_new(1, sizeof(*inner));
@@ -185,26 +242,39 @@ static enum err open_message(struct mime_job *job, const struct mime_piece *piec
     return e;
 }
 
+/* Whether LINE is a field or goes on with one. */
+static bool is_field(struct span line)
+{
+    size_t n = 0;
+    while (n < line.len && (unsigned char)line.ptr[n] > ' ' && (unsigned char)line.ptr[n] < 0x7f && line.ptr[n] != ':')
+        n++;
+    return line.len == 0 || char_is_blank(line.ptr[0]) || (n < line.len && line.ptr[n] == ':');
+}
+
 /* Of a message/delivery-status each block between empty lines is a header block, and Python makes an entity of each.
- * None that a mail system writes says anything about content. */
+ * None that a mail system writes says anything about content, or has any. */
 static enum err open_blocks(struct mime_job *job, const struct mime_piece *piece, struct span octets)
 {
     enum err e = ERR_OK;
+    bool content = false;
     for (size_t at = 0, begin = 0; at < octets.len && e == ERR_OK && mime_run_may(job->run);) {
         struct mime_line line = mime_line_at(octets, MIME_ENDS_LF, at);
         struct span block = span_sub(octets, begin, line.next - begin);
         at = line.next;
+        content = content || !is_field(line.text);
         if (mime_trim(line.text).len > 0 && at < octets.len)
             continue;
-        if (mime_mentions(block, SPAN("content-")))
+        if (content || mime_mentions(block, SPAN("content-")))
             e = open_message(job, piece, block, false);
         begin = at;
+        content = false;
     }
     return e;
 }
 
-/* So many files that end where another begins are also read on to their end. */
-enum { CUT_FILES = 16 };
+/* Files that end where another begins are also read on to their end, as long as that is not more than so many times the
+ * text, and as many octets: many small ones, as of a log, are no trouble. */
+enum { CUT_TEXTS = 16, CUT_OCTETS = 1 << 19 };
 
 /* Beside mime_inline_look's bits: it may stand anywhere in a line. */
 enum { BINHEX = 8 };
@@ -276,7 +346,7 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
 {
     struct mime_inline inner = {0};
     enum err e = ERR_OK;
-    unsigned cut = 0;
+    uint64_t left = CUT_TEXTS * (uint64_t)text.len + CUT_OCTETS;
     for (size_t at = 0; e == ERR_OK && mime_run_may(job->run) && at < text.len && kind->find(text, at, &inner);
          at = inner.end) {
         e = open_one_inline(job, piece, kind, text, &inner, false, ++*number);
@@ -287,10 +357,11 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
         }
         if (e != ERR_OK || !(inner.cut || inner.odd) || !mime_run_spend(job->run, text.len))
             continue;
-        if (++cut > CUT_FILES) {
+        if (left < text.len) {
             mime_cut(job->run, MIME_CUT_WORK);
             continue;
         }
+        left -= text.len;
         struct mime_inline on = inner;
         on.end = inner.cut ? kind->end(text, &inner) : inner.end;
         if (inner.cut)
@@ -298,6 +369,23 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
         if (e == ERR_OK && kind->encoding == MIME_UUENCODE && !inner.base64)
             e = open_one_inline(job, piece, kind, text, &on, true, ++*number);
     }
+    return e;
+}
+
+/* Lines of a calendar are folded anywhere, in the names of what they say, too. */
+static enum err open_calendar(struct mime_job *job, const struct mime_piece *piece, const struct inline_kind *kind,
+                              struct span text, unsigned *number)
+{
+    struct buf flat;
+    buf_init(&flat, mime_run_room(job->run));
+    enum err e = mime_unfold(text, &flat);
+    if (e == ERR_FULL) {
+        mime_cut(job->run, MIME_CUT_DECODED);
+        e = ERR_OK;
+    }
+    if (e == ERR_OK)
+        e = open_inlines(job, piece, kind, buf_span(&flat), number);
+    buf_release(&flat);
     return e;
 }
 
@@ -313,18 +401,26 @@ enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *
     enum err e = ERR_OK;
     unsigned number = 0;
     unsigned there = mime_inline_look(text) | (span_find_rare(text, binhex, 0) < text.len ? BINHEX : 0);
-    for (size_t k = 0; k < ARRAY_SIZE(kinds) && e == ERR_OK; k++)
-        if ((there & kinds[k].bit) != 0 && mime_run_spend(job->run, text.len) && may_go_deeper(job->run))
+    for (size_t k = 0; k < ARRAY_SIZE(kinds) && e == ERR_OK; k++) {
+        if ((there & kinds[k].bit) == 0 || !mime_run_spend(job->run, text.len) || !may_go_deeper(job->run))
+            continue;
+        if (kinds[k].bit == MIME_INLINE_CALENDAR)
+            e = open_calendar(job, piece, &kinds[k], text, &number);
+        else
             e = open_inlines(job, piece, &kinds[k], text, &number);
+    }
     return e;
 }
 
-/* A message by its name: mail programs open such attachments, whatever they begin with. */
+/* A message by its name: mail programs open such attachments, whatever they begin with. Dots and blanks of all kinds at
+ * its end are not there to some. */
 static bool named_as_message(const struct mime_part *part)
 {
     static const char *const ends[] = {".eml", ".mht", ".mhtml", ".nws"};
     for (unsigned n = 0; n < part->names.count; n++) {
-        struct span name = mime_trim(span_cstr(part->names.text[n]));
+        struct span name = span_cstr(part->names.text[n]);
+        while (name.len > 0 && !char_is_alnum(name.ptr[name.len - 1]))
+            name.len--;
         for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
             if (span_ends_nocase(name, span_cstr(ends[i])))
                 return true;
@@ -344,13 +440,15 @@ static enum err open_as_message(struct mime_job *job, const struct mime_piece *p
     return e;
 }
 
-/* Octets that are a container by their begin, or text of another width. */
-static enum err open_container(struct mime_job *job, const struct mime_piece *piece, struct span octets)
+/* Octets that are a container by their begin, or text of another width: *as. */
+static enum err open_container(struct mime_job *job, const struct mime_piece *piece, struct span octets,
+                               enum mime_wide *as)
 {
     enum mime_content c = piece->part.content;
     enum mime_wide wide = mime_wide_of(octets);
     if (wide == MIME_WIDE_NONE)
         wide = mime_wide_named(span_cstr(piece->part.charset));
+    *as = MIME_WIDE_NONE;
     bool opens = c == MIME_CONTENT_TNEF || c == MIME_CONTENT_CMS || c == MIME_CONTENT_APPLE ||
                  (wide != MIME_WIDE_NONE && octets.len >= 2);
     if (!opens || !may_go_deeper(job->run))
@@ -359,7 +457,10 @@ static enum err open_container(struct mime_job *job, const struct mime_piece *pi
         return open_tnef(job, piece, octets);
     if (c == MIME_CONTENT_APPLE)
         return open_apple(job, piece, octets);
-    return c == MIME_CONTENT_CMS ? open_cms(job, piece, octets) : open_wide(job, piece, octets, wide);
+    if (c == MIME_CONTENT_CMS)
+        return open_cms(job, piece, octets);
+    *as = wide;
+    return open_wide(job, piece, octets, wide);
 }
 
 /* All that somebody might: first octets are the sender's choice, and most readers go by headers and names. */
@@ -373,7 +474,10 @@ static enum err look(struct mime_job *job, struct mime_piece *piece, struct span
     bool named = named_as_message(&piece->part);
     if (!textual && !named && !piece->type.message && !piece->type.multipart)
         return ERR_OK;
-    enum err e = open_container(job, piece, octets);
+    enum mime_wide wide;
+    enum err e = open_container(job, piece, octets, &wide);
+    if (e == ERR_OK)
+        e = open_charsets(job, piece, octets, wide);
     bool multipart = piece->type.multipart && piece->part.encoding != MIME_IDENTITY;
     /* What is not encoded was opened where it stands. */
     bool surely = named || (piece->type.encapsulates && piece->part.encoding != MIME_IDENTITY);

@@ -75,7 +75,7 @@ enum mime_encoding {
     MIME_TNEF,    /* an attachment inside TNEF */
     MIME_CMS,     /* the content of a signature */
     MIME_APPLE,   /* a fork inside AppleSingle or AppleDouble */
-    MIME_WIDE,    /* UTF-16 or UTF-32 made UTF-8 */
+    MIME_WIDE,    /* UTF-16, UTF-32 or text whose ASCII does not stand in its octets made UTF-8 */
     MIME_UNKNOWN, /* declared, but not known: taken as identity */
 };
 const char *mime_encoding_word(enum mime_encoding e);

@@ -195,8 +195,8 @@ void mime_names_add(struct mime_names *names, struct span raw, struct span chars
 /* LIST has blanks around each word. */
 static bool listed(struct span extension, const char *list)
 {
-    char word[16];
-    if (extension.len == 0 || extension.len > 12)
+    char word[24];
+    if (extension.len == 0 || extension.len > sizeof(word) - 3)
         return false;
     word[0] = ' ';
     for (size_t i = 0; i < extension.len; i++)
@@ -206,12 +206,27 @@ static bool listed(struct span extension, const char *list)
     return strstr(list, word) != NULL;
 }
 
-/* Extensions by which Windows, or a program that comes with it, executes a file. */
+/* Extensions by which Windows or another desktop, or a program that comes with it, executes a file, installs it, mounts
+ * it or goes where it points. Not those of scripts and certificates that people send each other as text. */
 static bool is_program(struct span extension)
 {
-    return listed(extension,
-                  " exe scr pif bat cmd vbs vbe js jse wsf wsh hta lnk cpl msi msp jar ps1 psm1 reg msc dll scf inf "
-                  "gadget application apk app chm com vb sct shb shs url xll iqy appref-ms ");
+    return listed(
+        extension,
+        " exe scr pif bat cmd vbs vbe js jse wsf wsh hta lnk cpl msi msp jar ps1 psm1 reg msc dll scf inf gadget app "
+        "apk "
+        "chm com vb sct shb shs url xll iqy ws wsc mst msu jnlp ocx sys drv vxd 386 rdp udl xnk xbap hlp ins isp grp "
+        "diagcab diagcfg diagpkg appx appxbundle msix msixbundle appinstaller application appref-ms appcontent-ms "
+        "settingcontent-ms search-ms searchconnector-ms library-ms website theme msh msh1 msh2 ps1xml ps2 ps2xml psc1 "
+        "psc2 "
+        "psd1 cdxml htc py pyc pyw pyz pyzw ade adp mde accde xla xlam ppa ppam slk wll vsto vbp vsw vsmacros iso img "
+        "vhd "
+        "vhdx command desktop workflow ");
+}
+
+/* Top-level domains, too: a domain's name at the end of a sentence is no program. */
+static bool is_domain(struct span extension)
+{
+    return listed(extension, " com py ws ");
 }
 
 static bool is_document(struct span extension)
@@ -246,45 +261,67 @@ static bool has_bidi(struct span s, bool *override)
     return found;
 }
 
-/* What people do not see, and some systems drop, at the end of a name: blanks of all kinds, dots, fillers, and the name
- * of the stream that is the file itself on NTFS. */
+/* The character at the end of S, which is UTF-8; how many octets it has. */
+static size_t last_character(struct span s, uint32_t *c)
+{
+    size_t n = 1;
+    while (n < 4 && n < s.len && ((unsigned char)s.ptr[s.len - n] & 0xc0) == 0x80)
+        n++;
+    const unsigned char *u = (const unsigned char *)s.ptr + s.len - n;
+    *c = n == 1 ? u[0] : u[0] & (0xffu >> (n + 1));
+    for (size_t i = 1; i < n; i++)
+        *c = *c << 6 | (u[i] & 0x3fu);
+    return n;
+}
+
+/* Blanks, fillers, marks and joiners that have no shape of their own. */
+static bool is_unseen(uint32_t c)
+{
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {
+        {'\t', '\t'},     {' ', ' '},       {0xa0, 0xa0},       {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},
+        {0x115f, 0x1160}, {0x1680, 0x1680}, {0x17b4, 0x17b5},   {0x180b, 0x180f}, {0x2000, 0x200f}, {0x2028, 0x202f},
+        {0x205f, 0x206f}, {0x2800, 0x2800}, {0x3000, 0x3000},   {0x3164, 0x3164}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff},
+        {0xffa0, 0xffa0}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return true;
+    return false;
+}
+
+/* NAME without what people do not see, and some systems drop, at its end: blanks of all kinds, dots, and the stream
+ * that is the file itself on NTFS. */
 static struct span visible(struct span name)
 {
-    static const char *const unseen[] = {" ",
-                                         "\t",
-                                         ".",
-                                         "\xc2\xa0",     /* no-break space */
-                                         "\xe2\x80\x8b", /* zero width space … */
-                                         "\xe2\x80\x8c",
-                                         "\xe2\x80\x8d",
-                                         "\xe2\x80\x8e", /* … marks of direction */
-                                         "\xe2\x80\x8f",
-                                         "\xe2\x81\xa0", /* word joiner */
-                                         "\xe2\xa0\x80", /* braille blank */
-                                         "\xe3\x80\x80", /* ideographic space */
-                                         "\xe3\x85\xa4", /* Hangul fillers */
-                                         "\xef\xbe\xa0",
-                                         "\xe1\x85\x9f",
-                                         "\xe1\x85\xa0",
-                                         "\xef\xbb\xbf", /* byte order mark */
-                                         "::$DATA"};
-    for (size_t i = 0; i < ARRAY_SIZE(unseen); i++) {
-        size_t n = strlen(unseen[i]);
-        if (name.len >= n && span_eq_nocase(span_sub(name, name.len - n, n), span_cstr(unseen[i]))) {
-            name.len -= n;
-            i = (size_t)-1; /* from the begin: there may be several */
-        }
+    static const struct span stream = {":$DATA", 6};
+    while (name.len > 0) {
+        uint32_t c;
+        size_t n = last_character(name, &c);
+        if (span_ends_nocase(name, stream))
+            n = stream.len + (name.len > stream.len && name.ptr[name.len - stream.len - 1] == ':');
+        else if (c != '.' && !is_unseen(c))
+            break;
+        name.len -= n;
     }
     return name;
 }
 
-/* NAME up to its program's extension: one of a document before it, or a row of blanks. */
+/* NAME up to its program's extension: one of a document before it, with whatever fills the space between, or a row of
+ * fillers. */
 static bool hides_extension(struct span stem)
 {
-    struct span trimmed = stem;
-    while (trimmed.len > 0 && (char_is_blank(trimmed.ptr[trimmed.len - 1]) || trimmed.ptr[trimmed.len - 1] == '_'))
-        trimmed.len--;
-    return stem.len - trimmed.len >= 5 || is_document(extension_of(trimmed));
+    unsigned fillers = 0;
+    while (stem.len > 0) {
+        uint32_t c;
+        size_t n = last_character(stem, &c);
+        if (!is_unseen(c) && (c == 0 || c > 0x7f || !strchr("._-~=+*#!^,;", (int)c)))
+            break;
+        fillers += c != '.';
+        stem.len -= n;
+    }
+    return fillers >= 5 || is_document(extension_of(stem));
 }
 
 mime_defects mime_name_judge(struct span name)
@@ -305,8 +342,7 @@ mime_defects mime_name_judge(struct span name)
     if (!program)
         return found;
     found |= mime_defect_bit(MIME_DEFECT_NAME_PROGRAM);
-    /* A domain's name at the end of a sentence is no program. */
-    if (end.len < name.len && !span_eq_nocase(extension, SPAN("com")))
+    if (end.len < name.len && !is_domain(extension))
         found |= mime_defect_bit(MIME_DEFECT_NAME_TRAILING);
     if (hides_extension(span_sub(end, 0, end.len - extension.len - 1)))
         found |= mime_defect_bit(MIME_DEFECT_NAME_DOUBLE);
@@ -323,7 +359,7 @@ mime_defects mime_names_judge(const struct mime_names *names)
         struct span extension = extension_of(visible(name));
         bool encoded = span_find_span(name, SPAN("=?")) < name.len || span_find(name, '%') < name.len ||
                        (name.len > 0 && strchr("<'\"", name.ptr[0]));
-        if (is_program(extension) && !span_eq_nocase(extension, SPAN("com")))
+        if (is_program(extension) && !is_domain(extension))
             programs++;
         else if (!encoded && extension.len > 0) /* a name that is not decoded is no name of its own */
             others++;

@@ -55,6 +55,47 @@ static void collect_name(struct mime_piece *piece, struct span name, struct mime
         mime_names_add(&piece->part.names, span_of(joined, length), charset, &piece->part.defects);
 }
 
+void mime_piece_add_charset(struct mime_piece *piece, struct span charset)
+{
+    char name[MIME_CHARSET_SIZE] = {0};
+    charset = mime_trim(charset);
+    for (size_t i = 0; i < charset.len && i + 1 < sizeof(name); i++)
+        name[i] = mime_shown(charset.ptr[i]);
+    for (unsigned i = 0; i < piece->charsets_count; i++)
+        if (span_eq_nocase(span_cstr(name), span_cstr(piece->charsets[i])))
+            return;
+    if (!name[0])
+        return;
+    if (piece->charsets_count == MIME_CHARSETS) {
+        piece->too_many = true;
+        return;
+    }
+    memcpy(piece->charsets[piece->charsets_count++], name, sizeof(name));
+}
+
+/* All forms of the parameter. */
+static void collect_charsets(struct mime_piece *piece, const struct mime_parameters *parameters)
+{
+    char joined[MIME_CHARSET_SIZE];
+    size_t length;
+    struct span ignored;
+    bool extended = false;
+    for (unsigned i = 0; i < parameters->count; i++) {
+        const struct mime_parameter *p = &parameters->items[i];
+        if (!span_ends_nocase(p->written, SPAN("charset")))
+            continue;
+        extended = extended || p->extended || p->section >= 0;
+        struct span value = p->value;
+        if (p->escaped)
+            value = span_of(joined, mime_unescape(p->value, joined, sizeof(joined)));
+        mime_piece_add_charset(piece, value);
+        if (p->odd)
+            mime_piece_add_charset(piece, without_marks(p->raw));
+    }
+    if (extended && mime_parameter_extended(parameters, SPAN("charset"), joined, sizeof(joined), &length, &ignored))
+        mime_piece_add_charset(piece, span_of(joined, length));
+}
+
 /* A name is a Content-Disposition's "filename" and a Content-Type's "name". Programs write either into both fields, and
  * readers look for both in both. */
 static void collect_names(struct mime_piece *piece, struct span field, struct mime_parameters *parameters)
@@ -67,6 +108,7 @@ static void collect_names(struct mime_piece *piece, struct span field, struct mi
             take_for(&parameters->items[i], words[w]);
         collect_name(piece, words[w], parameters);
     }
+    collect_charsets(piece, parameters);
 }
 
 /* Of all occurrences of a header. */
@@ -91,17 +133,6 @@ static void copy_charset(struct mime_piece *piece, struct span field, struct mim
         piece->part.charset[n] = mime_shown(p->value.ptr[n]);
 }
 
-static void judge_type(struct mime_piece *piece, const struct mime_type *type)
-{
-    struct span text = span_cstr(type->text);
-    if (span_eq(text, SPAN("message/partial")))
-        piece->part.defects |= mime_defect_bit(MIME_DEFECT_PARTIAL);
-    if (span_eq(text, SPAN("message/external-body")))
-        piece->part.defects |= mime_defect_bit(MIME_DEFECT_EXTERNAL_BODY);
-    if (span_eq(text, SPAN("multipart/encrypted")) || span_eq(text, SPAN("application/pgp-encrypted")))
-        piece->part.defects |= mime_defect_bit(MIME_DEFECT_ENCRYPTED_PGP);
-}
-
 enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header *header, const struct mime_type *type)
 {
     struct mime_parameters *parameters = NULL;
@@ -118,7 +149,6 @@ enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header 
     collect_all(piece, &header->disposition, parameters);
     collect_all(piece, &header->type, parameters);
     copy_charset(piece, header->type.first, parameters);
-    judge_type(piece, type);
     mem_free(parameters);
     part->defects |= mime_names_judge(&part->names);
     return ERR_OK;
@@ -131,7 +161,7 @@ bool mime_content_matters(enum mime_content c)
            c == MIME_CONTENT_SCRIPT;
 }
 
-static uint64_t hash_of(struct span s)
+uint64_t mime_hash(struct span s)
 {
     uint64_t h = 0xcbf29ce484222325u ^ s.len, word;
     size_t at = 0;
@@ -160,7 +190,7 @@ static enum err compare_readings(struct mime_run *run, const struct mime_part *p
     bool added, full;
     if (!mime_content_matters(part->content) || (part->readings != 0 && !accuses(part->readings)))
         return ERR_OK;
-    struct mime_extent key = {.offset = (size_t)hash_of(octets), .length = octets.len};
+    struct mime_extent key = {.offset = (size_t)mime_hash(octets), .length = octets.len};
     enum err e = mime_extents_add(&run->ordinary, key, LIMIT_MIME_PARTS, &added, &full);
     if (e == ERR_OK && added && part->readings != 0)
         run->report->defects |= mime_defect_bit(MIME_DEFECT_READINGS_DIFFER);

@@ -7,22 +7,24 @@
 #include "mime/lines.h"
 #include "mime/structure.h"
 
-enum { MIME_FORMS = 8, MIME_BOUNDARY_OWN = 1024 };
+enum { MIME_FORMS = 8, MIME_CUTS = 16, MIME_BOUNDARY_OWN = 1024 };
 
 /* A multipart or message that is open. */
 struct mime_frame {
     struct mime_header header;
     struct mime_type type;
     struct span forms[MIME_FORMS]; /* of the boundary: [0] the ordinary reader's */
-    unsigned forms_count;
+    unsigned forms_count, cuts_count;
     char *own;       /* where forms are that do not stand in the message … */
     size_t own_used; /* … this many octets of it */
+    char *words;     /* the Content-Type with its encoded words decoded, where there are any */
     size_t body;     /* where it begins */
     unsigned children;
-    bool nearly;        /* a line begins with its boundary, and goes on */
-    bool closed, whole; /* its closing delimiter was passed; it is given as a whole at its end */
-    size_t path_length; /* of its own path */
-    size_t prefix;      /* of the path, below which its children are counted */
+    bool nearly;                 /* a line begins with its boundary, and goes on */
+    bool closed, whole;          /* its closing delimiter was passed; it is given as a whole at its end */
+    size_t path_length;          /* of its own path */
+    size_t prefix;               /* of the path, below which its children are counted */
+    struct span cuts[MIME_CUTS]; /* the boundary as readers cut it off; only looked for, until a line is one of these */
 };
 
 struct mime_pass {
@@ -32,6 +34,7 @@ struct mime_pass {
     void *arg;
     enum mime_line_ends ends;
     unsigned count;
+    bool cuts; /* some frame had any */
     char path[MIME_PATH_SIZE];
     /* From here on nothing is cleared when a pass begins: that would cost more than the pass over a short message. */
     struct mime_parameters parameters;
@@ -46,8 +49,10 @@ struct mime_hit {
     size_t next; /* the line after it */
 };
 
+/* Whether it reads in the way R. Asked only where that makes a difference: what was never asked for made none. */
 static inline bool mime_reads(const struct mime_pass *p, enum mime_reading r)
 {
+    p->s->asked |= 1u << r;
     return (p->s->reading & (1u << r)) != 0;
 }
 

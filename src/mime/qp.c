@@ -21,6 +21,12 @@ static size_t escape(struct span rest, char *octet)
     return 2;
 }
 
+/* A blank to readers that know more kinds of them. */
+static bool is_wide_blank(char c)
+{
+    return c == '\f' || c == '\v' || c == (char)0xa0;
+}
+
 /* The length of a soft line break's rest behind '=', or 0. At the end of the text it has none, but is one: *end. */
 static size_t soft_break(struct span rest, enum mime_qp_mode mode, bool *odd)
 {
@@ -37,7 +43,8 @@ static size_t soft_break(struct span rest, enum mime_qp_mode mode, bool *odd)
         n = rest.len > 0 && rest.ptr[0] == '\r';
         return n < rest.len && rest.ptr[n] == '\n' ? n + 1 : 0;
     }
-    while (n < rest.len && (char_is_blank(rest.ptr[n]) || rest.ptr[n] == '\r'))
+    while (n < rest.len &&
+           (char_is_blank(rest.ptr[n]) || rest.ptr[n] == '\r' || (mode == MIME_QP_DROP && is_wide_blank(rest.ptr[n]))))
         n++;
     if (n < rest.len && rest.ptr[n] == '\n') {
         *odd = n > 1 || (n == 1 && rest.ptr[0] != '\r');

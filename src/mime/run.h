@@ -30,6 +30,7 @@ struct mime_run {
     unsigned any;                 /* parts of readings in which any line may be a delimiter */
     bool any_full;                /* as many as those may have: half of all, so that others have the rest */
     struct mime_extents ordinary; /* contents that matter and that the ordinary reading extracts: {hash, length} */
+    struct mime_knowns *knowns;   /* messages inside parts that were read; NULL: none yet */
 };
 
 struct mime_job {
@@ -54,16 +55,26 @@ static inline bool mime_job_is_quiet(const struct mime_job *job)
     return (job->inherited & 1u << MIME_READING_CARVED) != 0;
 }
 
+enum { MIME_CHARSETS = 4, MIME_CHARSET_SIZE = 48 };
+
 /* A part on its way to the sink, with what is needed to look further inside. */
 struct mime_piece {
     struct mime_part part;
     struct mime_type type;
     struct span content_type; /* as it stands */
     bool too_many;            /* parameters in its headers: its name may be among those that were not read */
+    unsigned charsets_count;
+    char charsets[MIME_CHARSETS][MIME_CHARSET_SIZE]; /* all that are named, no two alike */
     char path[MIME_PATH_SIZE];
 };
 
-/* split.c: all readings of one message. */
+/* known.c: notes that JOB is going to be read. *known: it was, with the same outcome, and need not be again. ODD:
+ * something odd was seen before, so that it is carved in any case. */
+enum err mime_known_add(struct mime_job *job, bool odd, bool *known) must_use;
+void mime_knowns_release(struct mime_run *run);
+/* part.c: quick, and no secret to whoever builds a mail. */
+uint64_t mime_hash(struct span s);
+/* split.c: all readings of one message; of one inside another only what was not read before. */
 enum err mime_job_run(struct mime_job *job) must_use;
 /* body.c: decodes a body in all the ways that somebody might, and hands the results out. */
 enum err mime_body_take(struct mime_job *job, const struct mime_body *body) must_use;
@@ -77,6 +88,8 @@ enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *
 /* part.c: type, charset, names and defects of an entity's headers. */
 enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header *header,
                              const struct mime_type *type) must_use;
+/* part.c: one charset more; beyond MIME_CHARSETS there are too many parameters. */
+void mime_piece_add_charset(struct mime_piece *piece, struct span charset);
 /* part.c: whether it makes a difference when only some readers extract content of this kind. */
 bool mime_content_matters(enum mime_content c);
 /* body.c: EXTENT of the job's message in the way HOW; hands it out and looks inside. */

@@ -10,9 +10,9 @@
 
 /* Ways of reading structure; those behind them in the table are ways of reading octets. */
 enum { WAYS = MIME_READING_ANY_DELIMITER + 1 };
-_Static_assert(WAYS <= 15, "the set of readings that were tried has 32768 places");
+_Static_assert(WAYS <= 16, "the set of readings that were tried has 65536 places");
 /* What a pass costs at least, in octets looked at: tiny messages that leave everything in doubt end, too. */
-enum { PASS = 4096 };
+enum { PASS = 4096, CHOICE = 64 /* of none */ };
 
 struct mime_limits mime_limits_for(size_t size)
 {
@@ -48,14 +48,62 @@ static mime_readings line_doubts(struct mime_job *job)
     return (cr ? 1u << MIME_READING_ANY_LINE_END : 0) | (lf && crlf ? 1u << MIME_READING_STRICT_LINE_END : 0);
 }
 
+/* The passes of one message. Of several that have in common all that one of them asked for, only that one is made: the
+ * others would find the same. */
+enum { ASKED = 16 };
+struct passes {
+    unsigned count;
+    mime_readings asked[ASKED];              /* what passes depended on; beyond so many different ones: forgotten */
+    uint64_t made[ASKED][(1u << WAYS) / 64]; /* what those passes read of it */
+};
+
+static void remember(struct passes *done, mime_readings reading, mime_readings asked)
+{
+    unsigned i = 0;
+    while (i < done->count && done->asked[i] != asked)
+        i++;
+    if (i == ASKED)
+        return;
+    if (i == done->count) {
+        memset(done->made[i], 0, sizeof(done->made[i]));
+        done->asked[i] = asked;
+        done->count++;
+    }
+    done->made[i][(reading & asked) / 64] |= (uint64_t)1 << ((reading & asked) % 64);
+}
+
+static bool was_made(const struct passes *done, mime_readings reading)
+{
+    for (unsigned i = 0; i < done->count; i++) {
+        mime_readings as = reading & done->asked[i];
+        if ((done->made[i][as / 64] & (uint64_t)1 << (as % 64)) != 0)
+            return true;
+    }
+    return false;
+}
+
 static enum err take_body(void *arg, const struct mime_body *body)
 {
     struct mime_job *job = arg;
     return mime_body_take(job, body);
 }
 
-/* One pass; *doubts gains what it doubts. */
-static enum err read_once(struct mime_job *job, mime_readings reading, mime_readings *doubts)
+/* A deviating reading takes text for headers now and then; only what it was made to find counts, and what is not in the
+ * message at all to whoever reads it so. */
+static mime_defects counting(mime_readings reading)
+{
+    const mime_defects junk = mime_defect_bit(MIME_DEFECT_HEADER_JUNK) | mime_defect_bit(MIME_DEFECT_HIDDEN_HEADER);
+    if (reading == 0)
+        return ~(mime_defects)0;
+    if (reading == 1u << MIME_READING_ANY_DELIMITER)
+        return mime_defect_bit(MIME_DEFECT_BOUNDARY_UNSEEN);
+    if ((reading & 1u << MIME_READING_ANY_DELIMITER) != 0)
+        return 0;
+    return mime_type_verdicts() | (reading == 1u << MIME_READING_PAST_JUNK ? junk : 0);
+}
+
+/* One pass; *doubts gains what it doubts, *asked is what it depended on. */
+static enum err read_once(struct mime_job *job, mime_readings reading, mime_readings *doubts, mime_readings *asked)
 {
     struct mime_run *run = job->run;
     struct mime_structure s = {
@@ -72,18 +120,11 @@ static enum err read_once(struct mime_job *job, mime_readings reading, mime_read
     run->report->work += PASS;
     enum err e = mime_structure_read(&s, job->message, take_body, job);
     *doubts |= s.doubts;
+    *asked = s.asked;
     if (reading == 0)
         job->unseen = s.unseen;
-    /* A deviating reading takes text for headers now and then; only what it was made to find counts. */
-    const mime_defects junk = mime_defect_bit(MIME_DEFECT_HEADER_JUNK) | mime_defect_bit(MIME_DEFECT_HIDDEN_HEADER);
-    if (mime_job_is_quiet(job))
-        s.defects = 0;
-    if (reading == 0)
-        run->report->defects |= s.defects;
-    else if (reading == 1u << MIME_READING_PAST_JUNK)
-        run->report->defects |= s.defects & junk;
-    else if (reading == 1u << MIME_READING_ANY_DELIMITER)
-        run->report->defects |= s.defects & mime_defect_bit(MIME_DEFECT_BOUNDARY_UNSEEN);
+    if (!mime_job_is_quiet(job))
+        run->report->defects |= s.defects & counting(reading);
     if (s.too_many)
         mime_cut(run, MIME_CUT_PARAMETERS);
     if (s.too_deep)
@@ -100,7 +141,8 @@ static bool excludes_itself(mime_readings r)
     const mime_readings prefix = 1u << MIME_READING_PREFIX_INNER | 1u << MIME_READING_PREFIX_OUTER;
     const mime_readings any = 1u << MIME_READING_ANY_DELIMITER;
     const mime_readings boundaries = prefix | 1u << MIME_READING_LAST_PARAMETER | 1u << MIME_READING_PAST_CLOSE |
-                                     1u << MIME_READING_OTHER_TYPE | 1u << MIME_READING_OTHER_BOUNDARY;
+                                     1u << MIME_READING_OTHER_TYPE | 1u << MIME_READING_OTHER_BOUNDARY |
+                                     1u << MIME_READING_CUT_BOUNDARY;
     return (r & ends) == ends || (r & prefix) == prefix || ((r & any) != 0 && (r & boundaries) != 0);
 }
 
@@ -151,21 +193,61 @@ static bool choose(mime_readings doubts, struct tried *tried, struct search *s, 
     return false;
 }
 
-static enum err read_all(struct mime_job *job, mime_readings *doubts)
+/* Whether the work that is left is just enough for the reading that asks for no boundary, which is of another kind than
+ * all the others, and was not tried. Then it is what this ends with. Earlier it must not be: where it finds what others
+ * do, they accuse nobody. */
+static bool ends_with_any(const struct mime_job *job, mime_readings doubts, const struct tried *tried)
 {
-    struct tried *tried = mem_new(1, sizeof(*tried));
-    if (!tried)
-        return ERR_NOMEM;
-    mime_readings next;
-    enum err e = ERR_OK;
+    enum { PASSES = 4 }; /* reading, decoding and looking inside cost a pass each, or less */
     const mime_readings any = 1u << MIME_READING_ANY_DELIMITER;
-    *doubts = line_doubts(job);
+    const struct mime_run *run = job->run;
+    uint64_t reserve = PASSES * (uint64_t)job->message.len + PASS, spent = run->report->work;
+    bool done = (tried->sets[any / 64] & (uint64_t)1 << (any % 64)) != 0;
+    return job->outermost && (doubts & any) != 0 && !done && !run->any_full && spent < run->limits->work &&
+           run->limits->work - spent < reserve;
+}
+
+/* Once *doubts are known of an ordinary pass that ASKED. */
+static enum err read_doubted(struct mime_job *job, mime_readings *doubts, mime_readings asked)
+{
+    const mime_readings any = 1u << MIME_READING_ANY_DELIMITER;
+    struct tried *tried = mem_new(1, sizeof(*tried));
+    struct passes *done = mem_resize(NULL, 1, sizeof(*done)); /* what is used of it is cleared before */
+    enum err e = tried && done ? ERR_OK : ERR_NOMEM;
+    mime_readings next;
+    if (e == ERR_OK) {
+        done->count = 0;
+        remember(done, 0, asked);
+        tried->sets[0] = 1;
+    }
     while (e == ERR_OK && mime_run_may(job->run) &&
            (choose(*doubts & ~any, tried, &tried->declared, &next) ||
-            (!job->run->any_full && choose(*doubts, tried, &tried->all, &next))))
-        e = read_once(job, next, doubts);
+            (!job->run->any_full && choose(*doubts, tried, &tried->all, &next)))) {
+        if (was_made(done, next)) {
+            mime_run_spend(job->run, CHOICE);
+            continue;
+        }
+        if (ends_with_any(job, *doubts, tried)) {
+            e = read_once(job, 1u << MIME_READING_ANY_DELIMITER, doubts, &asked);
+            mime_cut(job->run, MIME_CUT_WORK);
+            break;
+        }
+        e = read_once(job, next, doubts, &asked);
+        remember(done, next, asked);
+    }
+    mem_free(done);
     mem_free(tried);
     return e;
+}
+
+static enum err read_all(struct mime_job *job, mime_readings *doubts)
+{
+    mime_readings asked;
+    *doubts = line_doubts(job);
+    if (!mime_run_may(job->run))
+        return ERR_OK;
+    enum err e = read_once(job, 0, doubts, &asked);
+    return e == ERR_OK && *doubts != 0 ? read_doubted(job, doubts, asked) : e;
 }
 
 /* The message without its NULs, as readers see it that drop them. */
@@ -212,21 +294,32 @@ static enum err read_wide(struct mime_job *job)
     return e;
 }
 
-enum err mime_job_run(struct mime_job *job)
+/* Whether something was seen in RUN that makes carving worth it, whatever else a message looks like. */
+static bool odd_so_far(const struct mime_run *run)
 {
-    mime_readings doubts = 0;
     const mime_defects odd = mime_defect_bit(MIME_DEFECT_NO_BLANK_LINE) |
                              mime_defect_bit(MIME_DEFECT_BOUNDARY_MISSING) |
                              mime_defect_bit(MIME_DEFECT_CLOSE_MISSING) | mime_defect_bit(MIME_DEFECT_BASE64_PADDING) |
                              mime_defect_bit(MIME_DEFECT_BASE64_JUNK) | mime_defect_bit(MIME_DEFECT_ENCODING_UNKNOWN) |
                              mime_defect_bit(MIME_DEFECT_DELIMITER_UNKNOWN);
+    return (run->report->defects & odd) != 0;
+}
+
+enum err mime_job_run(struct mime_job *job)
+{
+    mime_readings doubts = 0;
+    bool known = false;
     enum err e = ERR_OK;
+    if (!job->outermost)
+        e = mime_known_add(job, odd_so_far(job->run), &known);
+    if (e != ERR_OK || known)
+        return e;
     bool wide = job->outermost && mime_wide_of(job->message) != MIME_WIDE_NONE;
     if (wide)
         e = read_wide(job);
     if (e == ERR_OK)
         e = read_all(job, &doubts);
-    bool odd_message = doubts != 0 || (job->run->report->defects & odd) != 0;
+    bool odd_message = doubts != 0 || odd_so_far(job->run);
     if (e == ERR_OK && odd_message && !job->carved && mime_run_may(job->run))
         e = mime_carve(job);
     bool dropped = (job->inherited & 1u << MIME_READING_WITHOUT_NUL) != 0;
@@ -242,6 +335,7 @@ static void complete(struct mime_run *run)
 {
     struct mime_report *report = run->report;
     mime_extents_release(&run->ordinary);
+    mime_knowns_release(run);
     if (run->any_full)
         mime_cut(run, MIME_CUT_PARTS);
     if (report->cut != 0)
@@ -261,7 +355,9 @@ enum err mime_split_found(const struct mime_part *found, const struct mime_limit
         return ERR_NOMEM;
     piece->part = *found;
     mime_type_parse(span_cstr(found->type), &piece->type);
+    piece->part.defects |= piece->type.defects & mime_type_verdicts();
     snprintf(piece->path, sizeof(piece->path), "%s", found->path);
+    mime_piece_add_charset(piece, span_cstr(found->charset));
     enum err e = ERR_OK;
     if (mime_run_may(&run) && mime_run_spend(&run, found->octets.len))
         e = mime_piece_hand_out(&job, piece, found->octets, true);

@@ -3,17 +3,19 @@
  *
  * The message is read in the ordinary way first. What was doubtful on the way (two Content-Types, a line that is almost
  * a delimiter, a header after a blank …) says in what other readers would differ, and the message is read again in each
- * combination of just those ways (reading.def) until no new doubt turns up. Each extent of octets is decoded once per
- * encoding, whatever number of readings finds it. A message without doubts costs one pass. Where anything was doubtful,
- * encoded runs are also carved out of the raw octets without regard to structure.
+ * combination of just those ways (reading.def) until no new doubt turns up; combinations that differ in nothing that a
+ * pass asked for are one. Each extent of octets is decoded once per encoding, whatever number of readings finds it, and
+ * a message inside it that was taken apart before is not again (known.c). A message without doubts costs one pass.
+ * Where anything was doubtful, encoded runs are also carved out of the raw octets without regard to structure.
  *
- * Memory is bounded by `decoded`, time by `work`; both are linear in the message's size (mime_limits_for). A limit that
- * is reached is reported and is MIME_DEFECT_LIMIT: the caller must not call such a message clean on the strength of its
- * parts. */
+ * Memory is bounded by `decoded` and 2 MiB, time by `work`; both are linear in the message's size (mime_limits_for). A
+ * limit that is reached is reported and is MIME_DEFECT_LIMIT: the caller must not call such a message clean on the
+ * strength of its parts. */
 #ifndef MIME_SPLIT_H
 #define MIME_SPLIT_H
 
 #include "base/err.h"
+#include "mime/charset.h"
 #include "mime/mime.h"
 #include "mime/name.h"
 
@@ -52,11 +54,12 @@ struct mime_part {
 typedef enum err mime_part_sink(void *arg, const struct mime_part *part);
 
 struct mime_limits {
-    uint64_t decoded;   /* octets handed out that are not verbatim, in all readings together */
-    uint64_t work;      /* octets looked at, in all readings together */
-    unsigned parts;     /* handed out, in all readings together */
-    unsigned depth;     /* multiparts and messages within each other, in one message */
-    unsigned decodings; /* encodings within encodings: a message in base64 in a message in base64 … */
+    uint64_t decoded;             /* octets handed out that are not verbatim, in all readings together */
+    uint64_t work;                /* octets looked at, in all readings together */
+    unsigned parts;               /* handed out, in all readings together */
+    unsigned depth;               /* multiparts and messages within each other, in one message */
+    unsigned decodings;           /* encodings within encodings: a message in base64 in a message in base64 … */
+    mime_text_converter *convert; /* for charsets that need tables; NULL: without those */
 };
 /* What is right for a message of SIZE octets: decoded 4 × SIZE + 4 MiB, work 24 × SIZE + 16 MiB, the rest from
  * base/limits.h. */
@@ -69,7 +72,7 @@ enum mime_cut {
     MIME_CUT_PARTS = 1 << 2,
     MIME_CUT_DEPTH = 1 << 3,
     MIME_CUT_DECODINGS = 1 << 4,
-    MIME_CUT_PARAMETERS = 1 << 5, /* more than LIMIT_MIME_PARAMETERS in one field */
+    MIME_CUT_PARAMETERS = 1 << 5, /* more than LIMIT_MIME_PARAMETERS in one field, or more than MIME_NAMES names of one part */
     MIME_CUT_LAST = MIME_CUT_PARAMETERS,
 };
 /* "decoded", "work", … of one bit. */

@@ -19,6 +19,8 @@ static size_t set_path(struct mime_pass *p, size_t prefix, unsigned number)
 
 static struct span chosen(const struct mime_pass *p, const struct mime_field *f)
 {
+    if (f->count > 1)
+        p->s->asked |= 1u << MIME_READING_LAST_HEADER | 1u << MIME_READING_MIDDLE_HEADER;
     return mime_field_chosen(f, p->s->reading);
 }
 
@@ -38,7 +40,6 @@ static enum err give(struct mime_pass *p, enum mime_body_kind kind, const struct
 /* Whether the entity with this header is taken for a multipart; F gets its boundary. */
 static enum err open_multipart(struct mime_pass *p, struct mime_frame *f, struct span value, bool *multipart)
 {
-    bool other = mime_reads(p, MIME_READING_OTHER_TYPE);
     *multipart = false;
     if (mime_reads(p, MIME_READING_ANY_DELIMITER)) /* there boundaries do not count, nor does who promised them */
         return ERR_OK;
@@ -48,10 +49,10 @@ static enum err open_multipart(struct mime_pass *p, struct mime_frame *f, struct
     if (e != ERR_OK)
         return e;
     /* One reader may take the type from one field and the boundary from another. */
-    struct span opposite = mime_reads(p, MIME_READING_LAST_HEADER) ? f->header.type.first : f->header.type.last;
     if (f->forms_count == 0 && f->header.type.count > 1) {
+        struct span opposite = mime_reads(p, MIME_READING_LAST_HEADER) ? f->header.type.first : f->header.type.last;
         mime_doubt(p, MIME_READING_OTHER_TYPE);
-        e = other ? mime_boundary_find(p, f, opposite) : ERR_OK;
+        e = mime_reads(p, MIME_READING_OTHER_TYPE) ? mime_boundary_find(p, f, opposite) : ERR_OK;
         if (e != ERR_OK)
             return e;
     }
@@ -63,7 +64,8 @@ static enum err open_multipart(struct mime_pass *p, struct mime_frame *f, struct
     }
     if (boundary && (f->type.doubtful || !f->type.multipart))
         mime_doubt(p, MIME_READING_OTHER_TYPE);
-    *multipart = boundary && (f->type.multipart != ((f->type.doubtful || !f->type.multipart) && other));
+    *multipart = boundary && f->type.multipart !=
+                                 ((f->type.doubtful || !f->type.multipart) && mime_reads(p, MIME_READING_OTHER_TYPE));
     return ERR_OK;
 }
 
@@ -80,11 +82,6 @@ static bool opens_as_message(struct mime_pass *p, struct mime_frame *f, size_t b
     if (!f->type.message)
         return false;
     f->whole = !f->type.encapsulates; /* read_body passes over empty lines in front of its headers */
-    /* Here, not where leaves are described: a body that makes no message is the inner leaf's octets already. */
-    if (strcmp(f->type.text, "message/partial") == 0)
-        mime_note(p, MIME_DEFECT_PARTIAL);
-    if (strcmp(f->type.text, "message/external-body") == 0)
-        mime_note(p, MIME_DEFECT_EXTERNAL_BODY);
     if (!encoded(p, &f->header))
         return true;
     f->whole = true;
@@ -94,7 +91,9 @@ static bool opens_as_message(struct mime_pass *p, struct mime_frame *f, size_t b
 
 static void drop_frame(struct mime_pass *p)
 {
-    mem_free(p->frames[--p->count].own);
+    struct mime_frame *f = &p->frames[--p->count];
+    mem_free(f->own);
+    mem_free(f->words);
 }
 
 /* Opens a frame for the entity with header H and body at BODY. *opened: there is one. */

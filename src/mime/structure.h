@@ -57,6 +57,7 @@ struct mime_structure {
     uint64_t *work;           /* spent; gains what is looked at … */
     uint64_t max_work;        /* … and must not pass this */
     /* Out: */
+    mime_readings asked;  /* ways that it depended on: a pass that has the same of these finds the same */
     mime_readings doubts; /* ways in which a pass might find other bodies */
     mime_defects defects;
     unsigned depth;          /* deepest level that was entered */

@@ -17,6 +17,7 @@ struct reader {
     void *arg;
     size_t count, octets; /* handed out so far */
     bool full;
+    bool passed_over; /* a field whose name is too long */
     struct span name; /* of the field under way; empty: none is */
     size_t value;     /* where its value begins */
     /* Not cleared: */
@@ -57,8 +58,8 @@ static enum err hand_out(struct reader *r, size_t end)
     return r->sink(r->arg, &value);
 }
 
-/* The name of a field that LINE begins, or nothing. */
-static struct span name_of(struct span line)
+/* The name of a field that LINE begins, or nothing; *too_long: it begins one, of a name that nobody can be given. */
+static struct span name_of(struct span line, bool *too_long)
 {
     size_t n = 0;
     while (n < line.len && (unsigned char)line.ptr[n] > ' ' && (unsigned char)line.ptr[n] < 0x7f && line.ptr[n] != ':')
@@ -66,8 +67,9 @@ static struct span name_of(struct span line)
     struct span name = span_sub(line, 0, n);
     while (n < line.len && char_is_blank(line.ptr[n]))
         n++;
-    bool field = n < line.len && line.ptr[n] == ':' && name.len > 0 && name.len <= LIMIT_PART_TEXT;
-    return field ? name : (struct span){0};
+    bool field = n < line.len && line.ptr[n] == ':' && name.len > 0;
+    *too_long = field && name.len > LIMIT_PART_TEXT;
+    return field && !*too_long ? name : (struct span){0};
 }
 
 static enum err read_lines(struct reader *r)
@@ -83,7 +85,9 @@ static enum err read_lines(struct reader *r)
             begin = line.next;
         } else if (!fold) {
             e = hand_out(r, at);
-            r->name = name_of(line.text);
+            bool too_long;
+            r->name = name_of(line.text, &too_long);
+            r->passed_over = r->passed_over || too_long;
             r->value = at + span_find(line.text, ':') + 1;
         }
         at = line.next;
@@ -102,7 +106,7 @@ enum err mime_values_read(struct span message, mime_converter *convert, mime_val
     r->sink = sink;
     r->arg = arg;
     enum err e = read_lines(r);
-    *more = r->full;
+    *more = r->full || r->passed_over;
     mem_free(r);
     return e;
 }

@@ -17,7 +17,8 @@ struct mime_value {
 typedef enum err mime_value_sink(void *arg, const struct mime_value *value);
 
 /* Hands each field of MESSAGE to SINK, in their order; CONVERT is for charsets. *more: there are others, beyond
- * LIMIT_MIME_HEADERS fields or LIMIT_PART_VALUES octets. ERR_OK, ERR_NOMEM, or what SINK said. */
+ * LIMIT_MIME_HEADERS fields or LIMIT_PART_VALUES octets, or with names of more than LIMIT_PART_TEXT. ERR_OK, ERR_NOMEM,
+ * or what SINK said. */
 enum err mime_values_read(struct span message, mime_converter *convert, mime_value_sink *sink, void *arg,
                           bool *more) must_use;
 

@@ -405,17 +405,15 @@ struct smtp_client *backend_client(struct backend *b)
 void backend_flush(struct backend *b)
 {
     struct buf *out = smtp_client_out(&b->client);
-    size_t n = buf_len(out) < stream_room(&b->stream) ? buf_len(out) : stream_room(&b->stream);
-    if (n == 0)
+    size_t moved;
+    if (buf_len(out) == 0 || stream_room(&b->stream) == 0)
         return;
-    if (buf_append(&b->stream.out, span_sub(buf_span(out), 0, n)) != ERR_OK) {
+    if (buf_pour(&b->stream.out, out, &moved) != ERR_OK) {
         errtext_set(&b->failure, "out of memory");
         backend_say_failure(b, SMTP_SAY_INTERNAL_ERROR);
         backend_fail(b);
         return;
     }
-    buf_consume(out, n);
-    buf_trim(out);
     stream_flush(&b->stream);
     if (b->state == CONNECTION_READY)
         backend_arm(b);

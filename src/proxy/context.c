@@ -4,8 +4,6 @@
 #include "smtp/header.h"
 #include "smtp/path.h"
 
-#include <unistd.h>
-
 enum { HEADERS_MAX = 65536 /* of a message are looked at; real ones are below 10 KiB */ };
 
 static bool put(char out[CONTEXT_VALUE], struct span value)
@@ -130,7 +128,7 @@ static bool count_headers(const struct session *s, const char *name, unsigned *c
     const struct transaction *t = s->transaction;
     if (!t || !t->message || !t->times.received)
         return false;
-    ssize_t n = pread(message_fd(t->message), headers, sizeof(headers), 0);
+    ssize_t n = message_head(t->message, headers, sizeof(headers));
     if (n < 0)
         return false;
     *count = smtp_header_count(span_of(headers, (size_t)n), (uint64_t)n == t->size, span_cstr(name));

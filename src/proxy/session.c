@@ -65,12 +65,9 @@ void session_flush(struct session *s)
     struct buf *out = smtp_server_out(&s->smtp);
     if (s->ended || s->client.error)
         return;
-    size_t n = buf_len(out) < stream_room(&s->client) ? buf_len(out) : stream_room(&s->client);
-    if (n > 0 && buf_append(&s->client.out, span_sub(buf_span(out), 0, n)) == ERR_OK) {
-        buf_consume(out, n);
-        buf_trim(out);
-        s->said += n;
-    }
+    size_t moved;
+    if (buf_len(out) > 0 && buf_pour(&s->client.out, out, &moved) == ERR_OK)
+        s->said += moved;
     if (buf_len(&s->client.out) > 0)
         stream_flush(&s->client);
 }

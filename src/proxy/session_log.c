@@ -13,7 +13,7 @@ static void session_log_begin(struct log_record *r, const struct session *s, enu
 
 void session_log_connect(const struct session *s)
 {
-    struct log_record r;
+    struct log_record r not_cleared;
     session_log_begin(&r, s, LOG_CONNECT);
     log_cstr(&r, "listener", s->listener->name);
     log_end(&r);
@@ -21,7 +21,7 @@ void session_log_connect(const struct session *s)
 
 void session_log_close(const struct session *s)
 {
-    struct log_record r;
+    struct log_record r not_cleared;
     session_log_begin(&r, s, LOG_CLOSE);
     log_cstr(&r, "reason", s->close_reason);
     log_cstr(&r, "step", session_step_word(s->closed_in));
@@ -46,7 +46,7 @@ static void log_reply(struct log_record *r, const char *key, const struct smtp_r
 
 void session_log_reject(const struct session *s, const char *verb, struct span argument, const struct smtp_reply *reply)
 {
-    struct log_record r;
+    struct log_record r not_cleared;
     session_log_begin(&r, s, LOG_REJECT);
     log_cstr(&r, "command", verb);
     log_str(&r, "argument", argument);
@@ -58,7 +58,7 @@ void session_log_reject(const struct session *s, const char *verb, struct span a
 
 void session_log_text(const struct session *s, enum log_event event, const char *detail)
 {
-    struct log_record r;
+    struct log_record r not_cleared;
     session_log_begin(&r, s, event);
     log_cstr(&r, "step", session_step_word(s->step));
     if (s->backend)
@@ -119,7 +119,7 @@ static void session_log_verdict(struct log_record *r, const struct transaction *
 void session_log_message(const struct session *s, const char *outcome)
 {
     const struct transaction *t = s->transaction;
-    struct log_record r;
+    struct log_record r not_cleared;
     uint64_t now = loop_now_us(s->proxy->loop);
     session_log_begin(&r, s, LOG_MESSAGE);
     log_cstr(&r, "outcome", outcome);

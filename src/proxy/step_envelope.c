@@ -201,6 +201,15 @@ static bool session_refuses_early(struct session *s)
     return true;
 }
 
+/* With scanning off no other process reads it. */
+static struct message *session_new_message(struct session *s)
+{
+    const struct proxy_shared *p = s->proxy->shared;
+    if (p->framework->scan_off)
+        return message_new_unshared(p->spool, p->iopool, s->proxy->mailbox, session_wake, s);
+    return message_new(p->spool, p->iopool, s->proxy->mailbox, session_wake, s);
+}
+
 static void session_on_data(struct session *s)
 {
     struct transaction *t = s->transaction;
@@ -216,7 +225,7 @@ static void session_on_data(struct session *s)
         session_end_transaction(s); /* a refused DATA ends it (smtp/server.h) */
         return;
     }
-    t->message = message_new(s->proxy->shared->spool, s->proxy->shared->iopool, s->proxy->mailbox, session_wake, s);
+    t->message = session_new_message(s);
     struct smtp_reply reply = smtp_say(t->message ? SMTP_SAY_START_BODY : SMTP_SAY_INTERNAL_ERROR);
     if (!t->message)
         session_log_text(s, LOG_SHORTAGE, "no memory file for a message");

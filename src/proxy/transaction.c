@@ -82,7 +82,7 @@ enum err transaction_send_rcpt(const struct transaction *t, size_t i, struct bac
 
 enum err transaction_send_body(struct backend *b, struct span bytes, size_t *done)
 {
-    enum { PIECE = 16384 };
+    enum { PIECE = 32768 }; /* with all its dots doubled it still fits beside what may wait */
     enum err e = ERR_OK;
     size_t start = *done;
     while (e == ERR_OK && *done - start < bytes.len && backend_backlog(b) <= LIMIT_STREAM_OUT / 2) {

@@ -87,13 +87,23 @@ static void client_pump(struct smtp_client *c)
 
 static enum err client_hold(struct smtp_client *c, enum smtp_client_verb verb, const char *word, struct span argument)
 {
-    if (c->count == LIMIT_PIPELINE)
+    const struct span parts[] = {span_cstr(word), argument.len > 0 ? SPAN(" ") : SPAN(""), argument, SPAN("\r\n")};
+    size_t len = 0, room;
+    char *to;
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+        len += parts[i].len;
+    if (c->count == LIMIT_PIPELINE || len > buf_room(&c->held))
         return ERR_FULL;
-    size_t before = buf_len(&c->held);
-    enum err e = buf_printf(&c->held, "%s%s%.*s\r\n", word, argument.len > 0 ? " " : "", SPAN_ARG(argument));
+    enum err e = buf_reserve(&c->held, len, &to, &room);
     if (e != ERR_OK)
         return e;
-    *command_at(c, c->count++) = (struct smtp_client_command){.verb = verb, .len = buf_len(&c->held) - before};
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        if (parts[i].len > 0)
+            memcpy(to, parts[i].ptr, parts[i].len);
+        to += parts[i].len;
+    }
+    buf_commit(&c->held, len);
+    *command_at(c, c->count++) = (struct smtp_client_command){.verb = verb, .len = len};
     client_pump(c);
     return ERR_OK;
 }

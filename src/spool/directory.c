@@ -15,6 +15,7 @@ struct spool {
     char *configured; /* as the caller gave it */
     char *path;
     uint64_t memory_threshold;
+    struct sha256 *blank;
     bool tmpfile; /* the file system has O_TMPFILE */
 };
 
@@ -132,15 +133,18 @@ struct spool *spool_open(const char *path, uint64_t memory_threshold, struct err
         snprintf(full, sizeof(full), "%s", plain);
     struct spool *s = MEM_NEW(struct spool);
     char *copy = mem_strdup(span_cstr(full)), *configured = mem_strdup(span_cstr(plain));
-    if (!s || !copy || !configured) {
+    struct sha256 *blank = sha256_new();
+    if (!s || !copy || !configured || !blank) {
         errtext_set(why, "cannot open the spool directory %s: %s", plain, err_name(ERR_NOMEM));
         close(fd);
         mem_free(s);
         mem_free(copy);
         mem_free(configured);
+        sha256_free(blank);
         return NULL;
     }
-    *s = (struct spool){.fd = fd, .configured = configured, .path = copy, .memory_threshold = memory_threshold};
+    *s = (struct spool){
+        .fd = fd, .configured = configured, .path = copy, .memory_threshold = memory_threshold, .blank = blank};
     if (spool_try(s, why))
         return s;
     spool_close(s);
@@ -154,6 +158,7 @@ void spool_close(struct spool *s)
     close(s->fd);
     mem_free(s->path);
     mem_free(s->configured);
+    sha256_free(s->blank);
     mem_free(s);
 }
 
@@ -165,6 +170,11 @@ const char *spool_path(const struct spool *s)
 uint64_t spool_memory_threshold(const struct spool *s)
 {
     return s->memory_threshold;
+}
+
+const struct sha256 *spool_blank_digest(const struct spool *s)
+{
+    return s->blank;
 }
 
 static int spool_make_file(const struct spool *s)

@@ -6,6 +6,7 @@
 #include "spool/message.h"
 
 uint64_t spool_memory_threshold(const struct spool *s);
+const struct sha256 *spool_blank_digest(const struct spool *s); /* for sha256_new_like */
 /* A new unnamed file, 0600, open for reading and writing, close-on-exec; -1 with errno. Any thread; may block. */
 int spool_new_file(const struct spool *s);
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A message as memory file or spill file. The loop's side is `struct message`; what a pool thread may touch while a job
- * is on its way is `struct message_io` alone, plus the bytes of the ring that the job was given.
+/* A message as memory file or spill file, or, where nobody else reads it and it is small, as octets of our own. The
+ * loop's side is `struct message`; what a pool thread may touch while a job is on its way is `struct message_io` alone,
+ * plus the bytes of the ring that the job was given.
  *
  * The ring has two slices. Appending needs one slice of room whatever its size, so WAIT is said as soon as more than
  * one slice is unwritten; writing starts at half a slice, so that a disk which keeps up is never waited for.
  */
 #include "spool/message.h"
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/obj.h"
 #include "spool/directory.h"
@@ -39,6 +41,7 @@ struct message {
     void *arg;
     int fd;
     bool in_memory; /* no byte is to go to a file */
+    bool unshared;  /* all of it is in `own`, and there is no descriptor */
     bool sealing;   /* nothing more comes: write what waits, however little */
     bool sealed;
     bool busy;    /* a job is on its way; io is the pool's */
@@ -48,6 +51,7 @@ struct message {
     uint64_t written; /* of a spill file */
     struct sha256 *hash;
     struct sha256_digest digest;
+    struct buf own;
     char *ring;                   /* NULL until needed */
     size_t ring_start, ring_used; /* not yet written */
     uint64_t slice_at;            /* sealed: what the ring holds for readers */
@@ -67,8 +71,8 @@ static enum message_state message_fail(struct message *m, int error, const char 
     return MESSAGE_FAILED;
 }
 
-struct message *message_new(struct spool *s, struct iopool *pool, struct mailbox *mailbox, void (*wake)(void *arg),
-                            void *arg)
+static struct message *message_make(struct spool *s, struct iopool *pool, struct mailbox *mailbox,
+                                    void (*wake)(void *arg), void *arg, bool unshared)
 {
     struct message *m = MEM_NEW(struct message);
     if (!m)
@@ -81,15 +85,29 @@ struct message *message_new(struct spool *s, struct iopool *pool, struct mailbox
     m->in_memory = true;
     m->io.spool = s;
     m->io.job.reply_to = mailbox;
-    m->fd = memfd_new("postern-message");
-    m->hash = sha256_new();
-    if (m->fd >= 0 && m->hash)
+    m->unshared = unshared;
+    m->fd = unshared ? -1 : memfd_new("postern-message");
+    buf_init(&m->own, SPOOL_SLICE);
+    m->hash = sha256_new_like(spool_blank_digest(s));
+    if ((m->fd >= 0 || unshared) && m->hash)
         return m;
     if (m->fd >= 0)
         close(m->fd);
     sha256_free(m->hash);
     mem_free(m);
     return NULL;
+}
+
+struct message *message_new(struct spool *s, struct iopool *pool, struct mailbox *mailbox, void (*wake)(void *arg),
+                            void *arg)
+{
+    return message_make(s, pool, mailbox, wake, arg, false);
+}
+
+struct message *message_new_unshared(struct spool *s, struct iopool *pool, struct mailbox *mailbox,
+                                     void (*wake)(void *arg), void *arg)
+{
+    return message_make(s, pool, mailbox, wake, arg, true);
 }
 
 /* pwrite(2) of everything; 0 or errno. */
@@ -177,6 +195,7 @@ static void message_destroy(struct message *m)
 {
     if (m->fd >= 0)
         close(m->fd);
+    buf_release(&m->own);
     mem_free(m->ring);
     sha256_free(m->hash);
     sha256_free(m->io.hash);
@@ -298,13 +317,27 @@ static void ring_put(struct message *m, struct span bytes)
 /* The first append beyond the threshold: from here on bytes go through the ring to a file. */
 static enum message_state message_spill(struct message *m)
 {
-    m->ring = mem_new(RING_SIZE, 1);
+    m->ring = mem_resize(NULL, RING_SIZE, 1);
     if (!m->ring)
         return message_fail(m, ENOMEM, "cannot buffer for");
     m->in_memory = false;
     m->io.memory_fd = m->fd;
     m->io.len = m->size;
     message_submit(m, io_run_spill, message_spill_done);
+    return MESSAGE_OK;
+}
+
+/* The first append that is too much for the process's memory: what is there goes to a memory file. */
+static enum message_state message_leave_memory(struct message *m)
+{
+    m->fd = memfd_new("postern-message");
+    if (m->fd < 0)
+        return message_fail(m, errno, "cannot make");
+    int error = write_all(m->fd, buf_span(&m->own).ptr, buf_len(&m->own), 0);
+    if (error)
+        return message_fail(m, error, "cannot write to");
+    buf_release(&m->own);
+    m->unshared = false;
     return MESSAGE_OK;
 }
 
@@ -319,7 +352,16 @@ enum message_state message_append(struct message *m, struct span bytes)
         return MESSAGE_OK;
     if (sha256_update(m->hash, bytes) != ERR_OK)
         return message_fail(m, EIO, "cannot digest bytes for");
-    if (m->in_memory && m->size + bytes.len <= spool_memory_threshold(m->spool)) {
+    bool fits = m->size + bytes.len <= spool_memory_threshold(m->spool);
+    if (m->unshared && fits && bytes.len <= buf_room(&m->own)) {
+        if (buf_append(&m->own, bytes) != ERR_OK)
+            return message_fail(m, ENOMEM, "cannot buffer for");
+        m->size += bytes.len;
+        return MESSAGE_OK;
+    }
+    if (m->unshared && message_leave_memory(m) != MESSAGE_OK)
+        return MESSAGE_FAILED;
+    if (m->in_memory && fits) {
         int error = write_all(m->fd, bytes.ptr, bytes.len, m->size);
         if (error)
             return message_fail(m, error, "cannot write to");
@@ -340,6 +382,9 @@ static enum message_state message_finish(struct message *m)
 {
     if (sha256_finish(m->hash, &m->digest) != ERR_OK)
         return message_fail(m, EIO, "cannot digest");
+    m->sealed = m->unshared; /* nobody else could write to it */
+    if (m->sealed)
+        return MESSAGE_OK;
     if (m->in_memory && memfd_seal(m->fd) != ERR_OK)
         return message_fail(m, errno, "cannot seal");
     int fd = fd_reopen_readonly(m->fd);
@@ -389,6 +434,16 @@ const struct sha256_digest *message_digest(const struct message *m)
 int message_fd(const struct message *m)
 {
     return m->sealed ? m->fd : -1;
+}
+
+ssize_t message_head(const struct message *m, char *to, size_t len)
+{
+    if (!m->sealed || !m->unshared)
+        return pread(message_fd(m), to, len, 0);
+    struct span head = span_sub(buf_span(&m->own), 0, len);
+    if (head.len > 0)
+        memcpy(to, head.ptr, head.len);
+    return (ssize_t)head.len;
 }
 
 bool message_in_memory(const struct message *m)
@@ -450,7 +505,7 @@ static enum message_state message_fetch(struct message *m, uint64_t offset, size
 {
     m->slice_len = 0;
     if (!m->ring)
-        m->ring = mem_new(m->size < SPOOL_SLICE ? (size_t)m->size : SPOOL_SLICE, 1);
+        m->ring = mem_resize(NULL, m->size < SPOOL_SLICE ? (size_t)m->size : SPOOL_SLICE, 1);
     if (!m->ring)
         return message_fail(m, ENOMEM, "cannot buffer for");
     m->io.fd = m->fd;
@@ -482,6 +537,10 @@ enum message_state message_read(struct message *m, uint64_t offset, struct span 
         return message_fail(m, EINVAL, "read before the seal from");
     if (offset >= m->size && !m->busy)
         return message_compare(m);
+    if (m->unshared) {
+        *out = span_sub(buf_span(&m->own), (size_t)offset, SPOOL_SLICE);
+        return MESSAGE_OK;
+    }
     if (m->busy) {
         m->waiting = true;
         return MESSAGE_WAIT;

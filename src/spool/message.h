@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* src/spool: one message on its way through: append → seal → read. Up to a threshold it lives in a memory file, beyond
- * that in an unnamed file (O_TMPFILE) of the spool directory, so nothing is left behind by a crash. Sealed or re-opened
+ * that in an unnamed file (O_TMPFILE) of the spool directory, so nothing is left behind by a crash. (A small one that
+ * no other process is to look at needs no file at all: message_new_unshared.) Sealed or re-opened
  * read-only before anybody scans it: what was scanned is what is delivered. No fsync: nothing is promised before the
  * backend's 250.
  *
@@ -18,6 +19,7 @@
 #include "digest/sha256.h"
 #include "io/iopool.h"
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { SPOOL_SLICE = 65536 };
 
@@ -41,6 +43,10 @@ enum message_state {
 /* WAKE(arg) is called from the loop when MESSAGE_WAIT is over. NULL: no memory or descriptors. */
 struct message *message_new(struct spool *s, struct iopool *pool, struct mailbox *mailbox, void (*wake)(void *arg),
                             void *arg);
+/* The same for a message that no other process is to look at: as long as it fits one slice (and the threshold) it is in
+ * this process's memory alone, and message_fd is -1. */
+struct message *message_new_unshared(struct spool *s, struct iopool *pool, struct mailbox *mailbox,
+                                     void (*wake)(void *arg), void *arg);
 /* Takes BYTES, all of them, unless FAILED. BYTES at most SPOOL_SLICE long. */
 enum message_state message_append(struct message *m, struct span bytes) must_use;
 /* After the last append: flush, seal, finish the digest. OK, or WAIT and call again after WAKE. */
@@ -51,6 +57,8 @@ enum message_state message_poll(const struct message *m) must_use;
 uint64_t message_size(const struct message *m);
 const struct sha256_digest *message_digest(const struct message *m); /* sealed only */
 int message_fd(const struct message *m); /* sealed only: read-only descriptor, the message's own; pass copies on */
+/* Sealed only: copies its first octets, LEN at most, at once wherever they are. Returns how many; -1: errno. */
+ssize_t message_head(const struct message *m, char *to, size_t len);
 bool message_in_memory(const struct message *m);
 const char *message_why(const struct message *m);
 int message_errno(const struct message *m);

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 
 import pytest
-from harness import evasion, mail, mime
+from harness import evasion, mail, mime, quine
 from harness.places import until
 from harness.postern import clamav_stanza
 
@@ -76,6 +76,17 @@ def ole2_with_loops():
     return header[:512].ljust(512, b"\0") + table + directory.ljust(512, b"\0") + sector * 3
 
 
+def installshield(files):
+    """A program with a setup archive behind it, as InstallShield makes them for MSI: each file becomes one on the disk before it is looked at (CVE-2026-20216)."""
+    name = b"setup.bin"
+    key = bytes(c ^ b"\xec\xca\x79\xf8"[i % 4] for i, c in enumerate(name))
+    out = b"MZ".ljust(512, b"\0") + b"InstallShield\0" + struct.pack("<I", len(files)).ljust(32, b"\0")
+    for content in files:
+        packed = bytes((c << 4 | c >> 4) & 0xff for c in (c ^ key[(i & 0x3ff) % len(key)] for i, c in enumerate(zlib.compress(content))))
+        out += name.ljust(260, b"\0") + struct.pack("<IIQII", 6, 0, len(packed), 0, 1) + bytes(28) + packed
+    return out
+
+
 def boundary_per_part():
     """Multiparts beside each other, each with a boundary of its own; the last one holds something."""
     parts = []
@@ -111,6 +122,9 @@ BOMBS = {
     "run in gzip": lambda: attached(gzip.compress(RUN), "a.gz"),
     "run in bzip2": lambda: attached(bz2.compress(RUN), "a.bz2"),
     "run in xz": lambda: attached(lzma.compress(RUN), "a.xz"),
+    "a zip that holds itself": lambda: attached(quine.zip_quine(), "a.zip"),
+    "files of InstallShield": lambda: attached(installshield([b"\0" * (3 * MIB)] * 40 + [mail.PAYLOAD]), "setup.exe"),
+    "run in InstallShield": lambda: attached(installshield([RUN]), "setup.exe"),
     "PDF streams": lambda: attached(pdf_with_streams(), "a.pdf"),
     "OLE2 loops": lambda: attached(ole2_with_loops(), "a.doc"),
     "50,000 parts": lambda: evasion.many_parts(50_000),
@@ -123,6 +137,16 @@ BOMBS = {
                                            [b"MIME-Version: 1.0", b"Content-Type: application/octet-stream", b"Content-Transfer-Encoding: quoted-printable"]),
     "300,000 folds": lambda: mail.plain(mime.b64(mail.PAYLOAD), [b"MIME-Version: 1.0", b"X-Folds: a" + b"\r\n b" * 300_000, mime.OCTETS, mime.BASE64]),
 }
+
+
+def test_the_bombs_of_odd_formats_are_what_they_say(start_pair, database):
+    content = quine.zip_quine()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert [archive.read(name) for name in archive.namelist()] == [content]
+    pair = start_pair(engines=clamav_stanza(database))
+    mark = pair.log.mark()
+    assert pair.deliver(attached(installshield([b"words", mail.PAYLOAD]), "setup.exe")).code == 550, "the engine opens what InstallShield makes"
+    assert pair.log.wait_for("message", since=mark)["verdict"] == "infected"
 
 
 @pytest.mark.parametrize("name", BOMBS)

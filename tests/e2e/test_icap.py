@@ -221,6 +221,9 @@ SAYINGS = [
     (b"200 OK", [], 451, "error", "protocol"),
     (b"206 Partial", [], 451, "error", "protocol"),
     (b"204 No Content", [b"X-Infection-Found: Type=0; Resolution=0; Threat=Monitored;"], 550, "infected", "Monitored"),
+    (b"204 No Content", [b"X-Error-Code: scan_failed"], 451, "error", "protocol"),
+    (b"204 No Content", [b"X-Virus-ID: no threats", b"X-Error-Code: timeout"], 451, "error", "protocol"),
+    (b"204 No Content", [b"X-Response-Info: Not scanned"], 451, "error", "protocol"),
 ]
 
 

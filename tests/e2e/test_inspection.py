@@ -93,6 +93,17 @@ def test_a_daemon_that_takes_no_mail_apart_finds_them_too(clamd, start_pair):
     assert pair.backend.mails == []
 
 
+def test_texts_are_found_as_readers_of_their_charset_see_them(clamd, start_pair):
+    """A caged worker loads no converter: those that it needs were there before."""
+    pair = start_pair(engines=clamd_stanza(clamd))
+    for name, (charset, octets) in mime.charsets(mail.PAYLOAD).items():
+        text = mime.part(mime.b64(octets), b"Content-Type: text/plain; charset=" + charset, mime.BASE64)
+        event = send(pair, mime.multipart([mime.TEXT, text]), 550)
+        assert (event["virus"], event["part"].split(".")[0]) == ("Test.Payload.UNOFFICIAL", "2"), (name, event)
+        harmless = mime.part(mime.b64(octets), b"Content-Type: text/plain; charset=utf-8", mime.BASE64)
+        assert send(pair, mime.multipart([mime.TEXT, harmless]), 250)["verdict"] == "clean", name
+
+
 def test_a_daemon_that_reads_files_gets_the_parts_as_files(fsavd, files, start_pair):
     pair = start_pair(engines=IO.format(
         f'fsecure "fsecure1" {{ daemon = "{fsavd.address}" file_base = "{files}" timeout = 20s mime_decompose = true breaker_failures = 0 cache_size = 0 }}'))
@@ -259,7 +270,8 @@ def test_a_false_alarm_can_be_declared(start_pair):
 
 @pytest.mark.parametrize("make,reason", [(evasion.encrypted_pgp, "encrypted"), (evasion.encrypted_smime, "encrypted"),
                                          (evasion.encrypted_pgp_in_words, "encrypted"), (evasion.encrypted_smime_called_signed, "encrypted"), (evasion.partial, "partial"),
-                                         (evasion.external_body, "external")])
+                                         (evasion.external_body, "external"), (evasion.partial_to_who_takes_the_last_type, "partial"),
+                                         (evasion.partial_to_who_decodes_words, "partial"), (evasion.external_body_to_who_takes_the_last_type, "external")])
 def test_what_nobody_can_look_at_has_its_reason_and_action(start_pair, make, reason):
     pair = start_pair(engines=fake_stanza(mime_decompose="true"))
     event = send(pair, make(), 550)

@@ -4,11 +4,13 @@ runs that were tampered with."""
 import hashlib
 import os
 import signal
+import socket
+import struct
 
 import pytest
 from harness import mail
-from harness.client import deliver, dot_stuffed
-from harness.ledger import CLEAN, INFECTED, PROMISES, SUSPECT, TROUBLE, Delivery, Evidence, faults
+from harness.client import Client, deliver, dot_stuffed
+from harness.ledger import CLEAN, HARMLESS, INFECTED, PROMISES, SUSPECT, TROUBLE, Delivery, Evidence, faults
 from harness.load import two_engines
 from harness.places import free_port
 from harness.postern import asking_daemons, clamav_stanza, engine, fake_stanza
@@ -33,12 +35,19 @@ def attempt(code=250, content=CONTENT, **fields):
     return Attempt(hashlib.sha256(content).hexdigest(), content, code, length=len(content), client=CLIENT, **fields)
 
 
-def run(*, attempts=None, refused=(), held=1, held_code=250, content=CONTENT, events=None, to=None, close=CLOSE, **fields):
-    """Evidence of an honest run of one message, but for what is given. TO: recipients of the copies at the backend."""
+def run(*, attempts=None, refused=(), held=1, held_code=250, content=CONTENT, events=None, to=None, sender=None, close=CLOSE, **fields):
+    """Evidence of an honest run of one message, but for what is given. SENDER, TO: recipients, of the copies at the backend."""
     talk = Talk(CLIENT)
     talk.attempts, talk.refused = [attempt()] if attempts is None else attempts, list(refused)
-    return Evidence([talk], deliveries=[Delivery(digests_of(content), held_code, to) for _ in range(held)],
+    return Evidence([talk], deliveries=[Delivery(digests_of(content), held_code, to, sender) for _ in range(held)],
                     events=[CONNECT, *([line()] if events is None else events), close], **fields)
+
+
+def abandoned():
+    """An attempt whose client waited for the final reply until the session was closed."""
+    forged = attempt(None)
+    forged.abandoned = True
+    return forged
 
 
 REJECTED = {"outcome": "refused", "verdict": "infected", "action": "reject", "virus": "V", "reply": "550 5.7.1 no", "backend_reply": None}
@@ -92,7 +101,18 @@ HONEST = {
     "deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: TROUBLE),
     "outcome unknown": lambda: run(attempts=[attempt(451)], held_code=None, events=[line(**UNKNOWN), UNKNOWN_LINE]),
     "left before it heard": lambda: run(attempts=[attempt(None)]),
-    "marked and passed": lambda: run(content=MARKED, events=[line(verdict="infected", virus="V")], truth=lambda a: INFECTED, may_pass=lambda a: True),
+    "the edge was killed before it answered": lambda: run(attempts=[abandoned()], killed={"edge"}),
+    "the edge was killed, and nothing is logged of its session": lambda: Evidence([_talk(abandoned())], events=[CONNECT], killed={"edge"}),
+    "the time was over before it answered": lambda: run(attempts=[abandoned()], close=closed("timeout")),
+    "the drain was over before it answered": lambda: run(
+        attempts=[abandoned()], events=[line(**UNKNOWN), UNKNOWN_LINE], close=closed("drain_timeout has passed")),
+    "no memory for the answer": lambda: run(attempts=[abandoned()], close=closed("out of memory for a reply")),
+    "not scanned and passed, where the configuration lets such messages pass": lambda: run(events=[line(verdict="error", reason="timeout")], lenient=True),
+    "harmless, and delivered": lambda: run(truth=lambda a: HARMLESS),
+    "harmless, and deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: HARMLESS),
+    "infected as one engine of several says": lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: CLEAN),
+    "marked and passed": lambda: run(content=MARKED, events=[line(verdict="infected", virus="V")], truth=lambda a: INFECTED, may_pass=lambda a: True,
+                                     lenient=True),
     "infected and refused, and there is no log": lambda: Evidence([_talk(attempt(550))], truth=lambda a: INFECTED, killed={"edge"}),
     "not clean, and deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: SUSPECT),
     "not clean, and refused": lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: SUSPECT),
@@ -107,6 +127,7 @@ HONEST = {
     "edge killed by the test": lambda: run(events=[line(), {"event": "child-exit", "process": "edge", "status": "killed"}], killed={"edge"}),
     "same message twice": lambda: run(attempts=[attempt(), attempt()], held=2, events=[line(), line(id="s.2")]),
     "at a backend that others use too": lambda: run(attempts=[], events=[], others=[DIGEST]),
+    "broken off": lambda: run(attempts=[attempt(None, complete=False)], held=0, events=[line(outcome="client-gone", sha256=None, reply=None)]),
     "refused recipient": lambda: run(refused=[Refused("RCPT", 550, client=CLIENT)], said=[550],
                                      events=[line(), {"event": "reject", "session": "s", "reply": "550 5.1.1 no"}]),
     "a backend that takes no mail at all": lambda: run(refused=[Refused("MAIL", 554, "5.3.2 no mail here", client=CLIENT)], said=[521],
@@ -114,6 +135,11 @@ HONEST = {
     "refused for want of memory": lambda: run(refused=[Refused("MAIL", 451, client=CLIENT)],
                                               events=[line(), {"event": "shortage", "session": "s", "detail": "no memory for a transaction"}]),
     "for several recipients": lambda: run(attempts=[attempt(recipients=TWO)], to=TWO),
+    "from nobody, as a bounce is": lambda: run(attempts=[attempt(recipients=ONE, sender="")], to=ONE, sender=""),
+    "from a sender that the backend's ledger does not have": lambda: run(attempts=[attempt(recipients=ONE, sender="a@b")], to=ONE),
+    "the same message from one, then from another": lambda: Evidence(
+        [_talk(*[attempt(recipients=ONE, sender=sender) for sender in ("a@b", "")])],
+        deliveries=[Delivery(digests_of(CONTENT), 250, ONE, sender) for sender in ("", "a@b")], events=[CONNECT, line(), line(id="s.2"), CLOSE]),
     "for recipients that the backend's ledger does not have": lambda: run(attempts=[attempt(recipients=TWO)]),
     "for recipients that the client's ledger does not have": lambda: run(to=TWO),
     "the same message for one, then for another": lambda: Evidence(
@@ -153,17 +179,30 @@ GUILTY = {
     "a recipient lost": ("L1", lambda: run(attempts=[attempt(recipients=TWO)], to=ONE)),
     "a recipient added": ("L1", lambda: run(attempts=[attempt(recipients=ONE)], to=TWO)),
     "for somebody else": ("L1", lambda: run(attempts=[attempt(recipients=ONE)], to=("e@f",))),
+    "from somebody else": ("L1", lambda: run(attempts=[attempt(recipients=ONE, sender="a@b")], to=ONE, sender="lost@nowhere.test")),
+    "a sender lost": ("L1", lambda: run(attempts=[attempt(recipients=ONE, sender="a@b")], to=ONE, sender="")),
+    "the senders of two messages exchanged": ("L1", lambda: Evidence(
+        [_talk(attempt(recipients=ONE, sender="a@b"), attempt(recipients=TWO, sender="b@a"))],
+        deliveries=[Delivery(digests_of(CONTENT), 250, ONE, "b@a"), Delivery(digests_of(CONTENT), 250, TWO, "a@b")],
+        events=[CONNECT, line(), line(id="s.2"), CLOSE])),
     "twice for one instead of for one and for another": ("L1", lambda: Evidence(
         [_talk(attempt(recipients=ONE), attempt(recipients=TWO))], deliveries=[Delivery(digests_of(CONTENT), 250, ONE)] * 2,
         events=[CONNECT, line(), line(id="s.2"), CLOSE])),
+    "promised before its end": ("L1", lambda: run(attempts=[Attempt(code=250, complete=False, client=CLIENT)], held=0, events=[line(sha256=None)])),
     # L2
     "kept and delivered all the same": ("L2", lambda: kept(held=1)),
     "released twice and asked for once": ("L2", lambda: kept(lines=[RELEASED_LINE], held=2, content=RELEASED)),
     "infected by the log": ("L2", lambda: run(attempts=[attempt(550)], events=[line(**REJECTED)])),
+    "infected by the log, and its action is pass": ("L2", lambda: run(events=[line(verdict="infected", virus="V")])),
+    "an error by the log, and its action is pass": ("L2", lambda: run(events=[line(verdict="error", reason="timeout")])),
+    "skipped by the log, where nothing may be skipped": ("L2", lambda: run(events=[line(verdict="skipped", reason="scan-off")])),
+    "without a verdict": ("L2", lambda: run(events=[line(verdict=None)])),
+    "one clean, and another delivered that was not scanned": ("L2", lambda: run(
+        attempts=[attempt(), attempt()], held=2, events=[line(), line(id="s.2", verdict="error", reason="timeout")])),
     "infected by its octets": ("L2", lambda: run(truth=lambda a: INFECTED)),
     "not scanned": ("L2", lambda: run(truth=lambda a: TROUBLE)),
     "not clean": ("L2", lambda: run(truth=lambda a: SUSPECT)),
-    "another mail may pass, this one may not": ("L2", lambda: run(truth=lambda a: INFECTED, may_pass=lambda a: a.digest != DIGEST)),
+    "another mail may pass, this one may not": ("L2", lambda: run(lenient=True, truth=lambda a: INFECTED, may_pass=lambda a: a.digest != DIGEST)),
     "refused by the backend after it leaked": ("L2", lambda: run(attempts=[attempt(550)], held_code=550, events=[line(**REJECTED)], said=[550])),
     "bare LF": ("L2", lambda: run(attempts=[attempt(content=b"a\nb\r\n")], content=b"a\nb\r\n",
                                   events=[line(sha256=hashlib.sha256(b"a\nb\r\n").hexdigest())])),
@@ -171,8 +210,11 @@ GUILTY = {
     "two copies": ("L3", lambda: run(held=2)),
     "a copy that the client does not know of": ("L3", lambda: run(attempts=[attempt(451)], events=[line(**UNKNOWN)])),
     "a copy of a message that counts as deferred": ("L3", lambda: run(attempts=[attempt(451)], events=[line(outcome="deferred", reply="451 x")])),
+    "delivered, and the session closed without an answer": ("L3", lambda: run(attempts=[abandoned()])),
     # L4
     "trouble bounced": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**{**FAILED, "reply": "550 5.7.1 x"})])),
+    "a virus found where there is none": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: HARMLESS)),
+    "kept, refused, and there is no virus in it": ("L4", lambda: kept(550, truth=lambda a: HARMLESS)),
     "trouble taken for a virus": ("L4", lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: TROUBLE)),
     "bounced without a reason": ("L4", lambda: run(attempts=[attempt(554)], held=0, events=[line(outcome="refused", reply="554 x", reason="r")])),
     "bounced with what a backend said of another message": ("L4", lambda: run(attempts=[attempt(550)], held=0, said=[550],
@@ -199,10 +241,13 @@ GUILTY = {
     # L8
     "no line": ("L8", lambda: run(events=[])),
     "no line of a broken off message": ("L8", lambda: run(attempts=[attempt(None, complete=False)], held=0, events=[])),
+    "delivered, and closed without an answer": ("L8", lambda: run(attempts=[abandoned()])),
+    "deferred with a reply that nobody was told": ("L8", lambda: run(attempts=[abandoned()], held=0, events=[line(**FAILED)])),
     "two lines": ("L8", lambda: run(events=[line(), line(id="s.2")])),
     "a line without ids": ("L8", lambda: run(events=[line(id=None)])),
     "a line with another reply": ("L8", lambda: run(events=[line(reply="451 4.3.0 later")])),
     "a line with another digest": ("L8", lambda: run(events=[line(sha256="0" * 64)])),
+    "delivered, and a line without a digest": ("L8", lambda: run(events=[line(sha256=None)])),
     "a line without a reason": ("L8", lambda: run(attempts=[attempt(451)], held=0, events=[line(**{**FAILED, "reason": None})])),
     "told of a timeout, and the session ended otherwise": ("L8", lambda: run(
         refused=[Refused("MAIL", 421, "421 4.4.2 Timeout, closing connection", client=CLIENT)])),
@@ -267,6 +312,22 @@ def test_the_recipients_of_a_message_are_those_that_were_accepted(steps, recipie
     assert [a.recipients for a in talk.attempts] == [recipients]
 
 
+@pytest.mark.parametrize("command, replies, sender", [
+    (b"MAIL FROM:<a@b>", b"250 ok", "a@b"),
+    (b"mail from: <@x:a@b> SIZE=7", b"250 ok", "a@b"),
+    (b"MAIL FROM:<> BODY=8BITMIME", b"250 ok", ""),
+    (b"MAIL FROM:<x@y>\r\nRSET\r\nMAIL FROM:<a@b>", b"250 ok\r\n250 ok\r\n250 ok", "a@b"),
+    (b"MAIL FROM:<a@b>\r\nMAIL FROM:<x@y>", b"250 ok\r\n503 no", "a@b"),
+    (b"NOOP\nNOOP\r\nMAIL FROM:<a@b>", b"500 what\r\n250 ok", None),
+], ids=["one", "routed", "nobody", "reset", "a second is refused", "in doubt"])
+@pytest.mark.parametrize("octets", [1, 10_000])
+def test_the_sender_of_a_message_is_the_one_that_was_accepted(command, replies, sender, octets):
+    steps = [("C", ENVELOPE.replace(b"MAIL FROM:<a@b>", command)), ("S", GRANTED.replace(b"250 ok", replies, 1)), ("C", WIRE)]
+    talk = Talk()
+    play(talk, [(who, data[i:i + octets]) for who, data in steps for i in range(0, len(data), octets)])
+    assert [a.sender for a in talk.attempts] == [sender]
+
+
 @pytest.mark.parametrize("steps, expected", [
     ([("C", ENVELOPE), ("S", GRANTED), ("C", WIRE), ("S", b"250 ok\r\n")], [(250, True, True, CONTENT)]),
     ([("C", ENVELOPE + WIRE + b"QUIT\r\n"), ("S", GRANTED + b"250 ok\r\n221 bye\r\n")], [(250, True, True, CONTENT)]),
@@ -281,6 +342,47 @@ def test_the_recipients_of_a_message_are_those_that_were_accepted(steps, recipie
 def test_messages_and_their_replies_are_found_however_the_octets_come(steps, expected, octets):
     pieces = [(who, data[i:i + octets]) for who, data in steps for i in range(0, len(data), octets)]
     assert play(Talk(), pieces) == expected
+
+
+@pytest.mark.parametrize("after, abandoned", [(b"", True), (b"451 4.3.0 later\r\n", False), (b"250 ok\r\n", False)])
+def test_a_connection_that_ends_before_the_final_reply_is_noted_with_its_message(after, abandoned):
+    talk = Talk()
+    play(talk, [("C", ENVELOPE), ("S", GRANTED), ("C", WIRE), ("S", after)])
+    talk.hung_up()
+    assert [a.abandoned for a in talk.attempts] == [abandoned]
+
+
+def closes(connection, client):
+    connection.close()
+    client.at_end()
+
+
+def closes_after_the_client(connection, client):
+    client.half_close()
+    closes(connection, client)
+
+
+def resets(connection, client):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    closes(connection, client)
+
+
+@pytest.mark.parametrize("end, abandoned", [(closes, True), (closes_after_the_client, False), (resets, False), (lambda _, client: client.close(), False),
+                                            (lambda _, client: client.reset(), False)],
+                         ids=["closed", "closed after the client", "reset", "closed by the client", "reset by the client"])
+def test_only_a_client_that_was_waiting_when_the_other_side_closed_was_abandoned(end, abandoned):
+    with socket.create_server(("127.0.0.1", 0)) as server, Client(server.getsockname()[1], greet=False) as client:
+        connection = server.accept()[0]
+        with connection:
+            connection.sendall(GRANTED)
+            client.send(ENVELOPE)
+            assert [reply.code for reply in client.replies(5)] == [220, 250, 250, 250, 354]
+            client.send(WIRE)
+            received = b""
+            while len(received) < len(ENVELOPE + WIRE):
+                received += connection.recv(65536)
+            end(connection, client)
+        assert [a.abandoned for a in client.talk.attempts] == [abandoned]
 
 
 @pytest.mark.parametrize("content", [b"", b".\r\n", b"..\r\n.x\r\n\r\n.\r\n", b"a\r\n", b"\r\n", b"x\n.\r\r\n.\n\r\n"])
@@ -322,7 +424,13 @@ def one(kind, own):
 HOSTILE_SCANNER, HOSTILE_COMMAND, HOSTILE_PLUGIN = (one("csapi", 'scanner_path = "/x"'), one("command", "argv = ( /x %s )"), one("plugin", 'library = "/x.so"'))
 TRUTHS = [
     # configuration, message: what is known of it
-    (fake_stanza(), mail.plain(), CLEAN),
+    (fake_stanza(), mail.plain(), HARMLESS),
+    (fake_stanza(), mail.plain(subject="long", body=b"words and words\r\n" * 20_000), CLEAN),
+    (fake_stanza(), mail.with_attachment(b"words"), CLEAN),
+    (fake_stanza(), mail.plain(mail.PAYLOAD), CLEAN),
+    (fake_stanza(), mail.fake_order("clean"), CLEAN),
+    (fake_stanza(paranoid="true"), mail.plain(), CLEAN),
+    (asking_daemons(engine("icap", "i", DAEMON), engine("fake", "f")), mail.plain(), CLEAN),
     (fake_stanza(), mail.fake_order("delay 10"), None),
     (fake_stanza(), mail.plain(headers=["X-Fake: delay 10", "X-Fake: infected V"]), INFECTED),
     (fake_stanza(), mail.fake_order("crash"), TROUBLE),
@@ -374,6 +482,19 @@ PASSING = [
 ]
 
 
+STRICT = [fake_stanza(), clamav_stanza("/db"), fake_stanza(enabled="true"), asking("icap"), asking_daemons(engine("fake", "f"), engine("kaspersky", "k", DAEMON))]
+
+
+@pytest.mark.parametrize("text", STRICT, ids=[str(number) for number in range(len(STRICT))])
+def test_a_configuration_is_strict_that_lets_nothing_pass(text):
+    assert not Truth(text).lenient
+
+
+@pytest.mark.parametrize("text", ["", one("fake", "enabled = false"), *[text for text, _, _ in PASSING]], ids=lambda text: None)
+def test_a_configuration_is_lenient_that_lets_anything_pass(text):
+    assert Truth(text).lenient
+
+
 @pytest.mark.parametrize("text, passes, not_passes", PASSING, ids=[str(number) for number in range(len(PASSING))])
 def test_the_configuration_lets_pass_what_its_options_touch_and_nothing_else(text, passes, not_passes):
     judge = Truth(text).judge
@@ -410,9 +531,32 @@ def lose_a_recipient(pair, book):
     pair.backend.completed[-1].recipients = ()
 
 
+def forge_the_sender(pair, book):
+    assert pair.backend.completed[-1].sender == book.talks[0].attempts[0].sender == "a@client.test", "both ledgers have the sender"
+    pair.backend.completed[-1].sender = "lost@nowhere.test"
+
+
 def leak_a_virus(pair, book):
     assert pair.deliver(mail.fake_order("infected Some.Virus")).code == 550
     pair.backend.completed.append(Delivery({[attempt for talk in book.talks for attempt in talk.attempts][-1].digest}, 250))
+
+
+def pass_what_was_not_scanned(pair, book):
+    book.settle()
+    for event in book.events("message"):
+        event.update(verdict="error", reason="timeout")
+
+
+def find_a_virus_in_nothing(pair, book):
+    book.settle()
+    book.talks[0].attempts[0].code = 550
+    for event in book.events("message"):
+        event.update(verdict="infected", virus="V", action="reject", reply="550 5.7.1 no", backend_reply=None)
+
+
+def hang_up(pair, book):
+    attempt = book.talks[0].attempts[0]
+    attempt.code, attempt.abandoned = None, True
 
 
 def double_the_mail(pair, book):
@@ -446,8 +590,10 @@ def lose_a_line(pair, book):
         pair.log.everything = [event for event in pair.log.everything if event["event"] != "message"]
 
 
-SABOTAGE = {"L1": lose_the_mail, "L1 for a recipient": lose_a_recipient, "L2": leak_a_virus, "L3": double_the_mail, "L4": bounce_the_mail, "L5": turn_a_bystander_away,
-            "L6": kill_the_edge, "L7": leave_a_file, "L8": lose_a_line}
+SABOTAGE = {"L1": lose_the_mail, "L1 for a recipient": lose_a_recipient, "L1 for a sender": forge_the_sender, "L2": leak_a_virus,
+            "L2 by its line": pass_what_was_not_scanned, "L3": double_the_mail, "L3 without an answer": hang_up, "L4": bounce_the_mail,
+            "L4 for no virus": find_a_virus_in_nothing, "L5": turn_a_bystander_away, "L6": kill_the_edge, "L7": leave_a_file, "L8": lose_a_line,
+            "L8 without an answer": hang_up}
 
 
 @pytest.mark.parametrize("promise", SABOTAGE)

@@ -35,20 +35,23 @@ def test_what_readers_extract_is_what_makes_these_mails_dangerous(tmp_path):
 
 @pytest.mark.soak("mime-oracle", "whatever Python's parsers or GMime extract from mails with faults put together by chance, the splitter extracts", mails=(400, 20000))
 def test_what_a_reader_extracts_the_splitter_extracts(tmp_path, scale):
+    """A mail of which the splitter says itself that it did not read all is called clean by nobody. Few may be of that kind: a splitter that gives up at once would miss nothing."""
     payload = mail.test_virus()
-    missed, dangerous = [], 0
+    missed, limited, dangerous = [], set(), 0
     numbers = itertools.count()
     for batch in mime.batches(f"oracle/{scale.seed}", scale.mails, payload, EPOCH):
         mails = {f"{next(numbers):06d}": octets for octets in batch}
-        for name, held in oracle.extracted(tmp_path, mails, payload).items():
+        for name, held in oracle.extracted(tmp_path, mails, payload, limited).items():
             theirs = max(held["Python"], held["GMime"])
             dangerous += theirs != NOTHING
             scale.count("mails")
             for reader, how in held.items():
                 scale.count(f"from which {reader} extracts the payload", how != NOTHING)
-            if held["the splitter"] < theirs:
+            scale.count("of which the splitter says that a limit was reached", name in limited)
+            if held["the splitter"] < theirs and name not in limited:
                 missed.append((name, held, mails[name]))
     assert not missed, f"{len(missed)} of {scale.mails}, first: {missed[0]}"
+    assert len(limited) <= 4 + scale.mails // 200, sorted(limited)
     assert dangerous > scale.mails // 5, "a generator that hides everything from everybody tests nothing"
 
 

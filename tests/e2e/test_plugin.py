@@ -96,8 +96,10 @@ def example(installed):
 def test_the_installed_files_of_the_interface_stand_for_themselves(installed):
     headers = [path for path in installed.rglob("*.h")]
     assert [path.parts[-2:] for path in headers] == [("postern", "engine.h")]
-    for compiler in (["cc", "-std=c99", "-pedantic"], ["cc", "-std=c11", "-pedantic"]):
-        subprocess.run([*compiler, "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c", headers[0]], check=True, timeout=SOON)
+    compilers = [["cc", f"-std={standard}", "-x", "c"] for standard in ("c89", "c99", "c11")]
+    compilers += [["c++", f"-std={standard}", "-x", "c++"] for standard in ("c++98", "c++17") if shutil.which("c++")]
+    for compiler in compilers:
+        subprocess.run([*compiler, "-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", headers[0]], check=True, timeout=SOON)
     included = [line.split()[1] for line in headers[0].read_text().splitlines() if line.startswith("#include")]
     assert included == ["<stddef.h>", "<stdint.h>"]
     assert (installed / "usr/local/bin/postern-plugin").exists()

@@ -13,6 +13,7 @@
 #include "mime/precheck.h"
 #include "mime/split.h"
 #include <errno.h>
+#include <iconv.h>
 #include <time.h>
 
 struct options {
@@ -151,6 +152,30 @@ static bool read_file(const char *path, struct buf *content)
     return good;
 }
 
+/* As the worker does. */
+static enum err convert(struct span text, struct span charset, struct buf *out)
+{
+    char name[64], slice[4096], *from = (char *)(uintptr_t)text.ptr;
+    size_t left = text.len;
+    snprintf(name, sizeof(name), "%.*s", SPAN_ARG(charset));
+    iconv_t converter = iconv_open("UTF-8", name);
+    enum err e = ERR_OK;
+    if (converter == (iconv_t)-1)
+        return ERR_OK;
+    while (left > 0 && e == ERR_OK) {
+        char *to = slice;
+        size_t room = sizeof(slice) - 1;
+        if (iconv(converter, &from, &left, &to, &room) == (size_t)-1 && errno != E2BIG) {
+            *to++ = '?';
+            from++;
+            left--;
+        }
+        e = buf_append(out, span_of(slice, (size_t)(to - slice)));
+    }
+    iconv_close(converter);
+    return e;
+}
+
 static bool play(const char *path, const struct options *o)
 {
     struct buf content;
@@ -163,6 +188,7 @@ static bool play(const char *path, const struct options *o)
     struct printer p = {.find = o->find};
     struct mime_report report;
     struct mime_limits limits = mime_limits_for(buf_len(&content));
+    limits.convert = convert;
     printf("{\"file\":");
     print_text(path);
     printf(",\"parts\":[");

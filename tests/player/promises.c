@@ -1,31 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Promises, from what clients were told and what backends took. */
 #include "player/promises.h"
+#include "player/envelope.h"
 
 enum { CODE_LEN = 3, ENHANCED_AT = 4, ENHANCED_LEN = 5 /* of 5.x.y; longer ones are compared so far */ };
-
-struct span reply_first(struct span in)
-{
-    size_t at = 0;
-    while (at < in.len) {
-        struct span rest = span_sub(in, at, in.len);
-        size_t end = span_find_span(rest, SPAN("\r\n"));
-        if (end == rest.len)
-            break;
-        at += end + 2;
-        if (end < 4 || rest.ptr[3] != '-')
-            return span_sub(in, 0, at);
-    }
-    return span_sub(in, 0, 0);
-}
-
-/* The next reply in *REST, which it is taken from; false: there is none. */
-static bool take_reply(struct span *rest, struct span *reply)
-{
-    *reply = reply_first(*rest);
-    *rest = span_sub(*rest, reply->len, rest->len);
-    return reply->len > 0;
-}
 
 /* Whether a backend of the script says CODE in some line; a host that takes no mail says 521 (RFC 7504), which is
  * handed on as 554. */
@@ -33,7 +11,7 @@ static bool script_says(const struct scenario *scenario, struct span code)
 {
     for (const struct step *step = scenario->first; step; step = step->next) {
         struct span rest = step->text, reply;
-        while (step->act == BACKEND_SEND && take_reply(&rest, &reply))
+        while (step->act == BACKEND_SEND && reply_take(&rest, &reply))
             if (span_starts(reply, code) || (span_starts(reply, SPAN("521")) && span_eq(code, SPAN("554"))))
                 return true;
     }
@@ -44,7 +22,7 @@ static bool script_says(const struct scenario *scenario, struct span code)
 static bool is_usual(struct span usual, struct span reply)
 {
     struct span begin = span_sub(reply, 0, ENHANCED_AT + ENHANCED_LEN), other;
-    while (take_reply(&usual, &other))
+    while (reply_take(&usual, &other))
         if (span_starts(other, begin))
             return true;
     return false;
@@ -65,22 +43,21 @@ static bool is_command_fault(struct span reply)
 }
 
 /* Nobody is bounced because memory was short. Of what client C was told, whether the script has read that or not: the
- * reply behind a 354 is its message's. TOLD: messages that were answered 2xx so far. */
-static void check_client(struct world *w, unsigned number, struct span usual, unsigned *told)
+ * reply behind a 354 is its message's. */
+static void check_client(struct world *w, unsigned number, struct span usual)
 {
     struct client *c = &w->clients[number];
     const struct span streams[] = {buf_span(&c->replies), buf_span(&c->wire.received)};
     bool granted = false;
     for (size_t i = 0; i < ARRAY_SIZE(streams); i++) {
         struct span rest = streams[i], reply;
-        while (take_reply(&rest, &reply)) {
+        while (reply_take(&rest, &reply)) {
             bool excused = reply.ptr[0] != '5' || w->how->fail_at == 0 || is_usual(usual, reply) ||
                            (!granted && is_command_fault(reply)) ||
                            script_says(w->setup->scenario, span_sub(reply, 0, CODE_LEN));
             if (!excused)
                 world_fail(w, "client %u was told %.*s, as neither the backend nor the run without a fault says",
                            number, SPAN_ARG(span_sub(reply, 0, reply.len - 2)));
-            *told += granted && reply.ptr[0] == '2';
             granted = span_starts(reply, SPAN("354"));
         }
     }
@@ -88,17 +65,12 @@ static void check_client(struct world *w, unsigned number, struct span usual, un
 
 void promises_check(struct world *w, struct span usual)
 {
-    unsigned told = 0, sent = 0;
-    uint64_t kept = 0;
+    unsigned sent = 0;
     for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++) {
-        check_client(w, i, usual, &told);
+        check_client(w, i, usual);
         sent += w->clients[i].messages;
     }
-    if (w->setup->quarantine)
-        kept = quarantine_usage(w->setup->quarantine).entries - w->kept_before.entries;
-    if (told > w->accepted + kept)
-        world_fail(w, "%u messages were answered 2xx, but backends took %u, and quarantine %llu", told, w->accepted,
-                   (unsigned long long)kept);
+    envelope_check(w);
     if (w->accepted > sent)
         world_fail(w, "clients sent %u messages, and backends took %u", sent, w->accepted);
 }

@@ -6,8 +6,6 @@
 
 #include "player/world.h"
 
-/* The first reply in IN, all its lines; empty: it has not come to its end. */
-struct span reply_first(struct span in);
 /* USUAL: all replies to clients in the run where nothing fails; nothing of it is looked at where no allocation fails,
  * as such runs are compared with it reply by reply. What is broken becomes W's failure. */
 void promises_check(struct world *w, struct span usual);

@@ -208,6 +208,19 @@ static enum err add_repeated(struct reader *r, enum act act, unsigned party, str
     return e == ERR_OK ? add_send(r, act, party, bytes) : e;
 }
 
+/* "N code words" of `S*`. */
+static enum err add_replies(struct reader *r, unsigned client, struct span text)
+{
+    uint64_t times;
+    size_t blank = span_find(text, ' ');
+    if (num_parse_u64(span_sub(text, 0, blank), 10000, &times) != ERR_OK || times == 0)
+        return fault(r, "expected a number of replies");
+    enum err e = ERR_OK;
+    for (uint64_t i = 0; i < times && e == ERR_OK; i++)
+        e = add_reply(r, client, span_sub(text, blank + 1, text.len));
+    return e;
+}
+
 static enum err add_time(struct reader *r, struct span text)
 {
     uint64_t ms;
@@ -247,6 +260,8 @@ static enum err read_step(struct reader *r, struct span line)
         return add_action(r, who, party, text);
     if (who == 'S' && mark == ':')
         return add_reply(r, party, text);
+    if (who == 'S' && mark == '*')
+        return add_replies(r, party, text);
     if (who == 'L' && mark == ':')
         return step_add(r, LOG_HAS, 0, text);
     if (who == 'T' && mark == ':')

@@ -3,6 +3,7 @@
 #include "player/world.h"
 #include "base/mem.h"
 #include "io/listener.h"
+#include "player/envelope.h"
 #include "player/memory.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -135,7 +136,7 @@ void link_note(struct link *l, struct span line)
             abort();
         return;
     }
-    if (span_starts_nocase(line, SPAN("MAIL")))
+    if (span_starts_nocase(line, SPAN("MAIL")) || span_starts_nocase(line, SPAN("RSET")))
         buf_clear(&l->envelope);
     if (buf_printf(&l->envelope, "%.*s\n", SPAN_ARG(line)) != ERR_OK)
         abort();
@@ -214,9 +215,11 @@ static void link_says(struct world *w, struct link *l, struct span bytes)
             if (buf_append(&w->deliveries, buf_span(&l->envelope)) != ERR_OK ||
                 buf_append(&w->deliveries, buf_span(&l->message)) != ERR_OK)
                 abort();
+            envelope_keep(w, buf_span(&l->envelope));
         }
         l->message_done = false;
         buf_clear(&l->message);
+        buf_clear(&l->envelope);
     } else if (span_starts(bytes, SPAN("354"))) {
         l->in_body = true;
         l->lines_seen = 0;
@@ -302,6 +305,17 @@ static bool line_waits(const struct link *l, struct span verb)
     return span_starts_nocase(in, verb) && span_find_span(in, SPAN("\r\n")) < in.len;
 }
 
+/* What a server must say: a message to nobody is none (RFC 5321 3.3). */
+static const char *answer_to(const struct link *l, struct span line)
+{
+    struct span envelope = buf_span(&l->envelope);
+    if (span_starts_nocase(line, SPAN("QUIT")))
+        return "221 2.0.0 bye\r\n";
+    if (!span_starts_nocase(line, SPAN("DATA")))
+        return "250 2.0.0 ok\r\n";
+    return span_find_span(envelope, SPAN("\nRCPT")) < envelope.len ? "354 go ahead\r\n" : "503 5.5.1 RCPT first\r\n";
+}
+
 /* A backend that plays no role in the script. */
 static bool link_answers_all(struct world *w, struct link *l)
 {
@@ -321,14 +335,11 @@ static bool link_answers_all(struct world *w, struct link *l)
     if (!link_line(l, &line))
         return false;
     link_note(l, line);
-    bool quit = span_starts_nocase(line, SPAN("QUIT"));
     if (span_starts_nocase(line, SPAN("EHLO")))
         send_keywords(w, l);
-    else if (span_starts_nocase(line, SPAN("DATA")))
-        send_now(w, l, "354 go ahead\r\n");
     else
-        send_now(w, l, quit ? "221 2.0.0 bye\r\n" : "250 2.0.0 ok\r\n");
-    if (quit)
+        send_now(w, l, answer_to(l, line));
+    if (span_starts_nocase(line, SPAN("QUIT")))
         wire_close(&l->wire, 0);
     return true;
 }
@@ -346,6 +357,7 @@ static bool link_answers_some(struct world *w, struct link *l)
     }
     if (!w->setup->scenario->rset_scripted && line_waits(l, SPAN("RSET"))) {
         (void)link_line(l, &line);
+        buf_clear(&l->envelope);
         send_now(w, l, "250 2.0.0 flushed\r\n");
         return true;
     }
@@ -449,9 +461,11 @@ void world_start(struct world *w, const struct setup *setup, const struct manner
     virtual_loop_init(&w->loop);
     buf_init(&w->log_lines, SIZE_MAX / 2);
     buf_init(&w->deliveries, SIZE_MAX / 2);
+    buf_init(&w->envelopes, SIZE_MAX / 2);
     w->log = (struct log){.write = log_write, .wallclock_ms = log_clock, .arg = w, .format = LOG_FORMAT_JSON};
     for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++) {
         buf_init(&w->clients[i].replies, SIZE_MAX / 2);
+        buf_init(&w->clients[i].sent, SIZE_MAX / 2);
         buf_init(&w->clients[i].body, SIZE_MAX / 2);
     }
     w->shared = (struct proxy_shared){
@@ -503,6 +517,7 @@ void world_release(struct world *w)
     for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++) {
         wire_release(&w->clients[i].wire);
         buf_release(&w->clients[i].replies);
+        buf_release(&w->clients[i].sent);
         buf_release(&w->clients[i].body);
     }
     for (size_t i = 0; i < w->link_count; i++) {
@@ -516,6 +531,7 @@ void world_release(struct world *w)
     mailbox_free(w->mailbox);
     buf_release(&w->log_lines);
     buf_release(&w->deliveries);
+    buf_release(&w->envelopes);
 }
 
 void world_end(struct world *w)

@@ -36,6 +36,7 @@ struct client {
     struct wire wire;
     bool connected;
     struct buf replies; /* all of them, for comparing runs */
+    struct buf sent;    /* all that it sent, for its envelopes */
     struct buf body;    /* of its last message, as it went over the wire, up to the final dot */
     bool in_body, rude; /* rude: its message did not wait for the 354 */
     unsigned messages;  /* that it has sent with their final dots */
@@ -84,6 +85,7 @@ struct world {
     size_t answered;                     /* octets that backends said by themselves */
     unsigned accepted;                   /* messages that a backend completed and answered 2xx */
     struct buf deliveries;               /* these, with their envelopes */
+    struct buf envelopes;                /* of these (envelope.h) */
     bool starved;                        /* an allocation did fail */
     bool broken;                         /* failure says why */
     struct errtext failure;

@@ -343,9 +343,18 @@ static void trouble(struct verdict *out, enum verdict_reason reason, const struc
     verdict_set(out, verdict_reason_class(reason), reason, detail);
 }
 
+static void unclear(const struct icap_head *h, struct verdict *out)
+{
+    char what[160];
+    snprintf(what, sizeof(what), "what became of the message is not understood: \"%.100s\"", h->signals.unclear);
+    trouble(out, VERDICT_REASON_PROTOCOL, h, what);
+}
+
 static void unmodified(const struct icap_head *h, const struct icap_circumstances *c, struct verdict *out)
 {
-    if (!c->whole)
+    if (h->signals.unclear[0])
+        unclear(h, out);
+    else if (!c->whole)
         trouble(out, VERDICT_REASON_LIMIT, h, "the server did not want all of the message, so it has not scanned it");
     else
         verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
@@ -357,7 +366,7 @@ static void echo(const struct icap_head *h, const struct icap_circumstances *c, 
     if (c->whole && !c->echoed)
         trouble(out, VERDICT_REASON_PROTOCOL, h,
                 "the server put something else in the message's place, and no header says why");
-    else if (h->signals.says_clean)
+    else if (h->signals.says_clean || h->signals.unclear[0])
         unmodified(h, c, out);
     else if (c->offers_204 || !c->echo_is_clean)
         trouble(out, VERDICT_REASON_LIMIT, h, "the message came back, and nothing shows that it was scanned");

@@ -212,12 +212,53 @@ static bool blocked(struct icap_signals *s, struct span value, size_t *fields)
     return true;
 }
 
+/* VALUE of HEADER is about something else than a find: about a container, or not understood. */
+static void note_trouble(struct icap_signals *s, const char *header, struct span value)
+{
+    char text[sizeof(s->unclear)];
+    if (note_by_plain_words(s, value) || s->unclear[0])
+        return;
+    int n = snprintf(text, sizeof(text), "%s: %.*s", header, value.len > 100 ? 100 : (int)value.len, value.ptr);
+    verdict_copy_text(s->unclear, sizeof(s->unclear), span_of(text, (size_t)n));
+}
+
+/* Words that servers have for nothing to tell; blanks, too. */
+static bool says_nothing(struct span value)
+{
+    static const char *const nothing[] = {"",
+                                          "-",
+                                          "0",
+                                          "none",
+                                          "no error",
+                                          "no_error",
+                                          "ok",
+                                          "success",
+                                          "clean",
+                                          "safe",
+                                          "pass",
+                                          "passed",
+                                          "allow",
+                                          "permitted",
+                                          "not infected",
+                                          "no threats",
+                                          "no threats found",
+                                          "unmodified",
+                                          "no modifications needed"};
+    for (size_t i = 0; i < ARRAY_SIZE(nothing); i++)
+        if (span_eq_nocase(unquoted(value), span_cstr(nothing[i])))
+            return true;
+    return false;
+}
+
+/* What was done with the message. That it passed (Kaspersky's word) does not show that it was scanned. */
 static bool response_info(struct icap_signals *s, struct span value, size_t *fields)
 {
+    if (span_starts_nocase(value, SPAN("Blocked")))
+        return blocked(s, value, fields);
     if (span_eq_nocase(value, SPAN("Allowed")))
         s->says_clean = true;
-    else if (span_starts_nocase(value, SPAN("Blocked")))
-        return blocked(s, value, fields);
+    else if (!says_nothing(value))
+        note_trouble(s, "X-Response-Info", value);
     return true;
 }
 
@@ -235,8 +276,8 @@ static bool error_code(struct icap_signals *s, struct span value, size_t *fields
     (void)fields;
     if (span_starts(value, SPAN("file_")) && contains_nocase(value, "_blocked"))
         note(s, ICAP_BLOCKED, VERDICT_REASON_NONE, value);
-    else
-        (void)note_by_plain_words(s, value); /* what is not known leaves the error what it is */
+    else if (!says_nothing(value))
+        note_trouble(s, "X-Error-Code", value);
     return true;
 }
 
@@ -250,14 +291,14 @@ static const struct {
     {{"X-Virus-Name", 12}, virus_name},              /* Sophos, McAfee */
     {{"X-FSecure-Scan-Result", 21}, fsecure_result}, /* F-Secure, WithSecure */
     {{"X-FSecure-Infection-Name", 24}, virus_name},
-    {{"X-Response-Info", 15}, response_info}, /* ESET, OPSWAT */
+    {{"X-Response-Info", 15}, response_info}, /* ESET, OPSWAT, Kaspersky */
     {{"X-Blocked", 9}, blocked},              /* Sophos */
     {{"X-Blocked-By", 12}, blocked},
     {{"X-Blocked-Reason", 16}, blocked}, /* OPSWAT */
     {{"X-Block-Reason", 14}, blocked},   /* McAfee */
     {{"X-Mwg-Block-Reason", 18}, blocked},
     {{"X-Block-Result", 14}, block_result},
-    {{"X-Error-Code", 12}, error_code}, /* with 500: what could not be taken apart */
+    {{"X-Error-Code", 12}, error_code}, /* mostly with 500: what could not be taken apart */
 };
 
 bool icap_signal_header(struct icap_signals *s, struct span name, struct span value, size_t *fields)

@@ -21,6 +21,9 @@ struct icap_signals {
     enum verdict_reason reason;   /* of ICAP_UNSCANNABLE */
     char text[LIMIT_VERDICT_NAME + 1];
     bool says_clean; /* some header shows that it has scanned the message and found nothing */
+    /* The first word about what became of the message that nobody here knows; empty: there was none. It says nothing
+     * against the message, and forbids to call it clean. */
+    char unclear[LIMIT_VERDICT_NAME + 1];
     /* Of what it found and tells the resolution of: some it repaired, some not. */
     bool repaired, unrepaired;
 };

@@ -244,6 +244,8 @@ static enum err take_value(void *arg, const struct mime_value *value)
     enum err e =
         parts_put_value(&g->values, &(struct parts_value){.name = value->name, .text = value->text, .cut = value->cut});
     g->value_count += e == ERR_OK;
+    if (value->cut)
+        g->report.defects |= mime_defect_bit(MIME_DEFECT_HEADER_CUT);
     return e;
 }
 
@@ -298,7 +300,9 @@ static enum err gather_ordinary(struct gathering *g, int fd, struct span message
         g->cut = mime_cap_word(check.broken);
         return ERR_OK;
     }
-    enum err e = ordinary_read(fd, message.len, CONTENTS_MAX, is_known, take_ordinary, g, &cut);
+    mime_defects defects;
+    enum err e = ordinary_read(fd, message.len, CONTENTS_MAX, is_known, take_ordinary, g, &cut, &defects);
+    g->report.defects |= defects;
     if (cut)
         g->cut = "decoded";
     return e;
@@ -307,6 +311,7 @@ static enum err gather_ordinary(struct gathering *g, int fd, struct span message
 static enum err gather(struct gathering *g, int fd, struct span message, struct scan_inspection *result)
 {
     g->limits = mime_limits_for(message.len);
+    g->limits.convert = ordinary_recode;
     if (g->limits.decoded > CONTENTS_MAX)
         g->limits.decoded = CONTENTS_MAX;
     enum err e = mime_split(message, &g->limits, take_part, g, &g->report);

@@ -23,10 +23,31 @@ static const char *const charsets[] = {
     "EUC-TW",       "ISO-2022-CN",  "VISCII",       "TCVN",         "GEORGIAN-PS",   "ARMSCII-8",    "IBM1047",
     "IBM037",       "IBM273",       "IBM500",
 };
+/* In which ASCII is written otherwise than as it stands. No mail program writes them, some read them. */
+static const char *const foreign[] = {
+    "ANSI_X3.110",    "ARMSCII-8",      "CSN_369103",      "EBCDIC-AT-DE",  "EBCDIC-AT-DE-A",  "EBCDIC-CA-FR",
+    "EBCDIC-DK-NO",   "EBCDIC-DK-NO-A", "EBCDIC-ES",       "EBCDIC-ES-A",   "EBCDIC-ES-S",     "EBCDIC-FI-SE",
+    "EBCDIC-FI-SE-A", "EBCDIC-FR",      "EBCDIC-IS-FRISS", "EBCDIC-IT",     "EBCDIC-PT",       "EBCDIC-UK",
+    "EBCDIC-US",      "GREEK7-OLD",     "IBM038",          "IBM1025",       "IBM1026",         "IBM1097",
+    "IBM1112",        "IBM1122",        "IBM1123",         "IBM1130",       "IBM1132",         "IBM1133",
+    "IBM1137",        "IBM1140",        "IBM1141",         "IBM1142",       "IBM1143",         "IBM1144",
+    "IBM1145",        "IBM1146",        "IBM1147",         "IBM1148",       "IBM1149",         "IBM1153",
+    "IBM1154",        "IBM1155",        "IBM1156",         "IBM1157",       "IBM1158",         "IBM1160",
+    "IBM1164",        "IBM1166",        "IBM12712",        "IBM1364",       "IBM1371",         "IBM1388",
+    "IBM1390",        "IBM1399",        "IBM16804",        "IBM256",        "IBM274",          "IBM275",
+    "IBM277",         "IBM278",         "IBM280",          "IBM281",        "IBM284",          "IBM285",
+    "IBM290",         "IBM297",         "IBM420",          "IBM423",        "IBM424",          "IBM4517",
+    "IBM4899",        "IBM4971",        "IBM803",          "IBM870",        "IBM871",          "IBM875",
+    "IBM880",         "IBM9030",        "IBM905",          "IBM918",        "IBM930",          "IBM933",
+    "IBM935",         "IBM937",         "IBM939",          "ISIRI-3342",    "ISO_5428",        "ISO_6937-2",
+    "NC_NC00-10",     "NS_4551-2",      "T.61-8BIT",       "ISO-2022-JP-3", "ISO-2022-CN-EXT", "UTF-7-IMAP",
+    "UNICODE",
+};
 #define NO_CONVERTER ((iconv_t)-1)
 
 struct ordinary {
     iconv_t to[ARRAY_SIZE(charsets)], from[ARRAY_SIZE(charsets)]; /* UTF-8; held so that they stay loaded */
+    iconv_t from_foreign[ARRAY_SIZE(foreign)];
 };
 
 struct ordinary *ordinary_new(void)
@@ -39,6 +60,8 @@ struct ordinary *ordinary_new(void)
         o->to[i] = iconv_open("UTF-8", charsets[i]);
         o->from[i] = iconv_open(charsets[i], "UTF-8");
     }
+    for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
+        o->from_foreign[i] = iconv_open("UTF-8", foreign[i]);
     return o;
 }
 
@@ -52,6 +75,9 @@ void ordinary_free(struct ordinary *o)
         if (o->from[i] != NO_CONVERTER)
             iconv_close(o->from[i]);
     }
+    for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
+        if (o->from_foreign[i] != NO_CONVERTER)
+            iconv_close(o->from_foreign[i]);
     g_mime_shutdown();
     mem_free(o);
 }
@@ -90,12 +116,56 @@ size_t ordinary_to_utf8(struct span text, struct span charset, char *out, size_t
     return (size_t)(to - out);
 }
 
+/* By that name, as mail writes it, as Python does ("ebcdic_cp_be"), or by its number ("1140"). */
+static iconv_t open_by_name(struct span charset)
+{
+    char name[64], number[72];
+    if (charset.len == 0 || charset.len >= sizeof(name) || span_find(charset, '\0') < charset.len)
+        return NO_CONVERTER;
+    memcpy(name, charset.ptr, charset.len);
+    name[charset.len] = '\0';
+    iconv_t converter = g_mime_iconv_open("UTF-8", name);
+    for (char *p = name; converter == NO_CONVERTER && (p = strchr(p, '_')) != NULL;)
+        *p = '-';
+    if (converter == NO_CONVERTER)
+        converter = g_mime_iconv_open("UTF-8", name);
+    snprintf(number, sizeof(number), "CP%s", name);
+    return converter == NO_CONVERTER && char_is_digit(name[0]) ? g_mime_iconv_open("UTF-8", number) : converter;
+}
+
+enum err ordinary_recode(struct span text, struct span charset, struct buf *out)
+{
+    static const struct span replacement = {"\xef\xbf\xbd", 3};
+    char slice[4096], *from = (char *)(uintptr_t)text.ptr; /* iconv lacks the const */
+    size_t left = text.len;
+    iconv_t converter = open_by_name(charset);
+    enum err e = ERR_OK;
+    if (converter == NO_CONVERTER)
+        return ERR_OK;
+    for (bool ended = false; !ended && e == ERR_OK;) {
+        char *to = slice;
+        size_t room = sizeof(slice) - replacement.len;
+        ended = left == 0; /* and what it kept back comes now */
+        bool odd = iconv(converter, ended ? NULL : &from, &left, &to, &room) == (size_t)-1 && errno != E2BIG;
+        if (odd && !ended) {
+            memcpy(to, replacement.ptr, replacement.len);
+            to += replacement.len;
+            from++;
+            left--;
+        }
+        e = buf_append(out, span_of(slice, (size_t)(to - slice)));
+    }
+    g_mime_iconv_close(converter);
+    return e;
+}
+
 struct reading {
     ordinary_had *had;
     mime_part_sink *sink;
     void *arg;
     uint64_t left; /* octets that may still come of it */
     bool cut;
+    mime_defects defects;
 };
 
 static enum mime_encoding encoding_of(GMimeContentEncoding encoding)
@@ -116,18 +186,29 @@ static enum mime_encoding encoding_of(GMimeContentEncoding encoding)
     return MIME_IDENTITY;
 }
 
-static void describe_type(GMimePart *leaf, struct mime_part *part)
+static void type_of(GMimeObject *object, char out[MIME_TYPE_SIZE])
 {
-    GMimeContentType *type = g_mime_object_get_content_type(GMIME_OBJECT(leaf));
+    GMimeContentType *type = g_mime_object_get_content_type(object);
     char *text = type ? g_mime_content_type_get_mime_type(type) : NULL;
     struct span given = span_cstr(text);
-    size_t len = given.len < sizeof(part->type) - 1 ? given.len : sizeof(part->type) - 1;
+    size_t len = given.len < MIME_TYPE_SIZE - 1 ? given.len : MIME_TYPE_SIZE - 1;
     for (size_t i = 0; i < len; i++)
-        part->type[i] = mime_shown(given.ptr[i]);
+        out[i] = mime_shown(given.ptr[i]);
+    out[len] = '\0';
     g_free(text);
 }
 
-static enum err hand_out(struct reading *r, GMimePart *leaf, const char *path, GByteArray *octets)
+/* Also of what is not handed out. */
+static void judge_type(struct reading *r, GMimeObject *object)
+{
+    char text[MIME_TYPE_SIZE];
+    struct mime_type type;
+    type_of(object, text);
+    mime_type_parse(span_cstr(text), &type);
+    r->defects |= type.defects & mime_type_verdicts();
+}
+
+static enum err hand_out(struct reading *r, GMimePart *leaf, const char *path, GByteArray *octets, const char *charset)
 {
     struct mime_part *part = MEM_NEW(struct mime_part); /* too large for a stack that others use */
     if (!part)
@@ -135,58 +216,45 @@ static enum err hand_out(struct reading *r, GMimePart *leaf, const char *path, G
     part->path = path;
     part->declared = part->encoding = encoding_of(g_mime_part_get_content_encoding(leaf));
     part->octets = span_of(octets->data, octets->len);
-    describe_type(leaf, part);
+    type_of(GMIME_OBJECT(leaf), part->type);
+    for (size_t i = 0; charset && charset[i] && i + 1 < sizeof(part->charset); i++)
+        part->charset[i] = mime_shown(charset[i]);
     enum err e = r->sink(r->arg, part);
     mem_free(part);
     return e;
 }
 
-/* Whether text of this charset stands there otherwise than a person sees it, even where all of it is ASCII. */
-static bool hides_ascii(const char *charset)
+/* The text as GMime makes UTF-8 of CHARSET, where that shows what OCTETS do not. */
+static enum err read_text(struct reading *r, GMimePart *leaf, const char *path, const char *charset)
 {
-    static const char ascii[] = "<script src=\"+/&0-9\">";
-    char from[sizeof(ascii)], to[4 * sizeof(ascii)], *in = from, *out = to;
-    struct span name = span_cstr(charset);
-    size_t in_left = sizeof(ascii) - 1, out_left = sizeof(to);
-    if (name.len == 0 || span_starts_nocase(name, SPAN("iso-8859-")) || span_starts_nocase(name, SPAN("windows-")) ||
-        span_eq_nocase(name, SPAN("utf-8")) || span_eq_nocase(name, SPAN("us-ascii")))
-        return false;
-    iconv_t converter = g_mime_iconv_open("UTF-8", charset);
-    if (converter == NO_CONVERTER)
-        return false;
-    memcpy(from, ascii, sizeof(from));
-    bool whole = iconv(converter, &in, &in_left, &out, &out_left) != (size_t)-1;
-    g_mime_iconv_close(converter);
-    return !whole || !span_eq(span_of(to, sizeof(to) - out_left), span_of(ascii, sizeof(ascii) - 1));
-}
-
-/* The same as UTF-8. */
-static enum err read_text(struct reading *r, GMimePart *leaf, const char *path)
-{
-    const char *charset = g_mime_object_get_content_type_parameter(GMIME_OBJECT(leaf), "charset");
-    if (!hides_ascii(charset))
-        return ERR_OK;
     GMimeFilter *convert = g_mime_filter_charset_new(charset, "utf-8");
     if (!convert)
         return ERR_OK;
-    GMimeStream *memory = g_mime_stream_mem_new(), *converting = g_mime_stream_filter_new(memory);
+    GMimeDataWrapper *content = g_mime_part_get_content(leaf);
+    GMimeStream *plain = g_mime_stream_mem_new(), *memory = g_mime_stream_mem_new();
+    GMimeStream *converting = g_mime_stream_filter_new(memory);
     g_mime_stream_filter_add(GMIME_STREAM_FILTER(converting), convert);
-    g_mime_data_wrapper_write_to_stream(g_mime_part_get_content(GMIME_PART(leaf)), converting);
+    g_mime_data_wrapper_write_to_stream(content, plain);
+    g_mime_data_wrapper_write_to_stream(content, converting);
     g_mime_stream_flush(converting);
-    GByteArray *octets = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory));
-    enum err e = octets->len > 0 ? hand_out(r, leaf, path, octets) : ERR_OK;
+    const GByteArray *octets = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(plain));
+    GByteArray *text = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory));
+    bool hides = mime_text_hides(span_of(octets->data, octets->len), span_of(text->data, text->len));
+    enum err e = hides ? hand_out(r, leaf, path, text, NULL) : ERR_OK;
     g_object_unref(converting);
     g_object_unref(memory);
+    g_object_unref(plain);
     g_object_unref(convert);
     return e;
 }
 
-static enum err read_content(struct reading *r, GMimePart *leaf, const char *path, GMimeDataWrapper *content)
+static enum err read_content(struct reading *r, GMimePart *leaf, const char *path, GMimeDataWrapper *content,
+                             const char *charset)
 {
     GMimeStream *memory = g_mime_stream_mem_new();
     enum err e = g_mime_data_wrapper_write_to_stream(content, memory) < 0 ? ERR_IO : ERR_OK;
     if (e == ERR_OK)
-        e = hand_out(r, leaf, path, g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory)));
+        e = hand_out(r, leaf, path, g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory)), charset);
     g_object_unref(memory);
     return e;
 }
@@ -213,8 +281,10 @@ static enum err read_leaf(struct reading *r, GMimePart *leaf, const char *path)
         return ERR_OK;
     }
     r->left -= (uint64_t)length;
-    enum err e = is_had(r, raw, content) ? ERR_OK : read_content(r, leaf, path, content);
-    return e == ERR_OK && GMIME_IS_TEXT_PART(leaf) ? read_text(r, leaf, path) : e;
+    const char *charset = g_mime_object_get_content_type_parameter(GMIME_OBJECT(leaf), "charset");
+    enum err e = is_had(r, raw, content) ? ERR_OK : read_content(r, leaf, path, content, charset);
+    bool plain = !GMIME_IS_TEXT_PART(leaf) || !charset || mime_charset_is_plain(span_cstr(charset));
+    return e == ERR_OK && !plain ? read_text(r, leaf, path, charset) : e;
 }
 
 static enum err read_message(struct reading *r, GMimeMessage *message)
@@ -224,6 +294,7 @@ static enum err read_message(struct reading *r, GMimeMessage *message)
     bool more = g_mime_part_iter_is_valid(at);
     while (more && e == ERR_OK) {
         GMimeObject *object = g_mime_part_iter_get_current(at);
+        judge_type(r, object);
         if (GMIME_IS_PART(object)) {
             char *path = g_mime_part_iter_get_path(at);
             bool only = !path || !path[0] || strcmp(path, "0") == 0; /* what GMime calls the message's only body */
@@ -237,10 +308,11 @@ static enum err read_message(struct reading *r, GMimeMessage *message)
 }
 
 enum err ordinary_read(int fd, size_t size, uint64_t decoded, ordinary_had *had, mime_part_sink *sink, void *arg,
-                       bool *cut)
+                       bool *cut, mime_defects *defects)
 {
     struct reading r = {.had = had, .sink = sink, .arg = arg, .left = decoded};
     *cut = false;
+    *defects = 0;
     if (size == 0)
         return ERR_OK;
     int own = dup(fd); /* GMime closes it */
@@ -262,5 +334,6 @@ enum err ordinary_read(int fd, size_t size, uint64_t decoded, ordinary_had *had,
     g_object_unref(parser);
     g_object_unref(stream);
     *cut = r.cut;
+    *defects = r.defects;
     return e;
 }

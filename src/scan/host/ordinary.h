@@ -17,13 +17,18 @@ void ordinary_free(struct ordinary *o);
 /* TEXT of CHARSET as UTF-8, as mime_to_utf8, but for all of those charsets (mime_converter). */
 size_t ordinary_to_utf8(struct span text, struct span charset, char *out, size_t size);
 
+/* As mime_text_converter, by the C library. */
+enum err ordinary_recode(struct span text, struct span charset, struct buf *out) must_use;
+
 /* Whether the caller has what any decoder makes of these octets of the message in this encoding. */
 typedef bool ordinary_had(void *arg, size_t offset, size_t length, enum mime_encoding encoding);
 
 /* Hands each leaf of the message behind FD (SIZE octets) to SINK, decoded as GMime decodes it; those that are HAD are
- * not decoded and not handed out. Of the part only path, type, encoding, octets and the ordinary reading are filled in.
- * It ends, with *CUT, where more than DECODED octets came of it. ERR_IO: GMime could not read it; or what SINK said. */
+ * not decoded and not handed out. Of the part only path, type, charset, encoding, octets and the ordinary reading are
+ * filled in. Texts are handed out once more, as UTF-8, where that shows what their octets do not. It ends, with *CUT,
+ * where more than DECODED octets came of it. *DEFECTS: mime_type_verdicts of what is no multipart. ERR_IO: GMime could
+ * not read it; or what SINK said. */
 enum err ordinary_read(int fd, size_t size, uint64_t decoded, ordinary_had *had, mime_part_sink *sink, void *arg,
-                       bool *cut) must_use;
+                       bool *cut, mime_defects *defects) must_use;
 
 #endif

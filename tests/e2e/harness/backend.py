@@ -113,8 +113,9 @@ class Mail:
     def __init__(self, session, sender, recipients, body):
         self.session, self.sender, self.recipients, self.length = session, sender, list(recipients), body.length
         self.wire, self.content = body.wire or b"", body.content or b""
-        known = tuple(sorted(map(address_in, recipients))) if session.sure else None
-        self.delivery = Delivery({body.digest} if body.wire is None else digests_of(self.content), None, known)
+        digests = {body.digest} if body.wire is None else digests_of(self.content)
+        self.delivery = Delivery(digests, None, tuple(sorted(map(address_in, recipients))) if session.sure else None,
+                                 address_in(sender) if session.sure and sender else None)
 
     @property
     def digests(self):
@@ -138,7 +139,7 @@ class Session(threading.Thread):
         self.commands = []           # command lines, without CRLF
         self.pending = bytearray()
         self.sender, self.recipients = None, []
-        self.sure = True      # what it answered to each RCPT is known
+        self.sure = True      # what it answered to each MAIL and RCPT is known
         self.stage, self.in_body = None, False
         self.answered = None  # code of the last reply
         self.mail = None      # the message whose final dot is being answered
@@ -241,7 +242,7 @@ class Session(threading.Thread):
             self.sender, self.recipients = line[5:], []
         elif verb == "rcpt" and self.positive(2):
             self.recipients.append(line[5:])
-        elif verb == "rcpt" and self.answered is None:
+        elif verb in ("mail", "rcpt") and self.answered is None:
             self.sure = False
         elif verb == "data" and self.positive(3):
             return self.body()

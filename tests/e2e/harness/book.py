@@ -260,9 +260,10 @@ class Book:
             said += Counter(backend.said) - said_before
         others = {attempt.digest for backend in self.backends for book in backend.books if book is not self
                   for talk in book.talks for attempt in talk.attempts}
+        text = self.postern.path.read_text()
         return Evidence(self.talks, others, held, said, self.page(), lambda attempt: attempt.truth,
                         lambda attempt: attempt.may_pass, self.demanded, self.bystanders, self.recovered, self.left, self.killed, self.entries(),
-                        min(self.most, octets_of(self.postern.path.read_text())))
+                        min(self.most, octets_of(text)), self.truth.lenient or Truth(text).lenient)
 
     def check(self):
         """Raises AssertionError with every promise that was broken and has no excuse."""

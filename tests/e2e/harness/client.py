@@ -41,6 +41,7 @@ class Client:
         self.talk.connection = self
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.timeout = timeout
+        self.half_closed = False
         self.input = bytearray()
         self.greeting = self.reply() if greet else None
 
@@ -63,8 +64,13 @@ class Client:
             data = self.socket.recv(65536)
         except TimeoutError:
             raise Timeout(f"no reply within {self.timeout} s; unread: {bytes(self.input)!r}") from None
-        except ConnectionResetError:
-            data = b""
+        except ConnectionResetError:  # which may have destroyed a reply on its way
+            return self._heard(b"")
+        if not data and not self.half_closed:
+            self.talk.hung_up()
+        return self._heard(data)
+
+    def _heard(self, data):
         self.talk.received(data)
         self.input += data
         return bool(data)
@@ -116,6 +122,7 @@ class Client:
         return rest
 
     def half_close(self):
+        self.half_closed = True
         self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self):

@@ -197,6 +197,19 @@ def external_body():
                  [b"MIME-Version: 1.0", b'Content-Type: message/external-body; access-type=URL; URL="http://www.test/a.exe"'])
 
 
+def partial_to_who_takes_the_last_type():
+    return plain(b"second piece\r\n", [b"MIME-Version: 1.0", b"Content-Type: text/plain", b"Content-Type: message/partial; id=a; number=2; total=3"])
+
+
+def partial_to_who_decodes_words():
+    return plain(b"second piece\r\n", [b"MIME-Version: 1.0", b"Content-Type: =?us-ascii?q?message/partial?=; id=a; number=2; total=3"])
+
+
+def external_body_to_who_takes_the_last_type():
+    return _mixed(_text(), _lines(b"Content-Type: text/plain", b'Content-Type: message/external-body; access-type=URL; URL="http://www.test/a.exe"', b"",
+                                  b"Content-Type: application/octet-stream", b""))
+
+
 def many_parts(count):
     return _mixed(*(b"Content-Type: text/plain\r\n\r\n%d" % i for i in range(count)))
 

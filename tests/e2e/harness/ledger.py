@@ -5,7 +5,8 @@ against each other. Nothing here talks to anybody: harness/book.py collects the 
 from collections import Counter, defaultdict
 
 # What may be known of a message without postern. SUSPECT: no engine can call it clean; whether it is refused or deferred is not said.
-CLEAN, INFECTED, SUSPECT, TROUBLE = "clean", "infected", "suspect", "trouble"
+# CLEAN: an engine calls it so; HARMLESS: and none has anything to find in it.
+CLEAN, HARMLESS, INFECTED, SUSPECT, TROUBLE = "clean", "harmless", "infected", "suspect", "trouble"
 
 # 5xx of our own that say what was wrong with the client's command (src/smtp/reply.def).
 COMMAND_FAULTS = {500, 501, 502, 503, 552, 555}
@@ -15,6 +16,9 @@ TOO_LARGE, CLOSING = 552, 421
 # What postern says with 421 on its own account, and the reasons in the `close` lines of sessions that it ended so.
 CLOSINGS = {"Timeout": ("timeout",), "Service shutting down": ("shutting down", "drain_timeout has passed"), "Too many errors": ("too many errors",),
             "Too many commands": ("too many commands without a message",), "This is SMTP": ("not SMTP",), "Out of resources": ("no memory", "out of memory")}
+# Beginnings of the reasons in `close` lines of sessions whose client need not have been told what became of its message.
+NO_LAST_WORD = ("timeout", "shutting down", "drain_timeout has passed", "postern stops", "no memory", "out of memory",
+                "the client does not read", "the client's connection broke")
 TOO_MANY_CONNECTIONS = "Too many connections"
 # Outcomes of a message that need no further reason.
 SPEAKS_FOR_ITSELF = {"delivered", "client-gone", "client-timeout", "shutdown"}
@@ -24,10 +28,10 @@ WENT_TO_THE_BACKEND = ("release", "release-unknown", "release-refused")
 
 class Delivery:
     """A message that a backend has completed. DIGESTS: those it may go by. CODE of the backend's final reply; None: none was given.
-    RECIPIENTS that it was accepted for, sorted; None: they are not known."""
+    RECIPIENTS that it was accepted for, sorted, and its SENDER; None: they are not known."""
 
-    def __init__(self, digests, code, recipients=None):
-        self.digests, self.code, self.recipients = set(digests), code, recipients
+    def __init__(self, digests, code, recipients=None, sender=None):
+        self.digests, self.code, self.recipients, self.sender = set(digests), code, recipients, sender
 
     @property
     def refused(self):
@@ -48,8 +52,9 @@ class Evidence:
     OTHERS              digests that clients of other posterns sent to the same backends
     DELIVERIES          of all backends; SAID: how often they said each code
     EVENTS              lines of the log
-    TRUTH               Attempt → what is known of its content without postern: CLEAN, INFECTED, SUSPECT, TROUBLE or None
+    TRUTH               Attempt → what is known of its content without postern: CLEAN, HARMLESS, INFECTED, SUSPECT, TROUBLE or None
     MAY_PASS            Attempt → whether the configuration lets such a message pass all the same
+    LENIENT             whether the configuration lets any message pass that is not clean
     DEMANDED            codes that the configuration wants for trouble with scanning
     MOST                octets of a message, more of which postern may refuse
     BYSTANDERS          (what went on, what became of the bystander's session; None: it was served)
@@ -60,7 +65,7 @@ class Evidence:
     """
 
     def __init__(self, talks=(), others=(), deliveries=(), said=(), events=(), truth=None, may_pass=None, demanded=(), bystanders=(),
-                 recovered=None, left=(), killed=(), quarantine=None, most=100 << 20):
+                 recovered=None, left=(), killed=(), quarantine=None, most=100 << 20, lenient=False):
         self.attempts = [attempt for talk in talks for attempt in talk.attempts]
         self.refused = [refused for talk in talks for refused in talk.refused]
         self.others = set(others)
@@ -68,7 +73,7 @@ class Evidence:
         self.truth = truth or (lambda attempt: None)
         self.may_pass = may_pass or (lambda attempt: False)
         self.demanded, self.bystanders, self.recovered, self.left = set(demanded), list(bystanders), recovered, list(left)
-        self.killed, self.quarantine, self.most = Counter(killed), dict(quarantine or {}), most
+        self.killed, self.quarantine, self.most, self.lenient = Counter(killed), dict(quarantine or {}), most, lenient
         self.of_session = defaultdict(list)
         for event in self.events:
             self.of_session[event.get("session")].append(event)
@@ -153,16 +158,18 @@ def quarantined(attempt):
     return event.get("quarantine") if event.get("outcome") == "quarantined" else None
 
 
-def may_be_delivered(attempt):
-    """What its line says; without a line nothing is known."""
+def may_be_delivered(evidence, attempt):
+    """What its line says, where the configuration can have it pass with that verdict; without a line nothing is known."""
     event = attempt.event
-    return event is None or event.get("action") == "pass"
+    if event is None:
+        return True
+    return event.get("action") == "pass" and (event.get("verdict") == "clean" or evidence.lenient)
 
 
 # --- the promises ---
 
 def no_loss(evidence):
-    """L1: the client was told 2xx, so a backend holds exactly its octets for exactly its recipients, or quarantine where its line says so;
+    """L1: the client was told 2xx, so a backend holds exactly its octets from its sender for exactly its recipients, or quarantine where its line says so;
     what a line says is in quarantine is there; and no backend holds what no client sent."""
     for digest, attempts in evidence.sent.items():
         told = [attempt for attempt in attempts if attempt.told_ok]
@@ -170,30 +177,37 @@ def no_loss(evidence):
         held = max(0, sum(delivery.accepted for delivery in evidence.held[digest]) - evidence.released(attempts, "release"))
         if len(told) > held + kept:
             yield f"{told[-1]}: {len(told)} times promised, {held} times at the backend, {kept} times in quarantine"
-        for recipients in wrong_recipients(evidence, told, [delivery for delivery in evidence.held[digest] if delivery.accepted]):
-            yield f"{told[-1]}: promised for {' '.join(recipients)}, and no backend has it for exactly these"
+        for envelope in wrong_envelopes(evidence, told, [delivery for delivery in evidence.held[digest] if delivery.accepted]):
+            yield f"{told[-1]}: promised {envelope}, and no backend has it so"
         for attempt in attempts:
             if quarantined(attempt) and not evidence.kept(attempt):
                 yield f"{attempt}: the log says that it is in quarantine as {quarantined(attempt)}, and it is not"
+    for attempt in evidence.attempts:
+        if attempt.told_ok and attempt.granted and not attempt.complete:
+            yield f"{attempt}: promised before its final dot was sent"
     for digest, deliveries in evidence.held.items():
         if digest not in evidence.sent and not deliveries[0].digests & evidence.others:
             yield f"{deliveries[0]} is at the backend, and no client sent it"
 
 
-def wrong_recipients(evidence, told, held):
-    """Those of attempts that were TOLD 2xx, as tuples, which none of the deliveries HELD has. Where one is not known there is nothing to compare."""
+def wrong_envelopes(evidence, told, held):
+    """Those of attempts that were TOLD 2xx, as text, which none of the deliveries HELD has. Where one is not known there is nothing to compare."""
     if not held or any(delivery.recipients is None for delivery in held):
         return
-    promised = Counter(attempt.recipients for attempt in told if attempt.recipients is not None and not evidence.kept(attempt))
-    yield from promised - Counter(delivery.recipients for delivery in held)
+    told = [attempt for attempt in told if attempt.recipients is not None and not evidence.kept(attempt)]
+    senders = all(one.sender is not None for one in (*told, *held))
+    def envelopes(of):
+        return Counter((f"from <{one.sender}> " if senders else "") + f"for {' '.join(one.recipients)}" for one in of)
+    yield from envelopes(told) - envelopes(held)
 
 
 def no_leak(evidence):
-    """L2: infected, unscannable or not scanned, so no backend ever completed it, unless the configuration lets it pass."""
+    """L2: infected, unscannable or not scanned, so no backend ever completed it, unless the configuration lets it pass. Whether it does is not
+    for postern to say: its line may not have a message pass with a verdict that no option lets pass."""
     for digest, attempts in evidence.sent.items():
         held = len(evidence.held[digest])
         released = evidence.released(attempts)
-        if held > sum(may_be_delivered(attempt) for attempt in attempts) + released:
+        if held > sum(may_be_delivered(evidence, attempt) for attempt in attempts) + released:
             yield f"{attempts[0]}: the log says {attempts[0].event}, and the backend completed it"
         truth = evidence.truth(attempts[0])
         if held > released and truth in (INFECTED, SUSPECT, TROUBLE) and not evidence.may_pass(attempts[0]):
@@ -221,11 +235,20 @@ def explains_a_copy(evidence, attempt):
     event = attempt.event or {}
     if event.get("outcome") == "unknown":
         return evidence.has(event.get("session"), "outcome-unknown", id=event.get("id"))
-    return event.get("outcome") == "delivered" and attempt.code is None  # it left before it heard
+    return event.get("outcome") == "delivered" and attempt.code is None and not hung_up_on(evidence, attempt)  # it left before it heard
+
+
+def hung_up_on(evidence, attempt):
+    """Whether its client waited for the final reply, and postern closed the session instead for no reason that would do."""
+    if not attempt.abandoned or evidence.killed["edge"] or evidence.killed["supervisor"]:
+        return False
+    closes = [event for event in evidence.of_session.get(attempt.session, ()) if event["event"] == "close"]
+    return bool(closes) and not any(str(event.get("reason")).startswith(NO_LAST_WORD) for event in closes)
 
 
 def no_bounce(evidence):
-    """L4: trouble of ours is 4xx. 5xx is for what is infected or unscannable, for faults of the client and for the backend's own words."""
+    """L4: trouble of ours is 4xx. 5xx is for what is infected or unscannable, for faults of the client and for the backend's own words. What has
+    nothing to be found is not infected."""
     for attempt in evidence.attempts:
         if attempt.code is None or attempt.code // 100 != 5:
             continue
@@ -233,6 +256,8 @@ def no_bounce(evidence):
         trouble = evidence.truth(attempt) == TROUBLE or event.get("verdict") == "error"
         if trouble and attempt.code not in evidence.demanded:
             yield f"{attempt}: scanning had trouble ({event.get('reason')}), which is no reason to bounce it"
+        elif evidence.truth(attempt) == HARMLESS and event.get("verdict") == "infected":
+            yield f"{attempt}: bounced as infected with {event.get('virus')}, and there is nothing in it that an engine could find"
         elif trouble or event.get("verdict") in ("infected", "unscannable") and event.get("action") in ("reject", "quarantine"):
             continue
         elif attempt.event is None and evidence.truth(attempt) == INFECTED:
@@ -281,6 +306,8 @@ def one_clear_line(evidence):
     for attempt in evidence.attempts:
         if attempt.event:
             yield from unclear(evidence, attempt)
+            if hung_up_on(evidence, attempt):
+                yield f"{attempt}: the session was closed before its final reply, which its client was waiting for"
         elif attempt.granted and not evidence.cut(attempt.session):
             yield f"{attempt} has no line"
     for event in evidence.unmatched:
@@ -311,8 +338,9 @@ def unclear(evidence, attempt):
     if attempt.code is not None and outcome not in ("client-timeout", "shutdown") and not says(event, attempt.code) and \
             (outcome, attempt.code) != ("unknown", 421):
         yield f"{attempt}: its line says {event.get('reply')!r}"
-    if event.get("sha256") and attempt.digest and event["sha256"] != attempt.digest:
-        yield f"{attempt}: its line has the digest {event['sha256']}"
+    digest = event.get("sha256")
+    if attempt.digest and digest != attempt.digest and (digest or outcome == "delivered"):
+        yield f"{attempt}: its line has the digest {digest}"
     if outcome not in SPEAKS_FOR_ITSELF and not any(event.get(key) for key in ("reason", "virus", "backend_reply", "detail")) and \
             not any(other.get("id") == event.get("id") and other.get("detail") for other in evidence.of_session[event.get("session")]):
         yield f"{attempt}: its line gives no reason: {event}"

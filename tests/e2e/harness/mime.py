@@ -187,12 +187,24 @@ def classes(payload):
         "type-misspelt": multipart([TEXT, plain], content_type=b"Content-Type: mulitpart/mixed; boundary=b1"),
         "five-levels": five_levels(plain),
         **_odd_boundaries(part(junk(p), OCTETS, BASE64)),
+        **_cut_boundaries(p),
         **_odd_encodings(p),
         "type-in-the-middle": message([OCTETS, mixed, OCTETS], b"--b1\r\n" + part(junk(p), OCTETS, BASE64) + b"\r\n--b1--\r\n"),
         "encoding-in-the-middle": multipart([part(junk(p), OCTETS, b"Content-Transfer-Encoding: 7bit", BASE64, b"Content-Transfer-Encoding: 7bit")]),
         "mailbox-line-begins-the-body": multipart([OCTETS + CRLF + BASE64 + CRLF + b"From !!!!\r\n\r\n" + junk(p)]),
         "form-feed-before-a-header": multipart([part(junk(p), OCTETS, b"\f" + BASE64)]),
         "status-report-of-three-blocks": multipart([part(b"A: b\r\n\r\nC: d\r\n\r\n" + BASE64 + b"\r\n!" + junk(p), b"Content-Type: message/delivery-status")]),
+        "status-report-with-an-empty-block": multipart([part(b"A: b\r\n\r\n\r\n" + p, b"Content-Type: message/delivery-status")]),
+        "status-report-with-words": multipart([part(b"A: b\r\n\r\nC: d\r\n" + p, b"Content-Type: message/delivery-status")]),
+        "header-folded-before-its-colon": multipart([part(junk(p), OCTETS, b"Content-Transfer-Encoding\r\n : base64")]),
+        "type-folded-before-its-colon": message([mixed.replace(b":", b"\r\n\t:")], b"--b1\r\n" + p + b"\r\n--b1--\r\n"),
+        "calendar-folded-in-a-name": multipart([part(b"BEGIN:VCALENDAR\r\nATT\r\n ACH;ENCODING=BASE64;VALUE=BINARY:" + text + b"\r\nEND:VCALENDAR", b"Content-Type: text/calendar")]),
+        "calendar-folded-in-a-parameter": multipart([part(b"BEGIN:VCALENDAR\r\nATTACH;VALUE=BINARY;ENC\r\n ODING=BASE64:" + text + b"\r\nEND:VCALENDAR", b"Content-Type: text/calendar")]),
+        "calendar-encoding-in-quotes": multipart([part(b'BEGIN:VCALENDAR\r\nATTACH;ENCODING="BASE64";VALUE=BINARY:' + text + b"\r\nEND:VCALENDAR", b"Content-Type: text/calendar")]),
+        "named-eml-and-a-dot": multipart([part(b64(b"junk\r\n" + hidden), OCTETS + b'; name="x.eml."', BASE64)]),
+        "named-eml-and-a-no-break-space": multipart([part(b64(b"junk\r\n" + hidden), OCTETS + b'; name="x.eml\xc2\xa0"', BASE64)]),
+        "qp-soft-break-no-break-space": multipart([part(b"".join(b"=%02X" % c for c in p[:third]) + b"=\xa0\r\n" + b"".join(b"=%02X" % c for c in p[third:]), OCTETS,
+                                                        b"Content-Transfer-Encoding: quoted-printable")]),
         "nul-in-an-encoded-mail": multipart([part(b64(multipart([part(junk(p), OCTETS, BASE64)]).replace(b"boundary", b"bou\0ndary")),
                                                   b"Content-Type: message/rfc822", BASE64)]),
         "boundary-empty": message([b'Content-Type: multipart/mixed; boundary=""'], b"--\r\n" + hidden + b"\r\n----\r\n"),
@@ -220,6 +232,7 @@ def classes(payload):
         "named-eml-behind-disposition": multipart([part(b64(b"junk\r\n" + hidden), OCTETS, b"Content-Disposition: attachment filename=x.eml", BASE64)]),
         "named-eml-without-type": multipart([part(b64(b"junk\r\n" + hidden), b"Content-Type: name=x.eml", BASE64)]),
         "begin-base64": multipart([part(b"See below.\r\n\r\nbegin-base64 644 test.com\r\n" + e + b"====\r\n", b"Content-Type: text/plain")]),
+        **_odd_charsets(p),
         "signed-by-smime": message([b"Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m", BASE64], b64(cms(hidden))),
         "signed-by-smime-in-pieces": multipart([part(b64(cms(hidden, 50)), OCTETS + b"; name=smime.p7m", BASE64)]),
     }
@@ -252,6 +265,39 @@ def _odd_files(payload):
     usual = yenc(payload)
     made["yenc-indented"] = multipart([part(b"  " + usual.replace(CRLF, b"\r\n  "), b"Content-Type: text/plain")])
     made["yenc-in-capitals"] = multipart([part(usual.replace(b"ybegin", b"YBEGIN").replace(b"yend", b"YEND").replace(b"name=", b"NAME="), b"Content-Type: text/plain")])
+    return made
+
+
+def in_utf7(payload, mark=b"+"):
+    return mark + base64.b64encode(payload.decode("ascii").encode("utf-16-be")).rstrip(b"=").replace(b"/", b"," if mark == b"&" else b"/") + b"-"
+
+
+def charsets(payload):
+    """{name: (charset, octets)}: texts whose ASCII does not stand in their octets."""
+    ascii_set, third = b"\x1b(B", len(payload) // 3
+    split = payload[:5] + ascii_set + payload[5:third] + ascii_set + payload[third:]
+    return {
+        "utf-7": (b"utf-7", in_utf7(payload)),
+        "unicode-1-1-utf-7": (b"unicode-1-1-utf-7", in_utf7(payload)),
+        "utf-7-imap": (b"utf-7-imap", in_utf7(payload, b"&")),
+        "hz": (b"hz", payload[:5] + b"~{~}" + payload[5:]),
+        "iso-2022-jp": (b"iso-2022-jp", split),
+        "iso-2022-jp-3": (b"iso-2022-jp-3", split),
+        "iso-2022-kr": (b"iso-2022-kr", b"\x1b$)C" + payload[:5] + b"\x0e\x0f" + payload[5:]),
+        "unicode-escape": (b"unicode_escape", b"".join(b"\\x%02x" % octet for octet in payload)),
+        "utf-16-of-another-order": (b"utf-16be", ("\u4100" * 300 + payload.decode("ascii")).encode("utf-16-be")),
+        **{name: (name.encode(), payload.decode("ascii").encode(name)) for name in ("cp037", "cp500", "cp875", "cp1026", "cp1140", "cp273")},
+    }
+
+
+def _odd_charsets(payload):
+    made = {}
+    for name, (charset, octets) in charsets(payload).items():
+        if name == "utf-16-of-another-order":  # the payload begins no file
+            continue
+        text = part(b64(octets), b"Content-Type: text/plain; charset=" + charset, BASE64)
+        made["charset-" + name] = multipart([TEXT, text])
+        made["charset-" + name + "-in-a-mail"] = multipart([part(b64(message([text[:text.index(CRLF)], BASE64], b64(octets))), b"Content-Type: message/rfc822", BASE64)])
     return made
 
 
@@ -294,6 +340,47 @@ def _odd_boundaries(inner):
     made["boundary-empty"] = multipart([TEXT, inner], b"", b'Content-Type: multipart/mixed; boundary=""')
     made["boundary-blank"] = multipart([TEXT, inner], b"", b'Content-Type: multipart/mixed; boundary=" "')
     made["boundary-missing-lines-of-dashes-inside"] = multipart([TEXT, inner.replace(b"\r\n!", b"\r\n--!!\r\n!")], b"b1", b"Content-Type: multipart/mixed")
+    return made
+
+
+# What a Content-Type says of a boundary, as it begins with "b1" for readers that take no more than a token of it, end it at blanks of any kind, or decode all there is.
+CUT = {
+    "at-a-colon": b"boundary=%s:y",
+    "at-an-equals-sign": b"boundary=%s=_Part_1",
+    "at-a-comma": b"boundary=%s,y",
+    "at-a-slash": b"boundary=%s/y",
+    "at-a-question-mark": b"boundary=%s?y",
+    "at-an-at-sign": b"boundary=%s@y",
+    "at-a-bracket": b"boundary=%s[y]",
+    "at-an-angle-bracket": b"boundary=%s<y",
+    "at-a-backslash": b"boundary=%s\\y",
+    "at-a-star": b"boundary=%s*y",
+    "at-a-quote": b'boundary=%s"y"',
+    "behind-a-comment": b"boundary=(c)%s:y",
+    "at-a-control": b"boundary=%s\x1f",
+    "at-a-control-in-quotes": b'boundary="%s\x0b"',
+    "at-a-no-break-space": b"boundary=%s\xc2\xa0",
+    "at-a-missing-segment": b"boundary*0=%s; boundary*2=c",
+    "beside-another-form": b"boundary*=q; boundary*0=%s",
+    "in-a-late-segment": b"boundary*1=<%s>",
+    "in-a-segment": b"boundary*0=%s,y",
+    "in-an-extended-segment": b"boundary*0*=us-ascii''%s:y",
+    "behind-apostrophes": b"boundary=us-ascii''%s",
+}
+
+
+def _cut_boundaries(payload):
+    """Parts without headers, whose content follows a delimiter that is what some readers leave of the boundary."""
+    def body(boundary):
+        return b"--" + boundary + CRLF + payload + b"\r\n--" + boundary + b"--\r\n"
+    made = {"boundary-cut-" + name: message([b"Content-Type: multipart/mixed; " + form % b"b1"], body(b"b1")) for name, form in CUT.items()}
+    made["boundary-cut-dashes"] = message([b"Content-Type: multipart/mixed; boundary=----=_Part_1"], body(b"----"))
+    made["boundary-cut-beside-the-whole-one"] = message([b"Content-Type: multipart/mixed; boundary=b1:y"], b"--b1:y\r\n" + TEXT + CRLF + body(b"b1") + b"--b1:y--\r\n")
+    made["boundary-cut-inside-another"] = message([b"Content-Type: multipart/mixed; boundary=a:y"],
+                                                  b"--a:y\r\nContent-Type: multipart/mixed; boundary=<b1>\r\n\r\n" + body(b"b1") + b"\r\n--a:y--\r\n--a\r\nwords\r\n--a--\r\n")
+    words = b"multipart/mixed; boundary=b1"
+    made["boundary-in-a-type-of-one-word-q"] = message([b"Content-Type: =?us-ascii?q?" + words.replace(b"=", b"=3D").replace(b" ", b"_") + b"?="], body(b"b1"))
+    made["boundary-in-a-type-of-one-word-b"] = message([b"Content-Type: =?us-ascii?b?" + base64.b64encode(words) + b"?="], body(b"b1"))
     return made
 
 
@@ -354,8 +441,12 @@ class Mutator:
         chosen = rng.randrange(count)
         body = rng.choice([b"", b"", b"words before\r\n", b"--\r\n", b"--" + boundary + b"x\r\n"])
         for index in range(count):
+            body += b"--" + boundary + CRLF
+            if rng.random() < 0.1:  # what some take for a part: no header, no empty line
+                body += (self.payload if holds and index == chosen else b"Nothing but words.") + CRLF
+                continue
             headers, inner = self.entity(depth - 1, holds and index == chosen)
-            body += b"--" + boundary + CRLF + CRLF.join(headers) + self.gap() + inner + CRLF
+            body += CRLF.join(headers) + self.gap() + inner + CRLF
         body += rng.choices([b"--" + boundary + b"--\r\n", b"", b"--" + boundary + b"--junk\r\n", b"--" + boundary + b"\r\n"], [20, 3, 1, 1])[0]
         body += rng.choices([b"", b"words after\r\n", b"--" + boundary + CRLF + CRLF.join(self.leaf(holds)[0]) + CRLF + CRLF + b"late\r\n"], [10, 2, 1])[0]
         return self.type_lines(boundary), body
@@ -370,7 +461,11 @@ class Mutator:
                             [20, 4, 1, 1, 1, 2, 2, 1, 1, 1, 1, 1, 1])[0]
         parameter = rng.choices([b"boundary=" + token, b"BOUNDARY=" + token, b"boundary = " + token, b"boundary*=us-ascii''" + boundary.replace(b" ", b"%20"),
                                  b"boundary*0=" + boundary[:1] + b'; boundary*1="' + boundary[1:] + b'"'], [20, 3, 2, 1, 1])[0]
+        if rng.random() < 0.1:
+            parameter = rng.choice(list(CUT.values())) % boundary
         line = b"Content-Type: " + kind + rng.choice([b"; ", b";", b";\r\n\t", b" ; "]) + parameter
+        if rng.random() < 0.02:
+            line = b"Content-Type: =?us-ascii?b?" + base64.b64encode(kind + b"; boundary=" + token) + b"?="
         extra = rng.choices([None, OCTETS, b"Content-Type: text/plain", b"Content-Transfer-Encoding: base64", b"Content-Type: multipart/mixed; boundary=other"],
                             [30, 1, 1, 1, 1])[0]
         lines = [line] + ([extra] if extra else [])
@@ -400,6 +495,11 @@ class Mutator:
         encoding, text = rng.choices([(b"base64", b64(p, rng.choice([76, 76, 60, 4, 5, 200]))), (b"BASE64", b64(p)), (b"quoted-printable", qp(p)),
                                       (b"quoted-printable", self.odd_qp(p)), (b"base64", self.odd_base64(p)), (b"7bit", p), (b"x-uuencode", uu(p))],
                                      [8, 1, 3, 4, 4, 1, 1])[0]
+        if rng.random() < 0.1:
+            charset, octets = rng.choice(list(charsets(p).values()))
+            lines = [b"Content-Type: text/" + rng.choice([b"plain", b"html"]) + b"; charset=" + rng.choice([charset, charset.upper(), b'"' + charset + b'"', charset + b"; charset=utf-8"]), BASE64]
+            rng.shuffle(lines)
+            return lines, b64(octets)
         lines = [rng.choice([OCTETS, OCTETS + b'; name="test.com"', b"Content-Type: text/plain", b"Content-Type: image/png"]),
                  b"Content-Transfer-Encoding: " + encoding]
         extra = rng.choices([None, b"Content-Transfer-Encoding: 7bit", b"Content-Type: text/html", b"X-Other: 1", b"Content-Disposition: attachment; filename=a.txt"],
@@ -505,6 +605,14 @@ def batches(seed, count, payload, size):
         yield batch
 
 
+def _as_text(octets, charset):
+    """As EmailMessage.get_content makes text of it, in UTF-8."""
+    try:
+        return octets.decode(charset, errors="replace").encode("utf-8", errors="replace")
+    except (LookupError, UnicodeError, ValueError):  # a charset that it does not know
+        return b""
+
+
 def read_by_python(octets, policy):
     """All that Python's parser extracts with this policy. Where it fails on a mail, it extracts nothing."""
     found = []
@@ -513,8 +621,11 @@ def read_by_python(octets, policy):
             if one.is_multipart():
                 continue
             content = one.get_payload(decode=True)
-            if content is not None:
-                found.append(content)
+            if content is None:
+                continue
+            found.append(content)
+            if one.get_content_maintype() == "text":
+                found.append(_as_text(content, one.get_content_charset("us-ascii")))
     except Exception:  # pylint: disable=broad-except # a reader that crashes shows nothing
         pass
     return found

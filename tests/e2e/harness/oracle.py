@@ -56,9 +56,11 @@ def by_python(octets, payload):
     return level(found if (found := content.find(payload)) >= 0 else None for content in contents)
 
 
-def extracted(directory, mails, payload):
-    """{name: {reader: how much}} for all four."""
+def extracted(directory, mails, payload, limited=None):
+    """{name: {reader: how much}} for all four. The set LIMITED gains the names of those mails of which the splitter says that it did not read all."""
     ours = split(directory, mails, payload)
+    if limited is not None:
+        limited.update(name for name, answer in ours.items() if answer["cut"])
     gmime = by_gmime(directory, mails, payload)
     return {name: {"Python": by_python(octets, payload), "GMime": gmime[name], "the splitter": splitter_holds(ours[name], octets, payload)}
             for name, octets in mails.items()}

@@ -219,8 +219,8 @@ class Postern:
         if not self.terminated:  # a second signal would mean: at once
             self.terminate()
         try:
-            status = self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
+            status = processes.ended(self.process, timeout)
+        except Timeout:
             raise Timeout(f"postern still runs {timeout} s after SIGTERM; the log:\n" + self.log.tail()) from None
         for member in family:
             member.wait_gone(5)

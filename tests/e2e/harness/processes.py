@@ -12,26 +12,40 @@ from stat import S_ISDIR
 from .places import Timeout
 
 
-def children(pid):
+def _stat(pid):
+    """State and parent of a process; None when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            stat = file.read(4096)
+    except OSError:
+        return None
+    state_of, parent = stat[stat.rindex(b")") + 2:].split(None, 2)[:2]  # pid (comm) state ppid …; comm may contain blanks and brackets
+    return state_of.decode(), int(parent)
+
+
+def _everybody():
+    """pid → (state, parent) of all processes, in one pass: the harness looks often, and a machine may have hundreds."""
+    found = ((int(entry), _stat(entry)) for entry in os.listdir("/proc") if entry.isdigit())
+    return {pid: stat for pid, stat in found if stat}
+
+
+def _children(everybody, pid):
+    return sorted(child for child, (state_of, parent) in everybody.items() if parent == pid and state_of != "Z")
+
+
+def _descendants(everybody, pid):
     found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                # pid (comm) state ppid …; comm may contain blanks and brackets
-                stat = Path(f"/proc/{entry}/stat").read_text(errors="replace")
-            except OSError:
-                continue
-            fields = stat[stat.rindex(")") + 2:].split()
-            if int(fields[1]) == pid and fields[0] != "Z":
-                found.append(int(entry))
-    return sorted(found)
+    for child in _children(everybody, pid):
+        found += [child, *_descendants(everybody, child)]
+    return found
+
+
+def children(pid):
+    return _children(_everybody(), pid)
 
 
 def descendants(pid):
-    found = []
-    for child in children(pid):
-        found += [child, *descendants(child)]
-    return found
+    return _descendants(_everybody(), pid)
 
 
 def command_line(pid):
@@ -105,11 +119,8 @@ def system_call(pid):
 
 
 def state(pid):
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
-        return "gone"
-    return stat[stat.rindex(")") + 2]
+    found = _stat(pid)
+    return found[0] if found else "gone"
 
 
 class Watched:
@@ -131,18 +142,18 @@ class Watched:
             raise Timeout(f"process {self.pid} ({' '.join(command_line(self.pid))}) still lives after {timeout} s")
 
 
+def ended(process, timeout):
+    """The status of PROCESS (subprocess.Popen), whose own wait with a timeout polls and so sleeps too long."""
+    if process.poll() is None:
+        Watched(process.pid).wait_gone(timeout)
+    return process.wait()
+
+
 def zombies(pid):
     """Ended processes of the family of PID that their parents have not reaped."""
-    family = {pid, *descendants(pid)}
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and state(entry) == "Z" and _parent(entry) in family]
-
-
-def _parent(pid):
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
-        return None
-    return int(stat[stat.rindex(")") + 2:].split()[1])
+    everybody = _everybody()
+    family = {pid, *_descendants(everybody, pid)}
+    return sorted(entry for entry, (state_of, parent) in everybody.items() if state_of == "Z" and parent in family)
 
 
 def descriptors(pid, without_ports=()):

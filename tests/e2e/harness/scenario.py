@@ -141,6 +141,10 @@ class Scenario:
             assert step.server < len(self.keywords), f"{place}: there is no such server"
         if mark == "!" and who != "L" and not SWITCH.fullmatch(who + text):
             assert text in ACTIONS[who], f"{place}: no such action"
+        if (who, mark) == ("S", "*"):
+            count, text = text.split(" ", 1)
+            self.steps.extend(Step(place, "S", ":", step.party, text) for _ in range(int(count)))
+            return
         if who in "CB" and mark in ":>+*":
             count, text = text.split(" ", 1) if mark == "*" else (1, text)
             step.data = unescape(text) if mark == "+" else (unescape(text) + b"\r\n") * int(count)

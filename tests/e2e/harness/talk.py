@@ -67,12 +67,14 @@ def address_in(command):
 
 class Attempt:
     """A client's attempt to send one message. CODE: what it was told in the end, None: it heard nothing. GRANTED: it was told 354; False:
-    it sent the message without having read whether it may. COMPLETE: its final dot was sent. RECIPIENTS that were accepted, sorted; None: they
-    are not known."""
+    it sent the message without having read whether it may. COMPLETE: its final dot was sent. SENDER and RECIPIENTS (sorted) that were
+    accepted; None: they are not known. ABANDONED: whoever took it closed the connection in order, and its client, which was waiting, heard nothing."""
 
-    def __init__(self, digest=None, content=None, code=None, text="", complete=True, granted=True, length=None, client=None, recipients=None):
+    def __init__(self, digest=None, content=None, code=None, text="", complete=True, granted=True, length=None, client=None, recipients=None,
+                 sender=None):
         self.digest, self.content, self.code, self.text, self.complete, self.granted = digest, content, code, text, complete, granted
-        self.length, self.client, self.recipients = length, client, recipients
+        self.length, self.client, self.sender, self.recipients = length, client, sender, recipients
+        self.abandoned = False
         self.faulty = content is not None and FAULTY.search(content) is not None  # line ends or NUL that must not be relayed
         self.truth, self.may_pass = None, False  # what is known of it by its octets alone; whether the configuration lets that pass
         self.event = self.session = None  # its line in the log and its session there, found by the ledger
@@ -114,7 +116,7 @@ class Talk:
         self.client, self.judge = client, judge  # client: its address as the log writes it
         self.attempts, self.refused, self.codes = [], [], []
         self.greeted, self.connection = False, None
-        self._recipients, self._sure = [], True  # of the transaction; whether commands and replies surely belong together
+        self._sender, self._recipients, self._sure = None, [], True  # of the transaction; whether commands and replies surely belong together
         self._lines, self._input = bytearray(), bytearray()  # sent and not answered; received and not a whole reply
         self._body = self._awaiting = self._asked = None                   # (Attempt, Body) that is sent; Attempt whose final reply has not come
 
@@ -138,6 +140,11 @@ class Talk:
         asked, self._asked = self._asked, self._awaiting
         return self._awaiting is not None and asked is not self._awaiting
 
+    def hung_up(self):
+        """The other side has closed, after everything it had to say, while we were listening."""
+        if self._awaiting:
+            self._awaiting.abandoned = True
+
     def finish(self):
         """The connection is over. What was sent without having heard whether it may, may have been taken as a message."""
         self._close_body()
@@ -154,8 +161,8 @@ class Talk:
     # --- inside ---
 
     def _open_body(self, granted):
-        known = tuple(sorted(self._recipients)) if granted and self._sure else None
-        attempt, body = Attempt(complete=False, granted=granted, client=self.client, recipients=known), Body()
+        sender, recipients = (self._sender, tuple(sorted(self._recipients))) if granted and self._sure else (None, None)
+        attempt, body = Attempt(complete=False, granted=granted, client=self.client, recipients=recipients, sender=sender), Body()
         self.attempts.append(attempt)
         self._body, waiting = (attempt, body), bytes(self._lines)
         self._lines.clear()
@@ -202,7 +209,7 @@ class Talk:
         if code // 100 == 2 and verb == "RCPT":
             self._recipients.append(address_in(line))
         elif code // 100 == 2 and verb in ("MAIL", "RSET", "EHLO", "HELO"):
-            self._recipients = []
+            self._sender, self._recipients = address_in(line) if verb == "MAIL" else None, []
         if code == 354:
             self._open_body(granted=True)
         elif code >= 400 and verb in ("MAIL", "RCPT", "DATA"):

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from . import mail
-from .ledger import CLEAN, INFECTED, SUSPECT, TROUBLE
+from .ledger import CLEAN, HARMLESS, INFECTED, SUSPECT, TROUBLE
 
 SCOPE = re.compile(r'\b(fake|clamav|kaspersky|fsecure|csapi|icap|command|plugin|[\w-]+)(?: "([^"]*)")?\s*\{([^{}]*)\}')
 KINDS = ("fake", "clamav", "kaspersky", "fsecure", "csapi", "icap", "command", "plugin")
@@ -117,19 +117,37 @@ def result_of_scanner(rest):
     return CLEAN if status == "clean" and harmless else SUSPECT
 
 
+# Where none of them is, nothing is wrapped and nothing is ordered.
+WRAPPED = re.compile(rb"(?i)content-|mime-version|^begin |x-\w+: |PK\x03\x04", re.MULTILINE)
+PLAIN = 256 << 10  # octets of a message, more of which are not looked through for these
+OTHERS = r"\b(" + "|".join(kind for kind in KINDS if kind != "fake") + r"|library|paranoid)\b"
+
+# Words of the configuration, wherever they stand, by which a message may pass that is not clean.
+LENIENT = r"\b(pass|next|off|skip\w*|__bypass\w*|ignore_signatures|context|include|passive)\b|enabled = (?!true)"
+
+
 class Truth:
     """For one text of a configuration."""
 
     def __init__(self, text):
+        self.text = text
         scopes = [(kind, name, own) for kind, name, own in SCOPE.findall(text) if kind in KINDS or re.search(r"\blibrary = ", own)]
         outside = SCOPE.sub(lambda m: "" if m[1] in KINDS or re.search(r"\blibrary = ", m[3]) else m[0], text)
         self.engines = [Engine(kind if kind in KINDS else "plugin", name or kind, own, outside) for kind, name, own in scopes]
+        # Its engines find what an order tells them to find, and nothing of their own.
+        self.only_obeys = all(engine.kind == "fake" for engine in self.engines) and not re.search(OTHERS, text)
         self.vouched = {}  # digest → why
 
     def vouch(self, content, because):
         """The test has an engine say that CONTENT is clean, whatever stands in it."""
         assert because, "every exception has a reason"
         self.vouched[hashlib.sha256(content).hexdigest()] = because
+
+    @property
+    def lenient(self):
+        """Whether any option lets pass what is not clean, or keeps an engine from being asked."""
+        return not self.engines or any(engine.passes or engine.ignored or not engine.asked for engine in self.engines) or \
+            re.search(LENIENT, self.text) is not None
 
     def judge(self, content):
         """(what is known of CONTENT, whether the configuration lets it pass all the same). CONTENT None: it was too large to be kept."""
@@ -140,4 +158,9 @@ class Truth:
             word, name = engine.word(content) if engine.asked else (None, None)
             words.append(word)
             held = held or (word in (INFECTED, SUSPECT, TROUBLE) and not engine.lets_pass(word, name, content))
-        return next((word for word in STRONGEST if word in words), None), not held
+        strongest = next((word for word in STRONGEST if word in words), None)
+        return (HARMLESS if strongest == CLEAN and self._is_harmless(content) else strongest), not held
+
+    def _is_harmless(self, content):
+        return self.only_obeys and len(content) < PLAIN and not WRAPPED.search(content) and \
+            not any(needle in content for needle in (mail.test_virus(), mail.PAYLOAD))

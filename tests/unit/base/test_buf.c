@@ -2,6 +2,7 @@
 /* Buffers: growth up to the maximum, consuming from the front, all or nothing. Linked with calloc and realloc wrapped.
  * (C24) */
 #include "base/buf.h"
+#include "unit/smtp/must.h"
 #include <check.h>
 #include <stdint.h>
 
@@ -79,11 +80,11 @@ START_TEST(a_buffer_grows_to_any_maximum)
         struct buf b;
         buf_init(&b, maxima[i]);
         for (size_t n = 0; n < maxima[i]; n++)
-            ck_assert_int_eq(buf_append_char(&b, (char)('a' + n % 26)), ERR_OK);
+            MUST(buf_append_char(&b, (char)('a' + n % 26)) == ERR_OK);
         ck_assert_int_eq(buf_append_char(&b, 'x'), ERR_FULL);
         ck_assert_uint_le(b.capacity, maxima[i]);
         for (size_t n = 0; n < maxima[i]; n++)
-            ck_assert_int_eq(b.data[n], 'a' + (int)(n % 26));
+            MUST(b.data[n] == 'a' + (int)(n % 26));
         buf_release(&b);
     }
 }
@@ -134,9 +135,9 @@ START_TEST(a_stream_through_a_small_buffer_keeps_its_order)
     for (unsigned turn = 0; turn < 4000; turn++) {
         unsigned step = turn * 7 % 97 + 1;
         for (unsigned i = 0; i < step && buf_room(&b); i++)
-            ck_assert_int_eq(buf_append_char(&b, (char)(in++ % 251)), ERR_OK);
+            MUST(buf_append_char(&b, (char)(in++ % 251)) == ERR_OK);
         for (unsigned i = 0; i < turn * 5 % 89 && buf_len(&b); i++) {
-            ck_assert_uint_eq((unsigned char)buf_span(&b).ptr[0], out++ % 251);
+            MUST((unsigned char)buf_span(&b).ptr[0] == out++ % 251);
             buf_consume(&b, 1);
         }
     }
@@ -185,6 +186,68 @@ START_TEST(without_memory_the_content_stays)
 }
 END_TEST
 
+START_TEST(pouring_moves_what_fits_and_copies_only_behind_other_octets)
+{
+    struct buf a, b;
+    size_t moved;
+    buf_init(&a, 10);
+    buf_init(&b, 20);
+    ck_assert_int_eq(buf_append(&a, SPAN("xabcdef")), ERR_OK);
+    buf_consume(&a, 1);
+    const char *where = buf_span(&a).ptr;
+    ck_assert_int_eq(buf_pour(&b, &a, &moved), ERR_OK);
+    ck_assert_uint_eq(moved, 6);
+    ck_assert_ptr_eq(buf_span(&b).ptr, where);
+    expect_content(&b, SPAN("abcdef"));
+    ck_assert_ptr_null(a.data);
+    expect_content(&a, SPAN(""));
+    ck_assert_uint_eq(a.max, 10);
+    ck_assert_uint_eq(b.max, 20);
+    ck_assert_int_eq(buf_append(&a, SPAN("ghij")), ERR_OK);
+    ck_assert_int_eq(buf_pour(&b, &a, &moved), ERR_OK); /* behind */
+    ck_assert_uint_eq(moved, 4);
+    expect_content(&b, SPAN("abcdefghij"));
+    ck_assert_ptr_null(a.data);
+    ck_assert_int_eq(buf_append(&b, SPAN("1234567")), ERR_OK);
+    ck_assert_int_eq(buf_pour(&a, &b, &moved), ERR_OK); /* more than fits */
+    ck_assert_uint_eq(moved, 10);
+    expect_content(&a, SPAN("abcdefghij"));
+    expect_content(&b, SPAN("1234567"));
+    ck_assert_int_eq(buf_pour(&a, &b, &moved), ERR_OK);
+    ck_assert_uint_eq(moved, 0);
+    buf_consume(&a, 9);
+    no_memory = true;
+    ck_assert_int_eq(buf_pour(&b, &a, &moved), ERR_OK); /* needs none: there is room behind */
+    ck_assert_int_eq(buf_pour(&a, &b, &moved), ERR_OK); /* needs none: it is taken over */
+    no_memory = false;
+    ck_assert_uint_eq(moved, 8);
+    expect_content(&a, SPAN("1234567j"));
+    buf_release(&a);
+    buf_release(&b);
+}
+END_TEST
+
+START_TEST(pouring_without_memory_moves_nothing)
+{
+    struct buf a, b;
+    size_t moved;
+    char large[2000] = "";
+    buf_init(&a, 4000);
+    buf_init(&b, 4000);
+    ck_assert_int_eq(buf_append(&a, span_of(large, sizeof(large))), ERR_OK);
+    ck_assert_int_eq(buf_append(&b, SPAN("b")), ERR_OK);
+    no_memory = true;
+    enum err e = buf_pour(&b, &a, &moved);
+    no_memory = false;
+    ck_assert_int_eq(e, ERR_NOMEM);
+    ck_assert_uint_eq(moved, 0);
+    ck_assert_uint_eq(buf_len(&a), sizeof(large));
+    expect_content(&b, SPAN("b"));
+    buf_release(&a);
+    buf_release(&b);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(a_new_buffer_holds_no_memory)                                                                                    \
     X(bytes_are_added_behind_and_consumed_in_front)                                                                    \
@@ -194,5 +257,7 @@ END_TEST
     X(a_writer_gets_room_within_the_maximum)                                                                           \
     X(a_stream_through_a_small_buffer_keeps_its_order)                                                                 \
     X(memory_is_given_back_only_when_empty)                                                                            \
+    X(pouring_moves_what_fits_and_copies_only_behind_other_octets)                                                     \
+    X(pouring_without_memory_moves_nothing)                                                                            \
     X(without_memory_the_content_stays)
 #include "support/check_main.h"

@@ -44,13 +44,15 @@ START_TEST(a_record_is_one_line_of_text)
     log_fmt(&r, "client", "%s:%d", "a b", 25);
     log_u64(&r, "size", UINT64_MAX);
     log_ms(&r, "took_ms", 1500007);
+    log_ms(&r, "most_ms", UINT64_MAX);
+    log_u64(&r, "least", 0);
     ck_assert_uint_eq(s.lines, 0);
     log_end(&r);
     log_end(&r); /* only once */
     ck_assert_uint_eq(s.lines, 1);
     ck_assert_int_eq(s.level, LOG_LEVEL_INFO);
     ck_assert_str_eq(s.line, "2026-11-21T20:11:12.123Z info connect session=1f-3 empty=\"\" client=\"a b:25\" "
-                             "size=18446744073709551615 took_ms=1500.007");
+                             "size=18446744073709551615 took_ms=1500.007 most_ms=18446744073709551.615 least=0");
 }
 END_TEST
 

@@ -35,6 +35,22 @@ START_TEST(known_texts_have_their_known_digests)
 }
 END_TEST
 
+START_TEST(a_digest_made_like_a_blank_one_is_a_new_one_of_its_own)
+{
+    static const char abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    struct sha256 *blank = sha256_new(), *a = sha256_new_like(blank), *b = sha256_new_like(blank);
+    ck_assert_int_eq(sha256_update(a, SPAN("a")), ERR_OK);
+    ck_assert_int_eq(sha256_update(b, SPAN("abc")), ERR_OK);
+    ck_assert_int_eq(sha256_update(a, SPAN("bc")), ERR_OK);
+    assert_digest(b, abc);
+    assert_digest(a, abc);
+    struct sha256 *c = sha256_new_like(blank);
+    ck_assert_int_eq(sha256_update(c, SPAN("abc")), ERR_OK);
+    sha256_free(blank); /* nothing of it is shared */
+    assert_digest(c, abc);
+}
+END_TEST
+
 START_TEST(a_million_letters_a_have_their_known_digest)
 {
     char letters[1000];
@@ -46,5 +62,8 @@ START_TEST(a_million_letters_a_have_their_known_digest)
 }
 END_TEST
 
-#define CASES(X) X(known_texts_have_their_known_digests) X(a_million_letters_a_have_their_known_digest)
+#define CASES(X)                                                                                                       \
+    X(known_texts_have_their_known_digests)                                                                            \
+    X(a_digest_made_like_a_blank_one_is_a_new_one_of_its_own)                                                          \
+    X(a_million_letters_a_have_their_known_digest)
 #include "support/check_main.h"

@@ -3,6 +3,7 @@
  * files (B34, B35). */
 #include "mime/apple.h"
 #include "mime/cms.h"
+#include "mime/split.h"
 #include "mime/tnef.h"
 #include "unit/smtp/must.h"
 
@@ -227,7 +228,7 @@ static size_t apple(char out[108], char magic, char version, const struct apple_
     return 108;
 }
 
-/* The name of OCTETS and its forks, each with a '|' before it; "none". */
+/* The names of OCTETS, if there are two both, and its forks, each with a '|' before it; "none". */
 static void read_apple(struct span octets, char *text, size_t size)
 {
     struct mime_apple a;
@@ -235,7 +236,11 @@ static void read_apple(struct span octets, char *text, size_t size)
     snprintf(text, size, "none");
     if (!mime_apple_open(&a, octets))
         return;
-    size_t at = (size_t)snprintf(text, size, "%.*s", SPAN_ARG(a.name));
+    struct span first, last;
+    mime_apple_names(&a, &first, &last);
+    size_t at = (size_t)snprintf(text, size, "%.*s", SPAN_ARG(first));
+    if (!span_eq(first, last))
+        at += (size_t)snprintf(text + at, size - at, "+%.*s", SPAN_ARG(last));
     while (mime_apple_next(&a, &fork))
         at += (size_t)snprintf(text + at, size - at, "|%.*s", SPAN_ARG(fork));
 }
@@ -251,6 +256,7 @@ START_TEST(apples_containers_give_their_forks)
         {7, 1, 6, {{2, 98, 10}, {9, 98, 10}, {1, 98, 0}, {1, 107, 200}, {1, 200, 1}, {3, 98, 1}}, "0|0123456789|9"},
         {0, 2, 127, {{1, 98, 1}, {1, 99, 1}, {1, 98, 2}}, "|0|1|01"},
         {0, 2, 0, {{1, 98, 1}}, ""},
+        {0, 2, 6, {{3, 98, 0}, {3, 98, 1}, {3, 99, 2}, {1, 98, 1}, {3, 101, 3}, {3, 98, 0}}, "0+345|0"},
         {8, 2, 1, {{1, 98, 1}}, "none"},
         {0, 3, 1, {{1, 98, 1}}, "none"},
     };
@@ -267,6 +273,49 @@ START_TEST(apples_containers_give_their_forks)
             free(exact);
         }
     }
+}
+END_TEST
+
+static enum err note_names(void *arg, const struct mime_part *part)
+{
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < part->names.count && e == ERR_OK; i++)
+        e = buf_printf(arg, "%s|", part->names.text[i]);
+    return e;
+}
+
+/* A name is judged wherever in the table it stands, and so is the last one where there are several. */
+START_TEST(names_of_forks_are_judged_behind_any_number_of_entries)
+{
+    enum { ENTRIES = 1000, NAMES = 26 + 12 * ENTRIES };
+    static const char head[] = "Content-Type: application/applefile\r\n\r\n";
+    static const char tail[] = "a.txtletter.pdf.exeoctets";
+    static const struct {
+        unsigned char kind, at, length;
+    } last[] = {{3, 0, 5}, {3, 5, 14}, {1, 19, 6}};
+    struct buf b, names;
+    struct mime_report report;
+    buf_init(&b, 1 << 16);
+    buf_init(&names, 1 << 12);
+    MUST(buf_append(&b, SPAN(head)) == ERR_OK);
+    MUST(buf_append(&b, SPAN("\0\5\x16\7\0\2\0\0________________\x03\xe8")) == ERR_OK);
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        unsigned k = i < ENTRIES - ARRAY_SIZE(last) ? ENTRIES : i - (ENTRIES - ARRAY_SIZE(last));
+        unsigned at = NAMES + (k < ARRAY_SIZE(last) ? last[k].at : 0);
+        char entry[12] = {0, 0, 0, 9, 0, 0, (char)(at >> 8), (char)at, 0, 0, 0, 1};
+        if (k < ARRAY_SIZE(last)) {
+            entry[3] = (char)last[k].kind;
+            entry[11] = (char)last[k].length;
+        }
+        MUST(buf_append(&b, span_of(entry, sizeof(entry))) == ERR_OK);
+    }
+    MUST(buf_append(&b, SPAN(tail)) == ERR_OK);
+    struct mime_limits limits = mime_limits_for(buf_len(&b));
+    ck_assert_int_eq(mime_split(buf_span(&b), &limits, note_names, &names, &report), ERR_OK);
+    MUST(span_eq(buf_span(&names), SPAN("a.txt|letter.pdf.exe|")));
+    ck_assert_str_eq(mime_defects_paranoid(report.defects), "HiddenName");
+    buf_release(&names);
+    buf_release(&b);
 }
 END_TEST
 
@@ -310,6 +359,7 @@ END_TEST
     X(cms_is_read_in_its_bounds_wherever_it_is_cut_or_changed)                                                         \
     X(tnef_gives_its_attachments)                                                                                      \
     X(tnef_gives_what_lies_in_properties)                                                                              \
+    X(names_of_forks_are_judged_behind_any_number_of_entries)                                                          \
     X(apples_containers_give_their_forks)                                                                              \
     X(compressed_rtf_is_expanded)
 #include "support/check_main.h"

@@ -251,6 +251,9 @@ START_TEST(uuencode_forgives_what_got_lost)
         bool every;
     } rows[] = {
         {"#86)C\n`\nend\n", "abc", false},
+        {"#86)C\nend \n#86)C\n", "abc", false},
+        {"#86)C\n  end\n#86)C\nend\n", "abcabc", false}, /* who asked for so much does not stop there */
+        {"#86)C\n\tend\n#86)C\nend\n", "abcabc", true},
         {"#86)C\r\n#86)C\r\n \r\n", "abcabc", false},
         {"$86)C9\n", "abcd", false},
         {"$86)C9   \n", "abcd", false},

@@ -5,15 +5,21 @@
 #include "unit/mime/split_rig.h"
 #include "unit/smtp/must.h"
 
-#define SECRET   "The secret payload!"
-#define SECRETQP "=54=68e secret payload=21"
-#define QP       "Content-Transfer-Encoding: quoted-printable\r\n"
-#define BASE64   "Content-Transfer-Encoding: base64\r\n"
-#define MIXED    "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n"
-#define END      "\r\n--b1--\r\n"
-#define UU_DATA  "5&AE('-E8W)E=\"!P87EL;V%D(0``"
-#define UU       "3" UU_DATA
-#define YENC     "~\x92\x8fJ\x9d\x8f\x8d\x9c\x8f\x9eJ\x9a\x8b\xa3\x96\x99\x8b\x8eK"
+#define SECRET     "The secret payload!"
+#define SECRETQP   "=54=68e secret payload=21"
+#define QP         "Content-Transfer-Encoding: quoted-printable\r\n"
+#define BASE64     "Content-Transfer-Encoding: base64\r\n"
+#define MIXED      "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n"
+#define END        "\r\n--b1--\r\n"
+#define TYPE(rest) "MIME-Version: 1.0\r\nContent-Type: " rest "\r\n\r\n"
+#define STATUS     "Content-Type: message/delivery-status\r\n\r\n"
+#define CALENDAR   "Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n"
+#define SECRET64   "VGhlIHNlY3JldCBwYXlsb2FkIQ=="
+/* A part without headers, as readers see it for whom the boundary is "b1". */
+#define CUT(parameter) TYPE("multipart/mixed; " parameter) "--b1\r\n" SECRET END
+#define UU_DATA        "5&AE('-E8W)E=\"!P87EL;V%D(0``"
+#define UU             "3" UU_DATA
+#define YENC           "~\x92\x8fJ\x9d\x8f\x8d\x9c\x8f\x9eJ\x9a\x8b\xa3\x96\x99\x8b\x8eK"
 
 /* All names of all parts, each with a '|' behind it. */
 static enum err note_names(void *arg, const struct mime_part *part)
@@ -101,8 +107,59 @@ static const char *const mails[] = {
     "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n" UU,
     "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\ns" UU_DATA "\r\n`\r\nend\r\n",
     MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\ns" UU_DATA "\r\n`\r\nend\r\n" END,
+    "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n)5&AE('-E8W)E\r\n  end\r\n*=\"!P87EL;V%D(0``\r\n`\r\nend\r\n",
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\n)5&AE('-E8W)E\r\n\tend\r\n"
+          "*=\"!P87EL;V%D(0``\r\n`\r\nend\r\n" END,
     "A: b\r\n\r\nSee:\r\n =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n",
     "A: b\r\n\r\nSee:\r\n=YBEGIN LINE=128 NAME=a.txt\r\n" YENC "\r\n=YEND SIZE=19\r\n",
+    /* Boundaries of which some readers take no more than a token, a segment, what is no blank to anybody. */
+    CUT("boundary=b1:y"),
+    CUT("boundary=b1=y"),
+    CUT("boundary=b1,y"),
+    CUT("boundary=b1/y"),
+    CUT("boundary=b1?y"),
+    CUT("boundary=b1@y"),
+    CUT("boundary=b1[y]"),
+    CUT("boundary=b1<y"),
+    CUT("boundary=b1*y"),
+    CUT("boundary=b1\\y"),
+    CUT("boundary=b1\"y\""),
+    CUT("boundary=(c)b1:y"),
+    CUT("boundary=b1\x1f"),
+    CUT("boundary=\"b1\x0b\""),
+    CUT("boundary=b1\xc2\xa0"),
+    CUT("boundary=us-ascii''b1"),
+    CUT("boundary*0=b1; boundary*2=c"),
+    CUT("boundary*=q; boundary*0=b1"),
+    CUT("boundary*1=<b1>"),
+    CUT("boundary*0=b; boundary*1=\"1\"; boundary*3=c"),
+    CUT("boundary*0=b1,y"),
+    CUT("boundary*0*=us-ascii''b1:y"),
+    TYPE("multipart/mixed; boundary=----=_Part_1") "------\r\n" SECRET "\r\n--------\r\n",
+    TYPE("multipart/mixed; boundary=b1:y") "--b1:y\r\n\r\nwords\r\n--b1\r\n" SECRET END "--b1:y--\r\n",
+    TYPE("multipart/mixed; boundary=a:y") "--a:y\r\nContent-Type: multipart/mixed; boundary=<b1>\r\n\r\n--b1\r\n" SECRET
+        END "--a:y--\r\n--a\r\nwords\r\n",
+    /* Content where a report on delivery has fields. */
+    MIXED STATUS "A: b\r\n\r\n\r\n" SECRET END,
+    MIXED STATUS "A: b\r\n\r\n" SECRET END,
+    MIXED STATUS "\r\n\r\n" SECRET END,
+    MIXED STATUS "A: b\r\n c\r\n" SECRET END,
+    /* Names of headers that are folded before their colon. */
+    MIXED "Content-Transfer-Encoding\r\n : quoted-printable\r\n\r\n" SECRETQP END,
+    MIXED "Content-Transfer-Encoding \r\n\t :quoted-printable\r\n\r\n" SECRETQP END,
+    "MIME-Version: 1.0\r\nContent-Type\r\n : multipart/mixed; boundary=b1\r\n\r\n--b1\r\n" QP "\r\n" SECRETQP END,
+    /* Attachments of calendars whose lines are folded inside words, and with quotes. */
+    MIXED CALENDAR "ATT\r\n ACH;ENCODING=BASE64;VALUE=BINARY:" SECRET64 "\r\nEND:VEVENT" END,
+    MIXED CALENDAR "ATTACH;VALUE=BINARY;ENC\r\n\tODING=BASE64:" SECRET64 "\r\nEND:VEVENT" END,
+    MIXED CALENDAR "ATTACH;ENCODING=\"BASE64\";VALUE=BINARY:" SECRET64 "\r\nEND:VEVENT" END,
+    /* Messages by names with something at their end. */
+    MIXED "Content-Type: application/octet-stream; name=\"a.eml.\"\r\n\r\njunk\r\n" QP "\r\n" SECRETQP END,
+    MIXED "Content-Type: application/octet-stream; name=\"a.eml\xc2\xa0\"\r\n\r\njunk\r\n" QP "\r\n" SECRETQP END,
+    /* A soft line break with what is a blank to few. */
+    MIXED QP "\r\n=54=\xa0\r\n=68e secret payload=21" END,
+    /* The whole Content-Type as one encoded word. */
+    TYPE("=?us-ascii?q?multipart/mixed;_boundary=3Db1?=") "--b1\r\n" SECRET END,
+    TYPE("=?us-ascii?b?bXVsdGlwYXJ0L21peGVkOyBib3VuZGFyeT1iMQ==?=") "--b1\r\n" SECRET END,
 };
 
 START_TEST(extracts_what_some_reader_extracts)
@@ -112,6 +169,46 @@ START_TEST(extracts_what_some_reader_extracts)
         ck_assert_int_eq(rig_split(&r, span_cstr(mails[i])), ERR_OK);
         if (!r.found || r.report.cut != 0)
             ck_abort_msg("cut %x, parts %.*s of %s", r.report.cut, SPAN_ARG(buf_span(&r.text)), mails[i]);
+        rig_release(&r);
+    }
+}
+END_TEST
+
+START_TEST(of_a_part_with_more_names_than_are_kept_it_is_told)
+{
+    for (unsigned count = MIME_NAMES; count <= MIME_NAMES + 1; count++) {
+        struct buf b;
+        struct rig r = {0};
+        buf_init(&b, 4096);
+        MUST(buf_append(&b, SPAN(MIXED "Content-Type: application/octet-stream")) == ERR_OK);
+        for (unsigned i = 0; i < count; i++)
+            MUST(buf_printf(&b, "; name=%u.txt", i) == ERR_OK);
+        MUST(buf_append(&b, SPAN("\r\n\r\nwords" END)) == ERR_OK);
+        ck_assert_int_eq(rig_split(&r, buf_span(&b)), ERR_OK);
+        ck_assert_uint_eq(r.report.cut, count > MIME_NAMES ? MIME_CUT_PARAMETERS : 0);
+        rig_release(&r);
+        buf_release(&b);
+    }
+}
+END_TEST
+
+START_TEST(a_boundary_is_cut_only_where_a_line_is_what_is_left_of_it)
+{
+    static const struct {
+        const char *mail;
+        unsigned readings;
+    } rows[] = {
+        {TYPE("multipart/mixed; boundary=\"b1:y\"") "--b1:y\r\n\r\nwords\r\n--b1\r\nwords\r\n--b1:y--\r\n", 1},
+        {TYPE("multipart/mixed; boundary=\"----=_1\"") "------=_1\r\n\r\nwords\r\n------\r\n------=_1--\r\n", 1},
+        {TYPE("multipart/mixed; boundary=b1:y") "--b1:y\r\n\r\nwords\r\n--b2\r\nwords\r\n--b1:y--\r\n", 1},
+        {TYPE("multipart/mixed; boundary=b1:y") "--b1:y\r\n\r\nwords\r\n--b1x\r\nwords\r\n--b1:y--\r\n", 1},
+        {TYPE("multipart/mixed; boundary=b1:y") "--b1:y\r\n\r\nwords\r\n--b1\r\nwords\r\n--b1:y--\r\n", 3},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r = {0};
+        ck_assert_int_eq(rig_split(&r, span_cstr(rows[i].mail)), ERR_OK);
+        if (r.report.readings != rows[i].readings || r.report.cut != 0)
+            ck_abort_msg("%u readings of %s", r.report.readings, rows[i].mail);
         rig_release(&r);
     }
 }
@@ -142,6 +239,28 @@ START_TEST(empty_lines_in_front_of_messages_cost_no_levels)
     for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
         ck_assert_uint_eq(parts_behind(heads[i], 3), parts_behind(heads[i], 100));
     ck_assert_uint_eq(parts_behind(heads[0], 1), parts_behind(heads[0], 0)); /* nor is a forward read twice for one */
+}
+END_TEST
+
+/* A listing of files, each indented, so that each ends where only some readers see it. */
+START_TEST(many_small_files_in_one_text_are_no_limit)
+{
+    static const char *const files[] = {"  begin 644 a.txt\r\n  " UU "\r\n  `\r\n  end\r\n",
+                                        "begin 644 a.txt\r\n" UU "\r\nwords\r\n`\r\nEND\r\n",
+                                        " =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n"};
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        struct buf b;
+        struct rig r = {.wanted = SPAN(SECRET)};
+        buf_init(&b, 1 << 16);
+        MUST(buf_append(&b, SPAN("A: b\r\n\r\nSee:\r\n")) == ERR_OK);
+        for (unsigned n = 0; n < 50; n++)
+            MUST(buf_append(&b, span_cstr(files[i])) == ERR_OK);
+        ck_assert_int_eq(rig_split(&r, buf_span(&b)), ERR_OK);
+        MUST(r.found && r.parts > 50);
+        ck_assert_uint_eq(r.report.cut, 0);
+        rig_release(&r);
+        buf_release(&b);
+    }
 }
 END_TEST
 
@@ -187,6 +306,74 @@ START_TEST(readings_without_boundaries_leave_room_for_the_others)
 }
 END_TEST
 
+/* The payload is in reach of that reading alone, and all others cost more than may be spent on a message so long. */
+START_TEST(the_reading_without_boundaries_is_not_starved_by_the_others)
+{
+    static const char head[] =
+        "A : b\r\n \r\nX\r\nContent-Type: multipart/mixed; boundary=q; boundary=r\r\n"
+        "Content-Type: multipart/mixed; boundary=\"s\"; boundary=\"t\\u\"\r\nContent-Transfer-Encoding : 7bit\r\n\r\n"
+        "--q\r\n\r\nx\r\n--q--\r\n--q\r\nX: y\r\n\r\nz\r\n--qz\r\n\r\nv\r\n--zz\r\n" BASE64
+        "\r\n!VGhlIHNlY3JldCBwYXlsb2FkIQ==\r\n--zz--\r\n";
+    struct buf b;
+    struct rig r = {.wanted = SPAN(SECRET)};
+    buf_init(&b, 4 << 20);
+    MUST(buf_append(&b, SPAN(head)) == ERR_OK);
+    for (unsigned i = 0; i < 1 << 16; i++)
+        MUST(buf_append(&b, SPAN("word word word word word word\r\n")) == ERR_OK);
+    ck_assert_int_eq(rig_split(&r, buf_span(&b)), ERR_OK);
+    MUST(r.found && (r.readings & 1u << MIME_READING_ANY_DELIMITER) != 0);
+    ck_assert_uint_eq(r.report.cut, MIME_CUT_WORK); /* and it is told that not all was read */
+    rig_release(&r);
+    buf_release(&b);
+}
+END_TEST
+
+/* What is not in the mail, or not for us to see, is told of whichever reader takes it for that, also where its octets
+ * were handed out before. */
+START_TEST(what_a_type_says_counts_in_every_reading)
+{
+    static const struct {
+        const char *text;
+        enum mime_defect defect; /* MIME_DEFECT_COUNT: none of these */
+    } rows[] = {
+        {"Content-Type: message/partial; id=a; number=1; total=2\r\n\r\nA: b\r\n\r\nwords", MIME_DEFECT_PARTIAL},
+        {"Content-Type: text/plain\r\nContent-Type: message/partial; id=a\r\n\r\nA: b\r\n\r\nwords",
+         MIME_DEFECT_PARTIAL},
+        {"Content-Type: text/plain\r\nContent-Type: message/partial; id=a\r\n\r\nwords\r\nwords", MIME_DEFECT_PARTIAL},
+        {"Content-Type: text/plain\r\nContent-Type: message/partial\r\nContent-Type: text/html\r\n\r\nwords",
+         MIME_DEFECT_PARTIAL},
+        {MIXED "Content-Type: text/plain\r\nContent-Type: message/partial; id=a\r\n\r\nA: b\r\n\r\nwords" END,
+         MIME_DEFECT_PARTIAL},
+        {"Content-Type: =?us-ascii?q?message/partial?=; id=a\r\n\r\nwords", MIME_DEFECT_PARTIAL},
+        {"Subject: a\r\njunk\r\nContent-Type: message/partial; id=a\r\n\r\nwords", MIME_DEFECT_PARTIAL},
+        {"Subject: a\r\n Content-Type: message/partial; id=a\r\n\r\nwords", MIME_DEFECT_PARTIAL},
+        {"Subject: a\rContent-Type: message/partial; id=a\r\n\r\nwords", MIME_DEFECT_PARTIAL},
+        {"Content-Type: text/plain\r\nContent-Type: message/external-body; access-type=URL\r\n\r\nA: b\r\n\r\n",
+         MIME_DEFECT_EXTERNAL_BODY},
+        {"Content-Type: text/plain\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n",
+         MIME_DEFECT_ENCRYPTED_PGP},
+        {"Content-Type: multipart/mixed; boundary=b1\r\nContent-Type: multipart/encrypted; boundary=b1\r\n\r\n--b1\r\n"
+         "\r\nwords" END,
+         MIME_DEFECT_ENCRYPTED_PGP},
+        /* Quoted, it says nothing. */
+        {"Content-Type: text/plain\r\n\r\nhello\r\n\r\nContent-Type: message/partial; id=a\r\n\r\nwords",
+         MIME_DEFECT_COUNT},
+        {MIXED "\r\n--other\r\nContent-Type: message/partial; id=a\r\n\r\nwords" END, MIME_DEFECT_COUNT},
+        {"Content-Type: multipart/mixed\r\n\r\n> --\r\n> Content-Type: message/partial\r\n>\r\n> words",
+         MIME_DEFECT_COUNT},
+    };
+    const enum mime_defect all[] = {MIME_DEFECT_PARTIAL, MIME_DEFECT_EXTERNAL_BODY, MIME_DEFECT_ENCRYPTED_PGP};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r = {0};
+        ck_assert_int_eq(rig_split(&r, span_cstr(rows[i].text)), ERR_OK);
+        for (size_t k = 0; k < ARRAY_SIZE(all); k++)
+            ck_assert_msg(mime_defects_have(r.report.defects, all[k]) == (all[k] == rows[i].defect), "%s of %s",
+                          mime_defect_word(all[k]), rows[i].text);
+        rig_release(&r);
+    }
+}
+END_TEST
+
 /* Whoever takes a line for a delimiter, what stands behind it is judged alike: where any line may be one, and where
  * parts are carved out. */
 START_TEST(what_stands_behind_dashes_is_told)
@@ -217,7 +404,12 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(names_are_seen_in_fields_without_a_type)                                                                         \
     X(extracts_what_some_reader_extracts)                                                                              \
+    X(a_boundary_is_cut_only_where_a_line_is_what_is_left_of_it)                                                       \
+    X(of_a_part_with_more_names_than_are_kept_it_is_told)                                                              \
     X(empty_lines_in_front_of_messages_cost_no_levels)                                                                 \
+    X(many_small_files_in_one_text_are_no_limit)                                                                       \
     X(readings_without_boundaries_leave_room_for_the_others)                                                           \
+    X(the_reading_without_boundaries_is_not_starved_by_the_others)                                                     \
+    X(what_a_type_says_counts_in_every_reading)                                                                        \
     X(what_stands_behind_dashes_is_told)
 #include "support/check_main.h"

@@ -31,6 +31,8 @@ static const char message[] = "Content-Type: multipart/mixed; boundary*0=b; boun
                               "--b1 x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=62= \r\nc\r\n"
                               "--b1\r\n\r\nbegin 644 a.txt\r\n#86)C\r\nend\r\n"
                               "--b1\r\nContent-Type: text/plain; charset=utf-16le\r\n\r\na\0b\0\r\n"
+                              "--b1\r\nContent-Type: text/plain; charset=utf-7\r\n\r\na+AGI-c\r\n"
+                              "--b1\r\nContent-Type: text/plain; charset=hz\r\n\r\na~{~}b\r\n"
                               "--b1--\r\n";
 
 static enum err count_part(void *arg, const struct mime_part *part)

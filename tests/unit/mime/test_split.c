@@ -516,15 +516,15 @@ START_TEST(says_which_limit_cut_something_off)
         struct mime_limits limits;
         unsigned cut;
     } rows[] = {
-        {many, {1000, 100000, 2, 10, 10}, MIME_CUT_PARTS},
-        {many, {1000, 100000, 3, 10, 10}, 0},
-        {many, {1000, 20, 10, 10, 10}, MIME_CUT_WORK},
-        {deep, {1000, 100000, 10, 2, 10}, MIME_CUT_DEPTH},
-        {deep, {1000, 100000, 10, 3, 10}, 0},
-        {encoded, {10, 100000, 10, 3, 10}, MIME_CUT_DECODED},
-        {encoded, {100, 100000, 10, 3, 0}, MIME_CUT_DECODINGS},
-        {encoded, {100, 100000, 10, 3, 1}, 0},
-        {parameters, {1000, 100000, 10, 10, 10}, MIME_CUT_PARAMETERS},
+        {many, {1000, 100000, 2, 10, 10, NULL}, MIME_CUT_PARTS},
+        {many, {1000, 100000, 3, 10, 10, NULL}, 0},
+        {many, {1000, 20, 10, 10, 10, NULL}, MIME_CUT_WORK},
+        {deep, {1000, 100000, 10, 2, 10, NULL}, MIME_CUT_DEPTH},
+        {deep, {1000, 100000, 10, 3, 10, NULL}, 0},
+        {encoded, {10, 100000, 10, 3, 10, NULL}, MIME_CUT_DECODED},
+        {encoded, {100, 100000, 10, 3, 0, NULL}, MIME_CUT_DECODINGS},
+        {encoded, {100, 100000, 10, 3, 1, NULL}, 0},
+        {parameters, {1000, 100000, 10, 10, 10, NULL}, MIME_CUT_PARAMETERS},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct rig r = {0};
@@ -573,7 +573,7 @@ START_TEST(bombs_end_within_bounds)
         {TOP BASE64 "\r\n", "QQ==\r\n", 25000, 0},
         {TOP "Content-Transfer-Encoding: quoted-printable\r\n\r\n", "=   ", 50000, 0},
         {TOP, "a: b\r", 50000, 0},
-        {TOP "Content-Type: x; boundary\r\n\r\n", "--x\r\nContent-Type: a/b\r\n\r\ny\r\n", 20000, MIME_CUT_WORK},
+        {TOP "Content-Type: x; boundary\r\n\r\n", "--x\r\nContent-Type: a/b\r\n\r\ny\r\n", 20000, 0},
         {MIXED "--b1\r\n\r\n", "-- \r\nContent-Type: a/b\r\n", 20000, 0},
         {MIXED "--b1\r\n\r\n", "--\r\n\tcontent-:\r\n", 20000, 0},
         {MIXED "--b1\r\n\r\n--x\r\nContent-Type: a\r\n", "--\r\nContent-type\r\n", 20000, 0},
@@ -581,7 +581,7 @@ START_TEST(bombs_end_within_bounds)
         {TOP "\r\n", "begin\r\n#86)C\r\nend\r\nbegin\r\nx\r\n", 20000, MIME_CUT_PARTS},
         {TOP "\r\n", "ATTACH\r", 100000, 0},
         {MIXED "--b1\r\nContent-Type: multipart/mixed; x=", "boundary= ( ", 5000, MIME_CUT_PARAMETERS},
-        {TOP "\r\n", "begin 644 a\r\n#86)C\r\n", 20, MIME_CUT_WORK},
+        {TOP "\r\n", "begin 644 a\r\n#86)C\r\n", 2000, MIME_CUT_WORK},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct buf b;

@@ -128,6 +128,23 @@ START_TEST(long_values_are_cut_and_say_so)
 }
 END_TEST
 
+START_TEST(fields_of_names_too_long_are_passed_over_and_that_is_said)
+{
+    for (size_t len = LIMIT_PART_TEXT - 1; len <= LIMIT_PART_TEXT + 1; len++) {
+        struct buf message;
+        struct seen s;
+        fill(&message, "", "n", len);
+        MUST(buf_append(&message, SPAN(": 1\r\nB: 2\r\n")) == ERR_OK);
+        bool more = read_all(buf_span(&message), &s);
+        ck_assert_int_eq(more, len > LIMIT_PART_TEXT);
+        ck_assert_uint_eq(s.count, len > LIMIT_PART_TEXT ? 1 : 2);
+        ck_assert(span_ends_nocase(buf_span(&s.text), SPAN("B=2\n")));
+        buf_release(&s.text);
+        buf_release(&message);
+    }
+}
+END_TEST
+
 START_TEST(a_header_beyond_all_bounds_is_read_in_part_and_says_so)
 {
     static const char *const units[] = {
@@ -167,6 +184,7 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(fields_are_unfolded_and_decoded)                                                                                 \
     X(long_values_are_cut_and_say_so)                                                                                  \
+    X(fields_of_names_too_long_are_passed_over_and_that_is_said)                                                       \
     X(a_header_beyond_all_bounds_is_read_in_part_and_says_so)                                                          \
     X(what_the_sink_says_ends_it)
 #include "support/check_main.h"

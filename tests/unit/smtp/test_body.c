@@ -175,6 +175,34 @@ START_TEST(decodes_random_input_as_the_reference_does)
 }
 END_TEST
 
+/* Long bodies are looked at in blocks: whatever stands in one, at any place of it, is found as in a short body. */
+START_TEST(finds_what_is_odd_anywhere_in_a_long_body)
+{
+    const struct span odds[] = {
+        SPAN("\n"),        SPAN("\r"),         SPAN("\r\r\n"),  SPAN("\0"),     SPAN("\r\n"),
+        SPAN("\r\n..x"),   SPAN("\r\n.x"),     SPAN("\n.x"),    SPAN("\r.x"),   SPAN("\r\n\r\n"),
+        SPAN("\r\n.\r\n"), SPAN("\r\n.\rx\n"), SPAN("\n.\r\n"), SPAN("\r\0\n"), SPAN("\n\n"),
+    };
+    static const char end[] = "\r\n.\r\n";
+    for (size_t i = 0; i < ARRAY_SIZE(odds); i++)
+        for (size_t at = 0; at < 200; at++) {
+            char in[MAX];
+            size_t len = 200 + odds[i].len;
+            memset(in, 'a', sizeof(in));
+            in[at / 2] = '.'; /* harmless inside a line */
+            memcpy(in + at, odds[i].ptr, odds[i].len);
+            memcpy(in + len, end, sizeof(end) - 1);
+            len += sizeof(end) - 1;
+            struct decoded want = reference(span_of(in, len));
+            MUST(want.ended);
+            for (size_t cut = 0; cut <= len; cut += 1 + (cut + at) % 7) {
+                struct decoded got = decode(span_of(in, len), cut, 0);
+                check_same(&got, &want);
+            }
+        }
+}
+END_TEST
+
 START_TEST(what_was_encoded_decodes_to_itself)
 {
     uint64_t seed = 7;
@@ -213,6 +241,10 @@ START_TEST(encodes_exactly)
         ROW("a\n.b\r.c\r\n", "a\n.b\r.c\r\n.\r\n", 0),
         ROW("a\r", "a\r\r\n.\r\n", 0),
         ROW("abc", "abc\r\n.\r\n", 0),
+        ROW("\n.\r\n", "\n.\r\n.\r\n", 0),
+        ROW("\r\n\n.\r\r\n..\r\n", "\r\n\n.\r\r\n...\r\n.\r\n", 0),
+        ROW("a.b..c...........................................................d\r\n.\r\n.e.",
+            "a.b..c...........................................................d\r\n..\r\n..e.\r\n.\r\n", 0),
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         for (size_t cut = 0; cut <= rows[i].in.len; cut++) {
@@ -251,6 +283,7 @@ END_TEST
     X(takes_dots_off_and_ends_at_the_terminator_only)                                                                  \
     X(leaves_what_follows_the_terminator_alone)                                                                        \
     X(decodes_random_input_as_the_reference_does)                                                                      \
+    X(finds_what_is_odd_anywhere_in_a_long_body)                                                                       \
     X(what_was_encoded_decodes_to_itself)                                                                              \
     X(encodes_exactly)                                                                                                 \
     X(takes_nothing_when_the_output_is_full)

@@ -73,6 +73,13 @@ static struct message *new_message(struct bench *b)
     return m;
 }
 
+static struct message *new_unshared(struct bench *b)
+{
+    struct message *m = message_new_unshared(b->spool, b->pool, b->box, woken, b);
+    ck_assert_ptr_nonnull(m);
+    return m;
+}
+
 /* A state that may be WAIT, waited for. */
 static enum message_state settled(struct bench *b, struct message *m, enum message_state state)
 {
@@ -173,14 +180,76 @@ START_TEST(what_was_appended_is_read_back_whatever_the_size_and_step)
 }
 END_TEST
 
+/* Small enough, it has no descriptor; else it is as any other. */
+START_TEST(an_unshared_message_stays_in_memory_of_our_own_while_it_is_small)
+{
+    static const struct {
+        uint64_t size;
+        size_t step;
+        bool own;
+    } cases[] = {{0, 1, true},
+                 {1, 1, true},
+                 {20000, 4096, true},
+                 {SPOOL_SLICE, SPOOL_SLICE, true},
+                 {SPOOL_SLICE, 999, true},
+                 {SPOOL_SLICE + 1, SPOOL_SLICE, false},
+                 {SPOOL_SLICE + 1, 999, false},
+                 {THRESHOLD, 4096, false},
+                 {THRESHOLD + 1, 4096, false},
+                 {SPOOL_SLICE * 5 + 17, SPOOL_SLICE - 1, false}};
+    struct bench b;
+    setup(&b);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct message *m = new_unshared(&b);
+        char head[3];
+        ck_assert_int_eq(message_head(m, head, sizeof(head)), -1); /* not sealed */
+        ck_assert_int_eq(fill(&b, m, cases[i].size, cases[i].step), MESSAGE_OK);
+        ck_assert_int_eq(seal(&b, m), MESSAGE_OK);
+        ck_assert_uint_eq(message_size(m), cases[i].size);
+        ck_assert_int_eq(message_fd(m) < 0, cases[i].own);
+        ck_assert_int_eq(message_in_memory(m), cases[i].size <= THRESHOLD);
+        assert_content(&b, m, cases[i].size);
+        assert_content(&b, m, cases[i].size); /* again, for another backend */
+        size_t had = cases[i].size < sizeof(head) ? (size_t)cases[i].size : sizeof(head);
+        ck_assert_int_eq(message_head(m, head, sizeof(head)), (ssize_t)had);
+        for (size_t k = 0; k < had; k++)
+            ck_assert_int_eq(head[k], byte_at(k));
+        struct span rest;
+        ck_assert_int_eq(message_append(m, SPAN("x")), MESSAGE_FAILED);
+        ck_assert_int_eq(message_read(m, 0, &rest), MESSAGE_FAILED);
+        message_free(m);
+    }
+    teardown(&b);
+}
+END_TEST
+
+/* memory_threshold counts for them as well. */
+START_TEST(an_unshared_message_beyond_the_threshold_goes_to_a_file)
+{
+    struct bench b;
+    struct errtext why;
+    setup(&b);
+    spool_close(b.spool);
+    b.spool = spool_open(b.dir, 100, &why);
+    ck_assert_msg(b.spool != NULL, "%s", why.text);
+    struct message *m = new_unshared(&b);
+    ck_assert_int_eq(fill(&b, m, 101, 50), MESSAGE_OK);
+    ck_assert_int_eq(seal(&b, m), MESSAGE_OK);
+    ck_assert(!message_in_memory(m));
+    assert_content(&b, m, 101);
+    message_free(m);
+    teardown(&b);
+}
+END_TEST
+
 START_TEST(a_slice_may_be_read_at_any_offset_and_again)
 {
     struct bench b;
     static const uint64_t offsets[] = {5, 300000, 5, 0, 299999, 123456};
-    static const uint64_t sizes[] = {90000, 300001};
+    static const uint64_t sizes[] = {90000, 300001, 60000};
     setup(&b);
     for (size_t k = 0; k < ARRAY_SIZE(sizes); k++) {
-        struct message *m = new_message(&b);
+        struct message *m = sizes[k] == 60000 ? new_unshared(&b) : new_message(&b);
         ck_assert_int_eq(fill(&b, m, sizes[k], 5000), MESSAGE_OK);
         ck_assert_int_eq(seal(&b, m), MESSAGE_OK);
         for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
@@ -387,7 +456,13 @@ START_TEST(without_descriptors_no_message_is_made_or_it_fails_when_it_needs_a_fi
     enum message_state state = fill(&b, m, THRESHOLD + 1, 50000);
     if (state == MESSAGE_OK)
         state = seal(&b, m);
+    struct message *unshared = new_unshared(&b);
+    enum message_state small = fill(&b, unshared, SPOOL_SLICE, 50000), large = fill(&b, unshared, 1, 1);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+    ck_assert_int_eq(small, MESSAGE_OK);
+    ck_assert_int_eq(large, MESSAGE_FAILED);
+    ck_assert_int_eq(message_errno(unshared), EMFILE);
+    message_free(unshared);
     ck_assert_ptr_null(none_left);
     ck_assert_int_eq(state, MESSAGE_FAILED);
     ck_assert_int_eq(message_errno(m), EMFILE);
@@ -399,14 +474,21 @@ END_TEST
 /* C24 */
 START_TEST(whichever_allocation_fails_the_message_fails_and_nothing_else)
 {
-    static const uint64_t sizes[] = {1000, THRESHOLD * 2};
+    static const struct {
+        uint64_t size;
+        struct message *(*make)(struct spool *s, struct iopool *pool, struct mailbox *mailbox, void (*wake)(void *arg),
+                                void *arg);
+    } cases[] = {{1000, message_new},
+                 {THRESHOLD * 2, message_new},
+                 {60000, message_new_unshared},
+                 {THRESHOLD * 2, message_new_unshared}};
     struct bench b;
     unsigned failures = 0;
     setup(&b);
-    for (long k = 0, went_well = 0; went_well < (long)ARRAY_SIZE(sizes); k++) {
-        uint64_t size = sizes[went_well];
+    for (long k = 0, went_well = 0; went_well < (long)ARRAY_SIZE(cases); k++) {
+        uint64_t size = cases[went_well].size;
         allocations_left = k;
-        struct message *m = message_new(b.spool, b.pool, b.box, woken, &b);
+        struct message *m = cases[went_well].make(b.spool, b.pool, b.box, woken, &b);
         enum message_state state = m ? fill(&b, m, size, 50000) : MESSAGE_FAILED;
         if (state == MESSAGE_OK)
             state = seal(&b, m);
@@ -427,7 +509,8 @@ START_TEST(whichever_allocation_fails_the_message_fails_and_nothing_else)
         }
         message_free(m);
     }
-    ck_assert_uint_ge(failures, 2 + 2 + 1 + 1); /* message and digest of both, a slice to read, the ring */
+    /* message and digest of all, a slice to read, the ring of two, octets of our own that grow */
+    ck_assert_uint_ge(failures, 4 * 2 + 1 + 2 + 2);
     teardown(&b);
 }
 END_TEST
@@ -540,6 +623,8 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(what_was_appended_is_read_back_whatever_the_size_and_step)                                                       \
+    X(an_unshared_message_stays_in_memory_of_our_own_while_it_is_small)                                                \
+    X(an_unshared_message_beyond_the_threshold_goes_to_a_file)                                                         \
     X(a_slice_may_be_read_at_any_offset_and_again)                                                                     \
     X(a_sealed_message_cannot_be_changed_by_its_descriptor)                                                            \
     X(a_file_that_changed_after_the_seal_fails_at_its_end)                                                             \

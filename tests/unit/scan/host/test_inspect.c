@@ -145,6 +145,33 @@ START_TEST(the_file_carries_the_decoded_header_also_in_charsets_of_the_system)
 }
 END_TEST
 
+START_TEST(a_header_of_which_policies_do_not_see_all_is_told)
+{
+    static const struct {
+        int name, value;
+        bool cut;
+    } rows[] = {{1, 1, false},
+                {LIMIT_PART_TEXT, LIMIT_PART_VALUE, false},
+                {LIMIT_PART_TEXT + 1, 1, true},
+                {1, LIMIT_PART_VALUE + 1, true}};
+    struct rig r;
+    rig_init(&r);
+    rig_start(&r);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char name[LIMIT_PART_TEXT + 1], value[LIMIT_PART_VALUE + 1], mail[sizeof(name) + sizeof(value) + 16];
+        memset(name, 'n', sizeof(name));
+        memset(value, 'v', sizeof(value));
+        snprintf(mail, sizeof(mail), "%.*s: %.*s\r\n\r\nhello\r\n", rows[i].name, name, rows[i].value, value);
+        int parts;
+        struct scan_inspection found = inspect(&r, mail, &parts);
+        ck_assert_int_eq(mime_defects_have(found.defects, MIME_DEFECT_HEADER_CUT), rows[i].cut);
+        ck_assert_str_eq(found.limit, "");
+        close(parts);
+    }
+    rig_stop(&r);
+}
+END_TEST
+
 START_TEST(an_engine_looks_at_the_message_and_at_each_part_until_a_virus)
 {
     static const struct {
@@ -304,6 +331,7 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(a_message_is_taken_apart_into_a_file_that_can_be_read)                                                           \
     X(the_file_carries_the_decoded_header_also_in_charsets_of_the_system)                                              \
+    X(a_header_of_which_policies_do_not_see_all_is_told)                                                               \
     X(an_engine_looks_at_the_message_and_at_each_part_until_a_virus)                                                   \
     X(what_goes_wrong_inside_a_part_is_an_error_of_the_message)                                                        \
     X(a_forged_file_of_parts_is_trouble)                                                                               \

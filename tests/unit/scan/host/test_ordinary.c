@@ -15,6 +15,7 @@ struct leaves {
     enum err say;
     size_t had_offset, had_length; /* what the caller has: a length of 0 is nothing */
     enum mime_encoding had_encoding;
+    mime_defects defects; /* that were told */
 };
 
 static bool had(void *arg, size_t offset, size_t length, enum mime_encoding encoding)
@@ -42,7 +43,7 @@ static enum err read_text(const char *text, uint64_t decoded, struct leaves *l, 
 {
     int fd = memfd_create("message", MFD_CLOEXEC);
     ck_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text)); /* its offset is at the end now */
-    enum err e = ordinary_read(fd, strlen(text), decoded, had, take, l, cut);
+    enum err e = ordinary_read(fd, strlen(text), decoded, had, take, l, cut, &l->defects);
     close(fd);
     return e;
 }
@@ -79,6 +80,18 @@ START_TEST(each_leaf_is_handed_out_decoded)
          {{"1", "text/html", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e"}, {"1", "text/html", "<script>"}}},
         {"Content-Type: text/html; charset=iso-2022-jp\r\n\r\n<script>", 1, {{"1", "text/html", "<script>"}}},
         {"Content-Type: text/html; charset=koi8-r\r\n\r\n<script>", 1, {{"1", "text/html", "<script>"}}},
+        {"Content-Type: text/html; charset=iso-2022-jp\r\n\r\n<scr\x1b(Bipt>",
+         2,
+         {{"1", "text/html", "<scr\x1b(Bipt>"}, {"1", "text/html", "<script>"}}},
+        {"Content-Type: text/html; charset=iso-2022-kr\r\n\r\n\x1b$)C<scr\x0e\x0fipt>",
+         2,
+         {{"1", "text/html", "\x1b$)C<scr\x0e\x0fipt>"}, {"1", "text/html", "<script>"}}},
+        {"Content-Type: text/html; charset=big5\r\n\r\n\xa4\x40 <script>",
+         1,
+         {{"1", "text/html", "\xa4\x40 <script>"}}},
+        {"Content-Type: text/html; charset=cp1140\r\nContent-Transfer-Encoding: base64\r\n\r\nTKKDmYmXo24=",
+         2,
+         {{"1", "text/html", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e"}, {"1", "text/html", "<script>"}}},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct leaves l = {.say = ERR_OK};
@@ -130,6 +143,33 @@ START_TEST(the_word_of_the_sink_ends_it)
 }
 END_TEST
 
+/* Of two types GMime takes the last. */
+START_TEST(what_types_say_is_told)
+{
+    struct ordinary *o = ordinary_new();
+    ck_assert_ptr_nonnull(o);
+    static const struct {
+        const char *text;
+        mime_defects defects;
+    } rows[] = {
+        {"Content-Type: text/plain\r\n\r\nwords", 0},
+        {"Content-Type: message/partial; id=a\r\n\r\nwords", (mime_defects)1 << MIME_DEFECT_PARTIAL},
+        {"Content-Type: text/plain\r\nContent-Type: message/partial; id=a\r\n\r\nwords",
+         (mime_defects)1 << MIME_DEFECT_PARTIAL},
+        {"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n"
+         "Content-Type: message/external-body; access-type=URL\r\n\r\nA: b\r\n\r\n--b--\r\n",
+         (mime_defects)1 << MIME_DEFECT_EXTERNAL_BODY},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct leaves l = {.say = ERR_OK};
+        bool cut;
+        ck_assert_int_eq(read_text(rows[i].text, 1000, &l, &cut), ERR_OK);
+        ck_assert_msg(l.defects == rows[i].defects, "row %zu: %llx", i, (unsigned long long)l.defects);
+    }
+    ordinary_free(o);
+}
+END_TEST
+
 START_TEST(nothing_and_nonsense_have_no_parts)
 {
     struct ordinary *o = ordinary_new();
@@ -140,6 +180,41 @@ START_TEST(nothing_and_nonsense_have_no_parts)
         bool cut;
         ck_assert_int_eq(read_text(texts[i], 1000, &l, &cut), ERR_OK);
     }
+    ordinary_free(o);
+}
+END_TEST
+
+START_TEST(text_of_any_charset_that_the_c_library_knows_is_converted)
+{
+    static const struct {
+        const char *charset, *octets, *text;
+    } rows[] = {
+        {"cp1140", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e", "<script>"},
+        {"1140", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e", "<script>"},
+        {"ebcdic_cp_us", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e", "<script>"},
+        {"IBM1026", "\x4c\xa2\x83\x99\x89\x97\xa3\x6e", "<script>"},
+        {"iso-2022-kr",
+         "\x1b$)Ca\x0e\x0f\xff"
+         "b",
+         "a\xef\xbf\xbd"
+         "b"},
+        {"cp1258", "a", "a"}, /* which keeps a letter back for what may follow */
+        {"no-such-charset", "a", ""},
+        {"", "a", ""},
+    };
+    struct ordinary *o = ordinary_new();
+    ck_assert_ptr_nonnull(o);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf out;
+        buf_init(&out, 100);
+        ck_assert_int_eq(ordinary_recode(span_cstr(rows[i].octets), span_cstr(rows[i].charset), &out), ERR_OK);
+        ck_assert_msg(span_eq(buf_span(&out), span_cstr(rows[i].text)), "row %zu: %.*s", i, SPAN_ARG(buf_span(&out)));
+        buf_release(&out);
+    }
+    struct buf small;
+    buf_init(&small, 3);
+    ck_assert_int_eq(ordinary_recode(SPAN("four"), SPAN("cp1140"), &small), ERR_FULL);
+    buf_release(&small);
     ordinary_free(o);
 }
 END_TEST
@@ -273,6 +348,7 @@ START_TEST(what_the_splitter_is_certain_of_gmime_decodes_to_the_same_octets)
     for (unsigned round = 0; round < 1500; round++) {
         char body[LEAF], mail[512];
         struct mime_report report;
+        mime_defects defects;
         bool cut;
         size_t row = round % ARRAY_SIZE(rows);
         random_body(&seed, rows[row].tokens, rows[row].count, round % 2 > 0, body, sizeof(body));
@@ -286,7 +362,7 @@ START_TEST(what_the_splitter_is_certain_of_gmime_decodes_to_the_same_octets)
         ck_assert_int_eq(mime_split(span_of(mail, (size_t)n), &limits, note_certain, &c, &report), ERR_OK);
         int fd = memfd_create("message", MFD_CLOEXEC);
         ck_assert(fd >= 0 && write(fd, mail, (size_t)n) == n);
-        ck_assert_int_eq(ordinary_read(fd, (size_t)n, sizeof(mail), ask, compare, &c, &cut), ERR_OK);
+        ck_assert_int_eq(ordinary_read(fd, (size_t)n, sizeof(mail), ask, compare, &c, &cut, &defects), ERR_OK);
         close(fd);
     }
     ck_assert_uint_gt(c.compared[MIME_BASE64], 100);
@@ -299,8 +375,10 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(what_the_caller_has_is_not_handed_out_but_as_the_text_that_a_person_sees)                                        \
     X(what_the_splitter_is_certain_of_gmime_decodes_to_the_same_octets)                                                \
+    X(text_of_any_charset_that_the_c_library_knows_is_converted)                                                       \
     X(each_leaf_is_handed_out_decoded)                                                                                 \
     X(what_would_be_too_much_is_cut_and_said)                                                                          \
     X(the_word_of_the_sink_ends_it)                                                                                    \
+    X(what_types_say_is_told)                                                                                          \
     X(nothing_and_nonsense_have_no_parts)
 #include "support/check_main.h"

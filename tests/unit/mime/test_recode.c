@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* Texts whose ASCII does not stand in their octets: what a reader of their charset sees is handed out, once, and only
+ * where it is not what everybody sees (B33). */
+#include "mime/charset.h"
+#include "unit/mime/split_rig.h"
+#include "unit/smtp/must.h"
+
+#define SECRET "The secret payload!"
+#define HALF   "The secret"
+#define REST   " payload!"
+#define WIDE   "AFQAaABlACAAcwBlAGMAcgBlAHQAIABwAGEAeQBsAG8AYQBkACE"
+#define OTHER  "\xef\xbf\xbd"
+
+START_TEST(each_charset_is_read_as_its_decoders_do)
+{
+    static const struct {
+        const char *charset, *octets, *text; /* text NULL: nothing is to be done */
+    } rows[] = {
+        {"utf-7", "+AFQAaABl-secret", "Thesecret"},
+        {"UTF7", "a+AFQ b", "aT b"},
+        {"utf_7", "1 +- 1", "1 + 1"},
+        {"unicode-1-1-utf-7", "+AFQ", "T"},
+        {"utf-7", "plain", NULL},
+        {"utf-7-imap", "&AFQAaABl-+AFQ-", "The+AFQ-"},
+        {"utf-7-imap", "&,,8-", "\xef\xbf\xbf"},
+        {"hz", "The~{~} se~~cret~\nx", "The se~cretx"},
+        {"HZ-GB-2312", "~{VPND~} a", OTHER " a"},
+        {"hz", "~{VP\na", OTHER "\na"},
+        {"hz", "a~b", "a~b"},
+        {"unicode_escape", "\\x54\\150\\u0065\\U00000020\\n\\\n\\\\\\u00e9\\", "The \\n\\" OTHER "\\"},
+        {"raw-unicode-escape", "\\u0054", "T"},
+        {"iso-2022-jp", "The\x1b(B sec\x1b(Jret", "The secret"},
+        {"iso-2022-jp", "a\x1b$B4A;z\x1b(Bb", "a" OTHER "b"},
+        {"iso-2022-jp-2", "a\x1b.A\x1bN.b\x1b&@\x1b$(DXX\x1b(Bc", "a" OTHER "b" OTHER "c"},
+        {"iso-2022-kr", "\x1b$)CThe\x0e\x0f se\x0e@@\ncret", "The se" OTHER "\ncret"},
+        {"never-heard-of", "The\x1b(B sec", "The sec"},
+        {"never-heard-of", "\x1b[1mThe\x1b[0m", "\x1b[1mThe\x1b[0m"},
+        {"never-heard-of", "The", NULL},
+        {"", "The\x1b(B sec", "The sec"},
+        {"", "The\x0f sec", NULL},
+        {"mac_arabic", "a\xa1\xad\xc7", "a!-" OTHER},
+        {"iso-2022-jp", "a\x1b", "a\x1b"},
+        {"iso-2022-jp", "a\x1b$", "a\x1b$"},
+        {"iso-2022-jp", "a\x1b$(", "a\x1b$("},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct span octets = span_cstr(rows[i].octets);
+        mime_text_decoder *decode = mime_text_decoder_of(span_cstr(rows[i].charset), octets);
+        struct buf text;
+        buf_init(&text, 1000);
+        ck_assert_msg((decode != NULL) == (rows[i].text != NULL), "row %zu", i);
+        if (decode) {
+            ck_assert_int_eq(decode(octets, &text), ERR_OK);
+            ck_assert_msg(span_eq(buf_span(&text), span_cstr(rows[i].text)), "row %zu: %.*s", i,
+                          SPAN_ARG(buf_span(&text)));
+        }
+        buf_release(&text);
+    }
+}
+END_TEST
+
+START_TEST(what_is_seen_by_everybody_hides_nothing)
+{
+    static const struct {
+        const char *octets, *text;
+        bool hides;
+    } rows[] = {
+        {"a b c", "a b c", false},
+        {"a\xe9 c", "a\xc3\xa9 c", false},
+        {"a\x1b$B4A\x1b(Bb", "a" OTHER "b", false},
+        {"MAR\x1b(BKER", "MARKER", true},
+        {"\xd4\xc1\xd9", "MAR", true},
+        {"KERMAR", "MAR" OTHER "KER", true}, /* in this order */
+        {"a\x81"
+         "Ab",
+         "a" OTHER "b", false},
+        {"", "", false},
+        {"", "a", true},
+        {"abc", "", false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        ck_assert_msg(mime_text_hides(span_cstr(rows[i].octets), span_cstr(rows[i].text)) == rows[i].hides, "row %zu",
+                      i);
+}
+END_TEST
+
+START_TEST(charsets_are_plain_or_not)
+{
+    static const char *const plain[] = {"utf-8",       "UTF-8",        "us-ascii", "iso-8859-1",
+                                        "ISO-8859-15", "windows-1252", "koi8-r",   "cp1251"};
+    static const char *const others[] = {"", "utf-7", "utf-16", "iso-2022-jp", "cp1140", "x-unheard-of", "big5"};
+    for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+        ck_assert_msg(mime_charset_is_plain(span_cstr(plain[i])), "%s", plain[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        ck_assert_msg(!mime_charset_is_plain(span_cstr(others[i])), "%s", others[i]);
+    ck_assert(mime_charset_is(SPAN("Unicode-1_1-UTF 7"), "unicode11utf7"));
+    ck_assert(!mime_charset_is(SPAN("utf-7x"), "utf7") && !mime_charset_is(SPAN("utf"), "utf7"));
+}
+END_TEST
+
+/* A charset of which only whoever has its table knows something: all letters are the next ones. */
+static enum err convert(struct span text, struct span charset, struct buf *out)
+{
+    enum err e = ERR_OK;
+    for (size_t i = 0; span_eq(charset, SPAN("next")) && i < text.len && e == ERR_OK; i++)
+        e = buf_append_char(out, (char)(text.ptr[i] - 1));
+    return e;
+}
+
+#define TEXT(charset, body) "Content-Type: text/plain; " charset "\r\n\r\n" body
+START_TEST(the_splitter_hands_out_what_a_reader_of_the_charset_sees)
+{
+    static const struct {
+        const char *message;
+        bool found;
+    } rows[] = {
+        {TEXT("charset=utf-7", "+" WIDE "-"), true},
+        {TEXT("charset=us-ascii", "+" WIDE "-"), false},
+        {TEXT("charset=\"UTF-7\" (c)", "+" WIDE "-"), true},
+        {TEXT("charset*=us-ascii''utf%2D7", "+" WIDE "-"), true},
+        {TEXT("charset*0=utf; charset*1=-7", "+" WIDE "-"), true},
+        {TEXT("charset=utf-8; charset=utf-7", "+" WIDE "-"), true},
+        {"Content-Type: text/plain\r\n" TEXT("charset=utf-7", "+" WIDE "-"), true},
+        {"Content-Type: text/plain; charset=utf-7\r\n" TEXT("charset=utf-8", "+" WIDE "-"), true},
+        {TEXT("charset=iso-2022-jp", HALF "\x1b(B" REST), true},
+        {TEXT("x=y", HALF "\x1b(B" REST), true},
+        {TEXT("charset=utf-8", HALF "\x1b(B" REST), false},
+        {TEXT("charset=hz", HALF "~{~}" REST), true},
+        {TEXT("charset=next", "Uif!tfdsfu!qbzmpbe\""), true},
+        {TEXT("charset=other", "Uif!tfdsfu!qbzmpbe\""), false},
+        {"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nContent-Type: text/html; "
+         "charset=3Dutf-7\r\n\r\n+" WIDE "-",
+         true},
+        {"Content-Type: text/plain; charset=utf-16\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+         "=4E=01=4E=01T=00h=00e=00 =00s=00e=00c=00r=00e=00t=00 =00p=00a=00y=00l=00o=00a=00d=00!=00",
+         false}, /* two more characters in front of it, in the order that the name does not say: see below */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r = {.wanted = SPAN(SECRET)};
+        struct mime_limits limits = mime_limits_for(strlen(rows[i].message));
+        limits.convert = convert;
+        ck_assert_int_eq(rig_split_limited(&r, span_cstr(rows[i].message), &limits), ERR_OK);
+        ck_assert_uint_eq(r.report.cut, 0);
+        ck_assert_msg(r.found == rows[i].found, "row %zu: %.*s", i, SPAN_ARG(buf_span(&r.text)));
+        if (i + 1 == ARRAY_SIZE(rows))
+            ck_assert_ptr_nonnull(memmem(buf_span(&r.text).ptr, buf_len(&r.text), SECRET, strlen(SECRET)));
+        rig_release(&r);
+    }
+}
+END_TEST
+
+START_TEST(honest_texts_are_no_more_parts)
+{
+    static const char *const messages[] = {
+        TEXT("charset=iso-2022-jp", "a\x1b$B4A;z\x1b(B b\r\n"),
+        TEXT("charset=utf-7", "caf+AOk- noir"),
+        TEXT("charset=hz", "a ~{VPND~} b"),
+        TEXT("charset=big5", "\xa4\x40 a"),
+        TEXT("charset=utf-8", "a+b ~{ \x1b[1m"),
+        TEXT("charset=iso-8859-1", "caf\xe9"),
+        TEXT("x=y", "\x1b[1mbold\x1b[0m"),
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(messages); i++) {
+        struct rig r = {0};
+        ck_assert_int_eq(rig_split(&r, span_cstr(messages[i])), ERR_OK);
+        ck_assert_msg(r.parts == 1, "message %zu: %.*s", i, SPAN_ARG(buf_span(&r.text)));
+        rig_release(&r);
+    }
+}
+END_TEST
+
+START_TEST(more_charsets_than_are_read_are_said)
+{
+    struct rig r = {0};
+    ck_assert_int_eq(
+        rig_split(&r, SPAN(TEXT("charset=a; charset=b; charset=c; charset=d; charset=utf-7", "+" WIDE "-"))), ERR_OK);
+    ck_assert_uint_eq(r.report.cut, MIME_CUT_PARAMETERS);
+    rig_release(&r);
+}
+END_TEST
+
+START_TEST(limits_hold_for_texts)
+{
+    const struct span message = SPAN(TEXT("charset=utf-7", "+" WIDE "-"));
+    struct mime_limits limits = mime_limits_for(message.len);
+    struct rig r = {.wanted = SPAN(SECRET)};
+    limits.decoded = 5;
+    ck_assert_int_eq(rig_split_limited(&r, message, &limits), ERR_OK);
+    ck_assert(!r.found && r.report.cut == MIME_CUT_DECODED);
+    rig_release(&r);
+    limits = mime_limits_for(message.len);
+    limits.decodings = 0;
+    ck_assert_int_eq(rig_split_limited(&r, message, &limits), ERR_OK);
+    ck_assert(!r.found && r.report.cut == MIME_CUT_DECODINGS);
+    rig_release(&r);
+}
+END_TEST
+
+#define CASES(X)                                                                                                       \
+    X(each_charset_is_read_as_its_decoders_do)                                                                         \
+    X(what_is_seen_by_everybody_hides_nothing)                                                                         \
+    X(charsets_are_plain_or_not)                                                                                       \
+    X(the_splitter_hands_out_what_a_reader_of_the_charset_sees)                                                        \
+    X(honest_texts_are_no_more_parts)                                                                                  \
+    X(more_charsets_than_are_read_are_said)                                                                            \
+    X(limits_hold_for_texts)
+#include "support/check_main.h"
