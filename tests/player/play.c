@@ -480,6 +480,7 @@ bool play(const struct setup *setup, const struct manner *how, struct span usual
     if (!w.broken)
         promises_check(&w, usual);
     promises_check_log(&w);
+    promises_check_ends(&w);
     bool played = !w.broken;
     if (!played) { /* it is to end all the same */
         out->failure = w.failure;

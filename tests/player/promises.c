@@ -85,3 +85,48 @@ void promises_check_log(struct world *w)
             world_fail(w, "client %u was told of an internal error, and the log has no line about it", i);
     }
 }
+
+/* The last reply in IN; empty: there is none. */
+static struct span last_reply(struct span in)
+{
+    struct span last = {0}, reply;
+    while (reply_take(&in, &reply))
+        last = reply;
+    return last;
+}
+
+/* Whether client C, which had not ended anything itself, was left by the proxy without a word: 221, 4xx or 5xx. */
+static bool left_without_word(const struct client *c)
+{
+    if (!c->wire.stream || !c->wire.transport.closed || c->wire.gone || c->wire.stopped || c->wire.transport.fin)
+        return false;
+    struct span last = last_reply(buf_span(&c->wire.received));
+    if (last.len == 0)
+        last = last_reply(buf_span(&c->replies));
+    return !(span_starts(last, SPAN("221")) || span_starts(last, SPAN("4")) || span_starts(last, SPAN("5")));
+}
+
+/* Whether the log says why a client is gone: it was not let in, memory was short, or its session closed for a reason
+ * other than its QUIT. */
+static bool log_explains(const struct world *w)
+{
+    for (size_t i = 0; i < w->event_count; i++) {
+        struct span line = span_sub(buf_span(&w->log_lines), w->events[i].at, w->events[i].len),
+                    key = SPAN("\"reason\":\"");
+        if (span_find_span(line, SPAN("memory")) < line.len ||
+            span_find_span(line, SPAN("\"event\":\"refuse\"")) < line.len)
+            return true;
+        struct span reason = span_sub(line, span_find_span(line, key) + key.len, line.len);
+        if (span_find_span(line, SPAN("\"event\":\"close\"")) < line.len && reason.len > 0 &&
+            !span_starts(reason, SPAN("\"")) && !span_starts(reason, SPAN("quit\"")))
+            return true;
+    }
+    return false;
+}
+
+void promises_check_ends(struct world *w)
+{
+    for (unsigned i = 1; i <= SCENARIO_CLIENTS; i++)
+        if (left_without_word(&w->clients[i]) && !log_explains(w))
+            world_fail(w, "client %u was left without a word, and the log has no reason for it", i);
+}
