@@ -200,20 +200,6 @@ static char *own_room(struct mime_frame *f)
     return room;
 }
 
-static void add_extended(struct mime_pass *p, struct mime_frame *f)
-{
-    struct span charset;
-    size_t len = 0;
-    char *room = own_room(f);
-    if (!room || !mime_parameter_extended(&p->parameters, SPAN("boundary"), room, MIME_BOUNDARY_OWN, &len, &charset))
-        return;
-    mime_note(p, MIME_DEFECT_BOUNDARY_ENCODED);
-    add_form(f, span_of(room, len));
-    for (unsigned cut = 0; cut < 2 && (room = own_room(f)) != NULL; cut++)
-        add_form(
-            f, span_of(room, mime_parameter_segments(&p->parameters, SPAN("boundary"), cut, room, MIME_BOUNDARY_OWN)));
-}
-
 static void add_cut(struct mime_pass *p, struct mime_frame *f, struct span cut)
 {
     cut = trim_end(cut);
@@ -230,6 +216,20 @@ static void add_cut(struct mime_pass *p, struct mime_frame *f, struct span cut)
     else
         p->s->too_many = true;
     p->cuts = true;
+}
+
+static void add_extended(struct mime_pass *p, struct mime_frame *f)
+{
+    struct span charset;
+    size_t len = 0;
+    char *room = own_room(f);
+    if (!room || !mime_parameter_extended(&p->parameters, SPAN("boundary"), room, MIME_BOUNDARY_OWN, &len, &charset))
+        return;
+    mime_note(p, MIME_DEFECT_BOUNDARY_ENCODED);
+    add_form(f, span_of(room, len));
+    for (unsigned cut = 0; cut < 2 && (room = own_room(f)) != NULL; cut++)
+        add_cut(p, f,
+                span_of(room, mime_parameter_segments(&p->parameters, SPAN("boundary"), cut, room, MIME_BOUNDARY_OWN)));
 }
 
 /* FORM as readers leave it that take no more than a token, take off quotes and brackets, blanks that are none to

@@ -50,12 +50,14 @@ static bool same_state(const struct state *a, const struct state *b)
            a->carved == b->carved && a->odd == b->odd;
 }
 
-/* The one that JOB is, or NULL. A comparison is counted, so that look-alikes end somewhere. */
+/* The one that JOB is, or NULL. Every link and every comparison is counted, so that look-alikes end somewhere. */
 static struct mime_known *find(struct mime_job *job, struct mime_known *first, const struct state *state,
                                struct span type)
 {
     struct span message = job->message;
     for (struct mime_known *k = first; k; k = k->next) {
+        if (!mime_run_spend(job->run, sizeof(*k)))
+            return NULL;
         if (k->length != message.len || k->type_length != type.len || !same_state(&k->state, state))
             continue;
         if (!mime_run_spend(job->run, message.len + type.len))

@@ -192,6 +192,30 @@ START_TEST(of_a_part_with_more_names_than_are_kept_it_is_told)
 }
 END_TEST
 
+/* One reader takes both boundaries apart: what is made of segments is no other form of the inner one. Behind so many
+ * words, and with a delimiter inside, no reading finds the payload that does not go by both. */
+START_TEST(a_boundary_in_segments_is_read_where_the_outer_one_has_another_form)
+{
+    static const char payload[] = "=4D=5A" SECRET "\r\n--\r\n\r\nand more of it\r\n";
+    struct buf b;
+    struct rig r = {.wanted = SPAN("MZ" SECRET "\r\n--\r\n\r\nand more of it")};
+    buf_init(&b, 65536);
+    MUST(buf_append(
+             &b,
+             SPAN(TYPE("multipart/mixed; boundary=<outer>") "--outer\r\nContent-Type: multipart/mixed; "
+                                                            "boundary*0=\"=_in\"; boundary*1=ner\r\n\r\n--=_inner\r\n"
+                                                            "Content-Type: application/octet-stream\r\n"
+                                                            "Content-Transfer-Encoding: quoted-printable\r\n\r\n")) ==
+         ERR_OK);
+    MUST(buf_append(&b, SPAN(payload)) == ERR_OK);
+    MUST(buf_append(&b, SPAN("--=_inner--\r\n\r\n--outer--\r\n")) == ERR_OK);
+    ck_assert_int_eq(rig_split(&r, buf_span(&b)), ERR_OK);
+    MUST(r.found && r.report.cut == 0);
+    rig_release(&r);
+    buf_release(&b);
+}
+END_TEST
+
 START_TEST(a_boundary_is_cut_only_where_a_line_is_what_is_left_of_it)
 {
     static const struct {
@@ -404,6 +428,7 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(names_are_seen_in_fields_without_a_type)                                                                         \
     X(extracts_what_some_reader_extracts)                                                                              \
+    X(a_boundary_in_segments_is_read_where_the_outer_one_has_another_form)                                             \
     X(a_boundary_is_cut_only_where_a_line_is_what_is_left_of_it)                                                       \
     X(of_a_part_with_more_names_than_are_kept_it_is_told)                                                              \
     X(empty_lines_in_front_of_messages_cost_no_levels)                                                                 \
