@@ -40,8 +40,8 @@ typedef enum err mime_text_decoder(struct span text, struct buf *out);
 mime_text_decoder *mime_text_decoder_of(struct span charset, struct span octets);
 /* The same by whoever has tables: appends nothing where it does not know CHARSET. */
 typedef enum err mime_text_converter(struct span text, struct span charset, struct buf *out);
-/* Whether TEXT, which OCTETS were made, has a run of ASCII that they have not, in its order: then whoever looks at the
- * octets does not see what a reader sees. */
+/* Whether TEXT, which OCTETS were made, has a run of ASCII that they have not, in its order, or begins with one and
+ * they do not: then whoever looks at the octets does not see what a reader sees. */
 bool mime_text_hides(struct span octets, struct span text);
 
 #endif

@@ -45,7 +45,7 @@ bool mime_text_hides(struct span octets, struct span text)
             continue;
         }
         size_t at = span_find_span(octets, run);
-        if (at == octets.len)
+        if (at == octets.len || (begin == 0 && at > 0)) /* files are known by how they begin */
             return true;
         octets = span_sub(octets, at + run.len, octets.len);
     }

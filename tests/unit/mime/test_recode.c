@@ -71,6 +71,8 @@ START_TEST(what_is_seen_by_everybody_hides_nothing)
         {"MAR\x1b(BKER", "MARKER", true},
         {"\xd4\xc1\xd9", "MAR", true},
         {"KERMAR", "MAR" OTHER "KER", true}, /* in this order */
+        {"\x1b(BMARKER", "MARKER", true},    /* for whoever knows a file by its begin */
+        {"\x1b$B4A\x1b(Bb", OTHER "b", false},
         {"a\x81"
          "Ab",
          "a" OTHER "b", false},
