@@ -57,12 +57,12 @@ static enum fit frame_fit(const struct mime_pass *p, const struct mime_frame *f,
 }
 
 /* Boundaries that are no tokens and stand in no quotes are common, lines that are what is left of them are not: no more
- * than such a line makes it worth a pass to cut them off. */
+ * than such a line makes it worth a pass to cut them off. Counted in each pass, as those that cut compare as often. */
 static void look_for_cuts(struct mime_pass *p, struct span line)
 {
     const mime_readings cut = 1u << MIME_READING_CUT_BOUNDARY;
-    for (unsigned i = 0; i < p->count && (p->s->doubts & cut) == 0; i++)
-        if (mime_spend(p, p->frames[i].cuts_count) && cut_fit(&p->frames[i], line) != FIT_NO)
+    for (unsigned i = 0; i < p->count && mime_spend(p, p->frames[i].cuts_count); i++)
+        if ((p->s->doubts & cut) == 0 && cut_fit(&p->frames[i], line) != FIT_NO)
             mime_doubt(p, MIME_READING_CUT_BOUNDARY);
 }
 

@@ -8,9 +8,9 @@
  * a message inside it that was taken apart before is not again (known.c). A message without doubts costs one pass.
  * Where anything was doubtful, encoded runs are also carved out of the raw octets without regard to structure.
  *
- * Memory is bounded by `decoded` and 2 MiB, time by `work`; both are linear in the message's size (mime_limits_for). A
- * limit that is reached is reported and is MIME_DEFECT_LIMIT: the caller must not call such a message clean on the
- * strength of its parts. */
+ * Memory is bounded by `decoded`, 2 MiB, and four times those fields of open multiparts that have encoded words; time
+ * by `work`. Both are linear in the message's size (mime_limits_for). A limit that is reached is reported and is
+ * MIME_DEFECT_LIMIT: the caller must not call such a message clean on the strength of its parts. */
 #ifndef MIME_SPLIT_H
 #define MIME_SPLIT_H
 
@@ -72,7 +72,9 @@ enum mime_cut {
     MIME_CUT_PARTS = 1 << 2,
     MIME_CUT_DEPTH = 1 << 3,
     MIME_CUT_DECODINGS = 1 << 4,
-    MIME_CUT_PARAMETERS = 1 << 5, /* more than LIMIT_MIME_PARAMETERS in one field, or more than MIME_NAMES names of one part */
+    /* More than LIMIT_MIME_PARAMETERS in one field, MIME_NAMES names or MIME_CHARSETS charsets of one part, or
+     * MIME_CUTS forms of one boundary. */
+    MIME_CUT_PARAMETERS = 1 << 5,
     MIME_CUT_LAST = MIME_CUT_PARAMETERS,
 };
 /* "decoded", "work", … of one bit. */
