@@ -210,17 +210,15 @@ static bool listed(struct span extension, const char *list)
  * it or goes where it points. Not those of scripts and certificates that people send each other as text. */
 static bool is_program(struct span extension)
 {
-    return listed(
-        extension,
-        " exe scr pif bat cmd vbs vbe js jse wsf wsh hta lnk cpl msi msp jar ps1 psm1 reg msc dll scf inf gadget app "
-        "apk "
-        "chm com vb sct shb shs url xll iqy ws wsc mst msu jnlp ocx sys drv vxd 386 rdp udl xnk xbap hlp ins isp grp "
-        "diagcab diagcfg diagpkg appx appxbundle msix msixbundle appinstaller application appref-ms appcontent-ms "
-        "settingcontent-ms search-ms searchconnector-ms library-ms website theme msh msh1 msh2 ps1xml ps2 ps2xml psc1 "
-        "psc2 "
-        "psd1 cdxml htc py pyc pyw pyz pyzw ade adp mde accde xla xlam ppa ppam slk wll vsto vbp vsw vsmacros iso img "
-        "vhd "
-        "vhdx command desktop workflow ");
+    static const char list[] = " exe scr pif bat cmd vbs vbe js jse wsf wsh hta lnk cpl msi msp jar ps1 psm1 reg "
+                               "msc dll scf inf gadget app apk chm com vb sct shb shs url xll iqy ws wsc mst msu "
+                               "jnlp ocx sys drv vxd 386 rdp udl xnk xbap hlp ins isp grp diagcab diagcfg diagpkg "
+                               "appx appxbundle msix msixbundle appinstaller application appref-ms appcontent-ms "
+                               "settingcontent-ms search-ms searchconnector-ms library-ms website theme msh msh1 "
+                               "msh2 ps1xml ps2 ps2xml psc1 psc2 psd1 cdxml htc py pyc pyw pyz pyzw ade adp mde "
+                               "accde xla xlam ppa ppam slk wll vsto vbp vsw vsmacros iso img vhd vhdx command "
+                               "desktop workflow ";
+    return listed(extension, list);
 }
 
 /* Top-level domains, too: a domain's name at the end of a sentence is no program. */
