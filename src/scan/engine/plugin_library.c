@@ -73,22 +73,13 @@ static void measure(void *address, size_t *object)
         *object = entry->st_size;
 }
 
-enum err plugin_library_load(const char *path, struct postern_engine *out, struct errtext *why)
+/* The engine in LIBRARY, which was loaded from PATH. It stays loaded even where it is refused: its constructors have
+ * run, and what they have left behind may point into it. */
+static enum err engine_of(void *library, const char *path, struct postern_engine *out, struct errtext *why)
 {
     struct errtext inner = {""};
     size_t object;
-    /* The loader would say "file too short" or "invalid ELF header"; and it would load what everybody may write. */
-    if (elf_check(path, ELF_LIBRARY, &inner) != ERR_OK) {
-        errtext_set(why, "library %.400s", inner.text);
-        return ERR_DENIED;
-    }
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle) {
-        const char *text = dlerror();
-        errtext_set(why, "library %.200s cannot be loaded: %.250s", path, text ? text : "no reason was given");
-        return ERR_IO;
-    }
-    void *address = dlsym(handle, symbol_name);
+    void *address = dlsym(library, symbol_name);
     if (!address) {
         errtext_set(why, "library %.300s has no symbol %s: it is no engine for postern", path, symbol_name);
         return ERR_NOTFOUND;
@@ -100,4 +91,21 @@ enum err plugin_library_load(const char *path, struct postern_engine *out, struc
     }
     memcpy(out, address, sizeof(*out)); /* what a later version has behind that is not for us */
     return ERR_OK;
+}
+
+enum err plugin_library_load(const char *path, struct postern_engine *out, struct errtext *why)
+{
+    struct errtext inner = {""};
+    /* The loader would say "file too short" or "invalid ELF header"; and it would load what everybody may write. */
+    if (elf_check(path, ELF_LIBRARY, &inner) != ERR_OK) {
+        errtext_set(why, "library %.400s", inner.text);
+        return ERR_DENIED;
+    }
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+        const char *text = dlerror();
+        errtext_set(why, "library %.200s cannot be loaded: %.250s", path, text ? text : "no reason was given");
+        return ERR_IO;
+    }
+    return engine_of(library, path, out, why);
 }
