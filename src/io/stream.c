@@ -88,10 +88,17 @@ static void stream_note(struct stream *s)
 
 static void stream_fail(struct stream *s, int error)
 {
-    if (!s->error)
+    if (!s->error || s->input_lost)
         s->error = error;
-    s->connecting = false;
+    s->connecting = s->input_lost = false;
     buf_release(&s->out); /* nobody will take it */
+    stream_note(s);
+}
+
+static void stream_lose_input(struct stream *s)
+{
+    s->error = ENOMEM;
+    s->input_lost = true;
     stream_note(s);
 }
 
@@ -116,7 +123,7 @@ static void stream_fill(struct stream *s)
             break;
         }
         if (buf_append(&s->in, span_of(chunk, (size_t)got)) != ERR_OK) {
-            stream_fail(s, ENOMEM);
+            stream_lose_input(s);
             break;
         }
         s->bytes_in += (size_t)got;
@@ -314,6 +321,15 @@ bool stream_peer_gone(const struct stream *s)
     if (!s->open || s->error || s->eof)
         return true;
     return !s->connecting && s->transport->peer_gone(s->ctx);
+}
+
+void stream_forgive(struct stream *s)
+{
+    if (!s->input_lost)
+        return;
+    s->input_lost = false;
+    s->error = 0;
+    stream_resume(s);
 }
 
 void stream_shutdown(struct stream *s)

@@ -35,6 +35,8 @@ struct stream {
                   ms) */
     bool eof;  /* the peer sends nothing more; what it sent is in `in` */
     int error; /* errno of the fault that ended the stream; 0: none */
+    bool input_lost; /* with an error ENOMEM: there was no memory for what was read, and it is gone. The connection is
+                        as it was, and so is `out`: stream_forgive */
     /* internal */
     struct loop *loop;
     struct loop_watch watch;
@@ -73,6 +75,9 @@ void stream_resume(struct stream *s);
 void stream_pause(struct stream *s, bool paused);
 /* The peer's FIN or RST has arrived, or the stream is in error: asked of the kernel, without consuming input. */
 bool stream_peer_gone(const struct stream *s);
+/* Takes back an error that is only lost input, for an owner who wants to say so: `out` goes again, and so does reading,
+ * behind the octets that are missing. */
+void stream_forgive(struct stream *s);
 /* No output any more (FIN) once `out` is flushed. */
 void stream_shutdown(struct stream *s);
 /* Closes; the buffers are released. Harmless twice. No wake comes afterwards. */

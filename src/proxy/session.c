@@ -183,7 +183,7 @@ static void session_on_run(void *arg)
     /* These look for it themselves: the message has its line in the log, or the outcome is awaited. */
     if (s->client.error && s->step != STEP_RECEIVE && s->step != STEP_DELIVER && s->step != STEP_SCAN &&
         s->step != STEP_QUARANTINE) {
-        session_end(s, "the client's connection broke");
+        session_lose_client(s, "the client's connection broke");
         return;
     }
     stream_resume(&s->client);
@@ -201,6 +201,33 @@ static void session_shut_saying(struct session *s, enum smtp_say say, const char
 void session_shut(struct session *s)
 {
     session_shut_saying(s, SMTP_SAY_SHUTTING_DOWN, "shutting down");
+}
+
+/* Its input so far is of no use, and in its place there may be room for the reply. */
+void session_shut_for_memory(struct session *s)
+{
+    stream_forgive(&s->client);
+    buf_release(&s->client.in);
+    session_shut_saying(s, SMTP_SAY_NO_MEMORY, "no memory for the client's input");
+    session_wake(s);
+}
+
+void session_lose_client(struct session *s, const char *reason)
+{
+    bool in_message = s->transaction && s->transaction->times.data;
+    if (!s->client.input_lost) {
+        if (in_message)
+            session_log_message(s, "client-gone");
+        session_end(s, reason);
+        return;
+    }
+    if (in_message) {
+        struct smtp_reply reply = smtp_say(SMTP_SAY_NO_MEMORY);
+        transaction_set_reply(s->transaction, &reply);
+        session_log_text(s, LOG_SHORTAGE, "no memory for the client's input");
+        session_log_message(s, "deferred");
+    }
+    session_shut_for_memory(s);
 }
 
 static void session_on_silence(void *arg)
@@ -259,7 +286,7 @@ static enum step_result greet_after_backend(struct session *s)
         case BACKEND_QUEUED:
         case BACKEND_OPENING:
             if (s->client.eof || s->client.error)
-                session_end(s, "the client left before the greeting");
+                session_lose_client(s, "the client left before the greeting");
             return STEP_WAIT;
         case BACKEND_READY:
             session_give_back(s, false, false);

@@ -91,6 +91,11 @@ void session_shut(struct session *s);
 void session_close(struct session *s, const char *reason);
 /* Ends at once: nothing is sent any more. */
 void session_end(struct session *s, const char *reason);
+/* The client is gone, or its stream is in error: its open message, if any, has its line, and the session ends with
+ * REASON. Where only memory for its input was short it is told so, which is the reason then. */
+void session_lose_client(struct session *s, const char *reason);
+/* 421, as part of the client's input is lost for want of memory, then STEP_CLOSE. */
+void session_shut_for_memory(struct session *s);
 /* Moves the engine's replies to the client's stream, in one write. */
 void session_flush(struct session *s);
 /* The client is gone for good: error, or end of file without a pipelined QUIT behind the message (smtp.md A54, A55). */

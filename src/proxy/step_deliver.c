@@ -225,8 +225,7 @@ enum step_result step_deliver(struct session *s)
 {
     struct transaction *t = s->transaction;
     if (!t->dot_sent && session_client_vanished(s)) {
-        session_log_message(s, "client-gone");
-        session_end(s, "the client left before the message was delivered");
+        session_lose_client(s, "the client left before the message was delivered");
         return STEP_WAIT;
     }
     switch (t->stage) {
@@ -264,6 +263,8 @@ enum step_result step_answer(struct session *s)
 {
     struct transaction *t = s->transaction;
     struct smtp_reply reply = transaction_reply(t);
+    bool input_lost = s->client.input_lost; /* of what it sent behind its message */
+    stream_forgive(&s->client);
     enum err e = session_try_reply(s, &reply);
     session_flush(s);
     if (s->client.error)
@@ -278,5 +279,7 @@ enum step_result step_answer(struct session *s)
     }
     session_end_transaction(s);
     s->step = STEP_ENVELOPE;
+    if (input_lost)
+        session_shut_for_memory(s);
     return STEP_GO;
 }

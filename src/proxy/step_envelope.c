@@ -260,7 +260,7 @@ enum step_result step_envelope(struct session *s)
     if (s->ended)
         return STEP_WAIT;
     if (s->client.error) {
-        session_end(s, "the client's connection broke");
+        session_lose_client(s, "the client's connection broke");
         return STEP_WAIT;
     }
     if (buf_len(&s->client.out) > LIMIT_STREAM_OUT / 2)

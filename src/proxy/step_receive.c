@@ -121,8 +121,7 @@ enum step_result step_receive(struct session *s)
     }
     if (ev.kind == SMTP_SERVER_NEED_INPUT && !s->client.eof && !s->client.error)
         return STEP_WAIT;
-    session_log_message(s, "client-gone");
-    session_end(s, "the client left inside a message");
+    session_lose_client(s, "the client left inside a message");
     return STEP_WAIT;
 }
 
@@ -153,8 +152,7 @@ enum step_result step_scan(struct session *s)
     struct transaction *t = s->transaction;
     session_watch_backend(s);
     if (session_client_vanished(s)) {
-        session_log_message(s, "client-gone");
-        session_end(s, "the client left before the verdict");
+        session_lose_client(s, "the client left before the verdict");
         return STEP_WAIT;
     }
     if (!t->run) {

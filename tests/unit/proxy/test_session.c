@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Whole sessions: clients on loopback, one proxy without engines, one scripted backend, all in one loop. */
+#include "support/failing_memory.h"
+
 #include "proxy/session.h"
 #include "sys/clock.h"
 #include "unit/proxy/scripted_server.h"
 #include <check.h>
+#include <poll.h>
 #include <stdlib.h>
 
 enum { CLIENTS = 3, GUARD_MS = 20000 };
@@ -534,6 +537,85 @@ START_TEST(a_stop_in_any_step_leaves_nothing_behind)
 }
 END_TEST
 
+/* The only session reads what its client sends now, and has no memory for it. */
+static void lose_input(struct bench *b)
+{
+    ck_assert(!list_empty(&b->proxy->sessions) && b->proxy->sessions.next == b->proxy->sessions.prev);
+    struct session *s = container_of(b->proxy->sessions.next, struct session, node);
+    client_send(&b->client[0], "more\r\n");
+    struct pollfd arrived = {.fd = s->client.fd, .events = POLLIN};
+    ck_assert_int_eq(poll(&arrived, 1, GUARD_MS), 1);
+    memory_fails_at(0);
+    stream_ready(&s->client, LOOP_READ);
+    ck_assert(memory_failed());
+}
+
+/* Whatever the session is doing. */
+START_TEST(a_client_whose_input_found_no_memory_is_told_so_and_so_is_the_log)
+{
+    static const struct {
+        const char *typed, *awaited, *silent, *step;
+        bool in_message;
+    } cases[] = {
+        {"EHLO c\r\n", "250", NULL, "envelope", false},
+        {ENVELOPE, "250 2.0.0 fine", NULL, "envelope", false},
+        {"EHLO c\r\nMAIL FROM:<a@b.test>\r\n", "250", "MAIL", "envelope", false},
+        {"EHLO c\r\n" MAIL "half a mess", "354 ", NULL, "receive", true},
+        {"EHLO c\r\n" MAIL BODY, "354 ", "DATA", "deliver", true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bench b;
+        char closed[64];
+        bench_init(&b);
+        if (cases[i].silent)
+            b.backend.rules[0] = (struct rule){.verb = cases[i].silent, .reply = SILENCE};
+        bench_start(&b);
+        client_open(&b, 0);
+        client_send(&b.client[0], cases[i].typed);
+        expect(&b, cases[i].awaited);
+        if (cases[i].silent)
+            expect_at_backend(&b, cases[i].silent);
+        lose_input(&b);
+        expect(&b, "421 4.3.0 Out of resources");
+        pump(&b, first_is_over);
+        client_close(&b.client[0]);
+        snprintf(closed, sizeof(closed), "reason=\"no memory for the client's input\" step=%s", cases[i].step);
+        expect_log(&b, closed);
+        ck_assert_ptr_null(strstr(b.lines, "client-gone"));
+        const char *message = strstr(b.lines, "message session");
+        ck_assert_int_eq(message != NULL, cases[i].in_message);
+        if (message) {
+            ck_assert_msg(strstr(message, "outcome=deferred"), "%s", message);
+            ck_assert_msg(strstr(message, "421 4.3.0 Out of resources"), "%s", message);
+        }
+        ck_assert_uint_eq(b.backend.messages, 0);
+        bench_release(&b);
+    }
+}
+END_TEST
+
+START_TEST(a_message_that_was_delivered_is_answered_though_input_behind_it_is_lost)
+{
+    struct bench b;
+    bench_init(&b);
+    b.backend.rules[0] = (struct rule){.verb = ".", .reply = SILENCE};
+    bench_start(&b);
+    client_open(&b, 0);
+    client_send(&b.client[0], "EHLO c\r\n" MAIL BODY);
+    expect(&b, "354 ");
+    expect_at_backend(&b, "2 .\n");
+    lose_input(&b);
+    struct stream *backend = &b.backend.connections[1].stream;
+    ck_assert_int_eq(buf_append(&backend->out, SPAN("250 2.0.0 queued\r\n")), ERR_OK);
+    stream_flush(backend);
+    expect(&b, "250 2.0.0 queued");
+    expect(&b, "421 4.3.0 Out of resources");
+    expect_log(&b, "reason=\"no memory for the client's input\"");
+    ck_assert_ptr_nonnull(strstr(b.lines, "outcome=delivered"));
+    bench_release(&b);
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(a_message_in_one_segment_is_delivered_and_every_reply_comes_in_order)                                            \
     X(a_client_that_leaves_after_rcpt_leaves_no_recipients_to_the_next)                                                \
@@ -549,5 +631,7 @@ END_TEST
     X(octets_of_a_command_that_never_ends_do_not_prolong_client_timeout)                                               \
     X(a_client_that_leaves_before_a_late_greeting_gives_the_backend_back)                                              \
     X(a_drain_lets_an_open_message_finish_and_nothing_typed_ahead_begin)                                               \
-    X(a_stop_in_any_step_leaves_nothing_behind)
+    X(a_stop_in_any_step_leaves_nothing_behind)                                                                        \
+    X(a_client_whose_input_found_no_memory_is_told_so_and_so_is_the_log)                                               \
+    X(a_message_that_was_delivered_is_answered_though_input_behind_it_is_lost)
 #include "support/check_main.h"
