@@ -80,6 +80,12 @@ def turned_away(client):
     return Evidence([talk], events=[{"event": "refuse", "client": client, "limit": "max_connections"}])
 
 
+def refused_twice(lines=2, replies=("550 5.1.1 no",) * 2, said=(550, 550), command="RCPT"):
+    """Evidence of a run in which two recipients were refused by the backend."""
+    told = [{"event": "reject", "session": "s", "command": command, "reply": reply} for reply in replies[:lines]]
+    return run(refused=[Refused("RCPT", 550, client=CLIENT) for _ in range(2)], said=said, events=[line(), *told])
+
+
 def kept(code=250, *, lines=(), **fields):
     """Evidence of a run whose message is in quarantine."""
     return run(**{"attempts": [attempt(code)], "held": 0, "events": [line(**(KEPT if code == 250 else KEPT_AND_REFUSED)), *lines],
@@ -130,6 +136,10 @@ HONEST = {
     "broken off": lambda: run(attempts=[attempt(None, complete=False)], held=0, events=[line(outcome="client-gone", sha256=None, reply=None)]),
     "refused recipient": lambda: run(refused=[Refused("RCPT", 550, client=CLIENT)], said=[550],
                                      events=[line(), {"event": "reject", "session": "s", "reply": "550 5.1.1 no"}]),
+    "two refused recipients": lambda: refused_twice(),
+    "a transaction that broke, for each of its commands": lambda: run(
+        refused=[Refused("RCPT", 451, client=CLIENT), Refused("RCPT", 451, client=CLIENT), Refused("DATA", 451, client=CLIENT)],
+        events=[line(), {"event": "reject", "session": "s", "command": "backend", "reply": "451 4.4.2 lost"}]),
     "a backend that takes no mail at all": lambda: run(refused=[Refused("MAIL", 554, "5.3.2 no mail here", client=CLIENT)], said=[521],
                                                        events=[line(), {"event": "reject", "session": "s", "reply": "554 5.3.2 no mail here"}]),
     "refused for want of memory": lambda: run(refused=[Refused("MAIL", 451, client=CLIENT)],
@@ -255,6 +265,8 @@ GUILTY = {
     "told 421, and the line has another reply": ("L8", lambda: run(refused=[Refused("MAIL", 421, "421 4.3.2 going down", client=CLIENT)], events=[
         line(), {"event": "reject", "session": "s", "reply": "451 4.3.2 later"}])),
     "one too many, and the line is about another": ("L8", lambda: turned_away("127.0.0.1:1")),
+    "two refused recipients, and one line": ("L8", lambda: refused_twice(lines=1)),
+    "two refused recipients, and two lines of which one is about another code": ("L8", lambda: refused_twice(replies=("550 5.1.1 no", "450 4.1.1 later"))),
     "a refused command without a line": ("L8", lambda: run(refused=[Refused("MAIL", 451, client=CLIENT)])),
     "a session that ended properly and has no line, whoever was killed": ("L8", lambda: run(events=[], killed={"edge"})),
 }

@@ -20,6 +20,8 @@ CLOSINGS = {"Timeout": ("timeout",), "Service shutting down": ("shutting down", 
 NO_LAST_WORD = ("timeout", "shutting down", "drain_timeout has passed", "postern stops", "no memory", "out of memory",
                 "the client does not read", "the client's connection broke")
 TOO_MANY_CONNECTIONS = "Too many connections"
+# `command` in `reject` lines of transactions that broke, whose commands all have that reply.
+BROKEN = ("backend", "memory")
 # Outcomes of a message that need no further reason.
 SPEAKS_FOR_ITSELF = {"delivered", "client-gone", "client-timeout", "shutdown"}
 # Actions in `quarantine` lines after which a backend may have seen an entry.
@@ -312,10 +314,17 @@ def one_clear_line(evidence):
             yield f"{attempt} has no line"
     for event in evidence.unmatched:
         yield f"a line of a message that no client sent, or its second: {event}"
+    told = Counter()
     for refused in evidence.refused:
-        lines = evidence.of_session.get(refused.session) or evidence.of_session[None]
-        if not any(answers(event, refused) for event in lines) and not evidence.cut(refused.session):
-            yield f"{refused} has no line"
+        lines = [event for event in evidence.of_session.get(refused.session) or evidence.of_session[None] if answers(event, refused)]
+        told[refused.session, refused.code] += 1
+        if not any(map(tells_of_many, lines)) and told[refused.session, refused.code] > len(lines) and not evidence.cut(refused.session):
+            yield f"{refused} has no line" + (" of its own" if lines else "")
+
+
+def tells_of_many(event):
+    """Whether this line stands for whatever follows from it. Other `reject` lines are about one command each."""
+    return event["event"] != "reject" or event.get("command") in BROKEN
 
 
 def answers(event, refused):
