@@ -80,10 +80,10 @@ def turned_away(client):
     return Evidence([talk], events=[{"event": "refuse", "client": client, "limit": "max_connections"}])
 
 
-def refused_twice(lines=2, replies=("550 5.1.1 no",) * 2, said=(550, 550), command="RCPT"):
+def refused_twice(lines=2, replies=("550 5.1.1 no",) * 2, said=(550, 550), **fields):
     """Evidence of a run in which two recipients were refused by the backend."""
-    told = [{"event": "reject", "session": "s", "command": command, "reply": reply} for reply in replies[:lines]]
-    return run(refused=[Refused("RCPT", 550, client=CLIENT) for _ in range(2)], said=said, events=[line(), *told])
+    told = [{"event": "reject", "session": "s", "command": "RCPT", "reply": reply} for reply in replies[:lines]]
+    return run(refused=[Refused("RCPT", 550, client=CLIENT) for _ in range(2)], said=said, events=[line(), *told], **fields)
 
 
 def kept(code=250, *, lines=(), **fields):
@@ -140,6 +140,10 @@ HONEST = {
     "a transaction that broke, for each of its commands": lambda: run(
         refused=[Refused("RCPT", 451, client=CLIENT), Refused("RCPT", 451, client=CLIENT), Refused("DATA", 451, client=CLIENT)],
         events=[line(), {"event": "reject", "session": "s", "command": "backend", "reply": "451 4.4.2 lost"}]),
+    "two refused recipients, where nobody counts what the backend says": lambda: refused_twice(said=[550], counted=False),
+    "a backend that says 554 instead of a greeting, to all commands": lambda: run(
+        refused=[Refused("MAIL", 554, client=CLIENT), Refused("RCPT", 554, client=CLIENT)], said=[554],
+        events=[line(), {"event": "reject", "session": "s", "command": "backend", "reply": "554 no"}]),
     "a backend that takes no mail at all": lambda: run(refused=[Refused("MAIL", 554, "5.3.2 no mail here", client=CLIENT)], said=[521],
                                                        events=[line(), {"event": "reject", "session": "s", "reply": "554 5.3.2 no mail here"}]),
     "refused for want of memory": lambda: run(refused=[Refused("MAIL", 451, client=CLIENT)],
@@ -235,6 +239,8 @@ GUILTY = {
     "too large, and it is not": ("L4", lambda: run(attempts=[attempt(552)], held=0, events=[line(**OVER)], most=len(CONTENT))),
     "recipient bounced by nobody": ("L4", lambda: run(refused=[Refused("RCPT", 550, client=CLIENT)],
                                                       events=[line(), {"event": "reject", "session": "s", "reply": "550 5.1.1 no"}])),
+    "two recipients bounced, and the backend refused one": ("L4", lambda: refused_twice(said=[550])),
+    "a recipient bounced where the backend refused another with another code": ("L4", lambda: refused_twice(said=[550, 554])),
     "greeting with 554 of our own": ("L4", lambda: run(refused=[Refused("greeting", 554, client=CLIENT)],
                                                        events=[line(), {"event": "reject", "session": "s", "reply": "554 no"}])),
     # L5

@@ -30,14 +30,18 @@ class Action:
 
 
 class Raw(Action):
-    """Exactly these bytes, whatever they are. CODE: what they say, when they say something."""
+    """Exactly these bytes, whatever they are. CODE: what they say, when they say something; MORE: what further replies in them say."""
 
     def __init__(self, data):
         self.data = data
         self.code = int(data[:3]) if re.match(rb"[2-5]\d\d(?:[ -]|\r\n)", data) else None
+        self.more = [int(code) for code in re.findall(rb"(?m)^([2-5]\d\d)(?: |\r\n)", data)]
+        if self.code in self.more:
+            self.more.remove(self.code)
 
     def act(self, session):
         session.answer(self.code)
+        session.backend.count(*self.more)
         session.send(self.data)
         return True
 
@@ -57,7 +61,7 @@ class Drop(Action):
 
     def act(self, session):
         if self.saying:
-            session.backend.said[int(self.saying[:3])] += 1
+            session.backend.count(int(self.saying[:3]))
             session.send(self.saying)
         if self.reset:
             session.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -192,7 +196,7 @@ class Session(threading.Thread):
     def answer(self, code):
         """Called before a reply is sent, so that who has read the reply also finds it written down."""
         self.answered = code
-        self.backend.said[code] += 1
+        self.backend.count(code)
         if self.stage == "dot":
             self.backend.note(lambda: setattr(self.mail.delivery, "code", code))
 
@@ -376,6 +380,10 @@ class Backend:
                 session.received.clear()
 
     # --- what happened ---
+
+    def count(self, *codes):
+        with self.condition:  # sessions are threads, and += is two steps
+            self.said.update(codes)
 
     def note(self, change):
         with self.condition:

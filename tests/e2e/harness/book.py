@@ -263,7 +263,8 @@ class Book:
         text = self.postern.path.read_text()
         return Evidence(self.talks, others, held, said, self.page(), lambda attempt: attempt.truth,
                         lambda attempt: attempt.may_pass, self.demanded, self.bystanders, self.recovered, self.left, self.killed, self.entries(),
-                        min(self.most, octets_of(text)), self.truth.lenient or Truth(text).lenient)
+                        min(self.most, octets_of(text)), self.truth.lenient or Truth(text).lenient,
+                        all(getattr(backend, "counts", True) for backend in self.backends))
 
     def check(self):
         """Raises AssertionError with every promise that was broken and has no excuse."""

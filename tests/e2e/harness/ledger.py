@@ -52,7 +52,7 @@ class Evidence:
 
     TALKS               of all clients (talk.Talk)
     OTHERS              digests that clients of other posterns sent to the same backends
-    DELIVERIES          of all backends; SAID: how often they said each code
+    DELIVERIES          of all backends; SAID: how often they said each code; COUNTED: this is exact, and not only known to have been said
     EVENTS              lines of the log
     TRUTH               Attempt → what is known of its content without postern: CLEAN, HARMLESS, INFECTED, SUSPECT, TROUBLE or None
     MAY_PASS            Attempt → whether the configuration lets such a message pass all the same
@@ -67,11 +67,11 @@ class Evidence:
     """
 
     def __init__(self, talks=(), others=(), deliveries=(), said=(), events=(), truth=None, may_pass=None, demanded=(), bystanders=(),
-                 recovered=None, left=(), killed=(), quarantine=None, most=100 << 20, lenient=False):
+                 recovered=None, left=(), killed=(), quarantine=None, most=100 << 20, lenient=False, counted=True):
         self.attempts = [attempt for talk in talks for attempt in talk.attempts]
         self.refused = [refused for talk in talks for refused in talk.refused]
         self.others = set(others)
-        self.deliveries, self.said, self.events = list(deliveries), Counter(said), list(events)
+        self.deliveries, self.said, self.counted, self.events = list(deliveries), Counter(said), counted, list(events)
         self.truth = truth or (lambda attempt: None)
         self.may_pass = may_pass or (lambda attempt: False)
         self.demanded, self.bystanders, self.recovered, self.left = set(demanded), list(bystanders), recovered, list(left)
@@ -119,8 +119,8 @@ class Evidence:
                    for event in self.of_session.get(session, ()))
 
     def was_said(self, code):
-        """Whether a backend said it. A host that takes no mail says 521 (RFC 7504), which is handed on as 554."""
-        return self.said[code] or (code == NO_SERVICE and self.said[NO_MAIL])
+        """How often a backend said it. A host that takes no mail says 521 (RFC 7504), which is handed on as 554."""
+        return self.said[code] + (self.said[NO_MAIL] if code == NO_SERVICE else 0)
 
     def was_said_of(self, attempt):
         """Whether a backend said what the client was told of this message: its line, where there is one, has the backend's reply."""
@@ -270,11 +270,24 @@ def no_bounce(evidence):
             continue
         elif not evidence.was_said_of(attempt):
             yield f"{attempt}: bounced with {attempt.text!r}, which no backend said and no verdict demands"
+    handed_on = Counter()
     for refused in evidence.refused:
         own = refused.verb != "greeting" and (refused.code in COMMAND_FAULTS or
                                               refused.code == NO_RECIPIENTS[0] and NO_RECIPIENTS[1] in refused.text)
-        if refused.code // 100 == 5 and not own and not evidence.was_said(refused.code):
+        if refused.code // 100 != 5 or own:
+            continue
+        # What a backend says instead of a greeting stands for all commands that wait for it, and for a while for those that come.
+        handed_on[refused.code] += refused.verb != "greeting" and not is_broken(evidence, refused)
+        said = evidence.was_said(refused.code)
+        if not said:
             yield f"{refused}: no backend said that"
+        elif evidence.counted and handed_on[refused.code] > said:
+            yield f"{refused}: {handed_on[refused.code]} commands were answered so, and backends said it {said} times"
+
+
+def is_broken(evidence, refused):
+    """Whether it may have been refused as its transaction broke."""
+    return any(evidence.has(refused.session, "reject", command=command) for command in BROKEN)
 
 
 def others_unaffected(evidence):
