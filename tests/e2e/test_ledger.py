@@ -21,6 +21,8 @@ CONTENT = b"Subject: forged\r\n\r\nwords\r\n"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 CLIENT = "127.0.0.1:4711"
 CONNECT = {"event": "connect", "session": "s", "client": CLIENT}
+STARTED = {"event": "child-start", "process": "edge", "pid": 7}
+EDGE_EXIT = {"event": "child-exit", "process": "edge", "pid": 7, "status": "killed by signal 9"}
 CLOSE = {"event": "close", "session": "s", "client": CLIENT, "reason": "quit"}
 
 
@@ -119,6 +121,10 @@ HONEST = {
     "infected as one engine of several says": lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: CLEAN),
     "marked and passed": lambda: run(content=MARKED, events=[line(verdict="infected", virus="V")], truth=lambda a: INFECTED, may_pass=lambda a: True,
                                      lenient=True),
+    "the client's own mark": lambda: run(attempts=[attempt(content=MARKED)], content=MARKED, events=[line(sha256=hashlib.sha256(MARKED).hexdigest())]),
+    "one marked and passed, another clean": lambda: Evidence(
+        [_talk(attempt(), attempt())], deliveries=[Delivery(digests_of(content), 250) for content in (CONTENT, MARKED)],
+        events=[CONNECT, line(), line(id="s.2", verdict="error", reason="timeout"), CLOSE], lenient=True),
     "infected and refused, and there is no log": lambda: Evidence([_talk(attempt(550))], truth=lambda a: INFECTED, killed={"edge"}),
     "not clean, and deferred": lambda: run(attempts=[attempt(451)], held=0, events=[line(**FAILED)], truth=lambda a: SUSPECT),
     "not clean, and refused": lambda: run(attempts=[attempt(550)], held=0, events=[line(**REJECTED)], truth=lambda a: SUSPECT),
@@ -130,6 +136,10 @@ HONEST = {
     "a client that the killed edge did not greet, and its address used again":
         lambda: Evidence([Talk(CLIENT), _talk(attempt())], deliveries=[Delivery(digests_of(CONTENT), 250)], events=[CONNECT, line(), CLOSE],
                          killed={"edge"}),
+    "the edge started once": lambda: run(events=[STARTED, line()]),
+    "the edge killed by the test and started again": lambda: run(events=[STARTED, line(), EDGE_EXIT, STARTED], killed={"edge"}),
+    "the edge killed by the test, in a later part of a long run": lambda: run(events=[line(), EDGE_EXIT, STARTED], killed={"edge"}, edge_runs=True),
+    "a scan host replaced, as a reload does it": lambda: run(events=[STARTED, {**STARTED, "process": "scan CPU"}, line(), {**STARTED, "process": "scan CPU"}]),
     "edge killed by the test": lambda: run(events=[line(), {"event": "child-exit", "process": "edge", "status": "killed"}], killed={"edge"}),
     "same message twice": lambda: run(attempts=[attempt(), attempt()], held=2, events=[line(), line(id="s.2")]),
     "at a backend that others use too": lambda: run(attempts=[], events=[], others=[DIGEST]),
@@ -187,6 +197,10 @@ GUILTY = {
     "out of nowhere": ("L1", lambda: run(attempts=[], events=[])),
     "accepted and not kept": ("L1", lambda: kept(quarantine={})),
     "refused and not kept, although the log says so": ("L1", lambda: kept(550, quarantine={})),
+    "clean, and marked": ("L1", lambda: run(content=MARKED, lenient=True)),
+    "one marked and passed, another clean and marked": ("L1", lambda: run(
+        attempts=[attempt(), attempt()], held=2, content=MARKED, lenient=True, events=[line(), line(id="s.2", verdict="error", reason="timeout")])),
+    "not looked at, and marked": ("L1", lambda: run(content=MARKED, lenient=True, events=[line(verdict="skipped", reason="scan-off")])),
     "kept with another octet": ("L1", lambda: kept(quarantine={"q1": "0" * 64})),
     "kept as another entry": ("L1", lambda: kept(quarantine={"q2": DIGEST})),
     "accepted twice and kept once": ("L1", lambda: kept(attempts=[attempt(), attempt()], events=[line(**KEPT), line(id="s.2")])),
@@ -248,6 +262,9 @@ GUILTY = {
     # L6
     "no mail afterwards": ("L6", lambda: run(recovered="no mail passes after the fault: 451")),
     "edge ended by itself": ("L6", lambda: run(events=[line(), {"event": "child-exit", "process": "edge", "status": "killed by SIGSEGV"}])),
+    "edge replaced without a line": ("L6", lambda: run(events=[STARTED, line(), STARTED])),
+    "edge replaced without a line, in a later part of a long run": ("L6", lambda: run(events=[line(), STARTED], edge_runs=True)),
+    "edge replaced twice, and one line": ("L6", lambda: run(events=[STARTED, line(), EDGE_EXIT, STARTED, STARTED], killed={"edge": 2})),
     "another one ended than was killed": ("L6", lambda: run(events=[line(), {"event": "child-exit", "process": "scan CPU", "status": "x"}],
                                                             killed={"edge"})),
     "ended more often than it was killed": ("L6", lambda: run(events=[line(), *[{"event": "child-exit", "process": "edge", "status": "x"}] * 2],
@@ -595,6 +612,14 @@ def kill_the_edge(pair, book):
     pair.log.wait_for("child-exit")
 
 
+def replace_the_edge(pair, book):
+    book.turn_page()  # the line of its first start stands before
+    pair.postern.hurt("edge")
+    pair.log.wait_for("child-start", process="edge", count=2)
+    with pair.log.condition:
+        pair.log.everything = [event for event in pair.log.everything if event["event"] != "child-exit"]
+
+
 def leave_a_file(pair, book):
     book.settle()
     (pair.postern.spool / "left").touch()
@@ -610,7 +635,7 @@ def lose_a_line(pair, book):
 
 SABOTAGE = {"L1": lose_the_mail, "L1 for a recipient": lose_a_recipient, "L1 for a sender": forge_the_sender, "L2": leak_a_virus,
             "L2 by its line": pass_what_was_not_scanned, "L3": double_the_mail, "L3 without an answer": hang_up, "L4": bounce_the_mail,
-            "L4 for no virus": find_a_virus_in_nothing, "L5": turn_a_bystander_away, "L6": kill_the_edge, "L7": leave_a_file, "L8": lose_a_line,
+            "L4 for no virus": find_a_virus_in_nothing, "L5": turn_a_bystander_away, "L6": kill_the_edge, "L6 without a line": replace_the_edge, "L7": leave_a_file, "L8": lose_a_line,
             "L8 without an answer": hang_up}
 
 

@@ -102,6 +102,7 @@ class Trickle(Raw):
 
     def act(self, session):
         session.answer(self.code)
+        session.backend.count(*self.more)
         for octet in self.data:
             if session.backend.stopping:
                 return False
@@ -117,7 +118,7 @@ class Mail:
     def __init__(self, session, sender, recipients, body):
         self.session, self.sender, self.recipients, self.length = session, sender, list(recipients), body.length
         self.wire, self.content = body.wire or b"", body.content or b""
-        digests = {body.digest} if body.wire is None else digests_of(self.content)
+        digests = [body.digest] if body.wire is None else digests_of(self.content)
         self.delivery = Delivery(digests, None, tuple(sorted(map(address_in, recipients))) if session.sure else None,
                                  address_in(sender) if session.sure and sender else None)
 

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from . import mail, processes
-from .ledger import Evidence, faults
+from .ledger import Evidence, edge_runs_after, faults
 from .places import SOON, Timeout, is_root, until
 from .talk import Talk
 from .truth import Truth
@@ -65,6 +65,7 @@ class Book:
         self.log_file = next(iter(re.findall(r'\blog = "(/[^"]+)"', text)), None)
         self.excuses, self.killed = {}, Counter()
         self.was_ready = False  # and the line that says so is forgotten
+        self.edge_runs = False  # by the lines before this page
         self.edge = self.baseline = None
         # One edge; a scan host for each pool that has engines, and its workers; the scanner programs of csapi and command.
         self.family = 1 + sum(1 + int(count) for count in re.findall(r"\bConcurrency = (\d+)", text))
@@ -74,6 +75,7 @@ class Book:
         with _lock:
             books[postern.port] = self
         self.turn_page()
+        self.edge_runs = False  # a log file may have lines of runs before this one
 
     def turn_page(self):
         """Everything so far is checked; from here on anew."""
@@ -81,7 +83,8 @@ class Book:
         self.looked = False  # for what is left
         self.held_before = [len(backend.completed) for backend in self.backends]
         self.said_before = [Counter(backend.said) for backend in self.backends]
-        self.log_before = len(self.all_events()) if self.postern.log else 0
+        before = self.all_events() if self.postern.log else []
+        self.log_before, self.edge_runs = len(before), edge_runs_after(before, self.edge_runs)
         self.checked = False
 
     def forget(self):
@@ -93,6 +96,7 @@ class Book:
             if backend.books == [self]:
                 backend.completed.clear()
         self.was_ready = self.is_serving()
+        self.edge_runs = edge_runs_after(self.page(), self.edge_runs)
         self.postern.log.forget()
         self.killed.clear()
         self.turn_page()
@@ -264,7 +268,7 @@ class Book:
         return Evidence(self.talks, others, held, said, self.page(), lambda attempt: attempt.truth,
                         lambda attempt: attempt.may_pass, self.demanded, self.bystanders, self.recovered, self.left, self.killed, self.entries(),
                         min(self.most, octets_of(text)), self.truth.lenient or Truth(text).lenient,
-                        all(getattr(backend, "counts", True) for backend in self.backends))
+                        all(getattr(backend, "counts", True) for backend in self.backends), self.edge_runs)
 
     def check(self):
         """Raises AssertionError with every promise that was broken and has no excuse."""

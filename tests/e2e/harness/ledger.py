@@ -29,11 +29,11 @@ WENT_TO_THE_BACKEND = ("release", "release-unknown", "release-refused")
 
 
 class Delivery:
-    """A message that a backend has completed. DIGESTS: those it may go by. CODE of the backend's final reply; None: none was given.
+    """A message that a backend has completed. DIGESTS: those it may go by, first the one that it has as it is. CODE of the backend's final reply; None: none was given.
     RECIPIENTS that it was accepted for, sorted, and its SENDER; None: they are not known."""
 
     def __init__(self, digests, code, recipients=None, sender=None):
-        self.digests, self.code, self.recipients, self.sender = set(digests), code, recipients, sender
+        self.digests, self.code, self.recipients, self.sender = list(digests), code, recipients, sender
 
     @property
     def refused(self):
@@ -44,7 +44,7 @@ class Delivery:
         return self.code is not None and self.code // 100 == 2
 
     def __repr__(self):
-        return f"message {min(self.digests)[:12]} (the backend said {self.code or 'nothing'})"
+        return f"message {self.digests[0][:12]} (the backend said {self.code or 'nothing'})"
 
 
 class Evidence:
@@ -62,12 +62,13 @@ class Evidence:
     BYSTANDERS          (what went on, what became of the bystander's session; None: it was served)
     RECOVERED           why no mail passed at the end; None: it passed
     LEFT                what was left behind
-    KILLED              processes of postern that the test killed, how often
+    KILLED              processes of postern that the test killed, how often; EDGE_RUNS: one was there before the first of EVENTS
     QUARANTINE          id → SHA-256 of the octets, of every whole entry that is there in the end
     """
 
     def __init__(self, talks=(), others=(), deliveries=(), said=(), events=(), truth=None, may_pass=None, demanded=(), bystanders=(),
-                 recovered=None, left=(), killed=(), quarantine=None, most=100 << 20, lenient=False, counted=True):
+                 recovered=None, left=(), killed=(), quarantine=None, most=100 << 20, lenient=False, counted=True,
+                 edge_runs=False):
         self.attempts = [attempt for talk in talks for attempt in talk.attempts]
         self.refused = [refused for talk in talks for refused in talk.refused]
         self.others = set(others)
@@ -75,6 +76,7 @@ class Evidence:
         self.truth = truth or (lambda attempt: None)
         self.may_pass = may_pass or (lambda attempt: False)
         self.demanded, self.bystanders, self.recovered, self.left = set(demanded), list(bystanders), recovered, list(left)
+        self.edge_runs = edge_runs
         self.killed, self.quarantine, self.most, self.lenient = Counter(killed), dict(quarantine or {}), most, lenient
         self.of_session = defaultdict(list)
         for event in self.events:
@@ -86,7 +88,7 @@ class Evidence:
                 self.sent[attempt.digest].append(attempt)
         self.held = defaultdict(list)  # by the digest that a client knows, if one does
         for delivery in self.deliveries:
-            self.held[next((d for d in delivery.digests if d in self.sent), min(delivery.digests))].append(delivery)
+            self.held[next((d for d in delivery.digests if d in self.sent), delivery.digests[0])].append(delivery)
 
     def _match(self, talks):
         """Finds the session and the line of each message: clients by their address, messages of a session in order. The lines left over."""
@@ -160,6 +162,12 @@ def quarantined(attempt):
     return event.get("quarantine") if event.get("outcome") == "quarantined" else None
 
 
+def may_be_marked(attempt):
+    """Only what passes although it is not clean has a mark; without a line nothing is known."""
+    event = attempt.event
+    return event is None or event.get("action") == "pass" and event.get("verdict") not in ("clean", "skipped")
+
+
 def may_be_delivered(evidence, attempt):
     """What its line says, where the configuration can have it pass with that verdict; without a line nothing is known."""
     event = attempt.event
@@ -179,6 +187,9 @@ def no_loss(evidence):
         held = max(0, sum(delivery.accepted for delivery in evidence.held[digest]) - evidence.released(attempts, "release"))
         if len(told) > held + kept:
             yield f"{told[-1]}: {len(told)} times promised, {held} times at the backend, {kept} times in quarantine"
+        marked = sum(digest != delivery.digests[0] for delivery in evidence.held[digest])
+        if marked > sum(map(may_be_marked, attempts)) + evidence.released(attempts):
+            yield f"{attempts[0]}: {marked} copies with a mark in front, and the log says {attempts[0].event}"
         for envelope in wrong_envelopes(evidence, told, [delivery for delivery in evidence.held[digest] if delivery.accepted]):
             yield f"{told[-1]}: promised {envelope}, and no backend has it so"
         for attempt in attempts:
@@ -188,7 +199,7 @@ def no_loss(evidence):
         if attempt.told_ok and attempt.granted and not attempt.complete:
             yield f"{attempt}: promised before its final dot was sent"
     for digest, deliveries in evidence.held.items():
-        if digest not in evidence.sent and not deliveries[0].digests & evidence.others:
+        if digest not in evidence.sent and evidence.others.isdisjoint(deliveries[0].digests):
             yield f"{deliveries[0]} is at the backend, and no client sent it"
 
 
@@ -298,17 +309,29 @@ def others_unaffected(evidence):
 
 
 def recovery(evidence):
-    """L6: when the fault is over mail passes again, and nobody had to start anything: no process ended that the test did not kill."""
+    """L6: when the fault is over mail passes again, and nobody had to start anything: no process ended that the test did not kill, and the edge
+    is not replaced without a line that says why."""
     if evidence.recovered:
         yield evidence.recovered
-    ended = Counter()
+    ended, runs = Counter(), evidence.edge_runs
     for event in evidence.events:
+        if event["event"] == "child-start" and event.get("process") == "edge" and runs:
+            yield f"the edge was started again as {event.get('pid')}, and no line says that the one before has ended"
+        runs = edge_runs_after([event], runs)
         if event["event"] == "child-exit":
             process = event.get("process", "").split(" ")[0]
             ended[process] += 1
             if ended[process] > evidence.killed[process]:
                 yield (f"{event.get('process')} ended: {event.get('status') or event.get('reason')}; "
                        f"it was killed {evidence.killed[process]} times and has ended {ended[process]} times")
+
+
+def edge_runs_after(events, runs):
+    """Whether the edge runs after EVENTS, by these lines; RUNS: before them."""
+    for event in events:
+        if event["event"] in ("child-start", "child-exit") and event.get("process") == "edge":
+            runs = event["event"] == "child-start"
+    return runs
 
 
 def nothing_left(evidence):

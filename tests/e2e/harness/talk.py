@@ -53,9 +53,9 @@ class Body:
 
 
 def digests_of(content):
-    """Those that a message at a backend may go by: as it is, and without postern's mark in front."""
+    """Those that a message at a backend may go by: as it is, then without postern's mark in front, if it has one."""
     found = MARK.match(content)
-    return {hashlib.sha256(part).hexdigest() for part in (content, content[found.end():])}
+    return [hashlib.sha256(part).hexdigest() for part in (content, *([content[found.end():]] if found.end() else []))]
 
 
 def address_in(command):
