@@ -14,6 +14,7 @@ from harness.ledger import CLEAN, HARMLESS, INFECTED, PROMISES, SUSPECT, TROUBLE
 from harness.load import two_engines
 from harness.places import free_port
 from harness.postern import asking_daemons, clamav_stanza, engine, fake_stanza
+from harness.scenario import deliveries_of
 from harness.talk import Attempt, Body, Refused, Talk, digests_of
 from harness.truth import Truth
 
@@ -361,6 +362,14 @@ def test_the_sender_of_a_message_is_the_one_that_was_accepted(command, replies, 
     talk = Talk()
     play(talk, [(who, data[i:i + octets]) for who, data in steps for i in range(0, len(data), octets)])
     assert [a.sender for a in talk.attempts] == [sender]
+
+
+@pytest.mark.parametrize("sender", ["a@b", ""])
+def test_a_scenario_s_connection_to_the_backend_shows_whole_envelopes(sender):
+    """There postern is the client."""
+    talk = Talk()
+    play(talk, [("C", ENVELOPE.replace(b"a@b", sender.encode())), ("S", GRANTED), ("C", WIRE), ("S", b"250 ok\r\n")])
+    assert [(one.digests[0], one.code, one.recipients, one.sender) for one in deliveries_of(talk)] == [(DIGEST, 250, ONE, sender)]
 
 
 @pytest.mark.parametrize("steps, expected", [

@@ -250,7 +250,7 @@ def deliveries_of(talk):
     """Of a connection, or of a Backend that stood in for a scenario's server."""
     if isinstance(talk, Backend):
         return talk.completed
-    return [Delivery(digests_of(attempt.content), attempt.code, attempt.recipients) for attempt in talk.attempts if attempt.complete]
+    return [Delivery(digests_of(attempt.content), attempt.code, attempt.recipients, attempt.sender) for attempt in talk.attempts if attempt.complete]
 
 
 class Instance:
