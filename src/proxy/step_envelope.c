@@ -109,6 +109,8 @@ static void session_relay_reply(struct session *s, enum smtp_client_verb verb, c
 {
     struct transaction *t = s->transaction;
     struct smtp_reply reply = session_relayed(*from_backend);
+    if (verb == SMTP_CLIENT_RCPT && !t->mail_accepted && smtp_reply_class(&reply) == 2)
+        reply = smtp_say(SMTP_SAY_MAIL_FIRST); /* the backend says yes to it although it refused the sender */
     bool accepted = smtp_reply_class(&reply) == 2;
     struct span argument = span_cstr(t->reverse_path);
     if (verb == SMTP_CLIENT_MAIL) {
