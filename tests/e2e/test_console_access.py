@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -125,6 +126,9 @@ def test_a_socket_that_a_killed_postern_left_is_replaced_and_a_live_one_is_not(s
 
 # --- clients that misbehave ---
 
+FLOOD = 1 << 13  # octets of a flood that wait in the kernel: hundreds of requests, whose answers are several times what a session may have waiting
+
+
 # B44
 def test_hostile_clients_harm_nobody(start_console):
     pair, console = start_console(control={"idle_timeout": "2s"})
@@ -132,6 +136,7 @@ def test_hostile_clients_harm_nobody(start_console):
     chance = __import__("random").Random(7)
     for number, session in enumerate(hostile):
         session.socket.setblocking(False)
+        session.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FLOOD)
         try:
             if number % 4 == 0:
                 session.send(chance.randbytes(4096))  # garbage
