@@ -234,6 +234,11 @@ static void play_observe(void)
         shortage_set(true);
 }
 
+static void play_starved(void)
+{
+    ledger.starved++;
+}
+
 static void play_before_kill(struct process *p)
 {
     (void)p;

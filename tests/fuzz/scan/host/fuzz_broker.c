@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A whole broker (scan/host/broker.h) between edges and workers that do as they like: records of any octets, of the
  * wrong kind, about nobody's job or twice, with descriptors that nobody asked for, or without; ends at any time, in any
- * way, at once or while the other side is at work; time that passes, processes that cannot be had. (C16)
+ * way, at once or while the other side is at work; time that passes, processes and memory that cannot be had, sockets
+ * that take nothing for a moment. (C16, C24)
  *
  * kernel.h says how it comes that nothing is forked, ledger.h holds the broker to these promises:
  * - a job has one answer at most, on the channel it came over; and one at least, before its deadline is over, unless it
@@ -26,6 +27,7 @@
  * it has news of its engine; U p n, octets: it sends these; L p: it closes its channel; K p how: it ends;
  * - X n v: octet n of the next record is another one; V n: n descriptors more come with it;
  * - T n: time passes; B n: n forks fail; S: no descriptor is to be had until the broker rests again;
+ * - M n: of the next allocations one fails; R n: of the next records that the broker sends one is not taken;
  * - P n: the supervisor says that the host drains (0), ends (4), or nothing that makes sense. */
 #include "fuzz/scan/host/ends.h"
 #include "scan/host/host.h"
@@ -35,8 +37,9 @@ enum { ORDERS_MAX = 96, GOOD_MOVES_MAX = 400, DESCRIPTORS = 256, RECORD_MAX = 11
 /* The first octet of options. */
 enum { ON_DEMAND = 1, ASKS_DAEMON = 2, RETIRES = 4, INSPECTS = 8, CANARY = 16, DRAINS = 32 };
 
-static const char *const words[] = {"O\x01", "J\1\1\1\1\1", "C\1\1", "Q\1\1", "E\1", "D\1", "H\1\1", "A\1\1", "I\1\1",
-                                    "N\1\2", "K\1\1",       "L\1",   "X\1\1", "V\1", "T\1", "B\1",   "S",     "P\1"};
+static const char *const words[] = {"O\x01", "J\1\1\1\1\1", "C\1\1", "Q\1\1", "E\1", "D\1",   "H\1\1",
+                                    "A\1\1", "I\1\1",       "N\1\2", "K\1\1", "L\1", "X\1\1", "V\1",
+                                    "T\1",   "B\1",         "S",     "P\1",   "M\1", "R\1"};
 
 void fuzz_target_words(fuzz_word *word)
 {
@@ -263,6 +266,19 @@ static void order_control(unsigned n)
     (void)e;
 }
 
+/* Before it is loaded nobody could tell what the supervisor was not told. */
+static void order_failure(char order, unsigned n)
+{
+    if (!ledger.loaded)
+        return;
+    if (order == 'M') {
+        kernel.failing_allocation = 1 + n % 4;
+    } else {
+        kernel.failing_send = 1 + n % 4;
+        kernel.send_error = n & 4 ? ENOBUFS : EAGAIN;
+    }
+}
+
 static void pass_time(unsigned n)
 {
     static const uint64_t ms[] = {1, 10, 100, 1100, 5000, 61000, 601000, 3601000};
@@ -313,6 +329,8 @@ static void obey(char order, struct cursor *c)
         kernel.failing_forks = cursor_u8(c) % 8;
     } else if (order == 'S') {
         play.shortage_next = ledger.loaded; /* before, the channels would be lost on their way */
+    } else if (order == 'M' || order == 'R') {
+        order_failure(order, cursor_u8(c));
     } else if (order == 'P') {
         order_control(cursor_u8(c));
     }
@@ -437,6 +455,7 @@ static void move_to_the_end(int timeout_ms)
 {
     static const struct scan_record query = {.type = SCAN_QUERY, .query.id = 5};
     FUZZ_REQUIRE(play.moves++ < GOOD_MOVES_MAX);
+    kernel.failing_allocation = kernel.failing_send = 0;
     play.alone = false;
     play.extra = 0;
     play.change.set = false;

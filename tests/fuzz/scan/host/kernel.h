@@ -47,10 +47,13 @@ static struct kernel {
     uint64_t now_us;
     struct process processes[PROCESSES];
     size_t process_count;
-    unsigned failing_forks; /* so many of the next ones */
-    int last_ends[2];       /* second ends of the last two pairs, the newest first: a child inherits them */
-    bool piped;             /* a pipe was made since: it is a program that is started */
-    unsigned passes;        /* since the broker came to rest */
+    unsigned failing_forks;                    /* so many of the next ones */
+    unsigned failing_allocation, failing_send; /* which of the next ones; 0: none */
+    int send_error;                            /* of that */
+    unsigned ours;                             /* what is called now the play calls, not the broker */
+    int last_ends[2]; /* second ends of the last two pairs, the newest first: a child inherits them */
+    bool piped;       /* a pipe was made since: it is a program that is started */
+    unsigned passes;  /* since the broker came to rest */
 } kernel;
 
 /* ---- What the play defines ---- */
@@ -61,8 +64,17 @@ static void play_observe(void);
 static void play_before_kill(struct process *p);
 /* The broker has learnt the end of P. */
 static void play_reaped(const struct process *p);
+/* The broker was refused memory. */
+static void play_starved(void);
 /* The broker waits, for at most TIMEOUT_MS (-1: for ever): nothing is left to do for it. */
 static void play_move(int timeout_ms);
+
+#define KERNEL_PLAYS(call)                                                                                             \
+    do {                                                                                                               \
+        kernel.ours++;                                                                                                 \
+        call;                                                                                                          \
+        kernel.ours--;                                                                                                 \
+    } while (0)
 
 /* ---- Processes, as the play has them ---- */
 
@@ -141,6 +153,35 @@ pid_t __real_waitpid(pid_t pid, int *status, int options);
 pid_t __wrap_waitpid(pid_t pid, int *status, int options);
 int __real_kill(pid_t pid, int number);
 int __wrap_kill(pid_t pid, int number);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+ssize_t __real_sendmsg(int sock, const struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int sock, const struct msghdr *message, int flags);
+
+/* Whether this call, the next of those that *LEFT counts, is the one that fails. */
+static inline bool kernel_fails(unsigned *left)
+{
+    if (!kernel.playing || kernel.ours > 0 || *left == 0)
+        return false;
+    return --*left == 0;
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    if (!kernel_fails(&kernel.failing_allocation))
+        return __real_calloc(count, size);
+    play_starved();
+    return NULL;
+}
+
+/* A socket that is full, or a kernel without room for what is to go through it. */
+ssize_t __wrap_sendmsg(int sock, const struct msghdr *message, int flags)
+{
+    if (!kernel_fails(&kernel.failing_send))
+        return __real_sendmsg(sock, message, flags);
+    errno = kernel.send_error;
+    return -1;
+}
 
 int __wrap_socketpair(int domain, int type, int protocol, int fds[2])
 {
@@ -208,7 +249,7 @@ static inline int process_signal(struct process *p, int number)
         return -1;
     }
     if (p->state == PROCESS_ALIVE)
-        play_before_kill(p);
+        KERNEL_PLAYS(play_before_kill(p));
     p->state = PROCESS_KILLED;
     return 0;
 }
@@ -237,7 +278,7 @@ static inline bool process_reap(struct process *p, bool wait)
     FUZZ_REQUIRE(!wait || p->state == PROCESS_ENDED); /* nothing may hold the broker up */
     if (p->state != PROCESS_ENDED)
         return false;
-    play_reaped(p);
+    KERNEL_PLAYS(play_reaped(p));
     p->state = PROCESS_REAPED;
     return true;
 }
@@ -287,13 +328,13 @@ int epoll_wait(int epoll, struct epoll_event *events, int max, int timeout_ms)
     if (!kernel.playing)
         return real_epoll_wait(epoll, events, max, timeout_ms);
     kernel.now_us++; /* or a timer that is due now would be due for ever */
-    play_observe();
+    KERNEL_PLAYS(play_observe());
     int n = real_epoll_wait(epoll, events, max, 0);
     FUZZ_REQUIRE(kernel.passes++ < PASSES_MAX); /* nobody keeps it busy for ever */
     if (n != 0 || timeout_ms == 0)
         return n;
     kernel.passes = 0;
-    play_move(timeout_ms);
+    KERNEL_PLAYS(play_move(timeout_ms));
     return real_epoll_wait(epoll, events, max, 0);
 }
 
