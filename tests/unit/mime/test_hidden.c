@@ -192,6 +192,51 @@ START_TEST(of_a_part_with_more_names_than_are_kept_it_is_told)
 }
 END_TEST
 
+/* HEAD, then COUNT times UNIT with a letter more in place of '@', and a part behind the boundary of the last one. */
+static void split_behind_boundaries(struct rig *r, const char *head, const char *unit, unsigned count)
+{
+    char mail[4096];
+    size_t at = (size_t)snprintf(mail, sizeof(mail), "%s", head);
+    for (unsigned i = 0; i < count; i++)
+        for (const char *c = unit; *c; c++)
+            mail[at++] = (char)(*c == '@' ? 'a' + (int)i : *c);
+    snprintf(mail + at, sizeof(mail) - at, "\r\n\r\n--%c\r\n" BASE64 "\r\n" SECRET64 "\r\n--%c--\r\n",
+             (int)('a' + count - 1), (int)('a' + count - 1));
+    ck_assert_int_eq(rig_split(r, span_cstr(mail)), ERR_OK);
+}
+
+START_TEST(of_a_boundary_with_more_forms_than_are_kept_it_is_told)
+{
+    static const struct {
+        const char *head, *unit;
+    } rows[] = {
+        {"Content-Type: multipart/mixed", "; boundary=@"},
+        {"Content-Type: multipart/mixed; boundary=a", " (boundary=@)"},
+        {"Content-Type: multipart/mixed; x=\"", " boundary='@' "},
+        {"Content-Type: multipart/mixed", "; boundary==?us-ascii?Q?@?="},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        for (unsigned count = 1; count <= 20; count++) {
+            struct rig r = {.wanted = SPAN(SECRET)};
+            split_behind_boundaries(&r, rows[i].head, rows[i].unit, count);
+            unsigned cut = r.report.cut;
+            MUST(r.found || cut == MIME_CUT_PARAMETERS);
+            ck_assert_msg(count > 8 ? cut == MIME_CUT_PARAMETERS : count > 2 || cut == 0, "row %zu, %u forms: %u", i,
+                          count, cut);
+            rig_release(&r);
+        }
+}
+END_TEST
+
+START_TEST(the_same_boundary_again_and_again_is_no_limit)
+{
+    struct rig r = {.wanted = SPAN(SECRET)};
+    split_behind_boundaries(&r, "Content-Type: multipart/mixed; boundary=a", "; boundary=\"a\"; x=@", 20);
+    ck_assert_uint_eq(r.report.cut, 0);
+    rig_release(&r);
+}
+END_TEST
+
 /* One reader takes both boundaries apart: what is made of segments is no other form of the inner one. Behind so many
  * words, and with a delimiter inside, no reading finds the payload that does not go by both. */
 START_TEST(a_boundary_in_segments_is_read_where_the_outer_one_has_another_form)
@@ -431,6 +476,8 @@ END_TEST
     X(a_boundary_in_segments_is_read_where_the_outer_one_has_another_form)                                             \
     X(a_boundary_is_cut_only_where_a_line_is_what_is_left_of_it)                                                       \
     X(of_a_part_with_more_names_than_are_kept_it_is_told)                                                              \
+    X(of_a_boundary_with_more_forms_than_are_kept_it_is_told)                                                          \
+    X(the_same_boundary_again_and_again_is_no_limit)                                                                   \
     X(empty_lines_in_front_of_messages_cost_no_levels)                                                                 \
     X(many_small_files_in_one_text_are_no_limit)                                                                       \
     X(readings_without_boundaries_leave_room_for_the_others)                                                           \
