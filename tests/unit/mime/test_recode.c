@@ -27,8 +27,16 @@ START_TEST(each_charset_is_read_as_its_decoders_do)
         {"HZ-GB-2312", "~{VPND~} a", OTHER " a"},
         {"hz", "~{VP\na", OTHER "\na"},
         {"hz", "a~b", "a~b"},
-        {"unicode_escape", "\\x54\\150\\u0065\\U00000020\\n\\\n\\\\\\u00e9\\", "The \\n\\" OTHER "\\"},
+        {"unicode_escape", "\\x54\\150\\u0065\\U00000020\\n\\\n\\\\\\u00e9\\", "The \n\\" OTHER "\\"},
+        {"unicode_escape", "a\\a\\b\\f\\r\\t\\v\\'\\\"\\q", "a\a\b\f\r\t\v'\"\\q"},
+        {"unicode_escape", "\\x5\\u005z\\U00110000\\777A\\x81\\U00000081", OTHER OTHER "z" OTHER OTHER "A" OTHER OTHER},
+        {"unicode_escape", "\\N{LATIN CAPITAL LETTER T}\\N{latin small letter H}\\N{Latin Small Letter e}", "The"},
+        {"unicode_escape", "a\\N{SPACE}\\N{SP}\\N{line feed}\\N{lf}\\N{TILDE}\\N{NUMBER SIGN}b", "a  \n\n~#b"},
+        {"unicode_escape", "a\\N{LATIN SMALL LETTER }\\N{LATIN SMALL LETTER  A}\\N{DIGIT}b", "a" OTHER OTHER OTHER "b"},
+        {"unicode_escape", "a\\N{SNOWMAN}\\N{}\\NX\\N", "a" OTHER OTHER "}" OTHER "X" OTHER},
+        {"unicode_escape", "a\\N{TILDE, and all the rest", "a" OTHER},
         {"raw-unicode-escape", "\\u0054", "T"},
+        {"raw-unicode-escape", "\\x54\\n\\\\u0054\\\\\\U00000054\\N{TILDE}\\", "\\x54\\n\\\\u0054\\\\T\\N{TILDE}\\"},
         {"iso-2022-jp", "The\x1b(B sec\x1b(Jret", "The secret"},
         {"iso-2022-jp", "a\x1b$B4A;z\x1b(Bb", "a" OTHER "b"},
         {"iso-2022-jp-2", "a\x1b.A\x1bN.b\x1b&@\x1b$(DXX\x1b(Bc", "a" OTHER "b" OTHER "c"},
@@ -54,6 +62,30 @@ START_TEST(each_charset_is_read_as_its_decoders_do)
             ck_assert_msg(span_eq(buf_span(&text), span_cstr(rows[i].text)), "row %zu: %.*s", i,
                           SPAN_ARG(buf_span(&text)));
         }
+        buf_release(&text);
+    }
+}
+END_TEST
+
+START_TEST(characters_are_known_by_their_names)
+{
+    static const struct {
+        char character;
+        const char *name;
+    } rows[] = {
+#define MIME_CHARACTER(character, name) {(char)(character), name},
+#include "mime/character.def"
+#undef MIME_CHARACTER
+    };
+    mime_text_decoder *decode = mime_text_decoder_of(SPAN("unicode-escape"), SPAN("\\"));
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char octets[64];
+        struct buf text;
+        buf_init(&text, 100);
+        snprintf(octets, sizeof(octets), "\\N{%s}", rows[i].name);
+        ck_assert_int_eq(decode(span_cstr(octets), &text), ERR_OK);
+        ck_assert_msg(span_eq(buf_span(&text), span_of(&rows[i].character, 1)), "%s: %.*s", rows[i].name,
+                      SPAN_ARG(buf_span(&text)));
         buf_release(&text);
     }
 }
@@ -200,6 +232,7 @@ END_TEST
 
 #define CASES(X)                                                                                                       \
     X(each_charset_is_read_as_its_decoders_do)                                                                         \
+    X(characters_are_known_by_their_names)                                                                             \
     X(what_is_seen_by_everybody_hides_nothing)                                                                         \
     X(charsets_are_plain_or_not)                                                                                       \
     X(the_splitter_hands_out_what_a_reader_of_the_charset_sees)                                                        \
