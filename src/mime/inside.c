@@ -167,59 +167,88 @@ static enum err open_wide(struct mime_job *job, const struct mime_piece *piece, 
     return e;
 }
 
-/* OCTETS as one of three makes text of them, where that shows what they do not. */
-static enum err open_text(struct mime_job *job, const struct mime_piece *piece, struct span octets, struct span charset,
-                          enum mime_wide wide, mime_text_decoder *decode)
+/* What was made of OCTETS in one charset after the other: a text that engines have is not handed out again. */
+enum { TEXTS = 8 };
+struct texts {
+    struct mime_job *job;
+    const struct mime_piece *piece;
+    struct span octets;
+    unsigned count;
+    struct buf made[TEXTS]; /* and handed out, so that all of them together are no more than may be decoded */
+};
+
+/* Hands TEXT out where it shows what neither the octets nor the texts before it do. */
+static enum err take_text(struct texts *t, struct buf *text)
 {
     struct found found = {.number = 1, .encoding = MIME_WIDE};
-    struct buf text;
-    if (!mime_run_may(job->run) || !mime_run_spend(job->run, octets.len))
+    bool hides = mime_text_hides(t->octets, buf_span(text));
+    for (unsigned i = 0; i < t->count && hides; i++)
+        hides = mime_text_hides(buf_span(&t->made[i]), buf_span(text));
+    if (!hides || !may_go_deeper(t->job->run))
         return ERR_OK;
-    buf_init(&text, mime_run_room(job->run));
-    enum err e = wide != MIME_WIDE_NONE ? mime_wide_decode(octets, wide, &text)
-                 : decode               ? decode(octets, &text)
-                                        : job->run->limits->convert(octets, charset, &text);
+    uint64_t before = t->job->run->report->decoded;
+    enum err e = hand_out_decoded(t->job, t->piece, &found, text, ERR_OK);
+    if (t->count < TEXTS && t->job->run->report->decoded > before) {
+        t->made[t->count++] = *text;
+        buf_init(text, 0);
+    }
+    return e;
+}
+
+/* The octets as one of three makes text of them. */
+static enum err open_text(struct texts *t, struct span charset, enum mime_wide wide, mime_text_decoder *decode)
+{
+    struct mime_run *run = t->job->run;
+    struct buf text;
+    if (!mime_run_may(run) || !mime_run_spend(run, t->octets.len))
+        return ERR_OK;
+    buf_init(&text, mime_run_room(run));
+    enum err e = wide != MIME_WIDE_NONE ? mime_wide_decode(t->octets, wide, &text)
+                 : decode               ? decode(t->octets, &text)
+                                        : run->limits->convert(t->octets, charset, &text);
     if (e == ERR_FULL) {
-        mime_cut(job->run, MIME_CUT_DECODED);
+        mime_cut(run, MIME_CUT_DECODED);
         e = ERR_OK;
     }
-    if (e == ERR_OK && mime_text_hides(octets, buf_span(&text)) && may_go_deeper(job->run))
-        e = hand_out_decoded(job, piece, &found, &text, ERR_OK);
+    if (e == ERR_OK)
+        e = take_text(t, &text);
     buf_release(&text);
     return e;
 }
 
 /* Whoever goes by the charset's name does so whatever the octets look like. DONE: as what they were opened. */
-static enum err open_charset(struct mime_job *job, const struct mime_piece *piece, struct span octets,
-                             struct span charset, enum mime_wide done)
+static enum err open_charset(struct texts *t, struct span charset, enum mime_wide done)
 {
     enum mime_wide wide = mime_wide_named(charset), swapped = mime_wide_swapped(charset);
     enum err e = ERR_OK;
     if (wide != MIME_WIDE_NONE) {
         if (wide != done)
-            e = open_text(job, piece, octets, charset, wide, NULL);
+            e = open_text(t, charset, wide, NULL);
         if (e == ERR_OK && swapped != MIME_WIDE_NONE && swapped != done)
-            e = open_text(job, piece, octets, charset, swapped, NULL);
+            e = open_text(t, charset, swapped, NULL);
         return e;
     }
-    mime_text_decoder *decode = mime_text_decoder_of(charset, octets);
+    mime_text_decoder *decode = mime_text_decoder_of(charset, t->octets);
     if (decode)
-        e = open_text(job, piece, octets, charset, MIME_WIDE_NONE, decode);
-    if (e == ERR_OK && charset.len > 0 && job->run->limits->convert)
-        e = open_text(job, piece, octets, charset, MIME_WIDE_NONE, NULL);
+        e = open_text(t, charset, MIME_WIDE_NONE, decode);
+    if (e == ERR_OK && charset.len > 0 && t->job->run->limits->convert)
+        e = open_text(t, charset, MIME_WIDE_NONE, NULL);
     return e;
 }
 
 static enum err open_charsets(struct mime_job *job, const struct mime_piece *piece, struct span octets,
                               enum mime_wide done)
 {
+    struct texts t = {.job = job, .piece = piece, .octets = octets};
     enum err e = ERR_OK;
     for (unsigned i = 0; i < piece->charsets_count && e == ERR_OK; i++)
         if (!mime_charset_is_plain(span_cstr(piece->charsets[i])))
-            e = open_charset(job, piece, octets, span_cstr(piece->charsets[i]), done);
+            e = open_charset(&t, span_cstr(piece->charsets[i]), done);
     /* Nothing is said: some look for the escape sequences of ISO 2022. */
     if (piece->charsets_count == 0 && span_starts(span_cstr(piece->part.type), SPAN("text/")))
-        e = open_charset(job, piece, octets, (struct span){0}, done);
+        e = open_charset(&t, (struct span){0}, done);
+    for (unsigned i = 0; i < t.count; i++)
+        buf_release(&t.made[i]);
     return e;
 }
 

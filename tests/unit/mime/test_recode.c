@@ -132,10 +132,13 @@ START_TEST(charsets_are_plain_or_not)
 }
 END_TEST
 
-/* A charset of which only whoever has its table knows something: all letters are the next ones. */
+/* Charsets of which only whoever has a table knows something: in "next" all letters are the next ones, "same" is what
+ * HZ is. */
 static enum err convert(struct span text, struct span charset, struct buf *out)
 {
     enum err e = ERR_OK;
+    if (span_eq(charset, SPAN("same")))
+        return mime_text_decoder_of(SPAN("hz"), SPAN("~"))(text, out);
     for (size_t i = 0; span_eq(charset, SPAN("next")) && i < text.len && e == ERR_OK; i++)
         e = buf_append_char(out, (char)(text.ptr[i] - 1));
     return e;
@@ -203,6 +206,30 @@ START_TEST(honest_texts_are_no_more_parts)
 }
 END_TEST
 
+START_TEST(a_text_is_handed_out_once_however_many_charsets_make_it)
+{
+    static const char *const messages[] = {
+        TEXT("charset=hz; charset=next", HALF "~{~}" REST),
+        TEXT("charset=utf-7; charset=unicode-1-1-utf-7; charset=cp65000", "+" WIDE "-"),
+        TEXT("charset=next; charset=hz; charset=hz-gb-2312", HALF "~{~}" REST),
+        TEXT("charset=same; charset=hz", HALF "~{~}" REST),
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(messages); i++) {
+        struct rig r = {.wanted = SPAN(SECRET)};
+        struct mime_limits limits = mime_limits_for(strlen(messages[i]));
+        limits.convert = convert;
+        ck_assert_int_eq(rig_split_limited(&r, span_cstr(messages[i]), &limits), ERR_OK);
+        MUST(r.found);
+        unsigned times = 0;
+        struct span left = buf_span(&r.text);
+        for (size_t at; (at = span_find_span(left, SPAN(SECRET))) < left.len; times++)
+            left = span_sub(left, at + 1, left.len);
+        ck_assert_msg(times == 1, "message %zu: %.*s", i, SPAN_ARG(buf_span(&r.text)));
+        rig_release(&r);
+    }
+}
+END_TEST
+
 START_TEST(more_charsets_than_are_read_are_said)
 {
     struct rig r = {0};
@@ -237,6 +264,7 @@ END_TEST
     X(charsets_are_plain_or_not)                                                                                       \
     X(the_splitter_hands_out_what_a_reader_of_the_charset_sees)                                                        \
     X(honest_texts_are_no_more_parts)                                                                                  \
+    X(a_text_is_handed_out_once_however_many_charsets_make_it)                                                         \
     X(more_charsets_than_are_read_are_said)                                                                            \
     X(limits_hold_for_texts)
 #include "support/check_main.h"
