@@ -195,6 +195,27 @@ static enum err take_text(struct texts *t, struct buf *text)
     return e;
 }
 
+/* TEXT, which somebody with tables made, and then what it is to readers that leave out what they cannot decode. */
+static enum err take_converted(struct texts *t, struct buf *text)
+{
+    struct mime_run *run = t->job->run;
+    struct buf left;
+    bool any = false;
+    size_t room = mime_run_room(run);
+    buf_init(&left, room - buf_len(text)); /* one stands beside the other */
+    enum err e = mime_run_spend(run, buf_len(text)) ? mime_text_leave_out(buf_span(text), &left, &any) : ERR_OK;
+    if (e == ERR_FULL) {
+        mime_cut(run, MIME_CUT_DECODED);
+        e = ERR_OK;
+    }
+    if (e == ERR_OK)
+        e = take_text(t, text);
+    if (e == ERR_OK && any)
+        e = take_text(t, &left);
+    buf_release(&left);
+    return e;
+}
+
 /* The octets as one of three makes text of them. */
 static enum err open_text(struct texts *t, struct span charset, enum mime_wide wide, mime_text_decoder *decode)
 {
@@ -203,6 +224,7 @@ static enum err open_text(struct texts *t, struct span charset, enum mime_wide w
     if (!mime_run_may(run) || !mime_run_spend(run, t->octets.len))
         return ERR_OK;
     buf_init(&text, mime_run_room(run));
+    bool converted = wide == MIME_WIDE_NONE && !decode;
     enum err e = wide != MIME_WIDE_NONE ? mime_wide_decode(t->octets, wide, &text)
                  : decode               ? decode(t->octets, &text)
                                         : run->limits->convert(t->octets, charset, &text);
@@ -211,9 +233,18 @@ static enum err open_text(struct texts *t, struct span charset, enum mime_wide w
         e = ERR_OK;
     }
     if (e == ERR_OK)
-        e = take_text(t, &text);
+        e = converted ? take_converted(t, &text) : take_text(t, &text);
     buf_release(&text);
     return e;
+}
+
+/* In a plain charset only those readers see something else that leave out what is no character of it. */
+static enum err open_plain(struct texts *t, struct span charset)
+{
+    mime_text_decoder *decode = mime_lossy_decoder_of(charset, t->octets);
+    if (!decode && !(t->job->run->limits->convert && mime_charset_has_holes(charset, t->octets)))
+        return ERR_OK;
+    return open_text(t, charset, MIME_WIDE_NONE, decode);
 }
 
 /* Whoever goes by the charset's name does so whatever the octets look like. DONE: as what they were opened. */
@@ -229,7 +260,7 @@ static enum err open_charset(struct texts *t, struct span charset, enum mime_wid
         return e;
     }
     mime_text_decoder *decode = mime_text_decoder_of(charset, t->octets);
-    if (decode)
+    for (; decode && e == ERR_OK; decode = mime_text_decoder_beside(decode))
         e = open_text(t, charset, MIME_WIDE_NONE, decode);
     if (e == ERR_OK && charset.len > 0 && t->job->run->limits->convert)
         e = open_text(t, charset, MIME_WIDE_NONE, NULL);
@@ -241,9 +272,10 @@ static enum err open_charsets(struct mime_job *job, const struct mime_piece *pie
 {
     struct texts t = {.job = job, .piece = piece, .octets = octets};
     enum err e = ERR_OK;
-    for (unsigned i = 0; i < piece->charsets_count && e == ERR_OK; i++)
-        if (!mime_charset_is_plain(span_cstr(piece->charsets[i])))
-            e = open_charset(&t, span_cstr(piece->charsets[i]), done);
+    for (unsigned i = 0; i < piece->charsets_count && e == ERR_OK; i++) {
+        struct span charset = span_cstr(piece->charsets[i]);
+        e = mime_charset_is_plain(charset) ? open_plain(&t, charset) : open_charset(&t, charset, done);
+    }
     /* Nothing is said: some look for the escape sequences of ISO 2022. */
     if (piece->charsets_count == 0 && span_starts(span_cstr(piece->part.type), SPAN("text/")))
         e = open_charset(&t, (struct span){0}, done);

@@ -88,7 +88,8 @@ static size_t choice(struct span text, bool *ascii, bool *other)
     return n + 1;
 }
 
-static enum err iso2022_decode(struct span text, struct buf *out)
+/* LINES: each begins in ASCII. */
+static enum err iso2022(struct span text, bool lines, struct buf *out)
 {
     bool ascii = true, shifted = false, in = false, other;
     enum err e = ERR_OK;
@@ -102,6 +103,8 @@ static enum err iso2022_decode(struct span text, struct buf *out)
         n = 1;
         if (c == '\n')
             shifted = false;
+        if (c == '\n' && lines)
+            ascii = true;
         if (c == SO || c == SI) {
             shifted = c == SO;
         } else if ((unsigned char)c < 0x20 || (ascii && !shifted)) {
@@ -112,6 +115,16 @@ static enum err iso2022_decode(struct span text, struct buf *out)
         }
     }
     return e;
+}
+
+static enum err iso2022_decode(struct span text, struct buf *out)
+{
+    return iso2022(text, false, out);
+}
+
+static enum err iso2022_lines_decode(struct span text, struct buf *out)
+{
+    return iso2022(text, true, out);
 }
 
 /* RFC 1843. */
@@ -323,4 +336,9 @@ mime_text_decoder *mime_text_decoder_of(struct span charset, struct span octets)
         if (span_find(octets, shifts[i]) < octets.len)
             return iso2022_decode;
     return NULL;
+}
+
+mime_text_decoder *mime_text_decoder_beside(mime_text_decoder *decode)
+{
+    return decode == iso2022_decode ? iso2022_lines_decode : NULL;
 }

@@ -133,14 +133,18 @@ START_TEST(charsets_are_plain_or_not)
 END_TEST
 
 /* Charsets of which only whoever has a table knows something: in "next" all letters are the next ones, "same" is what
- * HZ is. */
+ * HZ is, and in the others what is no ASCII is no character. */
 static enum err convert(struct span text, struct span charset, struct buf *out)
 {
     enum err e = ERR_OK;
     if (span_eq(charset, SPAN("same")))
         return mime_text_decoder_of(SPAN("hz"), SPAN("~"))(text, out);
-    for (size_t i = 0; span_eq(charset, SPAN("next")) && i < text.len && e == ERR_OK; i++)
-        e = buf_append_char(out, (char)(text.ptr[i] - 1));
+    bool next = span_eq(charset, SPAN("next")), known = next || span_starts_nocase(charset, SPAN("windows-"));
+    for (size_t i = 0; known && i < text.len && e == ERR_OK; i++)
+        if ((unsigned char)text.ptr[i] < 0x80)
+            e = buf_append_char(out, (char)(text.ptr[i] - next));
+        else
+            e = buf_append(out, SPAN(OTHER));
     return e;
 }
 
@@ -165,6 +169,18 @@ START_TEST(the_splitter_hands_out_what_a_reader_of_the_charset_sees)
         {TEXT("charset=hz", HALF "~{~}" REST), true},
         {TEXT("charset=next", "Uif!tfdsfu!qbzmpbe\""), true},
         {TEXT("charset=other", "Uif!tfdsfu!qbzmpbe\""), false},
+        /* to readers that leave out what they cannot decode */
+        {TEXT("charset=utf-8", HALF "\xff" REST), true},
+        {TEXT("charset=UTF8", HALF "\xe2\x82" REST), true},
+        {TEXT("charset=us-ascii", HALF "\xc3\xa9" REST), true},
+        {TEXT("charset=next", "Uif!tfdsfu\x80!qbzmpbe\""), true},
+        {TEXT("charset=windows-1252", HALF "\x81" REST), true},
+        {TEXT("charset=windows-1252; charset=utf-8", HALF "\xe9" REST), true},
+        {TEXT("charset=windows-1252", HALF "\xe9" REST), false},
+        {TEXT("charset=utf-8", HALF "\xc3\xa9" REST), false},
+        {TEXT("charset=iso-8859-1", HALF "\x81" REST), false},
+        {TEXT("x=y", HALF "\xff" REST), false}, /* and whose reader is told no charset decodes nothing */
+        {"Content-Type: application/octet-stream; charset=utf-8\r\n\r\n\x89PNG\r\n\x1a\n" HALF "\xff" REST, false},
         {"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nContent-Type: text/html; "
          "charset=3Dutf-7\r\n\r\n+" WIDE "-",
          true},
@@ -194,6 +210,9 @@ START_TEST(honest_texts_are_no_more_parts)
         TEXT("charset=hz", "a ~{VPND~} b"),
         TEXT("charset=big5", "\xa4\x40 a"),
         TEXT("charset=utf-8", "a+b ~{ \x1b[1m"),
+        TEXT("charset=utf-8", "caf\xc3\xa9 noir \xf0\x9f\x98\x80"),
+        TEXT("charset=windows-1252", "caf\xe9 \x93noir\x94"),
+        TEXT("charset=iso-2022-jp", "\x1b$B4A;z\x1b(B\r\n\x1b$B4A;z\x1b(B\r\n"),
         TEXT("charset=iso-8859-1", "caf\xe9"),
         TEXT("x=y", "\x1b[1mbold\x1b[0m"),
     };
@@ -227,6 +246,86 @@ START_TEST(a_text_is_handed_out_once_however_many_charsets_make_it)
         ck_assert_msg(times == 1, "message %zu: %.*s", i, SPAN_ARG(buf_span(&r.text)));
         rig_release(&r);
     }
+}
+END_TEST
+
+/* RFC 1468 wants ASCII at the end of each line, and some begin each with it. */
+START_TEST(a_set_lasts_to_the_end_of_its_line_to_some)
+{
+    struct rig r = {.wanted = SPAN(OTHER "\r\n" SECRET)};
+    ck_assert_int_eq(rig_split(&r, SPAN(TEXT("charset=iso-2022-jp", "\x1b$B4A;z\r\n" HALF "\x1b(B" REST))), ERR_OK);
+    MUST(r.found);
+    rig_release(&r);
+}
+END_TEST
+
+START_TEST(what_cannot_be_decoded_is_left_out)
+{
+    static const struct {
+        const char *charset, *octets, *text; /* text NULL: nothing is to be done */
+    } rows[] = {
+        {"utf-8",
+         "a\xff"
+         "b\xc3\xa9"
+         "c\xe2\x82"
+         "d\xc0\x80",
+         "ab\xc3\xa9"
+         "cd"},
+        {"UTF8", "\xff", ""},
+        {"utf-8", "a\xc3\xa9", NULL},
+        {"utf-8", "a", NULL},
+        {"utf-8", "", NULL},
+        {"US-ASCII",
+         "a\xc3\xa9"
+         "b",
+         "ab"},
+        {"ascii", "a", NULL},
+        {"latin1", "a\xff", NULL},
+        {"windows-1252", "a\x81", NULL}, /* needs a table */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct span octets = span_cstr(rows[i].octets);
+        mime_text_decoder *decode = mime_lossy_decoder_of(span_cstr(rows[i].charset), octets);
+        struct buf text;
+        buf_init(&text, 1000);
+        ck_assert_msg((decode != NULL) == (rows[i].text != NULL), "row %zu", i);
+        if (decode) {
+            ck_assert_int_eq(decode(octets, &text), ERR_OK);
+            ck_assert_msg(span_eq(buf_span(&text), span_cstr(rows[i].text)), "row %zu: %.*s", i,
+                          SPAN_ARG(buf_span(&text)));
+        }
+        buf_release(&text);
+    }
+}
+END_TEST
+
+START_TEST(tables_are_asked_only_for_octets_that_may_be_no_characters)
+{
+    static const struct {
+        const char *charset, *octets;
+        bool asked;
+    } rows[] = {
+        {"windows-1252", "a\x93 \xe9", false},
+        {"Windows-1252", "a\x93 \x9d", true},
+        {"cp1252", "\x81", true},
+        {"windows-1251", "\xef\xf0\xe8", false},
+        {"windows-1251", "\x98", true},
+        {"windows-1255", "\xe0", true},
+        {"windows-1255", "a", false},
+        {"iso-8859-8", "\xe0", true},
+        {"iso-8859-1", "\x81", false},
+        {"iso-8859-15", "\xff", false},
+        {"koi8-r", "\xff", false},
+        {"koi8-t", "\x88", true},
+        {"utf-8", "\xff", false},
+        {"us-ascii", "\xff", false},
+        {"latin1", "\xff", false},
+        {"windows-1256", "\xff", false},
+        {"windows-125", "\xff", true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        ck_assert_msg(mime_charset_has_holes(span_cstr(rows[i].charset), span_cstr(rows[i].octets)) == rows[i].asked,
+                      "row %zu", i);
 }
 END_TEST
 
@@ -265,6 +364,9 @@ END_TEST
     X(the_splitter_hands_out_what_a_reader_of_the_charset_sees)                                                        \
     X(honest_texts_are_no_more_parts)                                                                                  \
     X(a_text_is_handed_out_once_however_many_charsets_make_it)                                                         \
+    X(a_set_lasts_to_the_end_of_its_line_to_some)                                                                      \
+    X(what_cannot_be_decoded_is_left_out)                                                                              \
+    X(tables_are_asked_only_for_octets_that_may_be_no_characters)                                                      \
     X(more_charsets_than_are_read_are_said)                                                                            \
     X(limits_hold_for_texts)
 #include "support/check_main.h"
