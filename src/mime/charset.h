@@ -39,10 +39,11 @@ typedef enum err mime_text_decoder(struct span text, struct buf *out);
 /* What does that for CHARSET (empty: none was named), where OCTETS have what makes a difference; NULL: nothing. Of an
  * unknown charset it is the sets of ISO 2022 that are minded. */
 mime_text_decoder *mime_text_decoder_of(struct span charset, struct span octets);
-/* The same by whoever has tables: appends nothing where it does not know CHARSET. */
-typedef enum err mime_text_converter(struct span text, struct span charset, struct buf *out);
-/* What makes another text of it for readers that differ in what DECODE does; NULL: they do not. */
+/* What DECODE is to others: another decoder of the same charset; NULL: there is none. */
 mime_text_decoder *mime_text_decoder_beside(mime_text_decoder *decode);
+/* The same by whoever has tables: appends nothing where it does not know CHARSET, and U+FFFD for each octet that is no
+ * character of it, or part of one. */
+typedef enum err mime_text_converter(struct span text, struct span charset, struct buf *out);
 
 /* Readers that go by iconv, GMime's among them, leave out octets that are no characters: what these separate, they
  * show as one. What decodes OCTETS like that, of a CHARSET that needs no tables; NULL: all of them are characters, or

@@ -284,6 +284,10 @@ def charsets(payload):
         "iso-2022-jp": (b"iso-2022-jp", split),
         "iso-2022-jp-3": (b"iso-2022-jp-3", split),
         "iso-2022-kr": (b"iso-2022-kr", b"\x1b$)C" + payload[:5] + b"\x0e\x0f" + payload[5:]),
+        # some readers leave out what is no character, and these are none
+        "utf-8": (b"utf-8", payload[:5] + b"\xff" + payload[5:third] + b"\xe2\x82" + payload[third:]),
+        "us-ascii": (b"us-ascii", payload[:5] + b"\xe9" + payload[5:]),
+        "windows-1252": (b"windows-1252", payload[:5] + b"\x81" + payload[5:]),
         "unicode-escape": (b"unicode_escape", b"".join(b"\\x%02x" % octet for octet in payload)),
         "utf-16-of-another-order": (b"utf-16be", ("\u4100" * 300 + payload.decode("ascii")).encode("utf-16-be")),
         **{name: (name.encode(), payload.decode("ascii").encode(name)) for name in ("cp037", "cp500", "cp875", "cp1026", "cp1140", "cp273")},
