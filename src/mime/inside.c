@@ -337,9 +337,6 @@ static enum err open_blocks(struct mime_job *job, const struct mime_piece *piece
  * text, and as many octets: many small ones, as of a log, are no trouble. */
 enum { CUT_TEXTS = 16, CUT_OCTETS = 1 << 19 };
 
-/* Beside mime_inline_look's bits: it may stand anywhere in a line. */
-enum { BINHEX = 8 };
-
 /* Files of one kind inside a text, each with what is inside it. */
 struct inline_kind {
     enum mime_encoding encoding;
@@ -349,29 +346,29 @@ struct inline_kind {
     size_t (*end)(struct span text, const struct mime_inline *found); /* NULL: there is but one */
 };
 
-/* EVERY as in mime_uuencode_decode. */
-static enum err decode_data(enum mime_encoding encoding, const struct mime_inline *inner, struct span data, bool every,
-                            struct buf *out)
+/* MODE matters to uuencode. */
+static enum err decode_data(enum mime_encoding encoding, const struct mime_inline *inner, struct span data,
+                            enum mime_uuencode_mode mode, struct buf *out)
 {
     if (encoding == MIME_BASE64 || inner->base64)
         return mime_base64_decode(data, MIME_BASE64_ACROSS, out);
-    return encoding == MIME_YENC ? mime_yenc_decode(data, out) : mime_uuencode_decode(data, every, out);
+    return encoding == MIME_YENC ? mime_yenc_decode(data, out) : mime_uuencode_decode(data, mode, out);
 }
 
 static enum err decode_inline(enum mime_encoding encoding, const struct mime_inline *inner, struct span data,
-                              bool every, struct buf *out, struct span *name, struct span *file)
+                              enum mime_uuencode_mode mode, struct buf *out, struct span *name, struct span *file)
 {
     if (encoding == MIME_BINHEX)
         return mime_binhex_decode(data, out, name, file);
     enum err e;
     if (inner->indent == 0) {
-        e = decode_data(encoding, inner, data, every, out);
+        e = decode_data(encoding, inner, data, mode, out);
     } else {
         struct buf bare;
         buf_init(&bare, data.len);
         e = mime_unindent(data, inner->indent, &bare);
         if (e == ERR_OK)
-            e = decode_data(encoding, inner, buf_span(&bare), every, out);
+            e = decode_data(encoding, inner, buf_span(&bare), mode, out);
         buf_release(&bare);
     }
     *file = buf_span(out);
@@ -379,7 +376,8 @@ static enum err decode_inline(enum mime_encoding encoding, const struct mime_inl
 }
 
 static enum err open_one_inline(struct mime_job *job, const struct mime_piece *piece, const struct inline_kind *kind,
-                                struct span text, const struct mime_inline *inner, bool every, unsigned number)
+                                struct span text, const struct mime_inline *inner, enum mime_uuencode_mode mode,
+                                unsigned number)
 {
     struct buf out;
     struct mime_tnef_name name = {.text = inner->name};
@@ -388,8 +386,8 @@ static enum err open_one_inline(struct mime_job *job, const struct mime_piece *p
                           .names = &name,
                           .defects = kind->defect < MIME_DEFECT_COUNT ? mime_defect_bit(kind->defect) : 0};
     buf_init(&out, mime_run_room(job->run));
-    enum err e = decode_inline(kind->encoding, inner, span_sub(text, inner->data, inner->end - inner->data), every,
-                               &out, &name.text, &found.octets);
+    enum err e = decode_inline(kind->encoding, inner, span_sub(text, inner->data, inner->end - inner->data), mode, &out,
+                               &name.text, &found.octets);
     if (e == ERR_FULL) {
         mime_cut(job->run, MIME_CUT_DECODED);
         e = ERR_OK;
@@ -410,12 +408,16 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
     uint64_t left = CUT_TEXTS * (uint64_t)text.len + CUT_OCTETS;
     for (size_t at = 0; e == ERR_OK && mime_run_may(job->run) && at < text.len && kind->find(text, at, &inner);
          at = inner.end) {
-        e = open_one_inline(job, piece, kind, text, &inner, false, ++*number);
+        e = open_one_inline(job, piece, kind, text, &inner, MIME_UUENCODE_LENGTHS, ++*number);
         if (e == ERR_OK && inner.indent > 0) { /* to most readers an indented line is an empty one */
             struct mime_inline flat = inner;
             flat.indent = 0;
-            e = open_one_inline(job, piece, kind, text, &flat, false, ++*number);
+            e = open_one_inline(job, piece, kind, text, &flat, MIME_UUENCODE_LENGTHS, ++*number);
         }
+        if (e == ERR_OK && inner.words && kind->encoding == MIME_UUENCODE)
+            e = open_one_inline(job, piece, kind, text, &inner, MIME_UUENCODE_CLEAN, ++*number);
+        if (e == ERR_OK && inner.xx && kind->encoding == MIME_UUENCODE)
+            e = open_one_inline(job, piece, kind, text, &inner, MIME_UUENCODE_XX, ++*number);
         if (e != ERR_OK || !(inner.cut || inner.odd) || !mime_run_spend(job->run, text.len))
             continue;
         if (left < text.len) {
@@ -426,9 +428,9 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
         struct mime_inline on = inner;
         on.end = inner.cut ? kind->end(text, &inner) : inner.end;
         if (inner.cut)
-            e = open_one_inline(job, piece, kind, text, &on, false, ++*number);
+            e = open_one_inline(job, piece, kind, text, &on, MIME_UUENCODE_LENGTHS, ++*number);
         if (e == ERR_OK && kind->encoding == MIME_UUENCODE && !inner.base64)
-            e = open_one_inline(job, piece, kind, text, &on, true, ++*number);
+            e = open_one_inline(job, piece, kind, text, &on, MIME_UUENCODE_EVERY, ++*number);
     }
     return e;
 }
@@ -456,12 +458,11 @@ enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *
         {MIME_UUENCODE, MIME_DEFECT_UUENCODED, MIME_INLINE_UUENCODE, mime_uuencode_find, mime_uuencode_end},
         {MIME_YENC, MIME_DEFECT_YENCODED, MIME_INLINE_YENC, mime_yenc_find, mime_yenc_end},
         {MIME_BASE64, MIME_DEFECT_COUNT, MIME_INLINE_CALENDAR, mime_calendar_find, NULL},
-        {MIME_BINHEX, MIME_DEFECT_UUENCODED, BINHEX, mime_binhex_find, NULL},
+        {MIME_BINHEX, MIME_DEFECT_UUENCODED, MIME_INLINE_BINHEX, mime_binhex_find, NULL},
     };
-    const struct span binhex = SPAN("(This file must be conv");
     enum err e = ERR_OK;
     unsigned number = 0;
-    unsigned there = mime_inline_look(text) | (span_find_rare(text, binhex, 0) < text.len ? BINHEX : 0);
+    unsigned there = mime_inline_look(text);
     for (size_t k = 0; k < ARRAY_SIZE(kinds) && e == ERR_OK; k++) {
         if ((there & kinds[k].bit) == 0 || !mime_run_spend(job->run, text.len) || !may_go_deeper(job->run))
             continue;

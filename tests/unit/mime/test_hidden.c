@@ -17,6 +17,7 @@
 #define SECRET64   "VGhlIHNlY3JldCBwYXlsb2FkIQ=="
 /* A part without headers, as readers see it for whom the boundary is "b1". */
 #define CUT(parameter) TYPE("multipart/mixed; " parameter) "--b1\r\n" SECRET END
+#define HQX            "\"@%ZBQPZ!&4&@&4dG(Kd!!!!!!!6!!!!!$9U9'KP)(0PBh*PG#\"`BAPXEf&N)82p!!!"
 #define UU_DATA        "5&AE('-E8W)E=\"!P87EL;V%D(0``"
 #define UU             "3" UU_DATA
 #define YENC           "~\x92\x8fJ\x9d\x8f\x8d\x9c\x8f\x9eJ\x9a\x8b\xa3\x96\x99\x8b\x8eK"
@@ -110,6 +111,25 @@ static const char *const mails[] = {
     "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n)5&AE('-E8W)E\r\n  end\r\n*=\"!P87EL;V%D(0``\r\n`\r\nend\r\n",
     MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\n)5&AE('-E8W)E\r\n\tend\r\n"
           "*=\"!P87EL;V%D(0``\r\n`\r\nend\r\n" END,
+    /* Begins that some readers pass over and others take; anything behind the data, or in front of them. */
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nHELLO\r\nbegin 7 a.bin\r\ns" UU_DATA
+          "XXXXXXX\r\n`\r\nend\r\n" END,
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nBEGIN HERE\r\nbegin 8x a\r\nbegin -644 a.bin\r\ns" UU_DATA
+          "xX\r\n`\r\nend\r\n" END,
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644\r\ns" UU_DATA "XX\r\n`\r\nend\r\n" END,
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\ns" UU_DATA "XX\r\n" END,
+    MIXED "Content-Transfer-Encoding: x-new\r\n\r\nbegin 0o644 a.bin\r\ns" UU_DATA "XX\r\n`\r\nend\r\n" END,
+    "A: b\r\n\r\nbegin 7 a.bin\r\nSome words.\r\n" UU "\r\n`\r\nend\r\n",
+    "A: b\r\n\r\nbegin a.bin\r\n\r\n\r\n\r\n \r\n\r\n\r\n" UU "xxxx\r\n`\r\nend\r\n",
+    "A: b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nbegin 644 a.bin\r\n" UU
+    "\r\n`\r\nend\r\n--b\r\n\r\nwords\r\n--b--\r\n",
+    /* Another alphabet. */
+    "A: b\r\n\r\nbegin 644 a.bin\r\nHJ4VZ65BZMr7ZR0-kMLZgPq3Y6E++\r\n+\r\nend\r\n",
+    MIXED
+    "Content-Transfer-Encoding: x-xxencode\r\n\r\nbegin 644 a.bin\r\nHJ4VZ65BZMr7ZR0-kMLZgPq3Y6E++\r\n+\r\nend\r\n" END,
+    /* BinHex, whatever is said of it in front. */
+    MIXED "Content-Transfer-Encoding: binhex\r\n\r\n:" HQX ":\r\n" END,
+    "A: b\r\n\r\n(this file must be decoded with binhex 4.0)\r\nnote: below\r\n:junk:\r\n\r\n:" HQX ":\r\n",
     "A: b\r\n\r\nSee:\r\n =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n",
     "A: b\r\n\r\nSee:\r\n=YBEGIN LINE=128 NAME=a.txt\r\n" YENC "\r\n=YEND SIZE=19\r\n",
     /* Boundaries of which some readers take no more than a token, a segment, what is no blank to anybody. */
