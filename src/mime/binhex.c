@@ -2,7 +2,6 @@
 /* BinHex 4.0 (RFC 1741): six bits a character between colons, runs by 0x90, a header with name and lengths, data fork,
  * resource fork. */
 #include "mime/decode.h"
-#include "mime/field.h"
 #include "mime/lines.h"
 
 static const char alphabet[] = "!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr";
@@ -14,13 +13,21 @@ static bool is_letter(char c)
 
 bool mime_binhex_begins(struct span s)
 {
-    enum { LEAST = 30 }; /* a name of one letter, with all that stands behind it: 23 octets */
-    size_t letters = 0;
-    for (size_t i = 1; i < s.len && letters < LEAST; i++) {
-        if (is_letter(s.ptr[i]))
-            letters++;
-        else if (!mime_is_space(s.ptr[i]) || letters == 0)
+    enum {
+        LEAST = 30, /* a name of one letter, with all that stands behind it: 23 octets */
+        RULE = 16   /* a line that somebody drew; of a header only zeros, '!', may be so many */
+    };
+    size_t letters = 0, same = 0;
+    char last = 0;
+    for (size_t i = 1; i < s.len && letters < LEAST && same < RULE; i++) {
+        char c = s.ptr[i];
+        if (letters > 0 && (c == '\r' || c == '\n'))
+            continue;
+        if (!is_letter(c))
             return false;
+        same = c == last && c != '!' ? same + 1 : 1;
+        last = c;
+        letters++;
     }
     return s.len > 0 && s.ptr[0] == ':' && letters == LEAST;
 }

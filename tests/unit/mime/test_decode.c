@@ -239,6 +239,7 @@ START_TEST(files_in_texts_are_found)
         /* BinHex begins with a colon at the begin of a line and a whole header behind it. */
         {"Words: and more\r\n:junk:\r\n:$f*TEQKPGdSJ@&Q5T4R9CQKPFmF!:\r\n:abc:", mime_binhex_find, NULL, 0, 0},
         {"Words: and\r\n :" HQX_HEAD "\r\n" HQX_HEAD ":\r\nx", mime_binhex_find, "", 14, 81},
+        {":)\r\n----------------------------------------\r\n", mime_binhex_find, NULL, 0, 0},
         {HQX_HEAD "\r\n:and now, dear colleagues, to something else", mime_binhex_find, NULL, 0, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
