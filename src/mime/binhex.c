@@ -6,19 +6,45 @@
 
 static const char alphabet[] = "!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr";
 
+static bool is_letter(char c)
+{
+    return c && strchr(alphabet, c);
+}
+
+bool mime_binhex_begins(struct span s)
+{
+    enum {
+        LEAST = 30, /* a name of one letter, with all that stands behind it: 23 octets */
+        RULE = 16   /* a line that somebody drew; of a header only zeros, '!', may be so many */
+    };
+    size_t letters = 0, same = 0;
+    char last = 0;
+    for (size_t i = 1; i < s.len && letters < LEAST && same < RULE; i++) {
+        char c = s.ptr[i];
+        if (letters > 0 && (c == '\r' || c == '\n'))
+            continue;
+        if (!is_letter(c))
+            return false;
+        same = c == last && c != '!' ? same + 1 : 1;
+        last = c;
+        letters++;
+    }
+    return s.len > 0 && s.ptr[0] == ':' && letters == LEAST;
+}
+
 bool mime_binhex_find(struct span text, size_t from, struct mime_inline *found)
 {
-    static const char mark[] = "(This file must be converted with BinHex";
-    size_t at = from + span_find_span(span_sub(text, from, text.len), span_cstr(mark));
-    if (at >= text.len)
-        return false;
-    size_t next = mime_line_at(text, MIME_ENDS_ANY, at).next;
-    size_t colon = next + span_find(span_sub(text, next, text.len), ':');
-    if (colon >= text.len)
-        return false;
-    size_t end = colon + 1 + span_find(span_sub(text, colon + 1, text.len), ':');
-    *found = (struct mime_inline){.begin = at, .data = colon + 1, .end = end < text.len ? end + 1 : text.len};
-    return true;
+    for (size_t at = from; at < text.len; at = mime_line_at(text, MIME_ENDS_ANY, at).next) {
+        size_t colon = at;
+        while (colon < text.len && char_is_blank(text.ptr[colon]))
+            colon++;
+        if (!mime_binhex_begins(span_sub(text, colon, text.len)))
+            continue;
+        size_t end = colon + 1 + span_find(span_sub(text, colon + 1, text.len), ':');
+        *found = (struct mime_inline){.begin = at, .data = colon + 1, .end = end < text.len ? end + 1 : text.len};
+        return true;
+    }
+    return false;
 }
 
 /* Octets after the run-length coding. */

@@ -21,7 +21,7 @@ static enum err decode(struct span extent, struct mime_how how, struct buf *out)
     case MIME_QP:
         return mime_qp_decode(extent, (enum mime_qp_mode)how.mode, out);
     case MIME_UUENCODE:
-        return mime_uuencode_decode(extent, how.mode > 0, out);
+        return mime_uuencode_decode(extent, (enum mime_uuencode_mode)how.mode, out);
     case MIME_YENC:
         return mime_yenc_decode(extent, out);
     case MIME_BINHEX:
@@ -115,35 +115,6 @@ static bool looks_like_qp(struct span s)
     return look.escapes + look.soft >= 2 && look.wrong <= (look.escapes + look.soft) / 8;
 }
 
-static enum err guess(struct mime_job *job, struct mime_piece *piece, struct span octets, enum mime_encoding encoding)
-{
-    piece->part.defects |= mime_defect_bit(MIME_DEFECT_ENCODING_WRONG);
-    struct mime_how how = {.encoding = encoding, .reading = 1u << MIME_READING_GUESSED};
-    return mime_decode_as(job, piece, octets, how);
-}
-
-/* What the octets look like, other than DECLARED. Where nobody knows what was declared (UNKNOWN), some reader tries
- * what it has, however the octets look. */
-static enum err take_guesses(struct mime_job *job, const struct mime_piece *declared, struct span octets, unsigned done,
-                             bool unknown)
-{
-    struct mime_piece *piece = mem_new(1, sizeof(*piece));
-    if (!piece)
-        return ERR_NOMEM;
-    enum err e = ERR_OK;
-    *piece = *declared;
-    if (!(done & 1u << MIME_BASE64) && (unknown || looks_like_base64(octets)))
-        e = guess(job, piece, octets, MIME_BASE64);
-    *piece = *declared;
-    if (e == ERR_OK && !(done & 1u << MIME_QP) && (unknown || looks_like_qp(octets)))
-        e = guess(job, piece, octets, MIME_QP);
-    *piece = *declared;
-    if (e == ERR_OK && !(done & 1u << MIME_IDENTITY))
-        e = guess(job, piece, octets, MIME_IDENTITY);
-    mem_free(piece);
-    return e;
-}
-
 static enum err take_base64(struct mime_job *job, struct mime_piece *piece, struct span octets, bool *junk)
 {
     struct mime_base64 look;
@@ -189,28 +160,91 @@ static enum err take_qp(struct mime_job *job, struct mime_piece *piece, struct s
     return e;
 }
 
-/* A body that is declared to be a file in a text: with its first line it is found inside the text; without, all of it
- * is data. */
-static enum err take_file(struct mime_job *job, struct mime_piece *piece, struct span octets,
-                          enum mime_encoding encoding, bool *junk)
+/* The data of one file, in all the ways in which somebody may read them. */
+static enum err take_uuencoded(struct mime_job *job, struct mime_piece *piece, struct span octets,
+                               const struct mime_inline *found, mime_readings reading)
 {
+    size_t end = found->cut ? mime_uuencode_end(octets, found) : found->end;
+    bool wanted[MIME_UUENCODE_MODES] = {
+        [MIME_UUENCODE_LENGTHS] = true,
+        [MIME_UUENCODE_EVERY] = found->cut || found->odd,
+        [MIME_UUENCODE_CLEAN] = found->words,
+        [MIME_UUENCODE_XX] = found->xx,
+    };
+    enum err e = ERR_OK;
+    for (unsigned mode = 0; mode < MIME_UUENCODE_MODES && e == ERR_OK; mode++) {
+        struct mime_how how = {MIME_UUENCODE, mode, reading | (mode ? 1u << MIME_READING_VARIANT : 0), false};
+        struct span data = span_sub(octets, found->data, (mode == 0 ? found->end : end) - found->data);
+        if (wanted[mode])
+            e = mime_decode_as(job, piece, data, how);
+    }
+    return e;
+}
+
+/* A body that is declared to be uuencoded. Readers differ in what a first line is: each that may be one is tried; each
+ * is counted by what is decoded behind it. Without any, all of it is data. */
+static enum err take_uuencode(struct mime_job *job, struct mime_piece *piece, struct span octets, mime_readings reading)
+{
+    struct mime_names names = piece->part.names;
     struct mime_inline found = {0};
-    bool there = encoding == MIME_UUENCODE ? mime_uuencode_find(octets, 0, &found)
-                 : encoding == MIME_YENC   ? mime_yenc_find(octets, 0, &found)
-                                           : mime_binhex_find(octets, 0, &found);
-    struct mime_how how = {.encoding = encoding};
-    *junk = true; /* the text itself is handed out in any case, and looked into */
-    if (encoding == MIME_BINHEX)
-        return ERR_OK;
-    if (!there)
-        return mime_decode_as(job, piece, octets, how);
-    mime_names_add(&piece->part.names, found.name, (struct span){0}, &piece->part.defects);
-    enum err e = mime_decode_as(job, piece, span_sub(octets, found.data, found.end - found.data), how);
-    if (e != ERR_OK || encoding != MIME_UUENCODE || !(found.cut || found.odd))
+    enum err e = ERR_OK;
+    bool any = false;
+    for (size_t at = 0; e == ERR_OK && mime_run_may(job->run) && mime_uuencode_find_any(octets, at, &found);
+         at = found.data) {
+        any = true;
+        piece->part.names = names;
+        mime_names_add(&piece->part.names, found.name, (struct span){0}, &piece->part.defects);
+        e = take_uuencoded(job, piece, octets, &found, reading);
+    }
+    if (any || e != ERR_OK)
         return e;
-    how = (struct mime_how){.encoding = encoding, .mode = 1, .reading = 1u << MIME_READING_VARIANT};
-    return mime_decode_as(job, piece, span_sub(octets, found.data, mime_uuencode_end(octets, &found) - found.data),
-                          how);
+    mime_uuencode_all(octets, &found);
+    return take_uuencoded(job, piece, octets, &found, reading);
+}
+
+static enum err take_yenc(struct mime_job *job, struct mime_piece *piece, struct span octets)
+{
+    struct mime_inline found = {.end = octets.len};
+    struct mime_how how = {.encoding = MIME_YENC};
+    if (mime_yenc_find(octets, 0, &found))
+        mime_names_add(&piece->part.names, found.name, (struct span){0}, &piece->part.defects);
+    else
+        found = (struct mime_inline){.end = octets.len};
+    return mime_decode_as(job, piece, span_sub(octets, found.data, found.end - found.data), how);
+}
+
+static enum err guess(struct mime_job *job, struct mime_piece *piece, struct span octets, enum mime_encoding encoding)
+{
+    piece->part.defects |= mime_defect_bit(MIME_DEFECT_ENCODING_WRONG);
+    struct mime_how how = {.encoding = encoding, .reading = 1u << MIME_READING_GUESSED};
+    return mime_decode_as(job, piece, octets, how);
+}
+
+/* What the octets look like, other than DECLARED. Where nobody knows what was declared (UNKNOWN), some reader tries
+ * what it has, however the octets look. */
+static enum err take_guesses(struct mime_job *job, const struct mime_piece *declared, struct span octets, unsigned done,
+                             bool unknown)
+{
+    struct mime_piece *piece = mem_new(1, sizeof(*piece));
+    if (!piece)
+        return ERR_NOMEM;
+    enum err e = ERR_OK;
+    *piece = *declared;
+    if (!(done & 1u << MIME_BASE64) && (unknown || looks_like_base64(octets)))
+        e = guess(job, piece, octets, MIME_BASE64);
+    *piece = *declared;
+    if (e == ERR_OK && !(done & 1u << MIME_QP) && (unknown || looks_like_qp(octets)))
+        e = guess(job, piece, octets, MIME_QP);
+    *piece = *declared;
+    if (e == ERR_OK && unknown && !(done & 1u << MIME_UUENCODE) && (mime_inline_look(octets) & MIME_INLINE_UUENCODE)) {
+        piece->part.defects |= mime_defect_bit(MIME_DEFECT_ENCODING_WRONG);
+        e = take_uuencode(job, piece, octets, 1u << MIME_READING_GUESSED);
+    }
+    *piece = *declared;
+    if (e == ERR_OK && !(done & 1u << MIME_IDENTITY))
+        e = guess(job, piece, octets, MIME_IDENTITY);
+    mem_free(piece);
+    return e;
 }
 
 static enum err take_as(struct mime_job *job, struct mime_piece *piece, struct span octets, enum mime_encoding encoding,
@@ -222,10 +256,16 @@ static enum err take_as(struct mime_job *job, struct mime_piece *piece, struct s
         return take_base64(job, piece, octets, junk);
     case MIME_QP:
         return take_qp(job, piece, octets, junk);
+    /* The text of a file is handed out in any case, and looked into. */
     case MIME_UUENCODE:
+        *junk = true;
+        return take_uuencode(job, piece, octets, 0);
     case MIME_YENC:
+        *junk = true;
+        return take_yenc(job, piece, octets);
     case MIME_BINHEX:
-        return take_file(job, piece, octets, encoding, junk);
+        *junk = true;
+        return ERR_OK;
     case MIME_IDENTITY:
     case MIME_UNKNOWN:
     case MIME_TNEF:
@@ -244,7 +284,8 @@ static bool worth_taking(const struct mime_body *body)
     if (body->kind != MIME_BODY_ASIDE)
         return true;
     struct span text = mime_trim(body->octets);
-    bool short_note = text.len <= 256 && mime_content_of(text) == MIME_CONTENT_TEXT && !looks_like_base64(text);
+    bool short_note = text.len <= 256 && mime_content_of(text) == MIME_CONTENT_TEXT && !looks_like_base64(text) &&
+                      mime_inline_look(text) == 0;
     return text.len > 0 && !short_note;
 }
 

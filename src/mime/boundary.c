@@ -177,59 +177,81 @@ struct mime_hit mime_delimiter_find(struct mime_pass *p, size_t from)
 
 enum { OWN_FORMS = 8 };
 
-static void add_form(struct mime_frame *f, struct span form)
+/* Whether it is kept: it is a new one, and not one too many. */
+static bool add_form(struct mime_pass *p, struct mime_frame *f, struct span form)
 {
-    while (form.len > 0 && char_is_blank(form.ptr[form.len - 1]))
-        form.len--;
+    form = trim_end(form);
     if (form.len == 0)
-        return;
+        return false;
     for (unsigned i = 0; i < f->forms_count; i++)
         if (span_eq(f->forms[i], form))
-            return;
-    if (f->forms_count < MIME_FORMS)
-        f->forms[f->forms_count++] = form;
+            return false;
+    if (f->forms_count == MIME_FORMS) {
+        p->s->too_many = true;
+        return false;
+    }
+    f->forms[f->forms_count++] = form;
+    return true;
 }
 
-/* Room for a form that does not stand in the message as it is; NULL: enough of them. */
-static char *own_room(struct mime_frame *f)
+/* Room for a form that does not stand in the message as it is; NULL: there are too many. */
+static char *own_room(struct mime_pass *p, struct mime_frame *f)
 {
-    if (f->own_used == (size_t)OWN_FORMS * MIME_BOUNDARY_OWN)
+    if (f->own_used == (size_t)OWN_FORMS * MIME_BOUNDARY_OWN) {
+        p->s->too_many = true;
         return NULL;
+    }
     char *room = f->own + f->own_used;
     f->own_used += MIME_BOUNDARY_OWN;
     return room;
 }
 
-static void add_cut(struct mime_pass *p, struct mime_frame *f, struct span cut)
+/* Adds a form that stands in the last room; one that is not kept needs none. */
+static void add_own(struct mime_pass *p, struct mime_frame *f, struct span form)
+{
+    if (!add_form(p, f, form))
+        f->own_used -= MIME_BOUNDARY_OWN;
+}
+
+/* Whether it is kept, as add_form says. */
+static bool add_cut(struct mime_pass *p, struct mime_frame *f, struct span cut)
 {
     cut = trim_end(cut);
     if (cut.len == 0)
-        return;
+        return false;
     for (unsigned i = 0; i < f->forms_count; i++)
         if (span_eq(f->forms[i], cut))
-            return;
+            return false;
     for (unsigned i = 0; i < f->cuts_count; i++)
         if (span_eq(f->cuts[i], cut))
-            return;
-    if (f->cuts_count < MIME_CUTS)
-        f->cuts[f->cuts_count++] = cut;
-    else
-        p->s->too_many = true;
+            return false;
     p->cuts = true;
+    if (f->cuts_count == MIME_CUTS) {
+        p->s->too_many = true;
+        return false;
+    }
+    f->cuts[f->cuts_count++] = cut;
+    return true;
 }
 
 static void add_extended(struct mime_pass *p, struct mime_frame *f)
 {
     struct span charset;
     size_t len = 0;
-    char *room = own_room(f);
-    if (!room || !mime_parameter_extended(&p->parameters, SPAN("boundary"), room, MIME_BOUNDARY_OWN, &len, &charset))
+    char *room = own_room(p, f);
+    if (!room)
         return;
+    if (!mime_parameter_extended(&p->parameters, SPAN("boundary"), room, MIME_BOUNDARY_OWN, &len, &charset)) {
+        f->own_used -= MIME_BOUNDARY_OWN;
+        return;
+    }
     mime_note(p, MIME_DEFECT_BOUNDARY_ENCODED);
-    add_form(f, span_of(room, len));
-    for (unsigned cut = 0; cut < 2 && (room = own_room(f)) != NULL; cut++)
-        add_cut(p, f,
-                span_of(room, mime_parameter_segments(&p->parameters, SPAN("boundary"), cut, room, MIME_BOUNDARY_OWN)));
+    add_own(p, f, span_of(room, len));
+    for (unsigned cut = 0; cut < 2 && (room = own_room(p, f)) != NULL; cut++) {
+        len = mime_parameter_segments(&p->parameters, SPAN("boundary"), cut, room, MIME_BOUNDARY_OWN);
+        if (!add_cut(p, f, span_of(room, len)))
+            f->own_used -= MIME_BOUNDARY_OWN;
+    }
 }
 
 /* FORM as readers leave it that take no more than a token, take off quotes and brackets, blanks that are none to
@@ -261,17 +283,17 @@ static void add_cuts(struct mime_pass *p, struct mime_frame *f)
 }
 
 /* Most readers undo escapes. */
-static void add_unescaped(struct mime_frame *f, struct span value)
+static void add_unescaped(struct mime_pass *p, struct mime_frame *f, struct span value)
 {
-    char *room = own_room(f);
+    char *room = own_room(p, f);
     if (room)
-        add_form(f, span_of(room, mime_unescape(value, room, MIME_BOUNDARY_OWN)));
+        add_own(p, f, span_of(room, mime_unescape(value, room, MIME_BOUNDARY_OWN)));
 }
 
 /* RAW as readers leave it that take off quotes and brackets again and again, and comments wherever they stand. */
-static void add_bare(struct mime_frame *f, struct span raw)
+static void add_bare(struct mime_pass *p, struct mime_frame *f, struct span raw)
 {
-    char *room = own_room(f);
+    char *room = own_room(p, f);
     unsigned depth = 0;
     size_t n = 0;
     if (!room)
@@ -286,21 +308,25 @@ static void add_bare(struct mime_frame *f, struct span raw)
         else if (depth == 0 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '\r' && c != '\n')
             room[n++] = c;
     }
-    add_form(f, mime_trim(span_of(room, n)));
+    add_own(p, f, mime_trim(span_of(room, n)));
 }
 
 static void add_decoded(struct mime_pass *p, struct mime_frame *f, struct span raw)
 {
-    bool found = false;
-    char *room = span_find_span(raw, SPAN("=?")) < raw.len ? own_room(f) : NULL;
-    size_t len = room ? mime_words_decode(span_sub(raw, 0, MIME_BOUNDARY_OWN), room, MIME_BOUNDARY_OWN, &found) : 0;
-    if (!found)
+    bool found;
+    char *room = span_find_span(raw, SPAN("=?")) < raw.len ? own_room(p, f) : NULL;
+    if (!room)
         return;
+    size_t len = mime_words_decode(span_sub(raw, 0, MIME_BOUNDARY_OWN), room, MIME_BOUNDARY_OWN, &found);
+    if (!found) {
+        f->own_used -= MIME_BOUNDARY_OWN;
+        return;
+    }
     mime_note(p, MIME_DEFECT_BOUNDARY_ENCODED);
     struct span form = span_of(room, len);
     if (form.len > 1 && form.ptr[0] == '"' && form.ptr[form.len - 1] == '"')
         form = span_sub(form, 1, form.len - 2);
-    add_form(f, form);
+    add_own(p, f, form);
 }
 
 /* "boundary" and an equals sign wherever they stand in VALUE: inside quotes that another reader does not see, after a
@@ -311,7 +337,7 @@ static void add_anywhere(struct mime_pass *p, struct mime_frame *f, struct span 
     static const struct span word = {"boundary", 8};
     value = span_sub(value, 0, LIMIT_MIME_FIELD);
     unsigned hits = 0;
-    for (size_t i = 0; i + word.len < value.len && f->forms_count < MIME_FORMS; i++) {
+    for (size_t i = 0; i + word.len < value.len; i++) {
         if (char_lower(value.ptr[i]) != 'b' || !span_starts_nocase(span_sub(value, i, word.len), word))
             continue;
         struct span rest = mime_trim(span_sub(value, i + word.len, value.len));
@@ -326,12 +352,12 @@ static void add_anywhere(struct mime_pass *p, struct mime_frame *f, struct span 
         size_t token = 0;
         while (token < raw.len && !mime_is_space(raw.ptr[token]) && raw.ptr[token] != '"')
             token++;
-        add_form(f, span_sub(raw, 0, token));
+        add_form(p, f, span_sub(raw, 0, token));
         if (raw.len > 1 && raw.ptr[0] == '"') {
             struct span inner = span_sub(raw, 1, raw.len);
-            add_form(f, span_sub(inner, 0, span_find(inner, '"')));
+            add_form(p, f, span_sub(inner, 0, span_find(inner, '"')));
         }
-        add_bare(f, raw);
+        add_bare(p, f, raw);
         add_decoded(p, f, raw);
         i += word.len;
     }
@@ -395,13 +421,13 @@ enum err mime_boundary_find(struct mime_pass *p, struct mime_frame *f, struct sp
             return ERR_NOMEM;
     }
     if (plain && plain->escaped)
-        add_unescaped(f, plain->value);
+        add_unescaped(p, f, plain->value);
     if (plain)
-        add_form(f, plain->value);
+        add_form(p, f, plain->value);
     if (plain && plain->odd) {
-        add_form(f, plain->raw);
+        add_form(p, f, plain->raw);
         if (plain->raw.len > 2)
-            add_form(f, span_sub(plain->raw, 1, plain->raw.len - 2));
+            add_form(p, f, span_sub(plain->raw, 1, plain->raw.len - 2));
     }
     if (extended)
         add_extended(p, f);

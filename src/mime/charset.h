@@ -30,7 +30,8 @@ enum err mime_utf7_decode(struct span text, char mark, struct buf *out) must_use
 
 /* Whether CHARSET is called NAME, in lower case and without all that is no letter or digit. */
 bool mime_charset_is(struct span charset, const char *name);
-/* Whether all readers of CHARSET see ASCII where its octets stand, and nowhere else. */
+/* Whether all readers of CHARSET see ASCII where its octets stand, and nowhere else; but for those that leave out what
+ * they cannot decode: see below. */
 bool mime_charset_is_plain(struct span charset);
 
 /* Appends TEXT as UTF-8; other characters than ASCII may be replaced. ERR_FULL, ERR_NOMEM. */
@@ -38,8 +39,21 @@ typedef enum err mime_text_decoder(struct span text, struct buf *out);
 /* What does that for CHARSET (empty: none was named), where OCTETS have what makes a difference; NULL: nothing. Of an
  * unknown charset it is the sets of ISO 2022 that are minded. */
 mime_text_decoder *mime_text_decoder_of(struct span charset, struct span octets);
-/* The same by whoever has tables: appends nothing where it does not know CHARSET. */
+/* What DECODE is to others: another decoder of the same charset; NULL: there is none. */
+mime_text_decoder *mime_text_decoder_beside(mime_text_decoder *decode);
+/* The same by whoever has tables: appends nothing where it does not know CHARSET, and U+FFFD for each octet that is no
+ * character of it, or part of one. */
 typedef enum err mime_text_converter(struct span text, struct span charset, struct buf *out);
+
+/* Readers that go by iconv, GMime's among them, leave out octets that are no characters: what these separate, they
+ * show as one. What decodes OCTETS like that, of a CHARSET that needs no tables; NULL: all of them are characters, or
+ * that is not known here. lossy.c */
+mime_text_decoder *mime_lossy_decoder_of(struct span charset, struct span octets);
+/* Of a plain charset that needs tables: whether OCTETS have one that may be no character of it. */
+bool mime_charset_has_holes(struct span charset, struct span octets);
+/* Appends TEXT, which somebody with tables made, without U+FFFD; *any: there were some. */
+enum err mime_text_leave_out(struct span text, struct buf *out, bool *any) must_use;
+
 /* Whether TEXT, which OCTETS were made, has a run of ASCII that they have not, in its order, or begins with one and
  * they do not: then whoever looks at the octets does not see what a reader sees. */
 bool mime_text_hides(struct span octets, struct span text);

@@ -66,13 +66,20 @@ struct mime_inline {
     bool base64;   /* of uuencode: "begin-base64" */
     bool cut;      /* it ends where another begins, or at an end in the wrong case or place: a reader may go on */
     bool odd;      /* of uuencode: lines that are words to one reader and data to another */
+    bool words;    /* of uuencode: lines that begin with a length and go on with what is no data */
+    bool xx;       /* of uuencode: all lines may be xxencode as well */
 };
-/* Which kinds there may be in TEXT: a quick look. BinHex, which nobody sends any more, is not among them. */
-enum { MIME_INLINE_UUENCODE = 1, MIME_INLINE_YENC = 2, MIME_INLINE_CALENDAR = 4 };
+/* Which kinds there may be in TEXT: a quick look. */
+enum { MIME_INLINE_UUENCODE = 1, MIME_INLINE_YENC = 2, MIME_INLINE_CALENDAR = 4, MIME_INLINE_BINHEX = 8 };
 unsigned mime_inline_look(struct span text);
 /* The next one at or after FROM, which is the begin of a line; false: there is none. Its first and last line may be in
  * any case, and all of it indented, as text is that was quoted or listed. */
 bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found);
+/* The same where uuencode is declared: whatever follows "begin", some reader takes it for one, and most pass over what
+ * they do not like. Begins may follow each other, so look again from found->data. */
+bool mime_uuencode_find_any(struct span text, size_t from, struct mime_inline *found);
+/* All of TEXT as data without a first line. */
+void mime_uuencode_all(struct span text, struct mime_inline *found);
 bool mime_yenc_find(struct span text, size_t from, struct mime_inline *found);
 /* TEXT with its folds undone: a line end and the blank behind it; other line ends are LF. */
 enum err mime_unfold(struct span text, struct buf *out) must_use;
@@ -83,14 +90,22 @@ size_t mime_uuencode_end(struct span text, const struct mime_inline *found);
 size_t mime_yenc_end(struct span text, const struct mime_inline *found);
 /* Appends DATA, which is text[data, end), with at most INDENT blanks less at the begin of each line. */
 enum err mime_unindent(struct span data, size_t indent, struct buf *out) must_use;
-/* The same DATA, or what that gives, up to a line "end" that begins with no blank. EVERY: lines count that begin with
- * no length (Python and GMime take its lowest six bits); else they are words between. */
-enum err mime_uuencode_decode(struct span data, bool every, struct buf *out) must_use;
+enum mime_uuencode_mode {
+    MIME_UUENCODE_LENGTHS, /* lines that begin with no length are words between: the ordinary mode */
+    MIME_UUENCODE_EVERY,   /* every line counts (Python and GMime take the lowest six bits) */
+    MIME_UUENCODE_CLEAN,   /* so are lines that hold anything but data */
+    MIME_UUENCODE_XX,      /* another alphabet, xxencode */
+    MIME_UUENCODE_MODES
+};
+/* The same DATA, or what that gives, up to a line "end" that begins with no blank. */
+enum err mime_uuencode_decode(struct span data, enum mime_uuencode_mode mode, struct buf *out) must_use;
 enum err mime_yenc_decode(struct span data, struct buf *out) must_use;
 
-/* BinHex 4.0: the data fork of the file in TEXT; *name points into OUT's beginning, where the header is decoded to:
- * *data is the fork, inside OUT. False: there is none. */
+/* BinHex 4.0. Whether S, from the begin of a line, is a colon and then data, at least of a header: words are not. */
+bool mime_binhex_begins(struct span s);
+/* The next file at or after FROM, the begin of a line, whatever is said of it in front. */
 bool mime_binhex_find(struct span text, size_t from, struct mime_inline *found);
+/* *name points into OUT's beginning, where the header is decoded to; *fork, the data, too. */
 enum err mime_binhex_decode(struct span data, struct buf *out, struct span *name, struct span *fork) must_use;
 
 #endif

@@ -45,6 +45,8 @@ unsigned mime_inline_look(struct span text)
             found |= MIME_INLINE_UUENCODE | (begins_calendar(rest) ? MIME_INLINE_CALENDAR : 0);
         else if (c == '=' && span_starts_nocase(rest, SPAN("=ybegin")))
             found |= MIME_INLINE_YENC;
+        else if (c == ':' && mime_binhex_begins(rest))
+            found |= MIME_INLINE_BINHEX;
         else if (c == 'a' && span_starts_nocase(rest, SPAN("attach")))
             found |= MIME_INLINE_CALENDAR;
         /* Any line end. Where one kind is rare, it is not looked for from each line again. */
@@ -58,18 +60,51 @@ unsigned mime_inline_look(struct span text)
     return found;
 }
 
-/* A full line of uuencoded data: what is said of its length, of which decoders take the lowest six bits, is true. */
+/* How many characters of data a line of uuencode must have, by its first one, of which decoders take the lowest six
+ * bits. */
+static size_t uuencoded_length(struct span line)
+{
+    return (((size_t)(unsigned char)line.ptr[0] - 32) % 64 * 4 + 2) / 3;
+}
+
+/* A line, not empty, that cannot be data, though it may begin with a length. */
+static bool is_words(struct span line)
+{
+    size_t length = uuencoded_length(line);
+    for (size_t i = 1; i <= length && i < line.len; i++)
+        if (line.ptr[i] < ' ' || line.ptr[i] > '`')
+            return true;
+    return false;
+}
+
+/* A line of uuencoded data: there is as much as is said of its length. What stands behind it, be it filled up or a
+ * checksum, decoders pass over. */
 static bool is_uuencoded(struct span line)
 {
     if (line.len < 5 || line.ptr[0] <= ' ' || (unsigned char)line.ptr[0] >= 0x7f)
         return false;
-    size_t octets = ((size_t)(unsigned char)line.ptr[0] - 32) & 63, least = (octets * 4 + 2) / 3,
-           most = (octets + 2) / 3 * 4 + 2;
-    for (size_t i = 1; i < line.len; i++)
-        if (line.ptr[i] < ' ' || line.ptr[i] > '`')
-            return false;
-    return octets > 0 && octets <= 45 && line.len - 1 >= least &&
-           line.len - 1 <= most; /* filled up or not; some add a checksum */
+    size_t length = uuencoded_length(line);
+    return length > 0 && line.len > length && !is_words(line);
+}
+
+/* Xxencode: the same with letters, digits, '+' and '-', in this order. */
+static int xx_value(char c)
+{
+    return c == '+'               ? 0
+           : c == '-'             ? 1
+           : char_is_digit(c)     ? c - '0' + 2
+           : c >= 'A' && c <= 'Z' ? c - 'A' + 12
+           : c >= 'a' && c <= 'z' ? c - 'a' + 38
+                                  : -1;
+}
+
+static bool is_xxencoded(struct span line)
+{
+    size_t i = 0;
+    line = mime_trim(line);
+    while (i < line.len && xx_value(line.ptr[i]) >= 0)
+        i++;
+    return i == line.len;
 }
 
 static bool is_base64(struct span line)
@@ -99,7 +134,8 @@ static bool begins_uuencode(struct span line, struct mime_inline *found, bool *s
     bool number = word > 0 && word < rest.len && (char_is_digit(rest.ptr[0]) || strchr("+-", rest.ptr[0])) &&
                   char_is_digit(rest.ptr[word - 1]);
     found->name = mode || number ? mime_trim(span_sub(rest, word, rest.len)) : rest;
-    *sure = mode && digits >= 3 && digits <= 6 && found->name.len > 0;
+    bool one_word = span_find(found->name, ' ') == found->name.len;
+    *sure = mode && ((digits >= 3 && digits <= 6) || one_word) && found->name.len > 0;
     return true;
 }
 
@@ -107,9 +143,8 @@ static bool begins_uuencode(struct span line, struct mime_inline *found, bool *s
  * whole: found->indent. */
 static struct span first_of_data(struct span text, size_t at, struct mime_inline *found)
 {
-    enum { EMPTY_LINES = 4 };
     struct mime_line line = mime_line_at(text, MIME_ENDS_ANY, at);
-    for (unsigned i = 0; i < EMPTY_LINES && mime_trim(line.text).len == 0 && line.next < text.len; i++)
+    while (mime_trim(line.text).len == 0 && line.next < text.len) /* passed over by one begin only */
         line = mime_line_at(text, MIME_ENDS_ANY, line.next);
     size_t indent = indent_of(line.text);
     struct span bare = span_sub(line.text, indent, line.text.len);
@@ -119,8 +154,8 @@ static struct span first_of_data(struct span text, size_t at, struct mime_inline
     return span_sub(line.text, indent, line.text.len);
 }
 
-/* The next line at or after FROM that begins a file; *line. */
-static size_t find_begin(struct span text, size_t from, struct mime_inline *found, struct mime_line *line)
+/* The next line at or after FROM that begins a file, or where ANY may do so to somebody; *line. */
+static size_t find_begin(struct span text, size_t from, bool any, struct mime_inline *found, struct mime_line *line)
 {
     size_t at = from;
     while ((at = find_line(text, at, SPAN("begin"), &found->indent)) < text.len) {
@@ -128,7 +163,7 @@ static size_t find_begin(struct span text, size_t from, struct mime_inline *foun
         *line = mime_line_at(text, MIME_ENDS_ANY, at);
         if (begins_uuencode(span_sub(line->text, found->indent, line->text.len), found, &sure)) {
             struct span first = first_of_data(text, line->next, found);
-            if (sure || (found->base64 ? is_base64(first) : is_uuencoded(first)))
+            if (any || sure || (found->base64 ? is_base64(first) : is_uuencoded(first)))
                 return at;
         }
         at = line->next;
@@ -146,7 +181,8 @@ static void find_end(struct span text, struct mime_inline *found)
     struct mime_line line;
     bool sure;
     found->end = text.len;
-    found->cut = found->odd = false;
+    found->cut = found->odd = found->words = false;
+    found->xx = !found->base64;
     for (size_t at = found->data; at < text.len; at = line.next) {
         line = mime_line_at(text, MIME_ENDS_ANY, at);
         size_t indent = indent_of(line.text);
@@ -159,6 +195,8 @@ static void find_end(struct span text, struct mime_inline *found)
             c == 'b' && span_starts_nocase(bare, SPAN("begin")) && begins_uuencode(bare, &other, &sure) && sure;
         found->odd =
             found->odd || (!found->base64 && !ends && !begins && row.len > 0 && (unsigned char)row.ptr[0] > '`');
+        found->xx = found->xx && (ends || begins || is_xxencoded(row));
+        found->words = found->words || (!found->base64 && !ends && !begins && row.len > 0 && is_words(row));
         if (!ends && !begins)
             continue;
         found->end = exactly ? line.next : at;
@@ -167,16 +205,32 @@ static void find_end(struct span text, struct mime_inline *found)
     }
 }
 
-bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found)
+static bool find_uuencode(struct span text, size_t from, bool any, struct mime_inline *found)
 {
     struct mime_line line;
-    size_t at = find_begin(text, from, found, &line);
+    size_t at = find_begin(text, from, any, found, &line);
     if (at == text.len)
         return false;
     found->begin = at;
     found->data = line.next;
     find_end(text, found);
     return true;
+}
+
+bool mime_uuencode_find(struct span text, size_t from, struct mime_inline *found)
+{
+    return find_uuencode(text, from, false, found);
+}
+
+bool mime_uuencode_find_any(struct span text, size_t from, struct mime_inline *found)
+{
+    return find_uuencode(text, from, true, found);
+}
+
+void mime_uuencode_all(struct span text, struct mime_inline *found)
+{
+    *found = (struct mime_inline){0};
+    find_end(text, found);
 }
 
 size_t mime_uuencode_end(struct span text, const struct mime_inline *found)
@@ -218,16 +272,21 @@ enum err mime_unfold(struct span text, struct buf *out)
     return e;
 }
 
-static enum err uuencode_line(struct span line, struct buf *out)
+static unsigned uuencode_value(char c, enum mime_uuencode_mode mode)
 {
-    unsigned wanted = ((unsigned)(unsigned char)line.ptr[0] - 32) & 63;
+    return (unsigned)(mode == MIME_UUENCODE_XX ? xx_value(c) : (unsigned char)c - 32) & 63;
+}
+
+static enum err uuencode_line(struct span line, enum mime_uuencode_mode mode, struct buf *out)
+{
+    unsigned wanted = uuencode_value(line.ptr[0], mode);
     struct span data = span_sub(line, 1, line.len);
     char octets[48 * 3];
     size_t n = 0;
     for (size_t i = 0; n < wanted && n + 3 <= sizeof(octets); i += 4) {
         unsigned bits = 0;
         for (size_t k = 0; k < 4; k++) /* blanks at the end of a line get lost: they are zeros */
-            bits = bits << 6 | (i + k < data.len ? ((unsigned)(unsigned char)data.ptr[i + k] - 32) & 63 : 0);
+            bits = bits << 6 | (i + k < data.len ? uuencode_value(data.ptr[i + k], mode) : 0);
         octets[n++] = (char)(bits >> 16);
         octets[n++] = (char)(bits >> 8);
         octets[n++] = (char)bits;
@@ -235,7 +294,7 @@ static enum err uuencode_line(struct span line, struct buf *out)
     return buf_append(out, span_of(octets, n < wanted ? n : wanted));
 }
 
-enum err mime_uuencode_decode(struct span data, bool every, struct buf *out)
+enum err mime_uuencode_decode(struct span data, enum mime_uuencode_mode mode, struct buf *out)
 {
     size_t at = 0;
     enum err e = ERR_OK;
@@ -249,8 +308,12 @@ enum err mime_uuencode_decode(struct span data, bool every, struct buf *out)
                 break;
             continue;
         }
-        if (every || (line.text.ptr[0] >= ' ' && line.text.ptr[0] <= '`')) /* a length; others are words between */
-            e = uuencode_line(line.text, out);
+        bool length = line.text.ptr[0] >= ' ' && line.text.ptr[0] <= '`'; /* others are words between */
+        bool counts = mode == MIME_UUENCODE_XX      ? is_xxencoded(line.text)
+                      : mode == MIME_UUENCODE_CLEAN ? length && !is_words(line.text)
+                                                    : length || mode == MIME_UUENCODE_EVERY;
+        if (counts)
+            e = uuencode_line(line.text, mode, out);
     }
     return e;
 }

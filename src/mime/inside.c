@@ -167,59 +167,120 @@ static enum err open_wide(struct mime_job *job, const struct mime_piece *piece, 
     return e;
 }
 
-/* OCTETS as one of three makes text of them, where that shows what they do not. */
-static enum err open_text(struct mime_job *job, const struct mime_piece *piece, struct span octets, struct span charset,
-                          enum mime_wide wide, mime_text_decoder *decode)
+/* What was made of OCTETS in one charset after the other: a text that engines have is not handed out again. */
+enum { TEXTS = 8 };
+struct texts {
+    struct mime_job *job;
+    const struct mime_piece *piece;
+    struct span octets;
+    unsigned count;
+    struct buf made[TEXTS]; /* and handed out, so that all of them together are no more than may be decoded */
+};
+
+/* Hands TEXT out where it shows what neither the octets nor the texts before it do. */
+static enum err take_text(struct texts *t, struct buf *text)
 {
     struct found found = {.number = 1, .encoding = MIME_WIDE};
-    struct buf text;
-    if (!mime_run_may(job->run) || !mime_run_spend(job->run, octets.len))
+    bool hides = mime_text_hides(t->octets, buf_span(text));
+    for (unsigned i = 0; i < t->count && hides; i++)
+        hides = mime_text_hides(buf_span(&t->made[i]), buf_span(text));
+    if (!hides || !may_go_deeper(t->job->run))
         return ERR_OK;
-    buf_init(&text, mime_run_room(job->run));
-    enum err e = wide != MIME_WIDE_NONE ? mime_wide_decode(octets, wide, &text)
-                 : decode               ? decode(octets, &text)
-                                        : job->run->limits->convert(octets, charset, &text);
+    uint64_t before = t->job->run->report->decoded;
+    enum err e = hand_out_decoded(t->job, t->piece, &found, text, ERR_OK);
+    if (t->count < TEXTS && t->job->run->report->decoded > before) {
+        t->made[t->count++] = *text;
+        buf_init(text, 0);
+    }
+    return e;
+}
+
+/* TEXT, which somebody with tables made, and then what it is to readers that leave out what they cannot decode. */
+static enum err take_converted(struct texts *t, struct buf *text)
+{
+    struct mime_run *run = t->job->run;
+    struct buf left;
+    bool any = false;
+    size_t room = mime_run_room(run);
+    buf_init(&left, room - buf_len(text)); /* one stands beside the other */
+    enum err e = mime_run_spend(run, buf_len(text)) ? mime_text_leave_out(buf_span(text), &left, &any) : ERR_OK;
     if (e == ERR_FULL) {
-        mime_cut(job->run, MIME_CUT_DECODED);
+        mime_cut(run, MIME_CUT_DECODED);
         e = ERR_OK;
     }
-    if (e == ERR_OK && mime_text_hides(octets, buf_span(&text)) && may_go_deeper(job->run))
-        e = hand_out_decoded(job, piece, &found, &text, ERR_OK);
+    if (e == ERR_OK)
+        e = take_text(t, text);
+    if (e == ERR_OK && any)
+        e = take_text(t, &left);
+    buf_release(&left);
+    return e;
+}
+
+/* The octets as one of three makes text of them. */
+static enum err open_text(struct texts *t, struct span charset, enum mime_wide wide, mime_text_decoder *decode)
+{
+    struct mime_run *run = t->job->run;
+    struct buf text;
+    if (!mime_run_may(run) || !mime_run_spend(run, t->octets.len))
+        return ERR_OK;
+    buf_init(&text, mime_run_room(run));
+    bool converted = wide == MIME_WIDE_NONE && !decode;
+    enum err e = wide != MIME_WIDE_NONE ? mime_wide_decode(t->octets, wide, &text)
+                 : decode               ? decode(t->octets, &text)
+                                        : run->limits->convert(t->octets, charset, &text);
+    if (e == ERR_FULL) {
+        mime_cut(run, MIME_CUT_DECODED);
+        e = ERR_OK;
+    }
+    if (e == ERR_OK)
+        e = converted ? take_converted(t, &text) : take_text(t, &text);
     buf_release(&text);
     return e;
 }
 
+/* In a plain charset only those readers see something else that leave out what is no character of it. */
+static enum err open_plain(struct texts *t, struct span charset)
+{
+    mime_text_decoder *decode = mime_lossy_decoder_of(charset, t->octets);
+    if (!decode && !(t->job->run->limits->convert && mime_charset_has_holes(charset, t->octets)))
+        return ERR_OK;
+    return open_text(t, charset, MIME_WIDE_NONE, decode);
+}
+
 /* Whoever goes by the charset's name does so whatever the octets look like. DONE: as what they were opened. */
-static enum err open_charset(struct mime_job *job, const struct mime_piece *piece, struct span octets,
-                             struct span charset, enum mime_wide done)
+static enum err open_charset(struct texts *t, struct span charset, enum mime_wide done)
 {
     enum mime_wide wide = mime_wide_named(charset), swapped = mime_wide_swapped(charset);
     enum err e = ERR_OK;
     if (wide != MIME_WIDE_NONE) {
         if (wide != done)
-            e = open_text(job, piece, octets, charset, wide, NULL);
+            e = open_text(t, charset, wide, NULL);
         if (e == ERR_OK && swapped != MIME_WIDE_NONE && swapped != done)
-            e = open_text(job, piece, octets, charset, swapped, NULL);
+            e = open_text(t, charset, swapped, NULL);
         return e;
     }
-    mime_text_decoder *decode = mime_text_decoder_of(charset, octets);
-    if (decode)
-        e = open_text(job, piece, octets, charset, MIME_WIDE_NONE, decode);
-    if (e == ERR_OK && charset.len > 0 && job->run->limits->convert)
-        e = open_text(job, piece, octets, charset, MIME_WIDE_NONE, NULL);
+    mime_text_decoder *decode = mime_text_decoder_of(charset, t->octets);
+    for (; decode && e == ERR_OK; decode = mime_text_decoder_beside(decode))
+        e = open_text(t, charset, MIME_WIDE_NONE, decode);
+    if (e == ERR_OK && charset.len > 0 && t->job->run->limits->convert)
+        e = open_text(t, charset, MIME_WIDE_NONE, NULL);
     return e;
 }
 
 static enum err open_charsets(struct mime_job *job, const struct mime_piece *piece, struct span octets,
                               enum mime_wide done)
 {
+    struct texts t = {.job = job, .piece = piece, .octets = octets};
     enum err e = ERR_OK;
-    for (unsigned i = 0; i < piece->charsets_count && e == ERR_OK; i++)
-        if (!mime_charset_is_plain(span_cstr(piece->charsets[i])))
-            e = open_charset(job, piece, octets, span_cstr(piece->charsets[i]), done);
+    for (unsigned i = 0; i < piece->charsets_count && e == ERR_OK; i++) {
+        struct span charset = span_cstr(piece->charsets[i]);
+        e = mime_charset_is_plain(charset) ? open_plain(&t, charset) : open_charset(&t, charset, done);
+    }
     /* Nothing is said: some look for the escape sequences of ISO 2022. */
     if (piece->charsets_count == 0 && span_starts(span_cstr(piece->part.type), SPAN("text/")))
-        e = open_charset(job, piece, octets, (struct span){0}, done);
+        e = open_charset(&t, (struct span){0}, done);
+    for (unsigned i = 0; i < t.count; i++)
+        buf_release(&t.made[i]);
     return e;
 }
 
@@ -276,9 +337,6 @@ static enum err open_blocks(struct mime_job *job, const struct mime_piece *piece
  * text, and as many octets: many small ones, as of a log, are no trouble. */
 enum { CUT_TEXTS = 16, CUT_OCTETS = 1 << 19 };
 
-/* Beside mime_inline_look's bits: it may stand anywhere in a line. */
-enum { BINHEX = 8 };
-
 /* Files of one kind inside a text, each with what is inside it. */
 struct inline_kind {
     enum mime_encoding encoding;
@@ -288,29 +346,29 @@ struct inline_kind {
     size_t (*end)(struct span text, const struct mime_inline *found); /* NULL: there is but one */
 };
 
-/* EVERY as in mime_uuencode_decode. */
-static enum err decode_data(enum mime_encoding encoding, const struct mime_inline *inner, struct span data, bool every,
-                            struct buf *out)
+/* MODE matters to uuencode. */
+static enum err decode_data(enum mime_encoding encoding, const struct mime_inline *inner, struct span data,
+                            enum mime_uuencode_mode mode, struct buf *out)
 {
     if (encoding == MIME_BASE64 || inner->base64)
         return mime_base64_decode(data, MIME_BASE64_ACROSS, out);
-    return encoding == MIME_YENC ? mime_yenc_decode(data, out) : mime_uuencode_decode(data, every, out);
+    return encoding == MIME_YENC ? mime_yenc_decode(data, out) : mime_uuencode_decode(data, mode, out);
 }
 
 static enum err decode_inline(enum mime_encoding encoding, const struct mime_inline *inner, struct span data,
-                              bool every, struct buf *out, struct span *name, struct span *file)
+                              enum mime_uuencode_mode mode, struct buf *out, struct span *name, struct span *file)
 {
     if (encoding == MIME_BINHEX)
         return mime_binhex_decode(data, out, name, file);
     enum err e;
     if (inner->indent == 0) {
-        e = decode_data(encoding, inner, data, every, out);
+        e = decode_data(encoding, inner, data, mode, out);
     } else {
         struct buf bare;
         buf_init(&bare, data.len);
         e = mime_unindent(data, inner->indent, &bare);
         if (e == ERR_OK)
-            e = decode_data(encoding, inner, buf_span(&bare), every, out);
+            e = decode_data(encoding, inner, buf_span(&bare), mode, out);
         buf_release(&bare);
     }
     *file = buf_span(out);
@@ -318,7 +376,8 @@ static enum err decode_inline(enum mime_encoding encoding, const struct mime_inl
 }
 
 static enum err open_one_inline(struct mime_job *job, const struct mime_piece *piece, const struct inline_kind *kind,
-                                struct span text, const struct mime_inline *inner, bool every, unsigned number)
+                                struct span text, const struct mime_inline *inner, enum mime_uuencode_mode mode,
+                                unsigned number)
 {
     struct buf out;
     struct mime_tnef_name name = {.text = inner->name};
@@ -327,8 +386,8 @@ static enum err open_one_inline(struct mime_job *job, const struct mime_piece *p
                           .names = &name,
                           .defects = kind->defect < MIME_DEFECT_COUNT ? mime_defect_bit(kind->defect) : 0};
     buf_init(&out, mime_run_room(job->run));
-    enum err e = decode_inline(kind->encoding, inner, span_sub(text, inner->data, inner->end - inner->data), every,
-                               &out, &name.text, &found.octets);
+    enum err e = decode_inline(kind->encoding, inner, span_sub(text, inner->data, inner->end - inner->data), mode, &out,
+                               &name.text, &found.octets);
     if (e == ERR_FULL) {
         mime_cut(job->run, MIME_CUT_DECODED);
         e = ERR_OK;
@@ -349,12 +408,16 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
     uint64_t left = CUT_TEXTS * (uint64_t)text.len + CUT_OCTETS;
     for (size_t at = 0; e == ERR_OK && mime_run_may(job->run) && at < text.len && kind->find(text, at, &inner);
          at = inner.end) {
-        e = open_one_inline(job, piece, kind, text, &inner, false, ++*number);
+        e = open_one_inline(job, piece, kind, text, &inner, MIME_UUENCODE_LENGTHS, ++*number);
         if (e == ERR_OK && inner.indent > 0) { /* to most readers an indented line is an empty one */
             struct mime_inline flat = inner;
             flat.indent = 0;
-            e = open_one_inline(job, piece, kind, text, &flat, false, ++*number);
+            e = open_one_inline(job, piece, kind, text, &flat, MIME_UUENCODE_LENGTHS, ++*number);
         }
+        if (e == ERR_OK && inner.words && kind->encoding == MIME_UUENCODE)
+            e = open_one_inline(job, piece, kind, text, &inner, MIME_UUENCODE_CLEAN, ++*number);
+        if (e == ERR_OK && inner.xx && kind->encoding == MIME_UUENCODE)
+            e = open_one_inline(job, piece, kind, text, &inner, MIME_UUENCODE_XX, ++*number);
         if (e != ERR_OK || !(inner.cut || inner.odd) || !mime_run_spend(job->run, text.len))
             continue;
         if (left < text.len) {
@@ -365,9 +428,9 @@ static enum err open_inlines(struct mime_job *job, const struct mime_piece *piec
         struct mime_inline on = inner;
         on.end = inner.cut ? kind->end(text, &inner) : inner.end;
         if (inner.cut)
-            e = open_one_inline(job, piece, kind, text, &on, false, ++*number);
+            e = open_one_inline(job, piece, kind, text, &on, MIME_UUENCODE_LENGTHS, ++*number);
         if (e == ERR_OK && kind->encoding == MIME_UUENCODE && !inner.base64)
-            e = open_one_inline(job, piece, kind, text, &on, true, ++*number);
+            e = open_one_inline(job, piece, kind, text, &on, MIME_UUENCODE_EVERY, ++*number);
     }
     return e;
 }
@@ -395,12 +458,11 @@ enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *
         {MIME_UUENCODE, MIME_DEFECT_UUENCODED, MIME_INLINE_UUENCODE, mime_uuencode_find, mime_uuencode_end},
         {MIME_YENC, MIME_DEFECT_YENCODED, MIME_INLINE_YENC, mime_yenc_find, mime_yenc_end},
         {MIME_BASE64, MIME_DEFECT_COUNT, MIME_INLINE_CALENDAR, mime_calendar_find, NULL},
-        {MIME_BINHEX, MIME_DEFECT_UUENCODED, BINHEX, mime_binhex_find, NULL},
+        {MIME_BINHEX, MIME_DEFECT_UUENCODED, MIME_INLINE_BINHEX, mime_binhex_find, NULL},
     };
-    const struct span binhex = SPAN("(This file must be conv");
     enum err e = ERR_OK;
     unsigned number = 0;
-    unsigned there = mime_inline_look(text) | (span_find_rare(text, binhex, 0) < text.len ? BINHEX : 0);
+    unsigned there = mime_inline_look(text);
     for (size_t k = 0; k < ARRAY_SIZE(kinds) && e == ERR_OK; k++) {
         if ((there & kinds[k].bit) == 0 || !mime_run_spend(job->run, text.len) || !may_go_deeper(job->run))
             continue;

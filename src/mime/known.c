@@ -84,7 +84,8 @@ static enum err keep(struct mime_job *job, struct mime_known **place, const stru
                              .decodings = job->run->decodings,
                              .length = job->message.len,
                              .type_length = type.len};
-    memcpy(k->octets, job->message.ptr, job->message.len);
+    if (job->message.len > 0)
+        memcpy(k->octets, job->message.ptr, job->message.len);
     if (type.len > 0)
         memcpy(k->octets + k->length, type.ptr, type.len);
     *place = k;

@@ -3,6 +3,7 @@
 #include "mime/name.h"
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "mime/charset.h"
 #include "mime/decode.h"
 #include "mime/field.h"
@@ -192,22 +193,54 @@ void mime_names_add(struct mime_names *names, struct span raw, struct span chars
         *defects |= mime_defect_bit(MIME_DEFECT_NAME_CONTROL);
 }
 
-/* LIST has blanks around each word. */
+/* Marks, joiners and selectors, without a shape and without a width. */
+static bool is_invisible(uint32_t c)
+{
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {
+        {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},   {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f},
+        {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return true;
+    return false;
+}
+
+/* These, and blanks and fillers. */
+static bool is_unseen(uint32_t c)
+{
+    static const uint32_t blanks[] = {'\t',   ' ',    0xa0,   0x115f, 0x1160, 0x1680,
+                                      0x202f, 0x205f, 0x2800, 0x3000, 0x3164, 0xffa0};
+    for (size_t i = 0; i < ARRAY_SIZE(blanks); i++)
+        if (c == blanks[i])
+            return true;
+    return (c >= 0x2000 && c < 0x200b) || is_invisible(c);
+}
+
+/* LIST has blanks around each word, which are ASCII. What nobody sees in EXTENSION is not there: programs that clean
+ * names leave it out. */
 static bool listed(struct span extension, const char *list)
 {
-    char word[24];
-    if (extension.len == 0 || extension.len > sizeof(word) - 3)
-        return false;
-    word[0] = ' ';
-    for (size_t i = 0; i < extension.len; i++)
-        word[i + 1] = char_lower(extension.ptr[i]);
-    word[extension.len + 1] = ' ';
-    word[extension.len + 2] = '\0';
-    return strstr(list, word) != NULL;
+    char word[24] = " ";
+    size_t n = 1, length;
+    for (size_t i = 0; i < extension.len; i += length) {
+        uint32_t c = utf8_next(span_sub(extension, i, extension.len), &length);
+        if (c >= 0x80 && is_invisible(c))
+            continue;
+        if (c <= ' ' || c >= 0x7f || n + 2 >= sizeof(word))
+            return false;
+        word[n++] = char_lower((char)c);
+    }
+    word[n] = ' ';
+    word[n + 1] = '\0';
+    return n > 1 && strstr(list, word) != NULL;
 }
 
 /* Extensions by which Windows or another desktop, or a program that comes with it, executes a file, installs it, mounts
- * it or goes where it points. Not those of scripts and certificates that people send each other as text. */
+ * it or goes where it points; scripts among them where a click runs them. Not those of scripts that one has to give to
+ * a shell or an interpreter (sh, pl, rb), and of certificates: people send each other these as text. */
 static bool is_program(struct span extension)
 {
     static const char list[] = " exe scr pif bat cmd vbs vbe js jse wsf wsh hta lnk cpl msi msp jar ps1 psm1 reg "
@@ -272,23 +305,6 @@ static size_t last_character(struct span s, uint32_t *c)
     return n;
 }
 
-/* Blanks, fillers, marks and joiners that have no shape of their own. */
-static bool is_unseen(uint32_t c)
-{
-    static const struct {
-        uint32_t first, last;
-    } ranges[] = {
-        {'\t', '\t'},     {' ', ' '},       {0xa0, 0xa0},       {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},
-        {0x115f, 0x1160}, {0x1680, 0x1680}, {0x17b4, 0x17b5},   {0x180b, 0x180f}, {0x2000, 0x200f}, {0x2028, 0x202f},
-        {0x205f, 0x206f}, {0x2800, 0x2800}, {0x3000, 0x3000},   {0x3164, 0x3164}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff},
-        {0xffa0, 0xffa0}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff},
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
-        if (c >= ranges[i].first && c <= ranges[i].last)
-            return true;
-    return false;
-}
-
 /* NAME without what people do not see, and some systems drop, at its end: blanks of all kinds, dots, and the stream
  * that is the file itself on NTFS. */
 static struct span visible(struct span name)
@@ -340,7 +356,8 @@ mime_defects mime_name_judge(struct span name)
     if (!program)
         return found;
     found |= mime_defect_bit(MIME_DEFECT_NAME_PROGRAM);
-    if (end.len < name.len && !is_domain(extension))
+    bool broken = utf8_plain_run(extension) < extension.len;
+    if ((end.len < name.len || broken) && !is_domain(extension))
         found |= mime_defect_bit(MIME_DEFECT_NAME_TRAILING);
     if (hides_extension(span_sub(end, 0, end.len - extension.len - 1)))
         found |= mime_defect_bit(MIME_DEFECT_NAME_DOUBLE);

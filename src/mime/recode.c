@@ -3,6 +3,7 @@
  * as that is what scripts and programs in texts are made of; all other characters may be replaced. */
 #include "mime/charset.h"
 #include <stdint.h>
+#include <stdlib.h>
 
 enum { ESC = 0x1b, SO = 0x0e, SI = 0x0f };
 
@@ -87,7 +88,8 @@ static size_t choice(struct span text, bool *ascii, bool *other)
     return n + 1;
 }
 
-static enum err iso2022_decode(struct span text, struct buf *out)
+/* LINES: each begins in ASCII. */
+static enum err iso2022(struct span text, bool lines, struct buf *out)
 {
     bool ascii = true, shifted = false, in = false, other;
     enum err e = ERR_OK;
@@ -101,6 +103,8 @@ static enum err iso2022_decode(struct span text, struct buf *out)
         n = 1;
         if (c == '\n')
             shifted = false;
+        if (c == '\n' && lines)
+            ascii = true;
         if (c == SO || c == SI) {
             shifted = c == SO;
         } else if ((unsigned char)c < 0x20 || (ascii && !shifted)) {
@@ -111,6 +115,16 @@ static enum err iso2022_decode(struct span text, struct buf *out)
         }
     }
     return e;
+}
+
+static enum err iso2022_decode(struct span text, struct buf *out)
+{
+    return iso2022(text, false, out);
+}
+
+static enum err iso2022_lines_decode(struct span text, struct buf *out)
+{
+    return iso2022(text, true, out);
 }
 
 /* RFC 1843. */
@@ -163,30 +177,115 @@ static uint32_t number_of(struct span text, unsigned base, size_t count, size_t 
     return n;
 }
 
-/* Python's. */
-static enum err escapes_decode(struct span text, struct buf *out)
+enum { REPLACED = 0x80, NOTHING = 0x81 }; /* what is no character of ASCII */
+
+struct character {
+    const char *name;
+    unsigned char code;
+};
+
+static int compare_names(const void *name, const void *character)
+{
+    return strcmp(name, ((const struct character *)character)->name);
+}
+
+/* The character of ASCII that Unicode calls NAME, in letters of either case, or REPLACED. */
+static uint32_t character_named(struct span name)
+{
+    static const struct character characters[] = {
+#define MIME_CHARACTER(code, name) {name, code},
+#include "mime/character.def"
+#undef MIME_CHARACTER
+    };
+    static const struct span capital = {"LATIN CAPITAL LETTER ", 21}, small = {"LATIN SMALL LETTER ", 19};
+    char upper[32];
+    if (name.len >= sizeof(upper))
+        return REPLACED;
+    for (size_t i = 0; i < name.len; i++)
+        upper[i] = (char)(char_is_alpha(name.ptr[i]) ? name.ptr[i] & ~0x20 : name.ptr[i]);
+    upper[name.len] = '\0';
+    struct span given = span_of(upper, name.len);
+    const char last = (char)(name.len > 0 ? upper[name.len - 1] : ' ');
+    if (char_is_alpha(last) && given.len == capital.len + 1 && span_starts(given, capital))
+        return (unsigned char)last;
+    if (char_is_alpha(last) && given.len == small.len + 1 && span_starts(given, small))
+        return (unsigned char)char_lower(last);
+    const struct character *c =
+        bsearch(upper, characters, ARRAY_SIZE(characters), sizeof(characters[0]), compare_names);
+    return c ? c->code : REPLACED;
+}
+
+/* The length of "\N{name}" at the begin of TEXT; what lacks its end has none before that of the text. */
+static size_t name_escape(struct span text, uint32_t *c)
+{
+    *c = REPLACED;
+    if (text.len < 3 || text.ptr[2] != '{')
+        return 2;
+    struct span rest = span_sub(text, 3, text.len);
+    size_t end = span_find(rest, '}');
+    if (end == 0 || end == rest.len)
+        return 3 + end;
+    *c = character_named(span_sub(rest, 0, end));
+    return 3 + end + 1;
+}
+
+/* Python's escapes: the length of that at the begin of TEXT, which is a backslash, or 0: it is none. *c: what it stands
+ * for, REPLACED, or NOTHING. RAW: as in the codec of that name. */
+static size_t escape_of(struct span text, bool raw, uint32_t *c)
+{
+    static const char letters[] = "abfnrtv\\'\"", signs[] = "\a\b\f\n\r\t\v\\'\"";
+    const char kind = (char)(text.len > 1 ? text.ptr[1] : '\0');
+    size_t digits = kind == 'u' ? 4 : kind == 'U' ? 8 : kind == 'x' && !raw ? 2 : 0, length;
+    if (digits > 0) {
+        *c = number_of(span_sub(text, 2, text.len), 16, digits, &length);
+        if (length < digits || *c >= 0x80)
+            *c = REPLACED;
+        return 2 + length;
+    }
+    if (raw || kind == '\0')
+        return 0;
+    *c = number_of(span_sub(text, 1, text.len), 8, 3, &length);
+    if (*c >= 0x80)
+        *c = REPLACED;
+    if (length > 0)
+        return 1 + length;
+    if (kind == 'N')
+        return name_escape(text, c);
+    const char *letter = strchr(letters, kind);
+    *c = letter ? (unsigned char)signs[letter - letters] : NOTHING;
+    return letter || kind == '\n' ? 2 : 0;
+}
+
+static enum err unescape(struct span text, bool raw, struct buf *out)
 {
     enum err e = ERR_OK;
-    for (size_t i = 0; i < text.len && e == ERR_OK; i++) {
-        const char next = (char)(i + 1 < text.len ? text.ptr[i + 1] : ' ');
-        if (text.ptr[i] != '\\') {
-            e = buf_append_char(out, text.ptr[i]);
-            continue;
+    while (text.len > 0 && e == ERR_OK) {
+        size_t n = span_find(text, '\\');
+        uint32_t c = NOTHING;
+        e = buf_append(out, span_sub(text, 0, n));
+        text = span_sub(text, n, text.len);
+        if (text.len == 0 || e != ERR_OK)
+            break;
+        n = escape_of(text, raw, &c);
+        if (n == 0) { /* both stand for themselves: a second backslash begins nothing */
+            n = text.len > 1 ? 2 : 1;
+            e = buf_append(out, span_sub(text, 0, n));
+        } else if (c != NOTHING) {
+            e = c < 0x80 ? buf_append_char(out, (char)c) : buf_append(out, replacement);
         }
-        size_t digits = next == 'x' ? 2 : next == 'u' ? 4 : next == 'U' ? 8 : 0, length;
-        size_t at = i + (digits > 0 ? 2 : 1);
-        uint32_t n = number_of(span_sub(text, at, text.len), digits > 0 ? 16 : 8, digits > 0 ? digits : 3, &length);
-        if (length > 0) {
-            e = n < 0x80 ? buf_append_char(out, (char)n) : buf_append(out, replacement);
-            i = at + length - 1;
-        } else if (next == '\n' || next == '\\' || next == '\'' || next == '"') {
-            e = next == '\n' ? ERR_OK : buf_append_char(out, next);
-            i++;
-        } else {
-            e = buf_append_char(out, '\\');
-        }
+        text = span_sub(text, n, text.len);
     }
     return e;
+}
+
+static enum err escapes_decode(struct span text, struct buf *out)
+{
+    return unescape(text, false, out);
+}
+
+static enum err raw_escapes_decode(struct span text, struct buf *out)
+{
+    return unescape(text, true, out);
 }
 
 /* What is ASCII from the right as it is from the left stands twice. */
@@ -223,7 +322,7 @@ mime_text_decoder *mime_text_decoder_of(struct span charset, struct span octets)
         {"hzgb", '~', hz_decode},
         {"hzgb2312", '~', hz_decode},
         {"unicodeescape", '\\', escapes_decode},
-        {"rawunicodeescape", '\\', escapes_decode},
+        {"rawunicodeescape", '\\', raw_escapes_decode},
         {"macarabic", '\0', mac_decode},
         {"xmacarabic", '\0', mac_decode},
         {"macfarsi", '\0', mac_decode},
@@ -237,4 +336,9 @@ mime_text_decoder *mime_text_decoder_of(struct span charset, struct span octets)
         if (span_find(octets, shifts[i]) < octets.len)
             return iso2022_decode;
     return NULL;
+}
+
+mime_text_decoder *mime_text_decoder_beside(mime_text_decoder *decode)
+{
+    return decode == iso2022_decode ? iso2022_lines_decode : NULL;
 }

@@ -73,7 +73,7 @@ enum mime_cut {
     MIME_CUT_DEPTH = 1 << 3,
     MIME_CUT_DECODINGS = 1 << 4,
     /* More than LIMIT_MIME_PARAMETERS in one field, MIME_NAMES names or MIME_CHARSETS charsets of one part, or
-     * MIME_CUTS forms of one boundary. */
+     * MIME_FORMS and MIME_CUTS forms of one boundary. */
     MIME_CUT_PARAMETERS = 1 << 5,
     MIME_CUT_LAST = MIME_CUT_PARAMETERS,
 };

@@ -62,7 +62,8 @@ struct mime_structure {
     mime_defects defects;
     unsigned depth;          /* deepest level that was entered */
     bool too_deep, too_long; /* max_depth or max_work was reached: bodies are missing, or are taken whole */
-    bool too_many;           /* parameters of one Content-Type: the boundary may be among those that were not read */
+    bool too_many;           /* parameters of one Content-Type, or forms of one boundary: that which counts may be
+                                among those that were left out */
 };
 
 /* Calls SINK for each body, children before the container that is given as a whole. ERR_OK, ERR_NOMEM, or what SINK

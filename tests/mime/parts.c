@@ -155,6 +155,7 @@ static bool read_file(const char *path, struct buf *content)
 /* As the worker does. */
 static enum err convert(struct span text, struct span charset, struct buf *out)
 {
+    static const struct span replacement = {"\xef\xbf\xbd", 3};
     char name[64], slice[4096], *from = (char *)(uintptr_t)text.ptr;
     size_t left = text.len;
     snprintf(name, sizeof(name), "%.*s", SPAN_ARG(charset));
@@ -164,9 +165,10 @@ static enum err convert(struct span text, struct span charset, struct buf *out)
         return ERR_OK;
     while (left > 0 && e == ERR_OK) {
         char *to = slice;
-        size_t room = sizeof(slice) - 1;
+        size_t room = sizeof(slice) - replacement.len;
         if (iconv(converter, &from, &left, &to, &room) == (size_t)-1 && errno != E2BIG) {
-            *to++ = '?';
+            memcpy(to, replacement.ptr, replacement.len);
+            to += replacement.len;
             from++;
             left--;
         }

@@ -208,14 +208,14 @@ static void judge_type(struct reading *r, GMimeObject *object)
     r->defects |= type.defects & mime_type_verdicts();
 }
 
-static enum err hand_out(struct reading *r, GMimePart *leaf, const char *path, GByteArray *octets, const char *charset)
+static enum err hand_out(struct reading *r, GMimePart *leaf, const char *path, struct span octets, const char *charset)
 {
     struct mime_part *part = MEM_NEW(struct mime_part); /* too large for a stack that others use */
     if (!part)
         return ERR_NOMEM;
     part->path = path;
     part->declared = part->encoding = encoding_of(g_mime_part_get_content_encoding(leaf));
-    part->octets = span_of(octets->data, octets->len);
+    part->octets = octets;
     type_of(GMIME_OBJECT(leaf), part->type);
     for (size_t i = 0; charset && charset[i] && i + 1 < sizeof(part->charset); i++)
         part->charset[i] = mime_shown(charset[i]);
@@ -224,25 +224,46 @@ static enum err hand_out(struct reading *r, GMimePart *leaf, const char *path, G
     return e;
 }
 
-/* The text as GMime makes UTF-8 of CHARSET, where that shows what OCTETS do not. */
+/* Appends what CONVERT makes of OCTETS, a slice at a time, as it keeps what it makes of one call. */
+static enum err filter_all(GMimeFilter *convert, const GByteArray *octets, struct buf *out)
+{
+    enum { SLICE = 4096 };
+    enum err e = ERR_OK;
+    char *made, none[1] = "";
+    size_t length, before;
+    for (size_t at = 0; at < octets->len && e == ERR_OK; at += SLICE) {
+        size_t left = octets->len - at;
+        g_mime_filter_filter(convert, (char *)octets->data + at, left < SLICE ? left : SLICE, 0, &made, &length,
+                             &before);
+        e = buf_append(out, span_of(made, length));
+    }
+    if (e != ERR_OK)
+        return e;
+    g_mime_filter_complete(convert, none, 0, 0, &made, &length, &before);
+    return buf_append(out, span_of(made, length));
+}
+
+/* The text as GMime makes UTF-8 of CHARSET, where that shows what the octets do not. The octets were counted; the text
+ * is beside them, and may be longer. */
 static enum err read_text(struct reading *r, GMimePart *leaf, const char *path, const char *charset)
 {
     GMimeFilter *convert = g_mime_filter_charset_new(charset, "utf-8");
     if (!convert)
         return ERR_OK;
-    GMimeDataWrapper *content = g_mime_part_get_content(leaf);
-    GMimeStream *plain = g_mime_stream_mem_new(), *memory = g_mime_stream_mem_new();
-    GMimeStream *converting = g_mime_stream_filter_new(memory);
-    g_mime_stream_filter_add(GMIME_STREAM_FILTER(converting), convert);
-    g_mime_data_wrapper_write_to_stream(content, plain);
-    g_mime_data_wrapper_write_to_stream(content, converting);
-    g_mime_stream_flush(converting);
+    GMimeStream *plain = g_mime_stream_mem_new();
+    g_mime_data_wrapper_write_to_stream(g_mime_part_get_content(leaf), plain);
     const GByteArray *octets = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(plain));
-    GByteArray *text = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory));
-    bool hides = mime_text_hides(span_of(octets->data, octets->len), span_of(text->data, text->len));
-    enum err e = hides ? hand_out(r, leaf, path, text, NULL) : ERR_OK;
-    g_object_unref(converting);
-    g_object_unref(memory);
+    struct buf text;
+    buf_init(&text, r->left);
+    enum err e = filter_all(convert, octets, &text);
+    if (e == ERR_FULL) {
+        r->cut = true;
+        e = ERR_OK;
+    } else if (e == ERR_OK && mime_text_hides(span_of(octets->data, octets->len), buf_span(&text))) {
+        r->left -= buf_len(&text);
+        e = hand_out(r, leaf, path, buf_span(&text), NULL);
+    }
+    buf_release(&text);
     g_object_unref(plain);
     g_object_unref(convert);
     return e;
@@ -253,8 +274,9 @@ static enum err read_content(struct reading *r, GMimePart *leaf, const char *pat
 {
     GMimeStream *memory = g_mime_stream_mem_new();
     enum err e = g_mime_data_wrapper_write_to_stream(content, memory) < 0 ? ERR_IO : ERR_OK;
+    const GByteArray *octets = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory));
     if (e == ERR_OK)
-        e = hand_out(r, leaf, path, g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory)), charset);
+        e = hand_out(r, leaf, path, span_of(octets->data, octets->len), charset);
     g_object_unref(memory);
     return e;
 }

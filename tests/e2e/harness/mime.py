@@ -284,6 +284,10 @@ def charsets(payload):
         "iso-2022-jp": (b"iso-2022-jp", split),
         "iso-2022-jp-3": (b"iso-2022-jp-3", split),
         "iso-2022-kr": (b"iso-2022-kr", b"\x1b$)C" + payload[:5] + b"\x0e\x0f" + payload[5:]),
+        # some readers leave out what is no character, and these are none
+        "utf-8": (b"utf-8", payload[:5] + b"\xff" + payload[5:third] + b"\xe2\x82" + payload[third:]),
+        "us-ascii": (b"us-ascii", payload[:5] + b"\xe9" + payload[5:]),
+        "windows-1252": (b"windows-1252", payload[:5] + b"\x81" + payload[5:]),
         "unicode-escape": (b"unicode_escape", b"".join(b"\\x%02x" % octet for octet in payload)),
         "utf-16-of-another-order": (b"utf-16be", ("\u4100" * 300 + payload.decode("ascii")).encode("utf-16-be")),
         **{name: (name.encode(), payload.decode("ascii").encode(name)) for name in ("cp037", "cp500", "cp875", "cp1026", "cp1140", "cp273")},
@@ -493,8 +497,9 @@ class Mutator:
             return [b"Content-Type: text/plain"], rng.choice([b"Nothing but words.", b"", b"--", b"A: b\r\n\r\nc"])
         p = self.payload
         encoding, text = rng.choices([(b"base64", b64(p, rng.choice([76, 76, 60, 4, 5, 200]))), (b"BASE64", b64(p)), (b"quoted-printable", qp(p)),
-                                      (b"quoted-printable", self.odd_qp(p)), (b"base64", self.odd_base64(p)), (b"7bit", p), (b"x-uuencode", uu(p))],
-                                     [8, 1, 3, 4, 4, 1, 1])[0]
+                                      (b"quoted-printable", self.odd_qp(p)), (b"base64", self.odd_base64(p)), (b"7bit", p), (b"x-uuencode", uu(p)),
+                                      (rng.choice([b"x-uuencode", b"uuencode", b"X-UUE", b"uue", b"=?us-ascii?q?x-uuencode?="]), self.odd_uu(p))],
+                                     [8, 1, 3, 4, 4, 1, 1, 2])[0]
         if rng.random() < 0.1:
             charset, octets = rng.choice(list(charsets(p).values()))
             lines = [b"Content-Type: text/" + rng.choice([b"plain", b"html"]) + b"; charset=" + rng.choice([charset, charset.upper(), b'"' + charset + b'"', charset + b"; charset=utf-8"]), BASE64]
@@ -516,6 +521,23 @@ class Mutator:
                 out += self.rng.choice([b"=\r\n", b"=\n", b"= \r\n", b"=\t\r\n", b"=\r\r\n", b"=\rx\n"])
             out += b"=%02X" % octet if draw > 0.8 or octet == 61 else b"=%02x" % octet if draw > 0.7 else bytes([octet])
         return bytes(out)
+
+    def odd_uu(self, p):
+        """What Python decodes, and not everybody: strange modes, decoys in front, lengths that are no length, anything behind the data."""
+        rng = self.rng
+        most, tail, bits = rng.choice([45, 30, 20, 3]), rng.choice([b"", b"", b"XX", b"XXXXXXX", b"xyz", b" "]), rng.choice([0, 0, 64, 128])
+        lines = [rng.choice([b"begin 644 decoy", b"BEGIN HERE", b"begin 8x a", b"begin", b"Begin 644 x", b" begin 644 x", b"words", b"Words and more.", b""])
+                 for _ in range(rng.choice([0, 0, 1, 2]))]
+        if lines and rng.random() < 0.3:
+            lines.append(b"end")
+        mode = rng.choice([b"644", b"7", b"0o644", b"6_4_4", b"-644", b"+644", b"0", b"0" * 12 + b"644", b"\t644"])
+        lines.append(b"begin " + mode + rng.choice([b" a.bin", b" ", b"", b" a b.bin", b"  a.bin"]))
+        for i in range(0, len(p), most):
+            line = binascii.b2a_uu(p[i:i + most]).rstrip(b"\n")
+            lines.append(bytes([line[0] + bits]) + line[1:] + tail)
+        lines.append(rng.choice([b"`", b" "]))
+        lines += rng.choice([[b"end"], [b" end"], [b"end "], [b"words", b"end"], []])
+        return rng.choice([CRLF, CRLF, b"\n", b"\r"]).join(lines) + CRLF
 
     def odd_base64(self, p):
         rng = self.rng

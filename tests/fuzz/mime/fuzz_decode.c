@@ -141,13 +141,16 @@ static void check_files(struct span in)
             at = found.end;
         }
     }
+    struct mime_inline any;
+    for (size_t at = 0; at < in.len && mime_uuencode_find_any(in, at, &any); at = any.data)
+        FUZZ_REQUIRE(any.begin >= at && any.data > any.begin && any.end >= any.data && any.end <= in.len);
     struct buf out;
     struct span name, fork;
     buf_init(&out, in.len * 4 + 64);
-    FUZZ_REQUIRE(mime_uuencode_decode(in, false, &out) != ERR_NOMEM);
-    buf_clear(&out);
-    FUZZ_REQUIRE(mime_uuencode_decode(in, true, &out) != ERR_NOMEM);
-    buf_clear(&out);
+    for (unsigned mode = 0; mode < MIME_UUENCODE_MODES; mode++) {
+        FUZZ_REQUIRE(mime_uuencode_decode(in, (enum mime_uuencode_mode)mode, &out) != ERR_NOMEM);
+        buf_clear(&out);
+    }
     FUZZ_REQUIRE(mime_yenc_decode(in, &out) == ERR_OK && buf_len(&out) <= in.len);
     buf_clear(&out);
     FUZZ_REQUIRE(mime_binhex_decode(in, &out, &name, &fork) != ERR_NOMEM);

@@ -179,6 +179,9 @@ START_TEST(quoted_printable_is_read_as_its_decoders_do)
 }
 END_TEST
 
+/* What BinHex of a small file begins with. */
+#define HQX_HEAD "\"@%ZBQPZ!&4&@&4dG(Kd!!!!!!!6!!!!"
+
 START_TEST(files_in_texts_are_found)
 {
     static const struct {
@@ -214,6 +217,11 @@ START_TEST(files_in_texts_are_found)
         {"begin +644 a.exe\n  #86)C\n", mime_uuencode_find, "a.exe", 17, 25},
         {"begin 999 a.exe\nc86)C\n", mime_uuencode_find, "a.exe", 16, 22},
         {"Begin 3 days before\nthe work ends\n", mime_uuencode_find, NULL, 0, 0},
+        {"begin 7 a.bin\nwords\n", mime_uuencode_find, "a.bin", 14, 20},
+        {"begin 7\n\n\n\n\n \n\n#86)CXXXXXX\n", mime_uuencode_find, "", 8, 27},
+        /* Where it is declared, whatever follows the word. */
+        {"begin the work\nx\nend\n", mime_uuencode_find_any, "the work", 15, 21},
+        {"beginning\nbegin\nx\n", mime_uuencode_find_any, "", 16, 18},
         {"begin-base64 644 a\nYWJj\n====\nx", mime_uuencode_find, "a", 19, 29},
         {"begin-base64 a\nnot encoded\n", mime_uuencode_find, NULL, 0, 0},
         {"=ybegin line=1 size=1 name=a b\r\nx\r\n=yend\r\ny", mime_yenc_find, "a b", 32, 42},
@@ -228,8 +236,11 @@ START_TEST(files_in_texts_are_found)
         {"ATTACH;ENCODING=8BIT:YWJj", mime_calendar_find, NULL, 0, 0},
         {"ATTACH;ENCODING=BASE64\r\nC:d", mime_calendar_find, NULL, 0, 0},
         {"ATTACH", mime_calendar_find, NULL, 0, 0},
-        {"(This file must be converted with BinHex 4.0)\r\n:abc:\r\n", mime_binhex_find, "", 48, 52},
-        {"(This file must be converted with BinHex 4.0)\r\nabc\r\n", mime_binhex_find, NULL, 0, 0},
+        /* BinHex begins with a colon at the begin of a line and a whole header behind it. */
+        {"Words: and more\r\n:junk:\r\n:$f*TEQKPGdSJ@&Q5T4R9CQKPFmF!:\r\n:abc:", mime_binhex_find, NULL, 0, 0},
+        {"Words: and\r\n :" HQX_HEAD "\r\n" HQX_HEAD ":\r\nx", mime_binhex_find, "", 14, 81},
+        {":)\r\n----------------------------------------\r\n", mime_binhex_find, NULL, 0, 0},
+        {HQX_HEAD "\r\n:and now, dear colleagues, to something else", mime_binhex_find, NULL, 0, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct mime_inline found = {0};
@@ -248,25 +259,27 @@ START_TEST(uuencode_forgives_what_got_lost)
 {
     static const struct {
         const char *in, *out;
-        bool every;
+        enum mime_uuencode_mode mode;
     } rows[] = {
-        {"#86)C\n`\nend\n", "abc", false},
-        {"#86)C\nend \n#86)C\n", "abc", false},
-        {"#86)C\n  end\n#86)C\nend\n", "abcabc", false}, /* who asked for so much does not stop there */
-        {"#86)C\n\tend\n#86)C\nend\n", "abcabc", true},
-        {"#86)C\r\n#86)C\r\n \r\n", "abcabc", false},
-        {"$86)C9\n", "abcd", false},
-        {"$86)C9   \n", "abcd", false},
-        {"#86)CX\n#86)CXX\n", "abcabc", false}, /* checksums */
-        {"words of a reader\n", "", false},
-        {"c86)C\n#86)C\n", "abc", false},
-        {"c86)C\n#86)C\n", "abcabc", true},
-        {"", "", false},
+        {"#86)C\n`\nend\n", "abc", MIME_UUENCODE_LENGTHS},
+        {"#86)C\nend \n#86)C\n", "abc", MIME_UUENCODE_LENGTHS},
+        {"#86)C\n  end\n#86)C\nend\n", "abcabc", MIME_UUENCODE_LENGTHS}, /* who asked for so much does not stop there */
+        {"#86)C\n\tend\n#86)C\nend\n", "abcabc", MIME_UUENCODE_EVERY},
+        {"#86)C\r\n#86)C\r\n \r\n", "abcabc", MIME_UUENCODE_LENGTHS},
+        {"$86)C9\n", "abcd", MIME_UUENCODE_LENGTHS},
+        {"$86)C9   \n", "abcd", MIME_UUENCODE_LENGTHS},
+        {"#86)CX\n#86)CXX\n", "abcabc", MIME_UUENCODE_LENGTHS}, /* checksums */
+        {"words of a reader\n", "", MIME_UUENCODE_LENGTHS},
+        {"c86)C\n#86)C\n", "abc", MIME_UUENCODE_LENGTHS},
+        {"c86)C\n#86)C\n", "abcabc", MIME_UUENCODE_EVERY},
+        {"", "", MIME_UUENCODE_LENGTHS},
+        {"1MK7X\n+\nend\n", "abc", MIME_UUENCODE_XX},
+        {"words, and data:\n1MK7X1 \n", "abc", MIME_UUENCODE_XX},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct buf b;
         buf_init(&b, 1000);
-        ck_assert_int_eq(mime_uuencode_decode(span_cstr(rows[i].in), rows[i].every, &b), ERR_OK);
+        ck_assert_int_eq(mime_uuencode_decode(span_cstr(rows[i].in), rows[i].mode, &b), ERR_OK);
         MUST(text_is(&b, rows[i].out));
         buf_release(&b);
     }
@@ -285,6 +298,8 @@ START_TEST(a_quick_look_says_which_files_there_may_be)
         {"x\n \tBeGiN 644 a", MIME_INLINE_UUENCODE},
         {"x\r=YBEGIN ", MIME_INLINE_YENC},
         {"x\r\nattach;", MIME_INLINE_CALENDAR},
+        {"x:\r\n:" HQX_HEAD, MIME_INLINE_BINHEX},
+        {":words " HQX_HEAD "\n:colons:", 0},
         {"\r\r\n\n\r  begin\rATTACH\n\n=ybegin\r", MIME_INLINE_UUENCODE | MIME_INLINE_YENC | MIME_INLINE_CALENDAR},
         {"a\rb\rc\rbegi\n   \n=\nA", 0},
     };

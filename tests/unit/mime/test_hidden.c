@@ -17,6 +17,7 @@
 #define SECRET64   "VGhlIHNlY3JldCBwYXlsb2FkIQ=="
 /* A part without headers, as readers see it for whom the boundary is "b1". */
 #define CUT(parameter) TYPE("multipart/mixed; " parameter) "--b1\r\n" SECRET END
+#define HQX            "\"@%ZBQPZ!&4&@&4dG(Kd!!!!!!!6!!!!!$9U9'KP)(0PBh*PG#\"`BAPXEf&N)82p!!!"
 #define UU_DATA        "5&AE('-E8W)E=\"!P87EL;V%D(0``"
 #define UU             "3" UU_DATA
 #define YENC           "~\x92\x8fJ\x9d\x8f\x8d\x9c\x8f\x9eJ\x9a\x8b\xa3\x96\x99\x8b\x8eK"
@@ -110,6 +111,25 @@ static const char *const mails[] = {
     "A: b\r\n\r\nSee:\r\nbegin 644 a.txt\r\n)5&AE('-E8W)E\r\n  end\r\n*=\"!P87EL;V%D(0``\r\n`\r\nend\r\n",
     MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\n)5&AE('-E8W)E\r\n\tend\r\n"
           "*=\"!P87EL;V%D(0``\r\n`\r\nend\r\n" END,
+    /* Begins that some readers pass over and others take; anything behind the data, or in front of them. */
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nHELLO\r\nbegin 7 a.bin\r\ns" UU_DATA
+          "XXXXXXX\r\n`\r\nend\r\n" END,
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nBEGIN HERE\r\nbegin 8x a\r\nbegin -644 a.bin\r\ns" UU_DATA
+          "xX\r\n`\r\nend\r\n" END,
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644\r\ns" UU_DATA "XX\r\n`\r\nend\r\n" END,
+    MIXED "Content-Transfer-Encoding: x-uuencode\r\n\r\ns" UU_DATA "XX\r\n" END,
+    MIXED "Content-Transfer-Encoding: x-new\r\n\r\nbegin 0o644 a.bin\r\ns" UU_DATA "XX\r\n`\r\nend\r\n" END,
+    "A: b\r\n\r\nbegin 7 a.bin\r\nSome words.\r\n" UU "\r\n`\r\nend\r\n",
+    "A: b\r\n\r\nbegin a.bin\r\n\r\n\r\n\r\n \r\n\r\n\r\n" UU "xxxx\r\n`\r\nend\r\n",
+    "A: b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nbegin 644 a.bin\r\n" UU
+    "\r\n`\r\nend\r\n--b\r\n\r\nwords\r\n--b--\r\n",
+    /* Another alphabet. */
+    "A: b\r\n\r\nbegin 644 a.bin\r\nHJ4VZ65BZMr7ZR0-kMLZgPq3Y6E++\r\n+\r\nend\r\n",
+    MIXED
+    "Content-Transfer-Encoding: x-xxencode\r\n\r\nbegin 644 a.bin\r\nHJ4VZ65BZMr7ZR0-kMLZgPq3Y6E++\r\n+\r\nend\r\n" END,
+    /* BinHex, whatever is said of it in front. */
+    MIXED "Content-Transfer-Encoding: binhex\r\n\r\n:" HQX ":\r\n" END,
+    "A: b\r\n\r\n(this file must be decoded with binhex 4.0)\r\nnote: below\r\n:junk:\r\n\r\n:" HQX ":\r\n",
     "A: b\r\n\r\nSee:\r\n =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n",
     "A: b\r\n\r\nSee:\r\n=YBEGIN LINE=128 NAME=a.txt\r\n" YENC "\r\n=YEND SIZE=19\r\n",
     /* Boundaries of which some readers take no more than a token, a segment, what is no blank to anybody. */
@@ -189,6 +209,51 @@ START_TEST(of_a_part_with_more_names_than_are_kept_it_is_told)
         rig_release(&r);
         buf_release(&b);
     }
+}
+END_TEST
+
+/* HEAD, then COUNT times UNIT with a letter more in place of '@', and a part behind the boundary of the last one. */
+static void split_behind_boundaries(struct rig *r, const char *head, const char *unit, unsigned count)
+{
+    char mail[4096];
+    size_t at = (size_t)snprintf(mail, sizeof(mail), "%s", head);
+    for (unsigned i = 0; i < count; i++)
+        for (const char *c = unit; *c; c++)
+            mail[at++] = (char)(*c == '@' ? 'a' + (int)i : *c);
+    snprintf(mail + at, sizeof(mail) - at, "\r\n\r\n--%c\r\n" BASE64 "\r\n" SECRET64 "\r\n--%c--\r\n",
+             (int)('a' + count - 1), (int)('a' + count - 1));
+    ck_assert_int_eq(rig_split(r, span_cstr(mail)), ERR_OK);
+}
+
+START_TEST(of_a_boundary_with_more_forms_than_are_kept_it_is_told)
+{
+    static const struct {
+        const char *head, *unit;
+    } rows[] = {
+        {"Content-Type: multipart/mixed", "; boundary=@"},
+        {"Content-Type: multipart/mixed; boundary=a", " (boundary=@)"},
+        {"Content-Type: multipart/mixed; x=\"", " boundary='@' "},
+        {"Content-Type: multipart/mixed", "; boundary==?us-ascii?Q?@?="},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        for (unsigned count = 1; count <= 20; count++) {
+            struct rig r = {.wanted = SPAN(SECRET)};
+            split_behind_boundaries(&r, rows[i].head, rows[i].unit, count);
+            unsigned cut = r.report.cut;
+            MUST(r.found || cut == MIME_CUT_PARAMETERS);
+            ck_assert_msg(count > 8 ? cut == MIME_CUT_PARAMETERS : count > 2 || cut == 0, "row %zu, %u forms: %u", i,
+                          count, cut);
+            rig_release(&r);
+        }
+}
+END_TEST
+
+START_TEST(the_same_boundary_again_and_again_is_no_limit)
+{
+    struct rig r = {.wanted = SPAN(SECRET)};
+    split_behind_boundaries(&r, "Content-Type: multipart/mixed; boundary=a", "; boundary=\"a\"; x=@", 20);
+    ck_assert_uint_eq(r.report.cut, 0);
+    rig_release(&r);
 }
 END_TEST
 
@@ -431,6 +496,8 @@ END_TEST
     X(a_boundary_in_segments_is_read_where_the_outer_one_has_another_form)                                             \
     X(a_boundary_is_cut_only_where_a_line_is_what_is_left_of_it)                                                       \
     X(of_a_part_with_more_names_than_are_kept_it_is_told)                                                              \
+    X(of_a_boundary_with_more_forms_than_are_kept_it_is_told)                                                          \
+    X(the_same_boundary_again_and_again_is_no_limit)                                                                   \
     X(empty_lines_in_front_of_messages_cost_no_levels)                                                                 \
     X(many_small_files_in_one_text_are_no_limit)                                                                       \
     X(readings_without_boundaries_leave_room_for_the_others)                                                           \

@@ -6,9 +6,11 @@
 #include "unit/smtp/must.h"
 
 /* As mime_defect_bit, for constants. */
-#define SET(d) ((mime_defects)1 << MIME_DEFECT_##d)
-#define BIT(d) SET(NAME_##d)
-#define RLO    "\xe2\x80\xae"
+#define SET(d)      ((mime_defects)1 << MIME_DEFECT_##d)
+#define BIT(d)      SET(NAME_##d)
+#define UNSEEN      "\xe2\x80\x8b\xe2\x81\xa3\xef\xbb\xbf"
+#define MANY_UNSEEN UNSEEN UNSEEN UNSEEN UNSEEN UNSEEN UNSEEN UNSEEN UNSEEN
+#define RLO         "\xe2\x80\xae"
 
 START_TEST(tricks_with_names_are_told)
 {
@@ -74,6 +76,37 @@ START_TEST(tricks_with_names_are_told)
         {"setup.exe\xef\xb8\x8f", BIT(PROGRAM) | BIT(TRAILING)},
         {"setup.exe\xf3\xa0\x80\xa0", BIT(PROGRAM) | BIT(TRAILING)},
         {"setup.exe\xf0\x9f\x98\x80", 0},
+        {"setup.e\xe2\x80\x8bxe", BIT(PROGRAM) | BIT(TRAILING)},
+        {"setup.\xe2\x80\x8f"
+         "exe",
+         BIT(PROGRAM) | BIT(TRAILING)},
+        {"setup.e\xe2\x81\xa0x\xe2\x81\xa4"
+         "e",
+         BIT(PROGRAM) | BIT(TRAILING)},
+        {"setup.e\xef\xbb\xbfx\xc2\xad"
+         "e",
+         BIT(PROGRAM) | BIT(TRAILING)},
+        {"setup.ex\xef\xb8\x8f"
+         "e",
+         BIT(PROGRAM) | BIT(TRAILING)},
+        {"setup.ex\xf3\xa0\x84\x80"
+         "e.",
+         BIT(PROGRAM) | BIT(TRAILING)},
+        {"setup.e\xe2\x80\xaaxe", BIT(PROGRAM) | BIT(TRAILING) | BIT(BIDI)},
+        {"letter.p\xe2\x80\x8b"
+         "df.exe",
+         BIT(PROGRAM) | BIT(DOUBLE)},
+        {"setup.exe" MANY_UNSEEN "e", 0},
+        {"setup." MANY_UNSEEN "exe", BIT(PROGRAM) | BIT(TRAILING)},
+        {"letter." MANY_UNSEEN "pdf", 0},
+        {"letter.p\xe2\x80\x8b"
+         "df",
+         0},
+        {"mail from www.server.\xe2\x80\x8b"
+         "com",
+         BIT(PROGRAM)},
+        {"setup. exe", 0},
+        {"setup.e\xc2\xa0xe", 0},
         {"letter.txt.exe", BIT(PROGRAM) | BIT(DOUBLE)},
         {"letter.PDF.Scr", BIT(PROGRAM) | BIT(DOUBLE)},
         {"invoice.doc.js", BIT(PROGRAM) | BIT(DOUBLE)},

@@ -128,6 +128,34 @@ START_TEST(what_would_be_too_much_is_cut_and_said)
 }
 END_TEST
 
+/* In EBCDIC an "A" is a blank of two octets in UTF-8. */
+START_TEST(a_text_in_utf8_counts_beside_its_octets)
+{
+    static const struct {
+        const char *text;
+        uint64_t decoded;
+        unsigned count;
+        bool cut;
+    } rows[] = {
+        {"Content-Type: text/html; charset=IBM037\r\n\r\nAAAAAAAA\x4c\xa2\x83\x99", 12, 1, true},
+        {"Content-Type: text/html; charset=IBM037\r\n\r\nAAAAAAAA\x4c\xa2\x83\x99", 31, 1, true},
+        {"Content-Type: text/html; charset=IBM037\r\n\r\nAAAAAAAA\x4c\xa2\x83\x99", 32, 2, false},
+        {"Content-Type: text/html; charset=utf-7\r\n\r\n+ADwAPg-", 9, 1, true},
+        {"Content-Type: text/html; charset=utf-7\r\n\r\n+ADwAPg-", 10, 2, false},
+    };
+    struct ordinary *o = ordinary_new();
+    ck_assert_ptr_nonnull(o);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct leaves l = {.say = ERR_OK};
+        bool cut;
+        ck_assert_int_eq(read_text(rows[i].text, rows[i].decoded, &l, &cut), ERR_OK);
+        ck_assert_msg(cut == rows[i].cut && l.count == rows[i].count, "row %zu: %u leaves, %d, last of %zu", i, l.count,
+                      cut, l.len[l.count - 1]);
+    }
+    ordinary_free(o);
+}
+END_TEST
+
 START_TEST(the_word_of_the_sink_ends_it)
 {
     struct ordinary *o = ordinary_new();
@@ -378,6 +406,7 @@ END_TEST
     X(text_of_any_charset_that_the_c_library_knows_is_converted)                                                       \
     X(each_leaf_is_handed_out_decoded)                                                                                 \
     X(what_would_be_too_much_is_cut_and_said)                                                                          \
+    X(a_text_in_utf8_counts_beside_its_octets)                                                                         \
     X(the_word_of_the_sink_ends_it)                                                                                    \
     X(what_types_say_is_told)                                                                                          \
     X(nothing_and_nonsense_have_no_parts)
