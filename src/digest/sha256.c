@@ -38,6 +38,11 @@ struct sha256 *sha256_new_like(const struct sha256 *blank)
     return h;
 }
 
+enum err sha256_restart(struct sha256 *h)
+{
+    return EVP_DigestInit_ex(h->context, NULL, NULL) == 1 ? ERR_OK : ERR_STATE;
+}
+
 enum err sha256_update(struct sha256 *h, struct span bytes)
 {
     return EVP_DigestUpdate(h->context, bytes.ptr, bytes.len) == 1 ? ERR_OK : ERR_STATE;

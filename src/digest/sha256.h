@@ -17,6 +17,8 @@ struct sha256 *sha256_new(void); /* NULL: no memory */
 /* A new one of the kind of BLANK, to which nothing was added yet: OpenSSL need not search for the algorithm again. Any
  * thread, also several at once. NULL: no memory. */
 struct sha256 *sha256_new_like(const struct sha256 *blank);
+/* Forgets what was added to H: the next digest begins, likewise without a search. */
+enum err sha256_restart(struct sha256 *h) must_use;
 enum err sha256_update(struct sha256 *h, struct span bytes) must_use;
 enum err sha256_finish(struct sha256 *h, struct sha256_digest *out) must_use;
 void sha256_free(struct sha256 *h);

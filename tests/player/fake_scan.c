@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "player/memory.h"
+#include "player/world.h"
 #include "scan/host/inspect.h"
 #include "scan/inspection.h"
 #include "scan/parts.h"
@@ -128,6 +129,12 @@ static void look(const struct scan_call *call, struct verdict *v, uint64_t *dela
 
 /* ---- scan_client.h: the client ---- */
 
+/* All worlds have their framework from a setup. */
+static const struct setup *setup_of(const struct framework *fw)
+{
+    return (const struct setup *)(const void *)((const char *)fw - offsetof(struct setup, framework));
+}
+
 /* What a worker does; the memory that it takes is not the edge's. */
 static bool take_apart(const struct scan_call *call, struct scan_inspection *result, struct verdict *why)
 {
@@ -137,7 +144,7 @@ static bool take_apart(const struct scan_call *call, struct scan_inspection *res
     memcpy(job.digest, call->digest, sizeof(job.digest));
     memory_pause();
     bool done = !look_into(call, call->fd, 0, call->size, INSPECTION_ORDER, why, &no_delay) &&
-                inspect_message(&job, call->fd, call->parts, result, why);
+                inspect_message(setup_of(call->client->framework)->inspector, &job, call->fd, call->parts, result, why);
     memory_resume();
     if (done && inspection_file_seal(call->parts, result->size, &fault) != ERR_OK)
         abort();

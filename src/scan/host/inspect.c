@@ -23,6 +23,7 @@ struct known {
 
 struct gathering {
     const struct scan_job *job;
+    struct sha256 *hash;
     int out;
     uint64_t end;                          /* of the contents so far */
     struct buf content_rows, rows, values; /* the table */
@@ -38,18 +39,17 @@ struct gathering {
 
 struct inspector {
     struct ordinary *ordinary;
+    struct sha256 *hash; /* for one content after the other: to find the algorithm takes longer than a short one */
 };
 
 struct inspector *inspector_new(void)
 {
     struct inspector *i = MEM_NEW(struct inspector);
-    struct sha256_digest ignored;
-    struct sha256 *h = sha256_new(); /* OpenSSL reads its configuration now */
-    enum err e = h ? sha256_finish(h, &ignored) : ERR_NOMEM;
-    sha256_free(h);
-    if (i)
-        i->ordinary = ordinary_new();
-    if (e == ERR_OK && i && i->ordinary)
+    if (!i)
+        return NULL;
+    i->hash = sha256_new(); /* OpenSSL reads its configuration now */
+    i->ordinary = ordinary_new();
+    if (i->hash && i->ordinary)
         return i;
     inspector_free(i);
     return NULL;
@@ -57,21 +57,23 @@ struct inspector *inspector_new(void)
 
 void inspector_free(struct inspector *i)
 {
-    if (i)
-        ordinary_free(i->ordinary);
+    if (!i)
+        return;
+    ordinary_free(i->ordinary);
+    sha256_free(i->hash);
     mem_free(i);
 }
 
-static enum err digest_of(struct span octets, uint8_t out[32])
+static enum err digest_of(const struct gathering *g, struct span octets, uint8_t out[32])
 {
     struct sha256_digest digest;
-    struct sha256 *h = sha256_new();
-    enum err e = h ? sha256_update(h, octets) : ERR_NOMEM;
+    enum err e = sha256_restart(g->hash);
     if (e == ERR_OK)
-        e = sha256_finish(h, &digest);
+        e = sha256_update(g->hash, octets);
+    if (e == ERR_OK)
+        e = sha256_finish(g->hash, &digest);
     if (e == ERR_OK)
         memcpy(out, digest.bytes, sizeof(digest.bytes));
-    sha256_free(h);
     return e;
 }
 
@@ -210,7 +212,7 @@ static enum err place(struct gathering *g, const struct mime_part *part, uint32_
     *content = PARTS_NO_CONTENT;
     if (part->octets.len == 0)
         return ERR_OK;
-    enum err e = digest_of(part->octets, digest);
+    enum err e = digest_of(g, part->octets, digest);
     if (e != ERR_OK || is_whole(g, part, digest))
         return e;
     *content = find_content(g, digest);
@@ -231,7 +233,7 @@ static enum err take_ordinary(void *arg, const struct mime_part *part)
 {
     struct gathering *g = arg;
     uint8_t digest[32];
-    enum err e = part->octets.len > 0 ? digest_of(part->octets, digest) : ERR_OK;
+    enum err e = part->octets.len > 0 ? digest_of(g, part->octets, digest) : ERR_OK;
     if (e != ERR_OK || part->octets.len == 0 || is_whole(g, part, digest) ||
         find_content(g, digest) != PARTS_NO_CONTENT)
         return e;
@@ -292,7 +294,7 @@ static void describe_cut(const struct gathering *g, struct scan_inspection *resu
 }
 
 /* The reading of a library, where it may see the message at all. */
-static enum err gather_ordinary(struct gathering *g, int fd, struct span message)
+static enum err gather_ordinary(struct gathering *g, struct span message)
 {
     struct mime_precheck check = mime_precheck(message);
     bool cut = false;
@@ -301,14 +303,14 @@ static enum err gather_ordinary(struct gathering *g, int fd, struct span message
         return ERR_OK;
     }
     mime_defects defects;
-    enum err e = ordinary_read(fd, message.len, CONTENTS_MAX, is_known, take_ordinary, g, &cut, &defects);
+    enum err e = ordinary_read(message, CONTENTS_MAX, is_known, take_ordinary, g, &cut, &defects);
     g->report.defects |= defects;
     if (cut)
         g->cut = "decoded";
     return e;
 }
 
-static enum err gather(struct gathering *g, int fd, struct span message, struct scan_inspection *result)
+static enum err gather(struct gathering *g, struct span message, struct scan_inspection *result)
 {
     g->limits = mime_limits_for(message.len);
     g->limits.convert = ordinary_recode;
@@ -316,7 +318,7 @@ static enum err gather(struct gathering *g, int fd, struct span message, struct 
         g->limits.decoded = CONTENTS_MAX;
     enum err e = mime_split(message, &g->limits, take_part, g, &g->report);
     if (e == ERR_OK)
-        e = gather_ordinary(g, fd, message);
+        e = gather_ordinary(g, message);
     if (e == ERR_OK)
         e = gather_values(g, message);
     if (e != ERR_OK)
@@ -337,9 +339,10 @@ static void explain(enum err e, const struct gathering *g, struct verdict *why)
     verdict_set(why, VERDICT_ERROR, e == ERR_NOMEM ? VERDICT_REASON_MEMORY : VERDICT_REASON_ENGINE, detail);
 }
 
-bool inspect_message(const struct scan_job *job, int fd, int out, struct scan_inspection *result, struct verdict *why)
+bool inspect_message(struct inspector *i, const struct scan_job *job, int fd, int out, struct scan_inspection *result,
+                     struct verdict *why)
 {
-    struct gathering g = {.job = job, .out = out, .end = PARTS_HEAD};
+    struct gathering g = {.job = job, .hash = i->hash, .out = out, .end = PARTS_HEAD};
     enum err e;
     void *map = NULL;
     if (job->size > 0) {
@@ -355,7 +358,7 @@ bool inspect_message(const struct scan_job *job, int fd, int out, struct scan_in
     buf_init(&g.values, PARTS_VALUES_MAX);
     e = parts_prepare_values(&g.values);
     if (e == ERR_OK)
-        e = gather(&g, fd, span_of(map, job->size), result);
+        e = gather(&g, span_of(map, job->size), result);
     if (e != ERR_OK)
         explain(e, &g, why);
     mem_free(g.contents);

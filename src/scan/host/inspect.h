@@ -12,7 +12,8 @@
 struct inspector;
 struct inspector *inspector_new(void);
 void inspector_free(struct inspector *i);
-/* FD is the message, OUT the empty file. True: *RESULT. False: *WHY is an ERROR. */
-bool inspect_message(const struct scan_job *job, int fd, int out, struct scan_inspection *result, struct verdict *why);
+/* FD is the message, OUT the empty file. True: *RESULT. False: *WHY is an ERROR. One message at a time. */
+bool inspect_message(struct inspector *i, const struct scan_job *job, int fd, int out, struct scan_inspection *result,
+                     struct verdict *why);
 
 #endif

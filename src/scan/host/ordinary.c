@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* GMime over a mapping of the message, with contents that stay in it until they are asked for. */
+/* GMime over the message where it lies, with contents that stay in it until they are asked for. */
 #include "scan/host/ordinary.h"
 #include "base/mem.h"
 #include "mime/field.h"
@@ -166,6 +166,7 @@ struct reading {
     uint64_t left; /* octets that may still come of it */
     bool cut;
     mime_defects defects;
+    const GByteArray *message;
 };
 
 static enum mime_encoding encoding_of(GMimeContentEncoding encoding)
@@ -281,10 +282,11 @@ static enum err read_content(struct reading *r, GMimePart *leaf, const char *pat
     return e;
 }
 
-/* What GMime did not read out of the mapped message has no place in it. */
+/* What GMime did not read out of the message has no place in it. */
 static bool is_had(const struct reading *r, GMimeStream *raw, GMimeDataWrapper *content)
 {
-    if (!GMIME_IS_STREAM_MMAP(raw) || raw->bound_start < 0 || raw->bound_end < raw->bound_start)
+    if (!GMIME_IS_STREAM_MEM(raw) || GMIME_STREAM_MEM(raw)->buffer != r->message || raw->bound_start < 0 ||
+        raw->bound_end < raw->bound_start)
         return false;
     return r->had(r->arg, (size_t)raw->bound_start, (size_t)(raw->bound_end - raw->bound_start),
                   encoding_of(g_mime_data_wrapper_get_encoding(content)));
@@ -329,30 +331,30 @@ static enum err read_message(struct reading *r, GMimeMessage *message)
     return e;
 }
 
-enum err ordinary_read(int fd, size_t size, uint64_t decoded, ordinary_had *had, mime_part_sink *sink, void *arg,
+enum err ordinary_read(struct span message, uint64_t decoded, ordinary_had *had, mime_part_sink *sink, void *arg,
                        bool *cut, mime_defects *defects)
 {
-    struct reading r = {.had = had, .sink = sink, .arg = arg, .left = decoded};
+    /* GMime only reads it, and takes this array for the caller's own. */
+    GByteArray octets = {.data = (guint8 *)(uintptr_t)message.ptr, .len = (guint)message.len};
+    struct reading r = {.had = had, .sink = sink, .arg = arg, .left = decoded, .message = &octets};
     *cut = false;
     *defects = 0;
-    if (size == 0)
+    if (message.len == 0)
         return ERR_OK;
-    int own = dup(fd); /* GMime closes it */
-    GMimeStream *stream =
-        own < 0 ? NULL : g_mime_stream_mmap_new_with_bounds(own, PROT_READ, MAP_PRIVATE, 0, (gint64)size);
-    if (!stream) {
-        if (own >= 0)
-            close(own);
-        return ERR_IO;
+    if (message.len > G_MAXUINT) {
+        *cut = true;
+        return ERR_OK;
     }
+    GMimeStream *stream = g_mime_stream_mem_new_with_byte_array(&octets);
+    g_mime_stream_mem_set_owner(GMIME_STREAM_MEM(stream), FALSE);
     GMimeParser *parser = g_mime_parser_new_with_stream(stream);
     g_mime_parser_set_persist_stream(parser, TRUE);
-    GMimeMessage *message = g_mime_parser_construct_message(parser, NULL);
+    GMimeMessage *read = g_mime_parser_construct_message(parser, NULL);
     enum err e = ERR_OK; /* what it takes for no message has no parts */
-    if (message)
-        e = read_message(&r, message);
-    if (message)
-        g_object_unref(message);
+    if (read)
+        e = read_message(&r, read);
+    if (read)
+        g_object_unref(read);
     g_object_unref(parser);
     g_object_unref(stream);
     *cut = r.cut;

@@ -23,12 +23,12 @@ enum err ordinary_recode(struct span text, struct span charset, struct buf *out)
 /* Whether the caller has what any decoder makes of these octets of the message in this encoding. */
 typedef bool ordinary_had(void *arg, size_t offset, size_t length, enum mime_encoding encoding);
 
-/* Hands each leaf of the message behind FD (SIZE octets) to SINK, decoded as GMime decodes it; those that are HAD are
- * not decoded and not handed out. Of the part only path, type, charset, encoding, octets and the ordinary reading are
- * filled in. Texts are handed out once more, as UTF-8, where that shows what their octets do not. It ends, with *CUT,
- * where more than DECODED octets came of it. *DEFECTS: mime_type_verdicts of what is no multipart. ERR_IO: GMime could
- * not read it; or what SINK said. */
-enum err ordinary_read(int fd, size_t size, uint64_t decoded, ordinary_had *had, mime_part_sink *sink, void *arg,
+/* Hands each leaf of MESSAGE to SINK, decoded as GMime decodes it; those that are HAD are not decoded and not handed
+ * out. Of the part only path, type, charset, encoding, octets and the ordinary reading are filled in. Texts are handed
+ * out once more, as UTF-8, where that shows what their octets do not. It ends, with *CUT, where more than DECODED
+ * octets came of it; at once where the message has 4 GiB or more, which GMime cannot count. *DEFECTS:
+ * mime_type_verdicts of what is no multipart. ERR_IO: GMime could not read it; or what SINK said. */
+enum err ordinary_read(struct span message, uint64_t decoded, ordinary_had *had, mime_part_sink *sink, void *arg,
                        bool *cut, mime_defects *defects) must_use;
 
 #endif

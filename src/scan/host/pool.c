@@ -373,6 +373,7 @@ static _Noreturn void become_worker(const struct worker *w, int channel, int kee
                    .temp = (uint64_t)b->pool->conf.temp_size},
         .net = b->net,
         .framework = b->options->framework,
+        .inspector = b->inspection,
     };
     worker_main(&setup);
 }

@@ -206,17 +206,19 @@ struct host_engine host_inspector(bool ready)
                                 .detail = "this pool takes no messages apart, or had no memory to prepare for it"};
 }
 
-static void inspect(const struct scan_job *job, int fd, int parts, struct scan_record *answer)
+static void inspect(const struct worker_setup *setup, const struct scan_job *job, int fd, int parts,
+                    struct scan_record *answer)
 {
     struct verdict why;
     uint64_t now = clock_monotonic_us();
     if (now < job->deadline_us)
         sandbox_limit_cpu((job->deadline_us - now + 999) / 1000 * 2);
-    if (fd >= 0 && parts >= 0 && inspect_message(job, fd, parts, &answer->inspected.inspection, &why)) {
+    bool whole = setup->inspector && fd >= 0 && parts >= 0;
+    if (whole && inspect_message(setup->inspector, job, fd, parts, &answer->inspected.inspection, &why)) {
         answer->type = SCAN_INSPECTION;
         return;
     }
-    if (fd < 0 || parts < 0)
+    if (!whole)
         verdict_set(&why, VERDICT_ERROR, VERDICT_REASON_PROTOCOL, "an inspection came without its two files");
     answer->answer.verdict = why;
 }
@@ -267,7 +269,7 @@ static void work(const struct worker_setup *setup, const struct scan_job *job, c
                  struct scan_record *answer)
 {
     if (job->kind == SCAN_JOB_INSPECT) {
-        inspect(job, fds[0], fds[1], answer);
+        inspect(setup, job, fds[0], fds[1], answer);
     } else {
         const struct look l = {.framework = setup->framework,
                                .engine = engine_of(setup, job),

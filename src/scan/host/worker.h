@@ -8,6 +8,8 @@
 #include "scan/host/sandbox.h"
 #include "scan/scan_ipc.h"
 
+struct inspector;
+
 /* One engine of the pool. */
 struct host_engine {
     const struct framework_engine *conf;
@@ -57,6 +59,7 @@ struct worker_setup {
     struct sandbox_limits limits;
     bool net; /* profile of its cage */
     const struct framework *framework;
+    struct inspector *inspector; /* NULL: its pool takes no messages apart */
 };
 /* In the child, right after fork. */
 _Noreturn void worker_main(const struct worker_setup *setup);

@@ -83,6 +83,11 @@ static enum err remove_entry(int top, int dirfd, const char *name, unsigned dept
     return e == ERR_OK && unlinkat(dirfd, name, AT_REMOVEDIR) != 0 ? ERR_IO : e;
 }
 
+static bool is_itself(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
 static enum err empty_dir(int top, int dirfd, unsigned depth)
 {
     int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closedir closes it */
@@ -95,7 +100,7 @@ static enum err empty_dir(int top, int dirfd, unsigned depth)
     enum err e = ERR_OK;
     const struct dirent *entry;
     while (e == ERR_OK && (entry = readdir(dir)) != NULL)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+        if (!is_itself(entry->d_name))
             e = remove_entry(top, dirfd, entry->d_name, depth);
     int saved = errno;
     closedir(dir);
@@ -103,16 +108,21 @@ static enum err empty_dir(int top, int dirfd, unsigned depth)
     return e;
 }
 
+/* Asked after each job, so the directory is not opened once more for it: nobody else reads through DIRFD. */
 static bool dir_is_empty(int dirfd)
 {
-    int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-    unsigned entries = 0;
-    while (dir && entries <= 2 && readdir(dir) != NULL)
-        entries++;
-    if (dir)
-        closedir(dir);
-    return dir && entries <= 2;
+    _Alignas(struct dirent64) char bytes[1024]; /* more than one entry of any name */
+    ssize_t n = lseek(dirfd, 0, SEEK_SET) == 0 ? getdents64(dirfd, bytes, sizeof(bytes)) : -1;
+    while (n > 0) {
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(const void *)(bytes + at);
+            if (!is_itself(entry->d_name))
+                return false;
+            at += entry->d_reclen;
+        }
+        n = getdents64(dirfd, bytes, sizeof(bytes));
+    }
+    return n == 0;
 }
 
 enum err workspace_clean(int dirfd)

@@ -51,6 +51,30 @@ START_TEST(a_digest_made_like_a_blank_one_is_a_new_one_of_its_own)
 }
 END_TEST
 
+START_TEST(one_that_is_begun_again_has_forgotten_what_was_added)
+{
+    static const struct {
+        const char *before, *after, *digest;
+        bool finished;
+    } cases[] = {
+        {"", "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", false},
+        {"ab", "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", false},
+        {"abc", "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", true},
+        {"c", "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct sha256_digest ignored;
+        struct sha256 *h = sha256_new();
+        ck_assert_int_eq(sha256_update(h, span_cstr(cases[i].before)), ERR_OK);
+        if (cases[i].finished)
+            ck_assert_int_eq(sha256_finish(h, &ignored), ERR_OK);
+        ck_assert_int_eq(sha256_restart(h), ERR_OK);
+        ck_assert_int_eq(sha256_update(h, span_cstr(cases[i].after)), ERR_OK);
+        assert_digest(h, cases[i].digest);
+    }
+}
+END_TEST
+
 START_TEST(a_million_letters_a_have_their_known_digest)
 {
     char letters[1000];
@@ -65,5 +89,6 @@ END_TEST
 #define CASES(X)                                                                                                       \
     X(known_texts_have_their_known_digests)                                                                            \
     X(a_digest_made_like_a_blank_one_is_a_new_one_of_its_own)                                                          \
+    X(one_that_is_begun_again_has_forgotten_what_was_added)                                                            \
     X(a_million_letters_a_have_their_known_digest)
 #include "support/check_main.h"

@@ -103,8 +103,10 @@ void inspector_free(struct inspector *i)
     (void)i;
 }
 
-bool inspect_message(const struct scan_job *job, int fd, int out, struct scan_inspection *result, struct verdict *why)
+bool inspect_message(struct inspector *i, const struct scan_job *job, int fd, int out, struct scan_inspection *result,
+                     struct verdict *why)
 {
+    (void)i;
     (void)job;
     (void)fd;
     (void)out;

@@ -40,14 +40,14 @@ static void read_values(int fd, struct outcome *o)
     munmap(map, o->inspection.size);
 }
 
-static struct outcome inspect(long failing)
+static struct outcome inspect(struct inspector *inspector, long failing)
 {
     struct outcome o = {0};
     struct scan_job job = {.size = sizeof(mail) - 1};
     int message = memfd_create("message", MFD_CLOEXEC), out = memfd_create("parts", MFD_CLOEXEC);
     ck_assert(message >= 0 && out >= 0 && write(message, mail, sizeof(mail) - 1) == (ssize_t)(sizeof(mail) - 1));
     memory_fails_at(failing);
-    o.good = inspect_message(&job, message, out, &o.inspection, &o.why);
+    o.good = inspect_message(inspector, &job, message, out, &o.inspection, &o.why);
     memory_failed(); /* none fails any more */
     if (o.good)
         read_values(out, &o);
@@ -60,7 +60,7 @@ START_TEST(trouble_with_the_header_is_no_trouble_with_the_message)
 {
     struct inspector *inspector = inspector_new(); /* what libraries allocate once is allocated now */
     ck_assert_ptr_nonnull(inspector);
-    struct outcome whole = inspect(-1);
+    struct outcome whole = inspect(inspector, -1);
     ck_assert(whole.good && !whole.more);
     ck_assert(!mime_defects_have(whole.inspection.defects, MIME_DEFECT_HEADER_CUT));
     ck_assert_str_eq(whole.values, "Subject=a test\nFrom=a@client.test\nX-One=1\nX-Two=" LONG "\n"
@@ -68,7 +68,7 @@ START_TEST(trouble_with_the_header_is_no_trouble_with_the_message)
     unsigned troubles = 0, cuts = 0;
     for (long n = 0;; n++) {
         ck_assert_int_lt(n, 1000);
-        struct outcome o = inspect(n);
+        struct outcome o = inspect(inspector, n);
         if (!o.good) {
             ck_assert_msg(cuts == 0, "trouble after the parts were gathered: %s", o.why.detail);
             ck_assert_int_eq(o.why.class, VERDICT_ERROR);
