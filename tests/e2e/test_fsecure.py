@@ -116,6 +116,15 @@ def test_each_worker_keeps_its_session(fsavd, files, start_pair):
     assert fsavd.connections <= 3
 
 
+def test_a_daemon_s_second_answer_is_never_that_to_the_next_message(fsavd, files, start_pair):
+    """Each answer has the path of the file that it is about: one that comes late, in front of another, is no answer."""
+    pair = start_pair(engines=stanza(fsavd.address, files))
+    fsavd.misbehave(Fault(again=True))
+    assert_passes(pair)
+    assert_error(pair, "protocol", content=mail.plain(mail.PAYLOAD + b"\r\n"))
+    assert_infected(pair)
+
+
 REPORTS = [
     # what is said of the file, code, verdict, reason, name
     ([b"OPEN_ARCHIVE\t%s", b"ARCHIVE_INFECTED\t%s:eicar.com\tEICAR_Test_File\tLibra\t0\t0\t0\t0", b"CLOSE_ARCHIVE\t%s"], 550, "infected", None, DETECTED),

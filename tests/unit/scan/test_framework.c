@@ -403,6 +403,7 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { icap { mode = options } }", "error |mode = options|respmod, reqmod"},
         {"antivirus { icap { preview = 100K } }", "error |preview = 100K|between 0 and"},
         {"antivirus { icap { echo_is_clean = on } }", "warning |echo_is_clean|does not answer 204"},
+        {"antivirus { icap { keep_alive = on } }", "warning |keep_alive|counts for the next message"},
         {"antivirus { icap { ignore_signatures = ( A ) } }", "error |behind A would pass"},
         {"antivirus { icap { file_base = /var/tmp } }", "warning |file_base|reads no files"},
         {"antivirus { command { } }", "error |argv is needed"},
