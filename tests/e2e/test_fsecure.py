@@ -22,7 +22,7 @@ assert_infected = functools.partial(verdicts.assert_infected, name=DETECTED)
 
 
 def stanza(addresses, files, workers=1, **options):
-    return asking_daemons(engine("fsecure", "fsecure1", addresses, file_base=files, **options), workers=workers)
+    return asking_daemons(engine("fsecure", "fsecure1", addresses, file_base=files, **{"test_string": "ignored", **options}), workers=workers)
 
 
 # Daemons must outlive postern: their fixtures stand before start_pair.

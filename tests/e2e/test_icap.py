@@ -21,7 +21,7 @@ def bad():
 
 
 def stanza(addresses, workers=1, **options):
-    values = {"timeout": "20s", "breaker_failures": 0, **options}
+    values = {"timeout": "20s", "breaker_failures": 0, "test_string": "ignored", **options}
     listed = "( " + " ".join(f'"{a}"' for a in addresses) + " )" if isinstance(addresses, (list, tuple)) else f'"{addresses}"'
     return (f'ThreadPool "IO" {{ Concurrency = {workers} }}\nantivirus {{ icap "icap1" {{ daemon = {listed} '
             + " ".join(f'{k} = "{v}"' if isinstance(v, str) and not v.isalnum() else f"{k} = {v}" for k, v in values.items()) + " } }\n")
@@ -203,6 +203,20 @@ def test_a_server_s_second_answer_is_never_that_to_the_next_message(preview, ser
     for _ in range(2):
         assert_passes(pair)
         assert_infected(pair)
+
+
+def test_a_service_that_finds_nothing_is_doubted_from_the_beginning(server, start_pair):
+    """The emulator knows its own payload alone, as a service that only passes messages on knows none."""
+    pair = start_pair(engines=stanza(server.address, test_string="remembered"))
+    assert "looks at nothing" in pair.log.wait_for("engine-doubt", engine="icap1", doubt="test-string")["reason"]
+    assert_passes(pair)  # as before
+
+
+def test_a_service_that_must_find_the_test_string_scans_nothing_without(server, start_pair):
+    pair = start_pair(engines=stanza(server.address, test_string="required"))
+    pair.postern.book.excuse("L6", because="nothing is scanned")
+    pair.log.wait_for("engine-probe", engine="icap1", result="bad", detail="the test string is not found")
+    assert_error(pair, "down")
 
 
 @pytest.mark.parametrize("echo_is_clean", ["true", "false"])

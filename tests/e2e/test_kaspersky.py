@@ -32,7 +32,7 @@ assert_infected = functools.partial(verdicts.assert_infected, name=DETECTED)
 
 
 def stanza(daemon, workers=1, pool="", **options):
-    return asking_daemons(engine("kaspersky", "kaspersky1", getattr(daemon, "address", daemon), **options), workers=workers, pool=pool)
+    return asking_daemons(engine("kaspersky", "kaspersky1", getattr(daemon, "address", daemon), **{"test_string": "ignored", **options}), workers=workers, pool=pool)
 
 
 def by_file(daemon, files, **options):
@@ -501,7 +501,7 @@ def test_the_reconstruction_of_netscan_can_be_fitted(start_pair):
     """Every framing with every word to go ahead: an engine each, all asked about the same messages."""
     daemons = [Aveserver(framing=framing, goahead=goahead, command=b"STREAM").start()
                for framing in ("length", "dot", "chunk") for goahead in (None, b"354 go", b"150 go")]
-    engines = [engine("kaspersky", f"kaspersky{i}", daemon.address, daemon_is_remote="true", netscan_command="STREAM",
+    engines = [engine("kaspersky", f"kaspersky{i}", daemon.address, daemon_is_remote="true", netscan_command="STREAM", test_string="ignored",
                       netscan_framing=daemon.framing, **({"netscan_goahead": "yes"} if daemon.goahead else {}))
                for i, daemon in enumerate(daemons)]
     pair = start_pair(engines=asking_daemons("all = true\n", *engines))
