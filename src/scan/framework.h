@@ -118,7 +118,7 @@ struct engine_conf {
     int icap_mode;        /* ICAP_MODE_ */
     int64_t icap_preview; /* octets at most; 0: none */
     int64_t icap_end_delay_ms;
-    bool icap_http_headers, icap_echo_is_clean;
+    bool icap_http_headers, icap_echo_is_clean, icap_keep_alive;
     unsigned workers;            /* no option: of its pool, where the host says so; 0: unknown */
     bool database_watch;         /* load again when the database changed */
     int64_t database_settle_ms;  /* once it has been quiet for so long */

@@ -106,7 +106,12 @@ static void judge(struct probe *p, enum health_sign sign, const char *what, cons
 
 static void ask(struct probe *p, bool pattern);
 
-static const char pattern_lost[] = "the test string is not found any more";
+static const char *pattern_missed(const struct probe *p)
+{
+    struct health_view view;
+    health_look(health_of(p), loop_now_us(p->set->loop), &view);
+    return view.pattern_known ? "the test string is not found any more" : "the test string is not found";
+}
 
 static void judge_clean(struct probe *p, const struct verdict *v)
 {
@@ -128,7 +133,7 @@ static void judge_pattern(struct probe *p, const struct verdict *v)
     else if (v->class == VERDICT_UNSCANNABLE)
         judge(p, HEALTH_BAD, "the test string could not be scanned", v);
     else if (!health_pattern(health_of(p), found))
-        judge(p, HEALTH_BLIND, pattern_lost, NULL);
+        judge(p, HEALTH_BLIND, pattern_missed(p), NULL);
     else
         judge(p, HEALTH_GOOD,
               found ? "scans, and finds the test string" : "scans; its database does not know the test string", NULL);
@@ -245,7 +250,7 @@ static void distrust(void *arg, size_t engine)
     struct probes *set = arg;
     struct probe *p = &set->items[engine];
     struct health_change change;
-    if (health_distrust(health_of(p), pattern_lost, loop_now_us(set->loop), &change))
+    if (health_distrust(health_of(p), pattern_missed(p), loop_now_us(set->loop), &change))
         log_change(p, &change);
     probe_look(p);
 }
@@ -311,6 +316,8 @@ void probes_report(struct probes *set, size_t engine, unsigned ticket, const str
         log_change(p, &change);
     if (v && v->class == VERDICT_ERROR)
         probe_look(p);
+    else if (v && v->class != VERDICT_SKIPPED)
+        trials_heard(set->trials, engine);
 }
 
 void probes_engine_ready(struct probes *set, size_t engine)

@@ -128,8 +128,9 @@ static const struct {
     const char *word, *text;
 } doubts[] = {
     [ENGINE_DOUBT_PATTERN] = {"test-string",
-                              "it does not find the standard anti-virus test string, as whole official databases do; "
-                              "test_string = required would not let it scan, test_string = ignored accepts it"},
+                              "it does not find the standard anti-virus test string, as whole official databases do: "
+                              "it lacks signatures, or looks at nothing; test_string = required would not let it scan, "
+                              "test_string = ignored accepts it"},
     [ENGINE_DOUBT_LIMITS] = {"limits", "it calls clean what exceeds its limits, so such mail is delivered unscanned: "
                                        "write AlertExceedsMax yes into clamd.conf (on_limit = pass accepts it)"},
     [ENGINE_DOUBT_ENCRYPTED] = {"encrypted",

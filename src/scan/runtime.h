@@ -12,7 +12,7 @@
 #include "scan/verdict_cache.h"
 #include <stdatomic.h>
 
-/* What a trial of an engine that asks a daemon (trial.h) has found wanting. */
+/* What a trial of an engine that asks a daemon or runs a command (trial.h) has found wanting. */
 enum engine_doubt { ENGINE_DOUBT_PATTERN, ENGINE_DOUBT_LIMITS, ENGINE_DOUBT_ENCRYPTED, ENGINE_DOUBT_COUNT };
 const char *engine_doubt_word(enum engine_doubt d); /* "test-string", "limits", "encrypted" */
 const char *engine_doubt_text(enum engine_doubt d); /* what it means, and what helps */

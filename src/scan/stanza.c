@@ -242,6 +242,9 @@ static const struct directive icap_rows[] = {
     OPTION(conf.icap_echo_is_clean, "echo_is_clean", BOOL, "false", 0, 0,
            "only for servers that cannot answer 204: true: a message that comes back unmodified is clean; false: it "
            "is unscannable, as servers send back likewise what they have not scanned"),
+    OPTION(conf.icap_keep_alive, "keep_alive", BOOL, "false", 0, 0,
+           "false: a connection for each message; true: one for many, where each answer is taken for that to the last "
+           "request, as nothing in it tells: a second, late answer \"clean\" would let the next message pass"),
     SUSPICIOUS_ROW("infected"),
 };
 

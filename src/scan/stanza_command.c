@@ -14,6 +14,7 @@ enum { CODE_MAX = 255, PATTERN_MAX = 200 };
 static void check_argv(const struct conf_scope *scope, const struct conf_list *argv, struct problems *problems)
 {
     size_t paths = 0;
+    bool told = false; /* where the message is: by %s, be it in the wrong place, or by the usual name of the input */
     if (argv->count == 0) {
         problem_error(problems, scope, NULL, "argv is needed: the program and its arguments, as a list");
         return;
@@ -21,11 +22,21 @@ static void check_argv(const struct conf_scope *scope, const struct conf_list *a
     for (size_t i = 0; i < argv->count; i++) {
         bool whole = strcmp(argv->items[i], "%s") == 0;
         paths += whole;
+        told = told || strstr(argv->items[i], "%s") || strcmp(argv->items[i], "-") == 0;
+        if (!whole && argv->items[i][0] == '%' && argv->items[i][1] && !argv->items[i][2]) {
+            told = true;
+            problem_error(problems, scope, "argv", "%s: there is no such placeholder, only %%s, the message's path",
+                          argv->items[i]);
+        }
         if (!whole && strstr(argv->items[i], "%s"))
             problem_error(problems, scope, "argv", "%s: %%s must be an argument of its own", argv->items[i]);
     }
     if (paths > 1)
         problem_error(problems, scope, "argv", "%%s stands in it %zu times, at most one is possible", paths);
+    if (!told)
+        problem_warning(problems, scope, "argv",
+                        "without an argument %%s the program finds the message at its standard input only: one that "
+                        "does not read that calls every message clean");
     if (argv->count > COMMAND_LIST)
         problem_error(problems, scope, "argv", "at most %d arguments are possible", COMMAND_LIST);
     if (argv->items[0][0] != '/')

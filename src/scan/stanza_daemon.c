@@ -89,6 +89,10 @@ static void check_icap(const struct conf_scope *scope, const struct engine_conf 
         problem_warning(problems, scope, "echo_is_clean",
                         "what the server passes over unscanned (c-icap: above MaxObjectSize) is clean then, where it "
                         "does not answer 204");
+    if (conf->icap_keep_alive)
+        problem_warning(problems, scope, "keep_alive",
+                        "nothing in an answer of ICAP tells to which request it belongs: where the server ever gives "
+                        "a second one, late, it counts for the next message");
 }
 
 void stanza_check_file_daemon(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)

@@ -47,6 +47,19 @@ static void warn_clean_cache(const struct conf_scope *scope, const struct engine
                         (unsigned)(VERDICT_CACHE_CLEAN_US / 60000000));
 }
 
+/* These engines have no words of their own for it. */
+static void warn_pieces(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
+{
+    static const char *const options[] = {"on_partial", "on_external"};
+    bool silent = scope->class == &clamav_class || scope->class == &command_class || scope->class == &kaspersky_class ||
+                  scope->class == &fsecure_class;
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        if (stanza_is_given(scope, options[i]) && !conf->mime_decompose && silent)
+            problem_warning(problems, scope, options[i],
+                            "has no effect without mime_decompose = true: the engine itself does not tell of such "
+                            "messages, and they pass");
+}
+
 static void warn_kaspersky(const struct conf_scope *scope, const struct engine_conf *conf, struct problems *problems)
 {
     static const char *const netscan[] = {"netscan_command", "netscan_framing", "netscan_goahead"};
@@ -80,6 +93,7 @@ void stanza_check_effect(const struct conf_scope *scope, const struct engine_con
         problem_warning(problems, scope, "quarantine_reply",
                         "has no effect: nothing of this engine is put into quarantine: neither action, on_unscannable "
                         "nor an on_REASON says so");
+    warn_pieces(scope, conf, problems);
     if (clamav && connects)
         warn_daemon_decides(scope, problems);
     if (clamav && !connects && stanza_is_given(scope, "daemon_connect_timeout"))

@@ -27,8 +27,9 @@ struct trial {
     size_t engine;
     struct scan_call call;
     bool running, lost;
-    size_t at; /* in TEXTS */
-    int fd;    /* of the text, or -1 */
+    bool owed, repeated; /* it could not be asked; and was asked again because a message could be */
+    size_t at;           /* in TEXTS */
+    int fd;              /* of the text, or -1 */
     char trouble[LIMIT_VERDICT_TEXT + 1];
     struct loop_deferred next; /* judged: on to the next text */
 };
@@ -47,6 +48,11 @@ static struct engine_runtime *runtime_of(const struct trial *t)
     return &scan_client_runtime(t->set->client)->engines[t->engine];
 }
 
+static bool asks_clamd(const struct framework_engine *engine)
+{
+    return strcmp(engine->type, "clamav") == 0 && engine->conf->daemon.count > 0;
+}
+
 /* The stanza has such messages delivered whatever the engine says of them. */
 static bool passes(const struct engine_conf *conf, enum verdict_reason reason)
 {
@@ -59,7 +65,7 @@ static bool is_wanted(const struct trial *t, const struct trial_text *text)
     const struct framework_engine *engine = runtime_of(t)->engine;
     if (text->doubt == ENGINE_DOUBT_PATTERN)
         return engine->conf->test_string != TEST_STRING_IGNORED;
-    return strcmp(engine->type, "clamav") == 0 && !passes(engine->conf, text->reason);
+    return asks_clamd(engine) && !passes(engine->conf, text->reason);
 }
 
 /* ---- log ---- */
@@ -98,6 +104,7 @@ static void trial_give_up(struct trial *t, const char *what, const char *detail)
 {
     snprintf(t->trouble, sizeof(t->trouble), "%s%s%.180s", what, detail[0] ? ": " : "", detail);
     t->at = ARRAY_SIZE(texts);
+    t->owed = true;
 }
 
 static void note_doubt(struct trial *t, enum engine_doubt doubt, bool doubtful)
@@ -120,8 +127,11 @@ static void judge(struct trial *t, const struct verdict *v)
         trial_give_up(t, verdict_reason_word(v->reason), v->detail);
     } else if (text->doubt != ENGINE_DOUBT_PATTERN) {
         note_doubt(t, text->doubt, v->class == VERDICT_CLEAN);
+    } else if (v->class == VERDICT_UNSCANNABLE && !asks_clamd(runtime_of(t)->engine)) {
+        trial_give_up(t, "it could not look at all of the test string", v->detail);
     } else {
         bool found = v->class == VERDICT_INFECTED;
+        t->repeated = false;
         t->lost = !health_pattern(&runtime_of(t)->health, found);
         note_doubt(t, text->doubt, !found && !t->lost);
     }
@@ -202,19 +212,33 @@ void trials_free(struct trials *set)
     mem_free(set);
 }
 
-/* Only of a daemon do we know nothing; and only clamd, or one that has something to lose, is worth the question. */
+/* What is in our process has been tried by its scan host. Others have nothing to tell but the test string. */
+static bool is_worth_it(const struct trial *t)
+{
+    const struct framework_engine *engine = runtime_of(t)->engine;
+    bool outside = engine->conf->daemon.count > 0 || framework_is_command(engine);
+    return asks_clamd(engine) || (outside && is_wanted(t, &texts[0]));
+}
+
+void trials_heard(struct trials *set, size_t engine)
+{
+    struct trial *t = &set->items[engine];
+    if (!t->owed || t->repeated || t->running || asks_clamd(runtime_of(t)->engine)) /* clamd tells its version: news */
+        return;
+    t->repeated = true;
+    trials_start(set, engine, NULL);
+}
+
 void trials_start(struct trials *set, size_t engine, const struct verdict *pattern)
 {
     struct trial *t = &set->items[engine];
     const struct engine_runtime *e = runtime_of(t);
     struct health_view view;
     health_look(&runtime_of(t)->health, loop_now_us(scan_client_loop(set->client)), &view);
-    bool asks_clamd = strcmp(e->engine->type, "clamav") == 0;
-    if (t->running || e->engine->conf->daemon.count == 0 || view.state != HEALTH_CLOSED ||
-        !(asks_clamd || view.pattern_known) || atomic_load(&e->disabled))
+    if (t->running || !is_worth_it(t) || view.state != HEALTH_CLOSED || atomic_load(&e->disabled))
         return;
     t->running = true;
-    t->lost = false;
+    t->lost = t->owed = false;
     t->trouble[0] = '\0';
     t->at = 0;
     if (pattern && is_wanted(t, &texts[0]))

@@ -84,6 +84,16 @@ def test_a_large_message_arrives_whole(emulated, start_pair):
     assert emulated.wait_scans()[0][1] == content
 
 
+def test_a_daemon_s_second_answer_is_never_that_to_the_next_message(emulated, start_pair):
+    """Answers have the numbers of their requests: one that comes late, in front of another, is no answer."""
+    pair = start_pair(engines=clamd_stanza(emulated.address))
+    forget_trial(pair, emulated)
+    emulated.misbehave(Fault(again=True))
+    assert_passes(pair)
+    assert_error(pair, "protocol", content=mail.plain(mail.PAYLOAD + b"\r\n"))
+    assert_infected(pair)
+
+
 def test_each_worker_keeps_its_connection(emulated, start_pair):
     pair = start_pair(engines=clamd_stanza(emulated.address, workers=3))
     assert verdicts.deliver_at_once(pair, 12) == [250] * 12

@@ -26,7 +26,7 @@ def listed(values):
 
 
 def stanza(argv, pool="Concurrency = 3", **options):
-    values = {"argv": listed(argv), "virus_pattern": '"*: %v FOUND"', "timeout": "20s", "max_concurrency": 1, "breaker_failures": 0, **options}
+    values = {"argv": listed(argv), "virus_pattern": '"*: %v FOUND"', "timeout": "20s", "max_concurrency": 1, "breaker_failures": 0, "test_string": "ignored", **options}
     inner = " ".join(f"{key} = {value}" for key, value in values.items() if value is not None)
     return f'ThreadPool "IO" {{ {pool} }}\nantivirus {{ command "cmd1" {{ {inner} }} }}\n'
 
@@ -90,6 +90,12 @@ def test_clean_passes_and_a_virus_is_refused(start, arguments):
     assert group_of_runner(pair) == []
     ready = pair.log.wait_for("engine-ready", engine="cmd1", type="command", pool="IO")
     assert "scanner" in ready["version"], ready
+
+
+def test_a_program_that_looks_at_nothing_is_doubted_from_the_beginning(start_pair):
+    pair = start_pair(engines=stanza(["/bin/true", "%s"], test_string="remembered"))
+    assert "looks at nothing" in pair.log.wait_for("engine-doubt", engine="cmd1", doubt="test-string")["reason"]
+    assert_passes(pair)  # as before
 
 
 def test_several_at_a_time(start):

@@ -22,7 +22,7 @@ assert_infected = functools.partial(verdicts.assert_infected, name=DETECTED)
 
 
 def stanza(addresses, files, workers=1, **options):
-    return asking_daemons(engine("fsecure", "fsecure1", addresses, file_base=files, **options), workers=workers)
+    return asking_daemons(engine("fsecure", "fsecure1", addresses, file_base=files, **{"test_string": "ignored", **options}), workers=workers)
 
 
 # Daemons must outlive postern: their fixtures stand before start_pair.
@@ -114,6 +114,15 @@ def test_each_worker_keeps_its_session(fsavd, files, start_pair):
     pair = start_pair(engines=stanza(fsavd.address, files, workers=3))
     assert verdicts.deliver_at_once(pair, 12) == [250] * 12
     assert fsavd.connections <= 3
+
+
+def test_a_daemon_s_second_answer_is_never_that_to_the_next_message(fsavd, files, start_pair):
+    """Each answer has the path of the file that it is about: one that comes late, in front of another, is no answer."""
+    pair = start_pair(engines=stanza(fsavd.address, files))
+    fsavd.misbehave(Fault(again=True))
+    assert_passes(pair)
+    assert_error(pair, "protocol", content=mail.plain(mail.PAYLOAD + b"\r\n"))
+    assert_infected(pair)
 
 
 REPORTS = [

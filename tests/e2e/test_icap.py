@@ -21,7 +21,7 @@ def bad():
 
 
 def stanza(addresses, workers=1, **options):
-    values = {"timeout": "20s", "breaker_failures": 0, **options}
+    values = {"timeout": "20s", "breaker_failures": 0, "test_string": "ignored", **options}
     listed = "( " + " ".join(f'"{a}"' for a in addresses) + " )" if isinstance(addresses, (list, tuple)) else f'"{addresses}"'
     return (f'ThreadPool "IO" {{ Concurrency = {workers} }}\nantivirus {{ icap "icap1" {{ daemon = {listed} '
             + " ".join(f'{k} = "{v}"' if isinstance(v, str) and not v.isalnum() else f"{k} = {v}" for k, v in values.items()) + " } }\n")
@@ -82,15 +82,17 @@ def assert_unscannable(pair, content, reason):
 # --- good days ---
 
 @pytest.mark.parametrize("way", ["tcp", "unix"])
-def test_clean_passes_and_a_virus_is_refused_over_one_connection(directory, way, start_server, start_pair):
+@pytest.mark.parametrize("keep_alive", ["false", "true"])
+def test_clean_passes_and_a_virus_is_refused(directory, way, keep_alive, start_server, start_pair):
     server = start_server(directory / "icap.socket" if way == "unix" else None)
-    pair = start_pair(engines=stanza(server.address))
+    pair = start_pair(engines=stanza(server.address, keep_alive=keep_alive))
     content = mail.plain(b"..dots\r\n.\xe4\r\n")
     event = assert_passes(pair, content)
     assert event["engine"] == "icap1" and event["database"] > 0, event
     assert_infected(pair)
     assert_passes(pair)
-    places.until(lambda: server.connections == 1, "one connection, beside the one that only looks whether somebody is there")
+    wanted = 1 if keep_alive == "true" else 3
+    places.until(lambda: server.connections == wanted, "the connections, beside the one that only looks whether somebody is there")
     assert [line.split(b" ")[0] for line, _ in server.requests] == [b"OPTIONS", b"RESPMOD", b"RESPMOD", b"RESPMOD"]
     assert server.wait_scans(3)[0][1] == content, "what is scanned is what the client sent"
     pair.log.wait_for("engine-ready", version="Emu AV 1.0, ISTag emu-0001")
@@ -139,8 +141,8 @@ def test_a_large_message_arrives_whole(server, start_pair):
     assert server.wait_scans()[0][1] == content
 
 
-def test_each_worker_keeps_its_connection(server, start_pair):
-    pair = start_pair(engines=stanza(server.address, workers=3))
+def test_with_keep_alive_each_worker_keeps_its_connection(server, start_pair):
+    pair = start_pair(engines=stanza(server.address, workers=3, keep_alive="true"))
     deliver_many(pair, 12)
     places.until(lambda: server.connections <= 3, "a connection for each worker")
 
@@ -191,6 +193,30 @@ def test_a_server_that_answers_without_the_end_of_a_message_has_not_scanned_it(p
     pair = start_pair(engines=stanza(server.address))
     for content in contents:
         assert_infected(pair, content)
+
+
+@pytest.mark.parametrize("preview", [0, 1024])
+def test_a_server_s_second_answer_is_never_that_to_the_next_message(preview, server, start_pair):
+    """Nothing in an answer says to which request it belongs: what comes late must find the connection closed."""
+    pair = start_pair(engines=stanza(server.address, preview=preview))
+    server.always = Fault(again=True)
+    for _ in range(2):
+        assert_passes(pair)
+        assert_infected(pair)
+
+
+def test_a_service_that_finds_nothing_is_doubted_from_the_beginning(server, start_pair):
+    """The emulator knows its own payload alone, as a service that only passes messages on knows none."""
+    pair = start_pair(engines=stanza(server.address, test_string="remembered"))
+    assert "looks at nothing" in pair.log.wait_for("engine-doubt", engine="icap1", doubt="test-string")["reason"]
+    assert_passes(pair)  # as before
+
+
+def test_a_service_that_must_find_the_test_string_scans_nothing_without(server, start_pair):
+    pair = start_pair(engines=stanza(server.address, test_string="required"))
+    pair.postern.book.excuse("L6", because="nothing is scanned")
+    pair.log.wait_for("engine-probe", engine="icap1", result="bad", detail="the test string is not found")
+    assert_error(pair, "down")
 
 
 @pytest.mark.parametrize("echo_is_clean", ["true", "false"])
@@ -322,7 +348,7 @@ def test_names_are_made_harmless(server, start_pair):
 
 
 def test_a_connection_closed_while_idle_is_renewed_without_a_451(server, start_pair):
-    pair = start_pair(engines=stanza(server.address))
+    pair = start_pair(engines=stanza(server.address, keep_alive="true"))
     for _ in range(3):
         assert_passes(pair)
         server.drop_connections()

@@ -106,7 +106,7 @@ def test_texts_are_found_as_readers_of_their_charset_see_them(clamd, start_pair)
 
 def test_a_daemon_that_reads_files_gets_the_parts_as_files(fsavd, files, start_pair):
     pair = start_pair(engines=IO.format(
-        f'fsecure "fsecure1" {{ daemon = "{fsavd.address}" file_base = "{files}" timeout = 20s mime_decompose = true breaker_failures = 0 cache_size = 0 }}'))
+        f'fsecure "fsecure1" {{ daemon = "{fsavd.address}" file_base = "{files}" timeout = 20s mime_decompose = true breaker_failures = 0 test_string = ignored cache_size = 0 }}'))
     find_all(pair, "EICAR_Test_File")
     pass_all(pair)
     assert len(list(files.glob("postern-message-*/*"))) == 0
@@ -128,13 +128,13 @@ def icap_server():
 
 def test_kaspersky_gets_the_parts_as_files(aveserver, files, start_pair):
     pair = start_pair(engines=IO.format(
-        f'kaspersky {{ daemon = "{aveserver.address}" file_base = "{files}" timeout = 20s mime_decompose = true breaker_failures = 0 cache_size = 0 }}'))
+        f'kaspersky {{ daemon = "{aveserver.address}" file_base = "{files}" timeout = 20s mime_decompose = true breaker_failures = 0 test_string = ignored cache_size = 0 }}'))
     find_all(pair, "EICAR-Test-File")
     pass_all(pair)
 
 
 def test_an_icap_server_gets_the_parts(icap_server, start_pair):
-    pair = start_pair(engines=IO.format(f'icap "icap1" {{ daemon = "{icap_server.address}" timeout = 20s mime_decompose = true breaker_failures = 0 cache_size = 0 }}'))
+    pair = start_pair(engines=IO.format(f'icap "icap1" {{ daemon = "{icap_server.address}" timeout = 20s mime_decompose = true breaker_failures = 0 test_string = ignored cache_size = 0 }}'))
     find_all(pair, "Test.Payload")
     pass_all(pair)
 
@@ -148,7 +148,7 @@ def test_csapis_scanner_gets_the_parts(database, start_pair):
 def test_a_command_is_run_for_each_part(directory, start_pair):
     (directory / "bin").mkdir()
     scanner = shutil.copy(BUILD / "tests/hostile_command", directory / "bin/scanner")
-    pair = start_pair(engines=IO.format(f'command "cmd1" {{ argv = ( "{scanner}" "--quiet" "%s" ) virus_pattern = "*: %v FOUND" timeout = 20s '
+    pair = start_pair(engines=IO.format(f'command "cmd1" {{ argv = ( "{scanner}" "--quiet" "%s" ) virus_pattern = "*: %v FOUND" timeout = 20s test_string = ignored '
                                         'mime_decompose = true max_concurrency = 1 breaker_failures = 0 cache_size = 0 }'))
     find_all(pair, "Test.Payload")
     pass_all(pair)

@@ -24,7 +24,7 @@ def symantec():
 
 
 def daemon_stanza(addresses, **options):
-    return asking_daemons(engine("csapi", "csapi1", addresses, **options))
+    return asking_daemons(engine("csapi", "csapi1", addresses, **{"test_string": "ignored", **options}))
 
 
 def test_symantec_clean_and_infected(symantec, start_pair):

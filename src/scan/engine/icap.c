@@ -3,8 +3,14 @@
  * what it said is too old (Options-TTL), and when an answer bears another ISTag: it says whether the service works in
  * the configured mode, whether it answers 204 and wants a preview, and how many connections it allows.
  *
- * The connection is kept between messages. A server that allows fewer connections than the pool has workers
- * (Max-Connections) is left after each message, and workers wait for a place (connection_limit.h) before they connect.
+ * Nothing in an answer tells to which request it belongs, and 204 is all that most servers say of a clean message: one
+ * that came twice, or late, would be the next message's. OPTIONS between two messages would be no sure barrier, as its
+ * answer can come twice too, and it costs as much as a connection. So each message has a connection of its own, unless
+ * keep_alive says otherwise, for servers to which connections are dear. On a new one nothing but OPTIONS may have gone
+ * before, and the answer to that is never clean.
+ *
+ * A server that allows fewer connections than the pool has workers (Max-Connections) is left after each message anyway,
+ * and workers wait for a place (connection_limit.h) before they connect.
  */
 #include "scan/engine/icap.h"
 #include "base/mem.h"
@@ -170,7 +176,7 @@ static enum err icap_ask(struct link_connection *l, void *arg)
     enum err e = is_stale(i, l->server) ? learn(i, l) : ERR_OK;
     if (e != ERR_OK)
         return e;
-    if (is_scarce(i, l->server))
+    if (!i->conf->icap_keep_alive || is_scarce(i, l->server))
         link_spoil(l);
     if (s->service.ignores_all) {
         verdict_set(i->out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,

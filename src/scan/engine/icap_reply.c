@@ -71,6 +71,18 @@ static bool allowed(struct icap_head *h, struct span item)
     return true;
 }
 
+static bool complete_item(struct icap_head *h, struct span item)
+{
+    h->service.complete_always = h->service.complete_always || span_eq(item, SPAN("*"));
+    return true;
+}
+
+static bool ignored_item(struct icap_head *h, struct span item)
+{
+    h->service.ignores_all = h->service.ignores_all || span_eq(item, SPAN("*"));
+    return true;
+}
+
 static bool connection_word(struct icap_head *h, struct span item)
 {
     h->close = h->close || span_eq_nocase(item, SPAN("close"));
@@ -155,14 +167,12 @@ static bool take_ttl(struct icap_head *h, struct span value)
 
 static bool take_complete(struct icap_head *h, struct span value)
 {
-    h->service.complete_always = span_eq(value, SPAN("*"));
-    return true;
+    return for_each_item(h, value, complete_item);
 }
 
 static bool take_ignore(struct icap_head *h, struct span value)
 {
-    h->service.ignores_all = span_eq(value, SPAN("*"));
-    return true;
+    return for_each_item(h, value, ignored_item);
 }
 
 static bool take_service(struct icap_head *h, struct span value)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Kaspersky's daemons as an engine. By default aveserver's line protocol (Kaspersky Anti-Virus 5.x), as free clients of
- * it speak it: the daemon greets with 201, gets one command at a time, and the connection is kept. SCAN has it read a
- * file in file_base; with daemon_is_remote the message goes over the connection (NETSCAN, a reconstruction: see
+ * it speak it: the daemon greets with 201 and gets one command. There is one message a connection, as "220", clean,
+ * does not say of what: one that came twice, or late, would be the next message's. SCAN has it read a file in
+ * file_base; with daemon_is_remote the message goes over the connection (NETSCAN, a reconstruction: see
  * kaspersky_netscan.c), and a daemon on this host that refuses that is asked to SCAN instead, where file_base is given.
  * With protocol http or rest it is Kaspersky Scan Engine (kaspersky_http.c).
  *
@@ -192,6 +193,7 @@ static enum err aveserver_ask(struct link_connection *l, void *arg)
     struct kaspersky_reply r;
     bool netscan = k->conf->daemon_is_remote && !s->by_file, whole = true;
     kaspersky_reply_begin(&r, span_of(NULL, 0), k->conf->suspicious == SUSPICIOUS_INFECTED);
+    link_spoil(l); /* one message a connection */
     enum err e = netscan ? ask_by_connection(k, l, &r, &whole) : ask_by_file(k, l, &r);
     if (e != ERR_OK)
         kaspersky_reply_cut(&r, link_partial(l));
@@ -212,8 +214,6 @@ static enum err aveserver_ask(struct link_connection *l, void *arg)
         snprintf(detail, sizeof(detail), "aveserver: %.120s (may its user read files in file_base?)", r.last);
         verdict_set(k->out, VERDICT_ERROR, VERDICT_REASON_ENGINE, detail);
     }
-    if (e != ERR_OK || r.nonsense || !whole || k->out->class == VERDICT_ERROR)
-        link_spoil(l);
     return ERR_OK;
 }
 

@@ -4,7 +4,8 @@
  * connection begins with and what one request is (struct link_exchange), and link_run does the rest:
  *
  * - servers in their order, those that failed within the last seconds at the end;
- * - one connection per server is kept between requests;
+ * - one connection per server is kept between requests, unless the engine spoils it: where nothing in a clean answer
+ *   tells to which request it belongs, one that comes late must find the connection closed;
  * - a kept connection that turns out to be stale before anything of an answer came: exactly once again, on a new one;
  * - a server that cannot be reached or closes without an answer: the next one;
  * - a server that answered, whatever it was: nobody else is asked.

@@ -241,7 +241,7 @@ START_TEST(what_follows_from_each_reason_can_be_written_down)
          "on_error = next on_poison = error_code\n"
          "    reason_codes [ limit = 552 ] reason_texts [ limit = \"too deep\" ] }\n"
          "  clamav two { } }",
-         2); /* a pass, and a variable of both */
+         3); /* a pass, an idle option, and a variable of both */
     const struct engine_conf *one = f.fw.engines[0].conf, *two = f.fw.engines[1].conf;
     ck_assert(f.fw.all);
     ck_assert_int_eq(one->on_reason[VERDICT_REASON_ENCRYPTED], ON_UNSCANNABLE_PASS);
@@ -403,22 +403,26 @@ START_TEST(faults_and_surprises_are_named_with_their_place)
         {"antivirus { icap { mode = options } }", "error |mode = options|respmod, reqmod"},
         {"antivirus { icap { preview = 100K } }", "error |preview = 100K|between 0 and"},
         {"antivirus { icap { echo_is_clean = on } }", "warning |echo_is_clean|does not answer 204"},
+        {"antivirus { icap { keep_alive = on } }", "warning |keep_alive|counts for the next message"},
         {"antivirus { icap { ignore_signatures = ( A ) } }", "error |behind A would pass"},
         {"antivirus { icap { file_base = /var/tmp } }", "warning |file_base|reads no files"},
         {"antivirus { command { } }", "error |argv is needed"},
         {"antivirus { command { argv = ( clamscan \"%s\" ) } }", "error |clamscan: expected the absolute path"},
         {"antivirus { command { argv = ( /bin/sh \"--file=%s\" ) } }", "error |--file=%s: %s must be an argument"},
+        {"antivirus { command { argv = ( /bin/sh \"%f\" ) } }", "error |%f: there is no such placeholder"},
+        {"antivirus { command { argv = ( /bin/sh \"-x\" ) } }", "warning |without an argument %s the program finds"},
         {"antivirus { command { argv = ( /bin/sh \"%s\" \"%s\" ) } }", "error |%s stands in it 2 times"},
-        {"antivirus { command { argv = /nowhere/scan } }", "warning |/nowhere/scan: there is no such program"},
-        {"antivirus { command { argv = /bin/sh clean_codes = ( 0 256 ) } }", "error |256: expected exit codes from 0"},
-        {"antivirus { command { argv = /bin/sh clean_codes = ( 0 1 ) } }", "error |1 stands in clean_codes too"},
-        {"antivirus { command { argv = /bin/sh unscannable_codes = ( 9 9 ) } }",
+        {"antivirus { command { argv = ( /nowhere/scan - ) } }", "warning |/nowhere/scan: there is no such program"},
+        {"antivirus { command { argv = ( /bin/sh - ) clean_codes = ( 0 256 ) } }",
+         "error |256: expected exit codes from 0"},
+        {"antivirus { command { argv = ( /bin/sh - ) clean_codes = ( 0 1 ) } }", "error |1 stands in clean_codes too"},
+        {"antivirus { command { argv = ( /bin/sh - ) unscannable_codes = ( 9 9 ) } }",
          "error |9 stands in unscannable_codes"},
-        {"antivirus { command { argv = /bin/sh virus_pattern = \"FOUND\" } }", "error |FOUND|expected one %v"},
-        {"antivirus { command { argv = /bin/sh virus_pattern = \"*%v*\" } }", "error |fits every line"},
-        {"antivirus { command { argv = /bin/sh readable = tmp } }", "error |tmp: expected an absolute path"},
-        {"antivirus { command { argv = /bin/sh readable = / } }", "warning |may read whatever its user may"},
-        {"antivirus { command { argv = /bin/sh ignore_signatures = ( A ) } }", "error |behind A would pass"},
+        {"antivirus { command { argv = ( /bin/sh - ) virus_pattern = \"FOUND\" } }", "error |FOUND|expected one %v"},
+        {"antivirus { command { argv = ( /bin/sh - ) virus_pattern = \"*%v*\" } }", "error |fits every line"},
+        {"antivirus { command { argv = ( /bin/sh - ) readable = tmp } }", "error |tmp: expected an absolute path"},
+        {"antivirus { command { argv = ( /bin/sh - ) readable = / } }", "warning |may read whatever its user may"},
+        {"antivirus { command { argv = ( /bin/sh - ) ignore_signatures = ( A ) } }", "error |behind A would pass"},
         {"ThreadPool \"cpu\" { } antivirus { clamav { pool = IO mime_decompose = on } kaspersky { pool = CPU "
          "daemon_is_remote = on } }",
          "warning |mime_decompose|in the pool cpu, in which kaspersky connects"},

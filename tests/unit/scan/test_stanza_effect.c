@@ -9,10 +9,12 @@ START_TEST(an_option_that_does_nothing_where_it_stands_is_a_warning)
     } rows[] = {
         {"antivirus { kaspersky { daemon_is_remote = on cache_clean = on } }",
          "|cache_clean = on: has no effect|which"},
-        {"antivirus { command { argv = /bin/sh cache_clean = on } }", "|cache_clean = on: has no effect|which"},
+        {"antivirus { command { argv = ( /bin/sh - ) cache_clean = on } }", "|cache_clean = on: has no effect|which"},
         {"antivirus { clamav { daemon = \"/run/a\" database_watch = off } }", "|database_watch|with a daemon"},
         {"antivirus { clamav { daemon = \"/run/a\" database_settle = 1 } }", "|database_settle|with a daemon"},
         {"antivirus { max_signature_loss = 5 clamav { daemon = \"/run/a\" } }", "|max_signature_loss|with a daemon"},
+        {"antivirus { clamav { on_partial = reject } }", "|on_partial = reject|without mime_decompose"},
+        {"antivirus { paranoid = true clamav { on_external = quarantine } }", "|on_external|without mime_decompose"},
         {"antivirus { clamav { daemon_connect_timeout = 1 } }", "|daemon_connect_timeout = 1|without a daemon"},
         {"antivirus { kaspersky { daemon_is_remote = on protocol = http netscan_goahead = yes } }",
          "|netscan_goahead = yes|protocol http or rest"},

@@ -185,22 +185,76 @@ static void ignore_probe(void *arg, const struct probe_result *result)
     (void)arg, (void)result;
 }
 
-START_TEST(other_daemons_are_asked_for_the_test_string_only_and_once_they_have_found_it)
+START_TEST(other_engines_outside_the_process_are_asked_for_the_test_string_only)
+{
+    static const struct {
+        const char *type;
+        enum verdict_class pattern;
+        const char *result, *doubts;
+    } rows[] = {{"fsecure", VERDICT_INFECTED, "result=good", NULL},
+                {"icap", VERDICT_CLEAN, "result=doubtful", "doubts=test-string"},
+                {"command", VERDICT_CLEAN, "result=doubtful", "doubts=test-string"},
+                {"icap", VERDICT_UNSCANNABLE, "result=unknown", NULL}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r;
+        struct engine_conf conf = with_daemon();
+        if (strcmp(rows[i].type, "command") == 0)
+            conf.daemon.count = 0;
+        conf.test_string = TEST_STRING_IGNORED; /* for now */
+        rig_open_as(&r, rows[i].type, &conf);
+        ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_CLEAN);
+        ck_assert_uint_eq(r.jobs, 1); /* the message */
+        ck_assert(!is_over(&r));
+        r.conf.test_string = TEST_STRING_REMEMBERED;
+        rig_say(&r.answer_pattern, rows[i].pattern, VERDICT_REASON_NONE, "");
+        news(&r, 27501);
+        rig_wait(&r, is_over);
+        ck_assert_uint_eq(r.jobs, 2);
+        const char *line = rig_line(&r, 0, "engine-trial", rows[i].result);
+        ck_assert_msg(line && (!rows[i].doubts || strstr(line, rows[i].doubts)), "row %zu: %s", i,
+                      line ? line : "none");
+        ck_assert((rig_line(&r, 0, "engine-doubt", "engine=one") != NULL) == (rows[i].doubts != NULL));
+        ck_assert_int_eq(state_of(&r), HEALTH_CLOSED); /* a doubt changes no verdict */
+        rig_close(&r);
+    }
+}
+END_TEST
+
+START_TEST(what_has_found_the_test_string_and_finds_it_no_more_rests)
 {
     struct rig r;
     const struct engine_conf conf = with_daemon();
-    rig_open_as(&r, "fsecure", &conf);
-    news(&r, 27501);
-    ck_assert_int_eq(rig_scan(&r, 1, NULL).class, VERDICT_CLEAN);
-    ck_assert_uint_eq(r.jobs, 1); /* the message */
-    ck_assert(probes_force(scan_client_probes(r.client), 0, ignore_probe, NULL));
-    rig_wait(&r, probe_is_good); /* which found it: the trial that follows has nothing to ask */
-    ck_assert_uint_eq(r.jobs, 3);
+    rig_open_as(&r, "icap", &conf);
+    rig_wait(&r, is_over);
+    ck_assert_ptr_nonnull(rig_line(&r, 0, "engine-trial", "result=good"));
     rig_say(&r.answer_pattern, VERDICT_CLEAN, VERDICT_REASON_NONE, "");
     news(&r, 0);
     rig_wait(&r, is_over);
-    ck_assert_uint_eq(r.jobs, 4);
     ck_assert_int_eq(state_of(&r), HEALTH_OPEN);
+    rig_close(&r);
+}
+END_TEST
+
+/* Its daemon was not there when the program started: its first word is what begins the trial. */
+START_TEST(what_could_not_be_asked_is_tried_once_more_when_it_has_scanned_a_message)
+{
+    struct rig r;
+    struct engine_conf conf = with_daemon();
+    conf.test_string = TEST_STRING_IGNORED; /* for now */
+    rig_open_as(&r, "icap", &conf);
+    r.conf.test_string = TEST_STRING_REMEMBERED;
+    rig_say(&r.answer_pattern, VERDICT_ERROR, VERDICT_REASON_DOWN, "");
+    news(&r, 27501);
+    rig_wait(&r, is_over);
+    ck_assert_ptr_nonnull(rig_line(&r, 0, "engine-trial", "result=unknown"));
+    for (uint8_t i = 1; i <= 2; i++) {
+        forget_lines(&r);
+        ck_assert_int_eq(rig_scan(&r, i, NULL).class, VERDICT_CLEAN);
+        if (i == 1)
+            rig_wait(&r, is_over);
+    }
+    ck_assert_uint_eq(r.patterns, 2); /* at the start, and after the first message */
+    ck_assert(!is_over(&r));
     rig_close(&r);
 }
 END_TEST
@@ -256,7 +310,9 @@ END_TEST
     X(what_the_stanza_accepts_is_not_asked_about)                                                                      \
     X(a_daemon_that_has_lost_its_signatures_rests_as_soon_as_it_tells_of_others)                                       \
     X(a_daemon_that_cannot_be_asked_is_tried_again_when_it_can)                                                        \
-    X(other_daemons_are_asked_for_the_test_string_only_and_once_they_have_found_it)                                    \
+    X(other_engines_outside_the_process_are_asked_for_the_test_string_only)                                            \
+    X(what_has_found_the_test_string_and_finds_it_no_more_rests)                                                       \
+    X(what_could_not_be_asked_is_tried_once_more_when_it_has_scanned_a_message)                                        \
     X(what_a_probe_has_just_found_is_not_asked_again)                                                                  \
     X(a_client_that_ends_gives_its_trial_up)
 #include "support/check_main.h"

@@ -13,6 +13,7 @@ from ..places import SOON, Timeout, free_port
 
 PAYLOAD = b"TEST-VIRUS-PAYLOAD"
 PATIENCE = 60.0
+LEAD = 0.5  # of a late answer over the one that is due: so long a client could take it for that one
 
 
 class Ended(Exception):
@@ -33,6 +34,7 @@ class Fault:
     wrong_id: bool = False       # the number of another request, where the protocol has numbers
     early: bool = False          # answered as soon as the request has begun, and nothing more is read
     close_after: bool = False    # a good answer, then closed: the next request finds a stale connection
+    again: bool = False          # a good answer, and once more, late: while the next request of the connection waits for its own
 
 
 class Conversation:
@@ -46,6 +48,7 @@ class Conversation:
         self.buffer = b""
         self.heard = bytearray()
         self.descriptors = []
+        self.late = b""
 
     def fill(self):
         try:
@@ -86,7 +89,11 @@ class Conversation:
 
     def answer(self, octets, fault=None):
         """OCTETS, as FAULT has it."""
+        if fault and self.late:
+            self.send(self.late)
+            time.sleep(LEAD)
         fault = fault or Fault()
+        self.late = octets if fault.again else b""
         time.sleep(fault.delay)
         if fault.reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

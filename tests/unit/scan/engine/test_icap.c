@@ -60,11 +60,12 @@ static void start(struct rigged *r)
     daemon_start(&r->d);
 }
 
-START_TEST(one_connection_one_options_and_a_request_for_each_message)
+START_TEST(with_keep_alive_there_is_one_connection_and_a_request_for_each_message)
 {
     struct rigged r;
     struct engine_info info;
     listen_tcp(&r);
+    r.conf.icap_keep_alive = true;
     expect_options(&r, 0);
     DO(&r, SEND_EACH, OPTIONS_PLAIN);
     expect_clean(&r, 1);
@@ -404,6 +405,7 @@ START_TEST(another_istag_is_asked_about_before_the_next_message)
     struct rigged r;
     struct engine_info info;
     listen_tcp(&r);
+    r.conf.icap_keep_alive = true;
     expect_options(&r, 0);
     DO(&r, SEND, OPTIONS_PLAIN);
     expect_clean(&r, 1);
@@ -431,6 +433,7 @@ START_TEST(options_that_are_too_old_are_asked_for_again)
 {
     struct rigged r;
     listen_tcp(&r);
+    r.conf.icap_keep_alive = true;
     for (int i = 0; i < 2; i++) {
         expect_options(&r, 2 * i);
         DO(&r, SEND, "ICAP/1.0 200 OK\r\nMethods: RESPMOD\r\nAllow: 204\r\nOptions-TTL: 0\r\n\r\n");
@@ -486,6 +489,7 @@ START_TEST(a_connection_that_was_closed_while_idle_is_renewed)
 {
     struct rigged r;
     listen_tcp(&r);
+    r.conf.icap_keep_alive = true;
     expect_options(&r, 0);
     DO(&r, SEND, OPTIONS_PLAIN);
     expect_clean(&r, 1);
@@ -500,6 +504,32 @@ START_TEST(a_connection_that_was_closed_while_idle_is_renewed)
         IS(v, CLEAN, NONE, "");
     }
     rigged_close(&r);
+}
+END_TEST
+
+/* An answer that comes twice, or late, finds nobody. */
+START_TEST(each_message_has_a_connection_of_its_own)
+{
+    static const char *const answers[] = {CLEAN_204, INFECTED_200};
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+        struct rigged r;
+        listen_tcp(&r);
+        expect_options(&r, 0);
+        DO(&r, SEND, OPTIONS_PLAIN);
+        expect_clean(&r, 1);
+        daemon_add(&r.d, DAEMON_SEND, span_cstr(answers[i]));
+        DO(&r, AWAIT_END, "");
+        DO(&r, ACCEPT, "");
+        expect_clean(&r, 2); /* what it knows of the server it still knows */
+        DO(&r, SEND, CLEAN_204);
+        DO(&r, AWAIT_END, "");
+        start(&r);
+        struct verdict v = scan(&r, SPAN(CLEANMSG));
+        ck_assert_int_eq(v.class, i == 0 ? VERDICT_CLEAN : VERDICT_INFECTED);
+        v = scan(&r, SPAN(CLEANMSG));
+        IS(v, CLEAN, NONE, "");
+        rigged_close(&r);
+    }
 }
 END_TEST
 
@@ -527,7 +557,7 @@ START_TEST(a_server_with_few_places_is_left_after_each_message)
 END_TEST
 
 #define CASES(X)                                                                                                       \
-    X(one_connection_one_options_and_a_request_for_each_message)                                                       \
+    X(with_keep_alive_there_is_one_connection_and_a_request_for_each_message)                                          \
     X(a_preview_never_holds_all_of_a_message)                                                                          \
     X(a_server_that_wants_more_after_the_preview_gets_it)                                                              \
     X(an_answer_to_a_part_is_clean_of_nothing_but_a_virus_counts)                                                      \
@@ -543,5 +573,6 @@ END_TEST
     X(a_service_that_cannot_do_it_is_down)                                                                             \
     X(a_service_that_wants_nothing_scans_nothing)                                                                      \
     X(a_connection_that_was_closed_while_idle_is_renewed)                                                              \
+    X(each_message_has_a_connection_of_its_own)                                                                        \
     X(a_server_with_few_places_is_left_after_each_message)
 #include "support/check_main.h"

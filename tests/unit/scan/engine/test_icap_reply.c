@@ -384,6 +384,19 @@ START_TEST(options_tell_what_a_service_can_do)
                        "Preview: 4000000000\r\nISTag: bare\r\n\r\n") == ICAP_END);
     ck_assert(h.service.respmod && h.service.reqmod && h.service.allow_204 && h.close && h.service.complete_always);
     ck_assert(!h.service.ignores_all);
+    static const char *const everything[] = {"asc, *", "*, asc", "*\r\nTransfer-Ignore: asc",
+                                             "asc\r\nTransfer-Ignore: *"};
+    for (size_t i = 0; i < ARRAY_SIZE(everything); i++) {
+        char text[200];
+        snprintf(text, sizeof(text), "ICAP/1.0 200 OK\r\nTransfer-Ignore: %s\r\n\r\n", everything[i]);
+        ck_assert(head(&h, text) == ICAP_END);
+        ck_assert_msg(h.service.ignores_all && !h.service.complete_always, "%s", everything[i]);
+        snprintf(text, sizeof(text), "ICAP/1.0 200 OK\r\nTransfer-Complete: *\r\nTransfer-Complete: %s\r\n\r\n", "asc");
+        ck_assert(head(&h, text) == ICAP_END);
+        ck_assert(h.service.complete_always && !h.service.ignores_all);
+    }
+    ck_assert(head(&h, "ICAP/1.0 200 OK\r\nTransfer-Complete: *\r\nTransfer-Ignore: jpg, gif\r\nOptions-TTL: 999999\r\n"
+                       "Preview: 4000000000\r\nISTag: bare\r\n\r\n") == ICAP_END);
     ck_assert_uint_eq(h.service.ttl_s, ICAP_TTL_MAX);
     ck_assert_uint_eq(h.service.preview, ICAP_PREVIEW_MAX);
     ck_assert_str_eq(h.istag, "bare");

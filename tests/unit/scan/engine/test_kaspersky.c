@@ -12,15 +12,24 @@ static void listen_aveserver(struct rigged *r, bool local, bool remote)
         r->conf.file_base = NULL;
 }
 
-START_TEST(messages_are_files_over_one_connection)
+/* The message is answered: the connection ends, and the next one begins. */
+static void next_connection(struct rigged *r)
+{
+    DO(r, AWAIT_END, "");
+    DO(r, ACCEPT, "");
+    DO(r, SEND, GREETING);
+}
+
+START_TEST(messages_are_files_each_over_a_connection_of_its_own)
 {
     struct rigged r;
     struct engine_info info;
     listen_aveserver(&r, true, false);
     DO(&r, ACCEPT, "");
-    DO(&r, SEND, GREETING);
+    DO(&r, SEND, "201-several\r\n201 lines\r\n");
     DO_FILE(&r, EXPECT, 0, "SCAN bPQRSTUW %s/%u.eml\r\n", 1);
     DO(&r, SEND, "220 File is clean\r\n");
+    next_connection(&r);
     DO_FILE(&r, EXPECT, 1, "SCAN bPQRSTUW %s/%u.eml\r\n", 2);
     DO_FILE(&r, SEND_EACH, 2, "322-EICAR-Test-File %s/%u.eml/part1\r\n", 2);
     DO_FILE(&r, SEND, 3, "322-Worm.Test.b %s/%u.eml/part2\r\n230 File is infected\r\n", 2);
@@ -47,10 +56,13 @@ START_TEST(messages_go_over_the_connection_where_the_daemon_is_remote)
     DO(&r, SEND, GREETING);
     DO(&r, EXPECT, "NETSCAN bPQRSTUW 75\r\n" BADMSG);
     DO(&r, SEND, "322-EICAR-Test-File /stream\r\n230 File is infected\r\n");
+    next_connection(&r);
     DO(&r, EXPECT, "NETSCAN bPQRSTUW 62\r\n" CLEANMSG);
     DO(&r, SEND_EACH, "220 File is clean\r\n");
+    next_connection(&r);
     DO(&r, EXPECT, "NETSCAN bPQRSTUW 0\r\n");
     DO(&r, SEND, "220 File is clean\r\n");
+    next_connection(&r);
     DO(&r, EXPECT, "NETSCAN bPQRSTUW 62\r\n");
     DO(&r, SEND, "502 NETSCAN not licensed\r\n");
     DO(&r, CLOSE, "");
@@ -81,6 +93,7 @@ START_TEST(a_local_daemon_that_refuses_netscan_is_told_a_path)
     DO(&r, SEND, GREETING);
     DO_FILE(&r, EXPECT, 0, "SCAN bPQRSTUW %s/%u.eml\r\n", 1);
     DO_FILE(&r, SEND, 1, "322-V %s/%u.eml\r\n230 x\r\n", 1);
+    next_connection(&r);
     DO_FILE(&r, EXPECT, 2, "SCAN bPQRSTUW %s/%u.eml\r\n", 2); /* and from now on */
     DO(&r, SEND, "220 File is clean\r\n");
     rigged_open(&r);
@@ -166,6 +179,7 @@ START_TEST(a_go_ahead_is_waited_for_where_it_is_due)
     DO(&r, SEND, "354 send it\r\n");
     DO(&r, EXPECT, CLEANMSG);
     DO(&r, SEND, "220 File is clean\r\n");
+    next_connection(&r);
     DO(&r, EXPECT, "NETSCAN bPQRSTUW 62\r\n");
     DO(&r, SEND, "220 File is clean\r\n"); /* without having seen it */
     DO(&r, CLOSE, "");
@@ -192,6 +206,7 @@ START_TEST(a_go_ahead_that_nobody_waits_for_is_learned_from)
     DO(&r, SEND, GREETING);
     DO(&r, EXPECT, "NETSCAN bPQRSTUW 62\r\n" CLEANMSG);
     DO(&r, SEND, "150 go ahead\r\n220 File is clean\r\n");
+    next_connection(&r);
     daemon_add(&r.d, DAEMON_EXPECT, span_cstr(command));
     DO(&r, SEND, "150 go ahead\r\n"); /* and reads nothing: the connection is full, and the engine must see it */
     DO(&r, RELIEVE, "");
@@ -286,30 +301,6 @@ START_TEST(a_daemon_that_is_not_ready_gets_no_command)
                       verdict_reason_word(v.reason), v.detail);
         rigged_close(&r);
     }
-}
-END_TEST
-
-START_TEST(a_stale_connection_is_renewed_once)
-{
-    struct rigged r;
-    listen_aveserver(&r, false, false);
-    DO(&r, ACCEPT, "");
-    DO(&r, SEND, "201-several\r\n201 lines\r\n");
-    DO_FILE(&r, EXPECT, 0, "SCAN bPQRSTUW %s/%u.eml\r\n", 1);
-    DO(&r, SEND, "220 File is clean\r\n");
-    DO_FILE(&r, EXPECT, 1, "SCAN bPQRSTUW %s/%u.eml\r\n", 2);
-    DO(&r, CLOSE, "");
-    DO(&r, ACCEPT, "");
-    DO(&r, SEND, GREETING);
-    DO_FILE(&r, EXPECT, 2, "SCAN bPQRSTUW %s/%u.eml\r\n", 2);
-    DO(&r, SEND, "220 File is clean\r\n");
-    rigged_open(&r);
-    daemon_start(&r.d);
-    for (int i = 0; i < 2; i++) {
-        struct verdict v = scan(&r, SPAN(CLEANMSG));
-        IS(v, CLEAN, NONE, "");
-    }
-    rigged_close(&r);
 }
 END_TEST
 
@@ -498,7 +489,7 @@ START_TEST(a_large_message_goes_in_base64_whole)
 END_TEST
 
 #define CASES(X)                                                                                                       \
-    X(messages_are_files_over_one_connection)                                                                          \
+    X(messages_are_files_each_over_a_connection_of_its_own)                                                            \
     X(messages_go_over_the_connection_where_the_daemon_is_remote)                                                      \
     X(a_local_daemon_that_refuses_netscan_is_told_a_path)                                                              \
     X(the_reconstruction_can_be_adapted)                                                                               \
@@ -508,7 +499,6 @@ END_TEST
     X(an_answer_cut_at_any_octet_is_an_error_unless_it_told_of_a_virus)                                                \
     X(answers_that_make_no_sense_are_errors)                                                                           \
     X(a_daemon_that_is_not_ready_gets_no_command)                                                                      \
-    X(a_stale_connection_is_renewed_once)                                                                              \
     X(what_cannot_be_handed_over_is_not_sent)                                                                          \
     X(http_posts_the_octets_or_the_path)                                                                               \
     X(rest_posts_base64_or_the_path)                                                                                   \
