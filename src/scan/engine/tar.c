@@ -197,7 +197,7 @@ static bool begins(struct span file, bool *plain)
         return false;
     if (memcmp(file.ptr + MAGIC_AT, "ustar", 5) == 0)
         return true;
-    for (unsigned i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++) {
         uint64_t ignored;
         if (read_number(file.ptr + MODE_AT + i * MODE_SIZE, MODE_SIZE, &ignored) != FORM_OCTAL)
             return false;
