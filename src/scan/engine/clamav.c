@@ -19,6 +19,11 @@
  * - so are members of a zip that cannot be unpacked, and those whose place or size its headers do not tell, or not in
  * the way that libclamav reads them (zip64, self-extracting with data descriptors): zip_watch.h compares what a zip
  * lists with what shows;
+ * - an archive of these kinds whose table it cannot read is passed over whole, and nothing is named: members.h tells
+ * which ones hold something;
+ * - so are members of a tar that it reads otherwise than tar does: tar.h;
+ * - of bzip2 in several streams it unpacks the first, and `ar` archives it does not know: carve.h takes out what is in
+ * them, and each is scanned as the message is;
  * - a temporary file that cannot be made, written or read (disk full, no inodes, no descriptors), one that vanished,
  * and an allocation that fails end a part of the scan, and the result is "clean" in many places: see shortage.h.
  *
@@ -36,12 +41,16 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "scan/engine/carve.h"
 #include "scan/engine/clamav_name.h"
 #include "scan/engine/container.h"
 #include "scan/engine/engine.h"
+#include "scan/engine/members.h"
 #include "scan/engine/shortage.h"
+#include "scan/engine/tar.h"
 #include "scan/engine/zip_watch.h"
 #include "scan/ignore.h"
+#include "sys/clock.h"
 
 enum {
     UNZIP_BLOCK = 8192, /* libclamav's unzip works in blocks of BUFSIZ and drops the one that crosses max_filesize */
@@ -60,6 +69,7 @@ struct clamav {
     struct cl_engine *engine;
     struct cl_scan_options options;
     uint64_t max_filesize;
+    struct carve_limits limits;
     bool has_unrar;
     struct conf_list ignored; /* false alarms by name */
     bool parts_follow;        /* the message is decomposed */
@@ -74,9 +84,14 @@ struct findings {
     ino_t inode;
     bool rar, cut;
     bool member_due, member_lost; /* a member was named and has not shown as a layer (yet, or ever) */
-    const char *unsupported;      /* kind of container that cannot be opened */
-    struct zip_watch zips;        /* what they list and what of that showed */
-    struct shortage before;       /* the scan */
+    bool archive_due,
+        archive_lost;          /* an archive holds something and none of its members has been named (yet, or ever) */
+    bool locked;               /* an archive's table is behind a password */
+    struct carve *carve;       /* what libclamav does not take out */
+    const struct carved *item; /* of these, what is scanned; NULL: the message */
+    const char *unsupported;   /* kind of container that cannot be opened */
+    struct zip_watch zips;     /* what they list and what of that showed */
+    struct shortage before;    /* the scan */
     char name[LIMIT_VERDICT_NAME +
               1]; /* of the first detection that counts; one that says "infected", if there is any */
     char ignored[LIMIT_VERDICT_NAME + 1]; /* of the first that does not */
@@ -126,7 +141,7 @@ static void note_layer(struct findings *f, int fd, const char *type, struct span
 {
     struct stat st;
     struct sha256_digest digest;
-    if (!f->engine->parts_follow || depth > f->mail_depth)
+    if (!f->engine->parts_follow || f->item || depth > f->mail_depth)
         return;
     f->mail_depth = type && strcmp(type, "CL_TYPE_MAIL") == 0 ? depth + 1 : depth;
     if (depth == 0 || file.len == 0 || fd < 0 || fstat(fd, &st) != 0 || (uint64_t)st.st_size != file.len ||
@@ -146,6 +161,7 @@ static cl_error_t on_layer(int fd, const char *type, const char **ancestors, siz
     if (!f)
         return CL_CLEAN;
     f->member_due = false;
+    f->archive_lost = f->archive_lost || f->archive_due;
     if (depth > 0 && f->engine->max_filesize && size + UNZIP_BLOCK > f->engine->max_filesize)
         f->cut = true;
     struct span file = span_of(bytes, bytes ? size : 0);
@@ -154,6 +170,12 @@ static cl_error_t on_layer(int fd, const char *type, const char **ancestors, siz
         f->rar = (type && strncmp(type, "CL_TYPE_RAR", 11) == 0) || container_holds_rar(file);
     if (!f->unsupported)
         f->unsupported = container_unsupported(file);
+    if (!f->unsupported)
+        f->unsupported = tar_unsupported(file, type);
+    enum members promised = members_promised(file, type);
+    f->archive_due = promised == MEMBERS_SOME;
+    f->locked = f->locked || promised == MEMBERS_LOCKED;
+    carve_layer(f->carve, file, type, (f->item ? f->item->depth : 0) + depth, f->item && f->item->whole && depth == 0);
     zip_watch_layer(&f->zips, &(struct zip_layer){depth, parent_size, file, type});
     return CL_CLEAN;
 }
@@ -177,6 +199,7 @@ static cl_error_t on_member(const char *container, unsigned long packed, const c
     if (!f)
         return CL_CLEAN;
     f->member_lost = f->member_lost || f->member_due;
+    f->archive_due = f->archive_due && !names_each_member(container);
     f->member_due = names_each_member(container) && size > TINY_FILE && !encrypted;
     return CL_CLEAN;
 }
@@ -291,6 +314,15 @@ static const char *clamav_database(const struct engine_conf *conf)
     return conf->database ? conf->database : cl_retdbdir();
 }
 
+/* Those that libclamav has for itself. */
+static struct carve_limits limits_of(const struct cl_engine *engine)
+{
+    return (struct carve_limits){.scan = (uint64_t)cl_engine_get_num(engine, CL_ENGINE_MAX_SCANSIZE, NULL),
+                                 .file = (uint64_t)cl_engine_get_num(engine, CL_ENGINE_MAX_FILESIZE, NULL),
+                                 .files = (uint64_t)cl_engine_get_num(engine, CL_ENGINE_MAX_FILES, NULL),
+                                 .depth = (uint32_t)cl_engine_get_num(engine, CL_ENGINE_MAX_RECURSION, NULL)};
+}
+
 static void clamav_close(void *state)
 {
     struct clamav *c = state;
@@ -328,6 +360,7 @@ static enum err clamav_open(const struct engine_conf *conf, void **state, struct
     c->parts_follow = conf->mime_decompose && digest_works();
     c->has_unrar = unrar_is_loaded();
     c->max_filesize = (uint64_t)cl_engine_get_num(c->engine, CL_ENGINE_MAX_FILESIZE, NULL);
+    c->limits = limits_of(c->engine);
     /* Everything is taken apart. Heuristics that guess (phishing, macros, broken files) stay off: what a message merely
      * looks like is a policy's business. message/partial is not put together from parts of other messages. */
     c->options.parse = ~0U;
@@ -403,39 +436,95 @@ static void map_failure(cl_error_t rc, const struct findings *f, struct verdict 
 static void map_clean(const struct findings *f, struct verdict *out)
 {
     char detail[LIMIT_VERDICT_TEXT + 1];
-    if (f->cut) {
+    const char *unsupported = f->unsupported ? f->unsupported : f->carve->unsupported;
+    if (f->cut || f->carve->limit) {
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_LIMIT,
-                    "a file inside is as large as max_filesize or larger");
+                    f->cut ? "a file inside is as large as max_filesize or larger" : f->carve->limit);
     } else if (f->rar && !f->engine->has_unrar) {
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,
                     "RAR archive: libclamunrar is not installed (package libclamunrar)");
-    } else if (f->unsupported) {
-        snprintf(detail, sizeof(detail), "%s: libclamav cannot open it", f->unsupported);
+    } else if (unsupported) {
+        snprintf(detail, sizeof(detail), "%s: libclamav cannot open it", unsupported);
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED, detail);
     } else if (map_shortage(f, out)) {
         return;
+    } else if (f->carve->failed) {
+        verdict_set(out, VERDICT_ERROR, VERDICT_REASON_ENGINE,
+                    "files inside could not be taken out: no memory or no room");
     } else if (f->zips.lie) { /* after a shortage, which cuts archives short */
         snprintf(detail, sizeof(detail), "zip archive: %s", f->zips.lie);
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_MALFORMED, detail);
     } else if (f->zips.encrypted && (f->engine->options.heuristic & CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE)) {
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, "zip archive: a member is encrypted");
+    } else if (f->locked && (f->engine->options.heuristic & CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE)) {
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, "7z archive: it is encrypted");
     } else if (f->zips.out_of_memory) {
         verdict_set(out, VERDICT_ERROR, VERDICT_REASON_MEMORY, "an allocation failed");
     } else if (f->zips.lost || f->member_lost || f->member_due) {
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,
                     "libclamav could not unpack every member of an archive");
+    } else if (f->archive_lost) {
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,
+                    "libclamav could not read an archive's table of members");
     } else {
         verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
     }
 }
 
-static cl_error_t scan_once(const struct clamav *c, int fd, struct cl_scan_options options, struct findings *f)
+/* The message if FD is one, else the item that F names. */
+static cl_error_t scan_once(const struct clamav *c, int fd, struct span item, struct cl_scan_options options,
+                            struct findings *f)
 {
     const char *name = NULL;
     unsigned long blocks = 0;
-    cl_error_t rc = cl_scandesc_callback(fd, NULL, &name, &blocks, c->engine, &options, f);
+    cl_error_t rc;
+    f->archive_due = f->member_due = false;
+    if (f->item) {
+        cl_fmap_t *map = cl_fmap_open_memory(item.ptr, item.len);
+        if (!map)
+            return CL_EMEM;
+        rc = cl_scanmap_callback(map, NULL, &name, &blocks, c->engine, &options, f);
+        cl_fmap_close(map);
+    } else {
+        rc = cl_scandesc_callback(fd, NULL, &name, &blocks, c->engine, &options, f);
+    }
     if (rc == CL_VIRUS)
         on_virus(fd, name, f); /* as the callback, which is not called for every kind of detection */
+    f->member_lost = f->member_lost || f->member_due;
+    f->archive_lost = f->archive_lost || f->archive_due;
+    zip_watch_end(&f->zips);
+    return rc;
+}
+
+/* A little before the deadline, at which the worker is killed: an answer is cheaper than a new worker. False: it is
+ * there. */
+static bool set_time_limit(struct clamav *c, uint64_t end_ms)
+{
+    uint64_t now = clock_monotonic_us() / 1000;
+    uint64_t left = now < end_ms ? end_ms - now : 0;
+    cl_engine_set_num(c->engine, CL_ENGINE_MAX_SCANTIME,
+                      left == 0          ? 1
+                      : left > INT32_MAX ? INT32_MAX
+                                         : (long long)left);
+    return left > 0;
+}
+
+/* The message, then what was carved out of it, and out of that. */
+static cl_error_t scan_all(struct clamav *c, int fd, struct cl_scan_options options, uint64_t end_ms,
+                           struct findings *f)
+{
+    (void)set_time_limit(c, end_ms);
+    cl_error_t rc = scan_once(c, fd, (struct span){NULL, 0}, options, f);
+    struct carve_view view;
+    while ((rc == CL_CLEAN || rc == CL_VERIFIED || (rc == CL_VIRUS && !f->name[0])) && carve_take(f->carve, &view)) {
+        bool ignored = rc == CL_VIRUS;
+        f->item = &view.item;
+        rc = set_time_limit(c, end_ms) ? scan_once(c, -1, view.file, options, f) : CL_ETIMEOUT;
+        f->item = NULL;
+        carve_release(&view);
+        if (ignored && (rc == CL_CLEAN || rc == CL_VERIFIED))
+            rc = CL_VIRUS;
+    }
     return rc;
 }
 
@@ -445,21 +534,40 @@ static const struct layers *clamav_layers(const void *state)
     return &c->layers;
 }
 
-static struct findings begin_scan(struct clamav *c, int fd)
+static struct findings begin_scan(struct clamav *c, int fd, struct carve *carve)
 {
-    struct findings f = {.engine = c, .before = shortage_seen()};
+    struct findings f = {.engine = c, .before = shortage_seen(), .carve = carve};
     struct stat st;
     if (fstat(fd, &st) == 0) {
         f.device = st.st_dev;
         f.inode = st.st_ino;
     }
+    *carve = (struct carve){.limits = c->limits, .temp = cl_engine_get_str(c->engine, CL_ENGINE_TMPDIR, NULL)};
     layers_clear(&c->layers);
     return f;
+}
+
+static void map_answer(struct clamav *c, cl_error_t rc, const struct findings *f, struct verdict *out)
+{
+    if (rc == CL_VIRUS)
+        clamav_name_verdict(span_cstr(f->name[0] ? f->name : "unnamed"), out);
+    else if (rc != CL_CLEAN && rc != CL_VERIFIED)
+        map_failure(rc, f, out);
+    else
+        map_clean(f, out);
+    if (rc != CL_CLEAN || out->class != VERDICT_CLEAN || f->ignored[0])
+        layers_clear(&c->layers);
+    if (f->ignored[0] && !out->detail[0]) {
+        char detail[LIMIT_VERDICT_TEXT + 1];
+        snprintf(detail, sizeof(detail), "%.128s: the name is in ignore_signatures", f->ignored);
+        verdict_copy_text(out->detail, sizeof(out->detail), span_cstr(detail));
+    }
 }
 
 static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, struct verdict *out)
 {
     struct clamav *c = state;
+    struct carve carve;
     layers_clear(&c->layers);
     if (c->max_filesize && size > c->max_filesize) {
         char detail[LIMIT_VERDICT_TEXT + 1];
@@ -468,39 +576,22 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_TOO_LARGE, detail);
         return;
     }
-    /* A little before the deadline, at which the worker is killed: an answer is cheaper than a new worker. */
-    uint64_t limit_ms = time_ms - time_ms / 10;
-    cl_engine_set_num(c->engine, CL_ENGINE_MAX_SCANTIME,
-                      limit_ms == 0          ? 1
-                      : limit_ms > INT32_MAX ? INT32_MAX
-                                             : (long long)limit_ms);
+    uint64_t end_ms = clock_monotonic_us() / 1000 + time_ms - time_ms / 10;
     forget_messages();
-    struct findings f = begin_scan(c, fd);
-    cl_error_t rc = scan_once(c, fd, c->options, &f);
+    struct findings f = begin_scan(c, fd, &carve);
+    cl_error_t rc = scan_all(c, fd, c->options, end_ms, &f);
     if (rc == CL_VIRUS && f.ignored[0] && !f.name[0]) {
         /* A false alarm ended the scan; the virus behind it must not get through. */
         struct cl_scan_options options = c->options;
         options.general |= CL_SCAN_GENERAL_ALLMATCHES;
-        zip_watch_end(&f.zips);
-        f = begin_scan(c, fd);
-        rc = scan_once(c, fd, options, &f);
+        carve_end(&carve);
+        f = begin_scan(c, fd, &carve);
+        rc = scan_all(c, fd, options, end_ms, &f);
         if (rc == CL_VIRUS && f.ignored[0] && !f.name[0])
             rc = CL_CLEAN;
     }
-    zip_watch_end(&f.zips);
-    if (rc == CL_VIRUS)
-        clamav_name_verdict(span_cstr(f.name[0] ? f.name : "unnamed"), out);
-    else if (rc != CL_CLEAN && rc != CL_VERIFIED)
-        map_failure(rc, &f, out);
-    else
-        map_clean(&f, out);
-    if (rc != CL_CLEAN || out->class != VERDICT_CLEAN || f.ignored[0])
-        layers_clear(&c->layers);
-    if (f.ignored[0] && !out->detail[0]) {
-        char detail[LIMIT_VERDICT_TEXT + 1];
-        snprintf(detail, sizeof(detail), "%.128s: the name is in ignore_signatures", f.ignored);
-        verdict_copy_text(out->detail, sizeof(out->detail), span_cstr(detail));
-    }
+    map_answer(c, rc, &f, out);
+    carve_end(&carve);
 }
 
 const struct engine_type engine_clamav = {

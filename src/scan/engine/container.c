@@ -30,7 +30,23 @@ static const struct signature signatures[] = {
     {0, {"\xff\x06\0\0sNaPpY", 10}, "Snappy"},
     {0, {"MSWIM\0\0\0", 8}, "Windows image (WIM)"},
     {0, {"hsqs", 4}, "SquashFS"},
-    {0, {"!<arch>\ndebian-binary", 21}, "Debian package"},
+    {0, {"sqsh", 4}, "SquashFS"},
+    {0, {"\x45\x3d\xcd\x28", 4}, "CramFS"},
+    {0, {"\x28\xcd\x3d\x45", 4}, "CramFS"},
+    {3, {"NTFS    ", 8}, "image of a file system (NTFS)"},
+    {3, {"EXFAT   ", 8}, "image of a file system (exFAT)"},
+    {54, {"FAT12   ", 8}, "image of a file system (FAT)"},
+    {54, {"FAT16   ", 8}, "image of a file system (FAT)"},
+    {82, {"FAT32   ", 8}, "image of a file system (FAT)"},
+    {32, {"NXSB", 4}, "image of a file system (APFS)"},
+    {0, {"AA01", 4}, "Apple archive"},
+    {0, {"YAA1", 4}, "Apple archive"},
+    {0, {"AEA1", 4}, "Apple archive"},
+    {0, {"pbzx", 4}, "Apple archive"},
+    {0, {"KWAJ\x88\xf0\x27\xd1", 8}, "file of Microsoft's COMPRESS"},
+    {0, {"RZIP\2", 5}, "rzip"},
+    {0, {"BZ3v1", 5}, "bzip3"},
+    {0, {"!<thin>\n", 8}, "ar archive whose members are elsewhere"},
     {0, {"\xed\xab\xee\xdb", 4}, "RPM package"},
     {7, {"**ACE**", 7}, "ACE archive"},
     {20, {"\xdc\xa7\xc4\xfd", 4}, "ZOO archive"},
@@ -41,6 +57,9 @@ static const struct signature signatures[] = {
     {0, {"zPQ", 3}, "ZPAQ archive"},
     {0, {"ArC\x01", 4}, "FreeArc archive"},
     {0, {"conectix", 8}, "virtual disk (VHD)"},
+    {64, {"\x7f\x10\xda\xbe", 4}, "virtual disk (VDI)"},
+    {0, {"WithoutFreeSpace", 16}, "virtual disk (Parallels)"},
+    {0, {"WithouFreSpacExt", 16}, "virtual disk (Parallels)"},
     {0, {"vhdxfile", 8}, "virtual disk (VHDX)"},
     {0, {"QFI\xfb", 4}, "virtual disk (QCOW)"},
     {0, {"KDMV", 4}, "virtual disk (VMDK)"},
@@ -138,6 +157,21 @@ const char *container_unsupported(struct span file)
     if (zip_holds_unknown(file, &local) || zip_holds_unknown(file, &central))
         return "zip archive with a compression method of its newer kinds";
     return NULL;
+}
+
+bool container_holds_files(const char *type)
+{
+    static const char *const kinds[] = {"MAIL",    "POSIX_TAR", "OLD_TAR", "CPIO", "ISO9660", "MSOLE2", "DMG",
+                                        "HFS",     "PDF",       "7Z",      "RAR",  "MSCAB",   "ARJ",    "LHA",
+                                        "GPT",     "MBR",       "APM",     "XAR",  "EGG",     "ALZ",    "TNEF",
+                                        "ONENOTE", "UDF",       "MSCHM",   "XDP",  "PART_ANY"};
+    static const struct span prefix = {"CL_TYPE_", 8};
+    if (!type || !span_starts(span_cstr(type), prefix))
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (span_starts(span_cstr(type + prefix.len), span_cstr(kinds[i])))
+            return true;
+    return false;
 }
 
 bool container_holds_rar(struct span file)

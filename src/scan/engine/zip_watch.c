@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "scan/engine/container.h"
 
 enum { TINY_FILE = 5 }; /* those that are not larger make no layer */
 
@@ -46,23 +47,6 @@ static void show(struct zip_open *z, const struct zip_layer *layer)
     skip_tiny(z);
 }
 
-/* Kinds that hold whole files as they are, and whose parts libclamav shows: a zip at the end of one is a part of it,
- * which becomes a layer of its own. */
-static bool holds_files(const char *type)
-{
-    static const char *const kinds[] = {"MAIL",    "POSIX_TAR", "OLD_TAR", "CPIO", "ISO9660", "MSOLE2", "DMG",
-                                        "HFS",     "PDF",       "7Z",      "RAR",  "MSCAB",   "ARJ",    "LHA",
-                                        "GPT",     "MBR",       "APM",     "XAR",  "EGG",     "ALZ",    "TNEF",
-                                        "ONENOTE", "UDF",       "MSCHM",   "XDP",  "PART_ANY"};
-    static const struct span prefix = {"CL_TYPE_", 8};
-    if (!type || !span_starts(span_cstr(type), prefix))
-        return false;
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (span_starts(span_cstr(type + prefix.len), span_cstr(kinds[i])))
-            return true;
-    return false;
-}
-
 void zip_watch_layer(struct zip_watch *w, const struct zip_layer *layer)
 {
     struct zip_listing listing;
@@ -70,7 +54,7 @@ void zip_watch_layer(struct zip_watch *w, const struct zip_layer *layer)
         close_innermost(w);
     if (w->open)
         show(w->open, layer);
-    if (w->lie || w->lost || holds_files(layer->type))
+    if (w->lie || w->lost || container_holds_files(layer->type))
         return;
     if (zip_list(layer->file, &listing) != ERR_OK) {
         w->out_of_memory = true;

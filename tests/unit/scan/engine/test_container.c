@@ -45,7 +45,11 @@ START_TEST(compressors_and_images_are_known_by_their_first_bytes)
         {BYTES("\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0payload"), "LZMA"},
         {BYTES("\x5d\0\0\x40\0\x70\x11\1\0\0\0\0\0\0payload"), "LZMA"},
         {BYTES("\0\0\0\0\0\0\0**ACE**"), "ACE"},
-        {BYTES("!<arch>\ndebian-binary   "), "Debian"},
+        {BYTES("!<thin>\nmain.o/         "), "ar"},
+        {BYTES("sqsh\0\0\0\1"), "SquashFS"},
+        {BYTES("\xeb\x52\x90NTFS    \0\2\x08"), "image"},
+        {BYTES("KWAJ\x88\xf0\x27\xd1\3"), "file of"},
+        {BYTES("AA01\x50\0"), "Apple"},
         {BYTES("#\1-lh8-\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\5v.txt"), "LHA"},
         /* near misses */
         {BYTES(""), NULL},
@@ -54,6 +58,8 @@ START_TEST(compressors_and_images_are_known_by_their_first_bytes)
         {BYTES(" \x28\xb5\x2f\xfd payload"), NULL},
         {BYTES("\x1f\x8b\x08 gzip, which works"), NULL},
         {BYTES("!<arch>\nmain.o/         "), NULL},
+        {BYTES("!<arch>\ndebian-binary   "), NULL},
+        {BYTES("\xeb\x52\x90NTFS is\0\2\x08"), NULL},
         {BYTES("\x5d\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\0payload"), NULL},
         {BYTES("\x5d\0\0\x70\0\xff\xff\xff\xff\xff\xff\xff\xff\0payload"), NULL},
         {BYTES("\x5d\0\0\x80\0\0\0\0\0\0\0\0\x70\0payload"), NULL},
@@ -107,8 +113,16 @@ START_TEST(rar_is_found_anywhere)
 }
 END_TEST
 
+START_TEST(kinds_that_show_their_files_are_told_from_others)
+{
+    ck_assert(container_holds_files("CL_TYPE_POSIX_TAR") && container_holds_files("CL_TYPE_7Z"));
+    ck_assert(!container_holds_files("CL_TYPE_MSEXE") && !container_holds_files("7Z") && !container_holds_files(NULL));
+}
+END_TEST
+
 #define CASES(X)                                                                                                       \
     X(compressors_and_images_are_known_by_their_first_bytes)                                                           \
     X(a_zip_is_known_by_the_methods_of_its_members_wherever_it_stands)                                                 \
-    X(rar_is_found_anywhere)
+    X(rar_is_found_anywhere)                                                                                           \
+    X(kinds_that_show_their_files_are_told_from_others)
 #include "support/check_main.h"
