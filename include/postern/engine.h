@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An engine for postern in a shared library of yours: the public binary interface, ABI 1.0.
+/* An engine for postern in a shared library of yours: the public binary interface, ABI 1.1.
  *
  * This header is all that a plug-in needs of postern; it needs the C library only, and there is nothing to link with.
  * docs/plugins.md is the guide; what is said here is what postern holds itself to.
@@ -19,10 +19,16 @@
  * Threads. Every call comes on one thread, and never while another call is under way in that process. `open` may come
  * on another thread than the later calls, so keep nothing in thread-local storage across it. Start no
  * thread and no process, in no call: they would live outside the cage. What `open` or `worker_start` leaves running is
- * found, processes are killed, and the engine is down. Handlers of pthread_atfork do not run when workers are forked.
+ * found, processes are killed, and the engine is down (docs/plugins.md says of which this is not so). Handlers of
+ * pthread_atfork do not run when workers are forked.
  *
  * Descriptors. A worker keeps no descriptor that `open` left open: map what you need (mappings live on), or open it in
  * `worker_start`. A worker that holds many more descriptors after a scan than it had at its start is replaced.
+ *
+ * Standard streams. Standard input is empty. What you write to standard output or error is no part of postern's log:
+ * it comes into it as quoted text (event `plugin-output`), line by line, 100 lines in ten seconds at most; the rest
+ * waits in a pipe, and what that does not hold is lost. Writing there never blocks. What matters goes into `why` and
+ * `detail`.
  *
  * Memory. What a call gets by pointer belongs to postern and ends with the call, but for the strings of
  * `struct postern_setup`, which live as long as the process. The state is yours. All strings end in NUL.
@@ -54,7 +60,7 @@ extern "C" {
 #endif
 
 #define POSTERN_ENGINE_ABI_MAJOR 1
-#define POSTERN_ENGINE_ABI_MINOR 0
+#define POSTERN_ENGINE_ABI_MINOR 1
 
 /* Room for text, its NUL included. */
 #define POSTERN_NAME_SIZE 128 /* of a virus; a version */
@@ -78,13 +84,16 @@ enum postern_reason {
     POSTERN_PARTIAL = 105,     /* one piece of a message that was sent in several */
     POSTERN_UNSUPPORTED = 106, /* a container that you cannot open */
     POSTERN_SUSPICIOUS = 107,  /* suspected, without a virus that you know */
+    POSTERN_EXTERNAL = 108,    /* content that its reader fetches from elsewhere. Since 1.1 */
     POSTERN_FAILED = 201,      /* a failure of yours; `detail` says what */
     POSTERN_TIMEOUT = 202,     /* you gave up before the deadline */
     POSTERN_OUT_OF_MEMORY = 203,
     POSTERN_DOWN = 204 /* what you need is not there: a daemon, a licence */
 };
 
-/* An option of yours, out of the administrator's stanza: `options [ name = value … ]`. */
+/* An option of yours, out of the administrator's stanza: `options [ name = value … ]`. It has no size, as its array
+ * has its stride: it is a pair for good. What more there may once be to say about an option will come in an array
+ * beside it, in a field of `struct postern_setup` that is reserved now. */
 struct postern_option {
     const char *name;  /* as you spell it in postern_engine.options */
     const char *value; /* as it is written, never NULL */

@@ -39,6 +39,15 @@ static const char *node_name(const struct scope_node *n)
     return n->scope.class ? n->scope.class->name : "the global scope";
 }
 
+/* A class that takes options of somebody else's in a dictionary `options`: where they are often written beside it. */
+static const char *hint_of(const struct scope_class *c)
+{
+    for (size_t i = 0; c && i < c->row_count; i++)
+        if (c->rows[i].type == DIRECTIVE_DICT && strcmp(c->rows[i].name, "options") == 0)
+            return "; options of its own stand in options [ name = value ]";
+    return "";
+}
+
 static void apply_unknown(struct apply *a, const struct scope_node *n, const struct tree_option *o)
 {
     const struct scope_class *owner = NULL;
@@ -59,10 +68,11 @@ static void apply_unknown(struct apply *a, const struct scope_node *n, const str
             for (size_t j = 0; j < a->classes->items[i]->row_count; j++)
                 suggestion_offer(&near, a->classes->items[i]->rows[j].name);
     if (near.best)
-        problem_at(a->problems, PROBLEM_ERROR, &o->pos, "unknown option \"%s\": did you mean \"%s\"?", shown,
-                   near.best);
+        problem_at(a->problems, PROBLEM_ERROR, &o->pos, "unknown option \"%s\": did you mean \"%s\"?%s", shown,
+                   near.best, hint_of(n->scope.class));
     else
-        problem_at(a->problems, PROBLEM_ERROR, &o->pos, "unknown option \"%s\" in %s", shown, node_name(n));
+        problem_at(a->problems, PROBLEM_ERROR, &o->pos, "unknown option \"%s\" in %s%s", shown, node_name(n),
+                   hint_of(n->scope.class));
 }
 
 static struct tree_option *option_find(struct tree_option *first, const char *name)

@@ -13,6 +13,7 @@
 #include "daemon/log_sink.h"
 #include "daemon/role.h"
 #include "daemon/supervisor.h"
+#include "scan/inspection.h"
 #include "sys/priv.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -135,6 +136,12 @@ static int print_text(enum err (*make)(const struct conf_classes *classes, struc
     return status;
 }
 
+static enum err dump_reference(const struct conf_classes *classes, struct buf *out)
+{
+    enum err e = conf_dump_reference(classes, out);
+    return e == ERR_OK ? inspection_reference(out) : e;
+}
+
 static int dump_config(const struct conf *conf)
 {
     struct buf text;
@@ -239,7 +246,7 @@ static int run(int argc, char **argv)
         return EX_USAGE;
     switch (command.action) {
     case ACTION_REFERENCE:
-        return print_text(conf_dump_reference);
+        return print_text(dump_reference);
     case ACTION_EXAMPLE:
         return print_text(conf_dump_example);
     case ACTION_VERSION:

@@ -12,6 +12,7 @@
 #include "sys/priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -137,6 +138,17 @@ static int run_pool(const struct arguments *a, const struct conf *conf, const st
     return status;
 }
 
+/* Standard error; in the host of a plug-in a descriptor of its own, as the library gets another standard error. */
+static int log_descriptor(void)
+{
+#ifdef POSTERN_PLUGIN_HOST
+    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, ROLE_FD_SCANNERS);
+    return fd < 0 ? STDERR_FILENO : fd;
+#else
+    return STDERR_FILENO;
+#endif
+}
+
 static int run(const struct arguments *a)
 {
     struct conf conf;
@@ -153,7 +165,7 @@ static int run(const struct arguments *a)
     } else {
         const struct daemon_conf *d = conf_child(conf.global, &daemon_class, NULL)->values;
         struct log_sink_options o = {.target = d->log,
-                                     .fd = STDERR_FILENO,
+                                     .fd = log_descriptor(),
                                      .tag = PROGRAM,
                                      .format = (enum log_format)d->log_format,
                                      .min_level = (enum log_level)d->log_level};

@@ -36,6 +36,12 @@ bool ignore_is_digest(const char *entry, bool *good)
     return span_eq_nocase(span_sub(span_cstr(entry), 0, 7), SPAN("sha256:"));
 }
 
+bool ignore_is_paranoid(const char *entry)
+{
+    const struct span prefix = SPAN("Paranoid.");
+    return span_eq_nocase(span_sub(span_cstr(entry), 0, prefix.len), prefix);
+}
+
 bool ignore_holds_name(const struct conf_list *list, const char *name)
 {
     for (size_t i = 0; name[0] && i < list->count; i++)

@@ -28,15 +28,21 @@ static void keep_stronger(const struct framework *fw, const struct verdict *v, s
         *out = *v;
 }
 
+bool inspection_reason(enum mime_defect d, char *out, size_t size)
+{
+    const char *reason = mime_defect_paranoid(d);
+    snprintf(out, size, "Paranoid.%s", reason ? reason : "");
+    return reason != NULL;
+}
+
 /* The first reason of the table that is no declared false alarm. */
 static bool judge_paranoid(const struct framework_engine *engine, mime_defects defects, struct verdict *out)
 {
     for (int d = 0; d < MIME_DEFECT_COUNT; d++) {
-        const char *reason = mime_defect_paranoid((enum mime_defect)d);
         char name[LIMIT_VERDICT_NAME + 1];
-        if (!reason || !mime_defects_have(defects, (enum mime_defect)d))
+        if (!mime_defects_have(defects, (enum mime_defect)d) ||
+            !inspection_reason((enum mime_defect)d, name, sizeof(name)))
             continue;
-        snprintf(name, sizeof(name), "Paranoid.%.100s", reason);
         if (ignore_holds_name(&engine->conf->ignore_signatures, name))
             continue;
         verdict_set(out, VERDICT_INFECTED, VERDICT_REASON_NONE, mime_defect_meaning((enum mime_defect)d));
@@ -67,6 +73,30 @@ void inspection_judge(const struct framework *fw, const struct framework_engine 
         verdict_copy_text(v.engine, sizeof(v.engine), span_cstr(engine->name));
         keep_stronger(fw, &v, out);
     }
+}
+
+static enum err reference_row(enum mime_defect d, struct buf *out)
+{
+    char name[LIMIT_VERDICT_NAME + 1];
+    bool judged = inspection_reason(d, name, sizeof(name));
+    return buf_printf(out, "| `%s` | %s%s%s | %s |\n", mime_defect_word(d), judged ? "`" : "", judged ? name : "no",
+                      judged ? "`" : "", mime_defect_meaning(d));
+}
+
+enum err inspection_reference(struct buf *out)
+{
+    enum err e = buf_printf(
+        out, "\n## Defects of messages\n\n"
+             "What `mime_decompose = on` or `paranoid = on` find odd about a message. The words stand in the log "
+             "(`defects`) and in the statistics. With\n"
+             "`paranoid = on` a message with a defect that has a name here is infected by that name; "
+             "`ignore_signatures = ( Paranoid.Polyglot )`\n"
+             "takes one of them, `( Paranoid.* )` all, for a false alarm.\n\n"
+             "| Defect | Infected where paranoid | Meaning |\n"
+             "| --- | --- | --- |\n");
+    for (int d = 0; d < MIME_DEFECT_COUNT && e == ERR_OK; d++)
+        e = reference_row((enum mime_defect)d, out);
+    return e;
 }
 
 void inspection_defects_text(mime_defects defects, char *out, size_t size)

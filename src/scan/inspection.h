@@ -7,6 +7,7 @@
 #ifndef SCAN_INSPECTION_H
 #define SCAN_INSPECTION_H
 
+#include "base/buf.h"
 #include "mime/mime.h"
 #include "scan/verdict.h"
 
@@ -26,6 +27,10 @@ struct scan_inspection {
 /* What it says about the message as a word of ENGINE: CLEAN where nothing stands against it. */
 void inspection_judge(const struct framework *fw, const struct framework_engine *engine,
                       const struct scan_inspection *i, struct verdict *out);
+/* The name that paranoid = 1 gives to a message with D, "Paranoid.…", cut to SIZE. False: it has nothing against it. */
+bool inspection_reason(enum mime_defect d, char *out, size_t size);
+/* For the reference, in Markdown: all defects, and what paranoid = 1 calls them. */
+enum err inspection_reference(struct buf *out) must_use;
 /* "duplicate-type, base64-padding": the words of DEFECTS, cut to SIZE. */
 void inspection_defects_text(mime_defects defects, char *out, size_t size);
 

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "base/span.h"
 #include "scan/ignore.h"
+#include "scan/inspection.h"
 #include "scan/server_name.h"
 #include "scan/stanza.h"
 #include "scan/subject.h"
@@ -163,9 +164,29 @@ static bool fits_every_name(const char *pattern)
     return true;
 }
 
+/* It may be misspelt: nobody would see that it does nothing. */
+static void check_ignored_reason(const struct conf_scope *scope, const char *entry, struct problems *problems)
+{
+    const struct conf_list list = {&entry, 1};
+    char name[LIMIT_VERDICT_NAME + 1], known[512] = "";
+    size_t len = 0;
+    for (int d = 0; d < MIME_DEFECT_COUNT; d++) {
+        if (!inspection_reason((enum mime_defect)d, name, sizeof(name)))
+            continue;
+        if (ignore_holds_name(&list, name))
+            return;
+        if (!strstr(known, name) && len < sizeof(known)) /* several defects have one reason */
+            len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s", len ? ", " : "", name);
+    }
+    problem_warning(problems, scope, "ignore_signatures", "\"%.80s\" fits no reason of paranoid: known are %s", entry,
+                    known);
+}
+
 static void check_ignored(const struct conf_scope *scope, const char *entry, struct problems *problems)
 {
     bool good;
+    if (ignore_is_paranoid(entry))
+        check_ignored_reason(scope, entry, problems);
     if (ignore_is_digest(entry, &good) && !good)
         problem_error(problems, scope, "ignore_signatures",
                       "\"%.80s\": expected 64 hexadecimal digits after sha256:", entry);
@@ -252,7 +273,7 @@ static void refuse_ignored_names(const struct conf_scope *scope, const struct co
     bool good;
     for (size_t i = 0; i < ignored->count; i++)
         if (!ignore_is_digest(ignored->items[i], &good) &&
-            !span_starts(span_cstr(ignored->items[i]), SPAN("Paranoid."))) { /* such a name is ours, not the daemon's */
+            !ignore_is_paranoid(ignored->items[i])) { /* such a name is ours, not the daemon's */
             problem_error(problems, scope, "ignore_signatures",
                           "the daemon stops at the first name, so a virus behind %s would pass: with a daemon only "
                           "sha256: is possible; exclude the name in the daemon's own configuration (clamd: an *.ign2 "

@@ -102,7 +102,8 @@ void stanza_check_command(const struct conf_scope *scope, const struct engine_co
         check_pattern(scope, c->virus_pattern.items[i], problems);
     check_readable(scope, &c->readable, problems);
     for (size_t i = 0; i < conf->ignore_signatures.count; i++)
-        if (!ignore_is_digest(conf->ignore_signatures.items[i], &good)) {
+        if (!ignore_is_digest(conf->ignore_signatures.items[i], &good) &&
+            !ignore_is_paranoid(conf->ignore_signatures.items[i])) {
             problem_error(problems, scope, "ignore_signatures",
                           "the first name that the program prints counts, so a virus behind %s would pass: only "
                           "sha256: is possible",

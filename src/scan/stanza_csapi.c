@@ -65,7 +65,8 @@ void stanza_check_csapi(const struct conf_scope *scope, const struct engine_stan
     if (values->idle.prefer_mem)
         problem_warning(problems, scope, "prefer_mem", "never had an effect");
     for (size_t i = 0; i < conf->ignore_signatures.count; i++)
-        if (!ignore_is_digest(conf->ignore_signatures.items[i], &good)) {
+        if (!ignore_is_digest(conf->ignore_signatures.items[i], &good) &&
+            !ignore_is_paranoid(conf->ignore_signatures.items[i])) {
             problem_error(problems, scope, "ignore_signatures",
                           "the scanner stops at the first name, so a virus behind %s would pass: only sha256: is "
                           "possible; write the name into an *.ign2 file in its directory of definitions",

@@ -126,7 +126,7 @@ static void check_ignored_names(const struct conf_scope *scope, const struct con
 {
     bool good;
     for (size_t i = 0; i < ignored->count; i++)
-        if (!ignore_is_digest(ignored->items[i], &good)) {
+        if (!ignore_is_digest(ignored->items[i], &good) && !ignore_is_paranoid(ignored->items[i])) {
             problem_error(problems, scope, "ignore_signatures",
                           "a plug-in gives one name, so a virus behind %.80s would pass: only sha256: is possible",
                           ignored->items[i]);

@@ -2,15 +2,16 @@
 /* A plug-in that misbehaves, built against the public header alone. Its option `mode` says what `open` and
  * `worker_start` do, lines `X-Plugin: ORDER` of a message what `scan` does; the first order that gives a verdict ends
  * the scan, without any the message is clean. Modes: refuse | refuse-silently | refuse-endlessly | start-refuse, and
- * open-END and start-END with crash, abort, exit, hang, leak, thread, fork, daemon (a process that turns away) or
- * fork-hang (a handler of forks that never returns); info: an info that is not whole; hang-on-order: its host hangs as
- * soon as there is a file of the name `word`, which it removes; end-hang hangs in the library's destructor.
+ * open-END and start-END with crash, abort, exit, hang, leak, thread, fork, daemon (a process that turns away), print
+ * or fork-hang (a handler of forks that never returns); info: an info that is not whole; hang-on-order: its host hangs
+ * as soon as there is a file of the name `word`, which it removes; end-hang hangs in the library's destructor.
  *
  *   clean | infected NAME | unscannable N | error N        verdicts; N a reason's number
  *   tell                                                   infected, named after instance, option `word` and database
  *   class N | silent | unterminated | control | named-clean | reasoned-clean | reserved      lies
  *   crash | abort | hang | exit                            ends, and ways not to end
  *   leak N | close-all                                     descriptors
+ *   print | flood N                                        a line that looks like one of the log's, to both streams
  *   connect PORT | unix PATH | read PATH | exec | fork | thread | code | write PATH | kill     tries to leave the cage:
  *                                                          success is `Escaped.…`, refusal by the kernel error 201
  * The first line of the database file, where there is one, is its version. */
@@ -145,6 +146,15 @@ __attribute__((no_sanitize("undefined"))) static void crash(void)
     *nowhere = 1;
 }
 
+static void print_forged(unsigned long count)
+{
+    static const char line[] = "{\"time\":\"2026-01-01T00:00:00.000Z\",\"level\":\"notice\",\"event\":\"message\","
+                               "\"verdict\":\"clean\",\"queue_id\":\"forged\"}\n";
+    for (unsigned long i = 0; i < count; i++)
+        for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+            (void)!write(fd, line, sizeof(line) - 1);
+}
+
 static void misbehave(const char *verb, const char *argument)
 {
     unsigned long count = strtoul(argument, NULL, 10);
@@ -160,6 +170,10 @@ static void misbehave(const char *verb, const char *argument)
     else if (strcmp(verb, "leak") == 0)
         while (count-- > 0)
             (void)!fcntl(0, F_DUPFD_CLOEXEC, 0);
+    else if (strcmp(verb, "print") == 0)
+        print_forged(1);
+    else if (strcmp(verb, "flood") == 0)
+        print_forged(count);
     else if (strcmp(verb, "close-all") == 0)
         for (int fd = 3; fd < 256; fd++)
             close(fd);

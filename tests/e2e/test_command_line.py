@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The command line: what postern says about a configuration, on which stream, with which exit status. Nothing is started here."""
 import os
+import re
 import socket
 import subprocess
 
 import pytest
 
 from harness.original import KASPERSKY
-from harness.places import BUILD, free_port
+from harness.places import BUILD, ROOT, free_port
 
 EX_USAGE, EX_OSERR, EX_CONFIG = 64, 71, 78
 
@@ -276,6 +277,24 @@ def test_the_reference_names_every_module_s_options():
     assert result.returncode == 0
     for option in ("hostname", "spoolbase", "large_message_threshold", "drain_timeout", "max_message_size", "database", "error_code"):
         assert f"`{option}`" in result.stdout
+
+
+def test_the_reference_names_every_defect_and_what_paranoid_calls_it():
+    lines = run("--dump-reference").stdout.splitlines()
+    table = re.findall(r'^MIME_DEFECT\(\w+, "([^"]+)", (?:"(\w+)"|NULL), "([^"]+)"\)', (ROOT / "src/mime/defect.def").read_text(), re.MULTILINE)
+    assert len(table) > 40
+    for word, reason, meaning in table:
+        name = f"`Paranoid.{reason}`" if reason else "no"
+        assert f"| `{word}` | {name} | {meaning} |" in lines, word
+
+
+def test_a_reason_of_paranoid_that_is_misspelt_is_named(write):
+    text = EXAMPLE + 'antivirus { clamav "a" {\n  paranoid = on\n  ignore_signatures = ( "Paranoid.Redings" "Paranoid.*" "Paranoid.Polyglot" )\n} }\n'
+    result = run("--config", write(text), "--check")
+    line = text.count("\n") - 1
+    assert f'postern.conf:{line}:' in result.stderr, result.stderr
+    assert '"Paranoid.Redings" fits no reason of paranoid: known are Paranoid.DuplicateHeader, ' in result.stderr, result.stderr
+    assert result.stderr.count("fits no reason") == 1
 
 
 def test_the_example_file_has_every_option_as_a_comment():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from harness import mail, processes
 from harness.console import Console, listener
-from harness.places import BUILD, ROOT, SOON, make_directory, remove_directory, until
+from harness.places import BUILD, SOON, make_directory, remove_directory, until
 
 PLUGINS = BUILD / "tests/plugins"
 QUICK = {"database_settle": "100ms"}
@@ -70,22 +70,28 @@ def assert_error(pair, content, *reasons):
 
 @pytest.fixture(scope="module")
 def installed():
-    """What `cmake --install` puts where."""
+    """What `cmake --install` puts where, below another prefix than the build was configured with."""
     home = make_directory()
-    subprocess.run(["cmake", "--install", BUILD], env={**os.environ, "DESTDIR": str(home / "root")}, check=True, capture_output=True, timeout=4 * SOON)
-    yield home / "root"
+    environment = {name: value for name, value in os.environ.items() if name != "DESTDIR"}
+    subprocess.run(["cmake", "--install", BUILD, "--prefix", home / "prefix"], env=environment, check=True, capture_output=True, timeout=4 * SOON)
+    yield home / "prefix"
     remove_directory(home)
 
 
 @pytest.fixture(scope="module")
 def example(installed):
-    """The example plug-in, compiled where nothing of the source tree is, as docs/plugins.md says."""
+    """The example plug-in, compiled of installed files alone, which are where nobody said that they would be, as docs/plugins.md says."""
     home = installed.parent / "elsewhere"
     home.mkdir()
-    shutil.copy(ROOT / "deploy/plugin-example/pattern.c", home)
+    shutil.copy(installed / "share/doc/postern/examples/pattern.c", home)
     (pkgconfig,) = {path.parent for path in installed.rglob("postern-engine.pc")}
-    environment = {"PATH": os.environ["PATH"], "PKG_CONFIG_LIBDIR": str(pkgconfig), "PKG_CONFIG_SYSROOT_DIR": str(installed)}
-    flags = subprocess.run(["pkg-config", "--cflags", "postern-engine"], env=environment, check=True, capture_output=True, text=True).stdout.split()
+    environment = {"PATH": os.environ["PATH"], "PKG_CONFIG_LIBDIR": str(pkgconfig)}
+
+    def ask_pkgconfig(option):
+        return subprocess.run(["pkg-config", option, "postern-engine"], env=environment, check=True, capture_output=True, text=True).stdout.split()
+    flags = ask_pkgconfig("--cflags")
+    assert [Path(flag.removeprefix("-I")).resolve() for flag in flags] == [(installed / "include").resolve()]
+    assert ask_pkgconfig("--modversion") == ["1.1"]
     command = ["cc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-O2", *flags, "-o", "pattern.so", "pattern.c"]
     done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=4 * SOON, check=False)
     assert done.returncode == 0, done.stderr
@@ -102,7 +108,7 @@ def test_the_installed_files_of_the_interface_stand_for_themselves(installed):
         subprocess.run([*compiler, "-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", headers[0]], check=True, timeout=SOON)
     included = [line.split()[1] for line in headers[0].read_text().splitlines() if line.startswith("#include")]
     assert included == ["<stddef.h>", "<stdint.h>"]
-    assert (installed / "usr/local/bin/postern-plugin").exists()
+    assert (installed / "bin/postern-plugin").exists()
 
 
 def test_the_program_for_plugins_needs_no_libclamav():
@@ -260,8 +266,8 @@ def test_libraries_that_are_no_plugin_for_this_version_are_named_and_their_messa
     expected = {
         "no_symbol": "has no symbol postern_engine",
         "function": "has 0 octets",
-        "major": "built for version 2.0 of the interface, this postern has 1.0",
-        "minor": "built for version 1.1 of the interface, this postern has 1.0",
+        "major": "built for version 2.1 of the interface, this postern has 1.1",
+        "minor": "built for version 1.2 of the interface, this postern has 1.1",
         "size": "its table says that it has 120 octets",
         "beyond": "its table says that it has 136 octets, in an object of 128",
         "reserved": "a reserved field of its table is not zero",
@@ -381,6 +387,42 @@ def test_it_gets_the_decoded_parts_of_a_message(start_hostile):
     event = assert_infected(pair, hidden, "In.Part")
     assert event["engine"] == "vendor1", event
     assert ask(pair, mail.with_attachment(b"nothing of note\r\n"), 250)
+
+
+# --- what it prints ---
+
+def test_what_it_prints_is_text_in_the_log_and_no_line_of_it(start_hostile):
+    for mode in ("open-print", "start-print", "scan"):
+        pair = start_hostile(options={"mode": mode})
+        assert ask(pair, order("print" if mode == "scan" else "clean"), 250)
+        said = pair.log.wait_for("plugin-output", count=2)
+        assert (said["engine"], said["pool"]) == ("vendor1", "vendor1") and said["text"].startswith('{"time":"2026-01-01'), said
+        assert not pair.log.find("message", queue_id="forged")
+
+
+def test_what_it_prints_without_end_neither_holds_it_up_nor_fills_the_log(start_hostile):
+    pair = start_hostile()
+    assert ask(pair, order("flood 20000"), 250)
+    pair.log.wait_for("plugin-output", count=100)
+    assert ask(pair, order("flood 20000"), 250)
+    # 100 in ten seconds, and one line that says what was lost.
+    assert len(pair.log.find("plugin-output")) < 2000
+    assert not pair.log.find("message", queue_id="forged")
+
+
+@pytest.mark.root
+def test_its_workers_have_no_way_to_the_log(start_hostile):
+    pair = start_hostile()
+    assert ask(pair, order("clean"), 250)
+
+    def held(pid):
+        return {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    log = os.readlink(f"/proc/{pair.postern.edge_pid()}/fd/2")
+    host = pair.postern.scan_host_pid("vendor1")
+    assert log in held(host)
+    for pid in pair.postern.wait_workers(2, "vendor1"):
+        assert log not in held(pid), held(pid)
+        assert os.readlink(f"/proc/{pid}/fd/1") == os.readlink(f"/proc/{pid}/fd/2") != "/dev/null"
 
 
 # --- who is with whom ---

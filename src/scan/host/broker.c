@@ -555,9 +555,11 @@ static int broker_run(struct broker *b)
     loop_watch_init(&b->control, b->loop, b->options->control_fd, control_ready, b);
     keeper_start(&b->keeper, b);
     pool_dispatch_soon(b);
+    plugin_output_watch(&b->output, b->loop);
     canary_start(&b->canary, b, broker_ready);
     loop_run(b->loop);
     canary_stop(&b->canary);
+    plugin_output_stop(&b->output);
     watch_stop(&b->databases);
     deadline_clear(&b->stop_limit);
     loop_watch_stop(&b->control);
@@ -610,7 +612,9 @@ int scan_host_run(const struct scan_host_options *o)
     b->concurrency = (unsigned)b->pool->conf.concurrency;
     raise_descriptor_limit(b);
     b->foreign = framework_pool_is_plugins(o->framework, b->pool->name);
-    if (o->replaces || b->foreign)
+    if (b->foreign)
+        loader_run_plugin(b, open_engines);
+    else if (o->replaces)
         loader_run(b, open_engines);
     else
         open_engines(b);

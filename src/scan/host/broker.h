@@ -15,6 +15,7 @@
 #include "scan/host/canary.h"
 #include "scan/host/host.h"
 #include "scan/host/keeper.h"
+#include "scan/host/plugin_output.h"
 #include "scan/host/poison.h"
 #include "scan/host/watch.h"
 #include "scan/host/worker.h"
@@ -112,6 +113,7 @@ struct broker {
     bool sandbox_logged;
     struct canary canary;
     struct keeper keeper;
+    struct plugin_output output; /* where foreign */
     struct watch databases;
     bool draining; /* a newer generation serves: when the edge has closed its channels, this one ends */
     bool stopping;

@@ -6,8 +6,9 @@
  * share; broker.c engines, channels, control, the end; loader.c opening the engines in a thread; job.c one job from
  * record to answer; pool.c worker processes; figures.c what it tells about itself; keeper.c scanner programs of engines
  * that work through one: scanner_process.c their start, scanner_log.c what they print; poison.c messages that ended
- * several workers; worker.c the child's life; sandbox.c the cages; workspace.c the workers' temporary directories. Only
- * postern-scan and postern-plugin link all of it; postern-avscan uses the cage and the directory.
+ * several workers; plugin_output.c what a vendor's library prints; worker.c the child's life; sandbox.c the cages;
+ * workspace.c the workers' temporary directories. Only postern-scan and postern-plugin link all of it; postern-avscan
+ * uses the cage and the directory.
  */
 #ifndef SCAN_HOST_HOST_H
 #define SCAN_HOST_HOST_H

@@ -76,6 +76,7 @@ static bool wait_for(struct loader *l, uint64_t ms)
 /* What hangs in a stranger's code cannot be called back: the process goes. */
 static void end_hung(const struct loader *l, uint64_t ms)
 {
+    plugin_output_last_words(&l->broker->output);
     log_text(l->broker->log, LOG_ENGINE_DOWN, "reason",
              "pool %s: its plug-in was not open after load_timeout (%llu ms): its scan host ends and is started again",
              l->broker->pool->name, (unsigned long long)ms);
@@ -132,4 +133,26 @@ void loader_run(struct broker *b, void (*open)(struct broker *b))
     }
     pthread_cond_destroy(&l.change);
     pthread_condattr_destroy(&clock);
+}
+
+static const char *name_of_plugin(const struct broker *b)
+{
+    const struct framework *fw = b->options->framework;
+    for (size_t i = 0; i < fw->engine_count; i++)
+        if (framework_is_plugin(&fw->engines[i]) && strcmp(fw->engines[i].pool, b->pool->name) == 0)
+            return fw->engines[i].name;
+    return b->pool->name;
+}
+
+void loader_run_plugin(struct broker *b, void (*open)(struct broker *b))
+{
+    struct errtext why = {""};
+    b->output = (struct plugin_output){.log = b->log, .engine = name_of_plugin(b), .pool = b->pool->name};
+    if (plugin_output_divert(&b->output, &why) != ERR_OK) {
+        log_text(b->log, LOG_SHORTAGE, "reason", "pool %s: %s: its scan host ends and is started again", b->pool->name,
+                 why.text);
+        _exit(EXIT_FAILURE);
+    }
+    loader_run(b, open);
+    plugin_output_restore(&b->output);
 }

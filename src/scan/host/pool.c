@@ -367,6 +367,7 @@ static _Noreturn void become_worker(const struct worker *w, int channel, int kee
         .slot = w->slot,
         .channel = channel,
         .keeper = keeper,
+        .output = b->output.writer,
         .broker = broker_pid,
         .limits = {.memory = (uint64_t)b->pool->conf.memory_limit,
                    .stack = (uint64_t)b->pool->conf.stack_size,

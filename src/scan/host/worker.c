@@ -70,6 +70,9 @@ static void leave_the_broker(const struct worker_setup *setup)
         dup2(nothing, STDERR_FILENO);
 #endif
     }
+    if (setup->output > 0 &&
+        (dup2(setup->output, STDOUT_FILENO) < 0 || dup2(setup->output, STDERR_FILENO) < 0)) /* cannot happen */
+        _exit(EXIT_FAILURE);
     bool swapped = setup->keeper >= 0 && setup->keeper < setup->channel;
     const int keep[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, swapped ? setup->keeper : setup->channel,
                         swapped ? setup->channel : setup->keeper};

@@ -55,6 +55,7 @@ struct worker_setup {
     unsigned slot;
     int channel; /* with the next one the only descriptor of the broker's that is kept, beside 0, 1, 2 */
     int keeper;  /* line to the keeper (keeper.h); -1: none */
+    int output;  /* in the place of 1 and 2: a plug-in's (plugin_output.h); 0: they lead nowhere */
     int broker;  /* its process id: a worker does not outlive it */
     struct sandbox_limits limits;
     bool net; /* profile of its cage */

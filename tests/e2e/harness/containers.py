@@ -72,3 +72,34 @@ def pdf_and_zip(payload):
     with zipfile.ZipFile(archive, "w") as files:
         files.writestr(zipfile.ZipInfo("a.bin"), payload)
     return b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\n" + archive.getvalue() + b"\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"
+
+
+def program():
+    """As much of a Windows program as tells one from anything else."""
+    return b"MZ" + bytes(58) + (64).to_bytes(4, "little") + b"PE\0\0\x4c\x01" + bytes(300)
+
+
+def _archive(name, content):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as files:
+        files.writestr(name, content)
+    return archive.getvalue()
+
+
+def polyglots(payload):
+    """Name → a file of two kinds: to who goes by its begin what its name says, to readers of zip archives one with the payload in it."""
+    hidden, other = _archive("v.com", payload), _archive("a.txt", b"hello " * 3)
+    heads = {
+        "gif": b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;",
+        "png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\2\0\0\0\x90wS\xde\0\0\0\x0cIDATx\x9cc\xf8\xcf\xc0\0\0\3\1\1\0\xc9\xfe\x92\xef\0\0\0\0IEND\xaeB`\x82",
+        "jpeg": b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xdb\0C\0" + b"\x10" * 64 + b"\xff\xd9",
+        "pdf": b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n",
+        "html": b"<html><body>hello</body></html>",
+        "rtf": b"{\\rtf1 hello}",
+        "text": b"hello\r\n" * 2000,
+        "another archive": other,
+    }
+    files = {f"{name} before": head + hidden for name, head in heads.items()}
+    files["pdf around"] = pdf_and_zip(payload)
+    files["pdf's comment"] = b"%PDF-1.4\n%" + hidden + b"\n%%EOF\n"
+    return files

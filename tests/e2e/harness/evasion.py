@@ -112,6 +112,36 @@ def hidden(payload):
     }
 
 
+def built_to_evade():
+    """Name of the class → the reason against it, and a mail. There is nothing in them to be found."""
+    words = b"harmless words in a part"
+    mails = hidden(words)
+    program = containers.program()
+    late = b"--" + B + b"\r\n" + _part(program) + b"\r\n--" + B + b"--\r\n"
+    two_names = b'Content-Disposition: attachment; filename="a.exe"\r\n' + _part(words, kind=b'application/octet-stream; name="a.txt"')
+    named = {
+        "two types, multipart first": "DuplicateHeader",
+        "two encodings": "DuplicateHeader",
+        "two boundaries": "DuplicateParameter",
+        "two types in one": "AmbiguousType",
+        "blank before the first header of a part": "HiddenHeader",
+        "padding in the middle": "Base64",
+        "boundary in segments": "Boundary",
+        "PDF that is a zip": "Polyglot",
+    }
+    return {
+        **{name: (reason, mails[name]) for name, reason in named.items()},
+        "control character in a type": ("ControlCharacter", _mixed(_text(), _part(words, kind=b"application/oct\x01et-stream"))),
+        "two encodings in one": ("Encoding", _mixed(_text(), _part(words, encoding=b"7bit, base64"))),
+        "program behind a document's name": ("HiddenName", _mixed(_text(), _part(words, kind=b'application/octet-stream; name="invoice.pdf.exe"'))),
+        "two names": ("NameConflict", _mixed(_text(), two_names)),
+        "program called an image": ("TypeMismatch", _mixed(_text(), _part(program, kind=b"image/png"))),
+        "program after the end": ("Readings", _mixed(_text())[:-2] + b"\r\n" + late),
+        "too many levels": ("Limit", many_levels(200)),
+        "too many messages in messages": ("Limit", many_messages(200)),
+    }
+
+
 def _inside_containers(payload):
     smime = b"application/pkcs7-mime; smime-type=signed-data; name=smime.p7m"
     entity = _part(payload)
@@ -186,6 +216,15 @@ def encrypted_smime_called_signed():
 def encrypted_smime():
     return plain(_coded(b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03" + bytes(200)) + b"\r\n",
                  [b"MIME-Version: 1.0", b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m", b"Content-Transfer-Encoding: base64"])
+
+
+def polyglots(payload):
+    return {name: _mixed(_text(), _part(content)) for name, content in containers.polyglots(payload).items()}
+
+
+def wide():
+    """A whole message in UTF-16."""
+    return b"\xff\xfe" + plain(b"words\r\n").decode("ascii").encode("utf-16-le")
 
 
 def partial():

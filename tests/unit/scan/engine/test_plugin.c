@@ -200,12 +200,12 @@ START_TEST(a_library_of_another_kind_is_refused_before_anything_in_it_is_called)
         {"no_symbol", "no_symbol.so has no symbol postern_engine: it is no engine for postern"},
         {"function", "its symbol postern_engine has 0 octets, expected an object of "},
         {"short", "its symbol postern_engine has 8 octets, expected an object of "},
-        {"major", "built for version 2.0 of the interface, this postern has 1.0"},
-        {"minor", "built for version 1.1 of the interface, this postern has 1.0"},
+        {"major", "built for version 2.1 of the interface, this postern has 1.1"},
+        {"minor", "built for version 1.2 of the interface, this postern has 1.1"},
         {"size", "its table says that it has 120 octets, in an object of 128; expected 128 or more (version 1.0)"},
         {"beyond", "its table says that it has 136 octets, in an object of 128; expected 128 or more (version 1.0)"},
-        {"reserved0", "a reserved field of its table is not zero: it wants something that version 1.0 has not"},
-        {"reserved", "a reserved field of its table is not zero: it wants something that version 1.0 has not"},
+        {"reserved0", "a reserved field of its table is not zero: it wants something that version 1.1 has not"},
+        {"reserved", "a reserved field of its table is not zero: it wants something that version 1.1 has not"},
         {"no_scan", "its table has no scan"},
     };
     struct loaded l;
