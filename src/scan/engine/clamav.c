@@ -19,6 +19,8 @@
  * - so are members of a zip that cannot be unpacked, and those whose place or size its headers do not tell, or not in
  * the way that libclamav reads them (zip64, self-extracting with data descriptors): zip_watch.h compares what a zip
  * lists with what shows;
+ * - encrypted members it reports of zip, 7z and RAR archives, encrypted documents of PDF only: of others the callback
+ * for members is told, and mime/locked.h looks at every layer;
  * - a temporary file that cannot be made, written or read (disk full, no inodes, no descriptors), one that vanished,
  * and an allocation that fails end a part of the scan, and the result is "clean" in many places: see shortage.h.
  *
@@ -36,6 +38,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "mime/locked.h"
 #include "scan/engine/clamav_name.h"
 #include "scan/engine/container.h"
 #include "scan/engine/engine.h"
@@ -74,7 +77,9 @@ struct findings {
     ino_t inode;
     bool rar, cut;
     bool member_due, member_lost; /* a member was named and has not shown as a layer (yet, or ever) */
+    bool out_of_memory;           /* some files were not looked at */
     const char *unsupported;      /* kind of container that cannot be opened */
+    const char *locked;           /* kind of file that wants a password */
     struct zip_watch zips;        /* what they list and what of that showed */
     struct shortage before;       /* the scan */
     char name[LIMIT_VERDICT_NAME +
@@ -138,6 +143,17 @@ static void note_layer(struct findings *f, int fd, const char *type, struct span
     sha256_free(h);
 }
 
+static bool alerts_encrypted(const struct findings *f)
+{
+    return (f->engine->options.heuristic & CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE) != 0;
+}
+
+static void note_locked(struct findings *f, struct span file)
+{
+    if (!f->locked && alerts_encrypted(f) && mime_locked(file, &f->locked) != ERR_OK)
+        f->out_of_memory = true;
+}
+
 static cl_error_t on_layer(int fd, const char *type, const char **ancestors, size_t parent_size, const char *name,
                            size_t size, const char *bytes, uint32_t depth, uint32_t attributes, void *context)
 {
@@ -154,6 +170,7 @@ static cl_error_t on_layer(int fd, const char *type, const char **ancestors, siz
         f->rar = (type && strncmp(type, "CL_TYPE_RAR", 11) == 0) || container_holds_rar(file);
     if (!f->unsupported)
         f->unsupported = container_unsupported(file);
+    note_locked(f, file);
     zip_watch_layer(&f->zips, &(struct zip_layer){depth, parent_size, file, type});
     return CL_CLEAN;
 }
@@ -178,6 +195,8 @@ static cl_error_t on_member(const char *container, unsigned long packed, const c
         return CL_CLEAN;
     f->member_lost = f->member_lost || f->member_due;
     f->member_due = names_each_member(container) && size > TINY_FILE && !encrypted;
+    if (encrypted && !f->locked)
+        f->locked = "archive with an encrypted member";
     return CL_CLEAN;
 }
 
@@ -417,9 +436,11 @@ static void map_clean(const struct findings *f, struct verdict *out)
     } else if (f->zips.lie) { /* after a shortage, which cuts archives short */
         snprintf(detail, sizeof(detail), "zip archive: %s", f->zips.lie);
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_MALFORMED, detail);
-    } else if (f->zips.encrypted && (f->engine->options.heuristic & CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE)) {
+    } else if (f->zips.encrypted && alerts_encrypted(f)) {
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, "zip archive: a member is encrypted");
-    } else if (f->zips.out_of_memory) {
+    } else if (f->locked && alerts_encrypted(f)) {
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, f->locked);
+    } else if (f->zips.out_of_memory || f->out_of_memory) {
         verdict_set(out, VERDICT_ERROR, VERDICT_REASON_MEMORY, "an allocation failed");
     } else if (f->zips.lost || f->member_lost || f->member_due) {
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,
