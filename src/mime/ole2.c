@@ -47,9 +47,8 @@ bool ole2_open(struct ole2 *out, struct span file)
 /* A sector's octets, fewer at the file's end. */
 static struct span sector(const struct ole2 *o, uint32_t n)
 {
-    if (n > LAST_SECTOR)
-        return (struct span){0};
-    return span_sub(o->file, ((size_t)n + 1) << o->shift, (size_t)1 << o->shift);
+    size_t at = n > LAST_SECTOR ? o->file.len : ((size_t)n + 1) << o->shift;
+    return span_sub(o->file, at, (size_t)1 << o->shift);
 }
 
 static bool step(struct ole2 *o)
