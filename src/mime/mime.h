@@ -14,6 +14,8 @@
  *   decode.h     base64, quoted-printable, uuencode, yEnc, BinHex, each with the variants that decoders differ in
  *   tnef.h       attachments in Microsoft's TNEF
  *   cms.h        the content of S/MIME
+ *   locked.h     files that nobody can look at without a password
+ *   ole2.h       the files that older Office documents are in
  *   apple.h      the forks of a Macintosh file
  *   charset.h    UTF-16, UTF-32 and other text as UTF-8
  *   name.h       file names in all their decodings (RFC 2047, RFC 2231), and tricks with them

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "mime/cms.h"
 #include "mime/content.h"
+#include "mime/locked.h"
 #include "mime/run.h"
 
 /* VALUE without the quotes and brackets that some readers take off. */
@@ -226,9 +227,10 @@ static bool is_pgp_message(enum mime_content c, struct span octets)
     return false;
 }
 
-static mime_defects judge_content(const struct mime_piece *piece, struct span octets)
+static enum err judge_content(struct mime_piece *piece, struct span octets)
 {
     mime_defects found = 0;
+    const char *locked;
     enum mime_content c = piece->part.content;
     struct span type = span_cstr(piece->part.type);
     bool harmless = span_starts(type, SPAN("text/")) || span_starts(type, SPAN("image/")) ||
@@ -244,7 +246,11 @@ static mime_defects judge_content(const struct mime_piece *piece, struct span oc
         found |= mime_defect_bit(MIME_DEFECT_ENCRYPTED_SMIME);
     if (is_pgp_message(c, octets))
         found |= mime_defect_bit(MIME_DEFECT_ENCRYPTED_PGP);
-    return found;
+    enum err e = mime_locked(octets, &locked);
+    if (locked)
+        found |= mime_defect_bit(MIME_DEFECT_ENCRYPTED_FILE);
+    piece->part.defects |= found;
+    return e;
 }
 
 /* Those that paranoid = 1 refuses mail for. */
@@ -280,8 +286,9 @@ enum err mime_piece_hand_out(struct mime_job *job, struct mime_piece *piece, str
         return ERR_OK;
     }
     part->content = mime_content_of(octets);
-    part->defects |= judge_content(piece, octets);
-    enum err e = compare_readings(run, part, octets);
+    enum err e = judge_content(piece, octets);
+    if (e == ERR_OK)
+        e = compare_readings(run, part, octets);
     if (e != ERR_OK)
         return e;
     run->report->parts++;

@@ -15,11 +15,9 @@ static const struct {
     enum mime_defect defect;
     enum verdict_reason reason;
 } obstacles[] = {
-    {MIME_DEFECT_ENCRYPTED_SMIME, VERDICT_REASON_ENCRYPTED},
-    {MIME_DEFECT_ENCRYPTED_PGP, VERDICT_REASON_ENCRYPTED},
-    {MIME_DEFECT_PARTIAL, VERDICT_REASON_PARTIAL},
-    {MIME_DEFECT_EXTERNAL_BODY, VERDICT_REASON_EXTERNAL},
-    {MIME_DEFECT_LIMIT, VERDICT_REASON_LIMIT},
+    {MIME_DEFECT_ENCRYPTED_SMIME, VERDICT_REASON_ENCRYPTED}, {MIME_DEFECT_ENCRYPTED_PGP, VERDICT_REASON_ENCRYPTED},
+    {MIME_DEFECT_ENCRYPTED_FILE, VERDICT_REASON_ENCRYPTED},  {MIME_DEFECT_PARTIAL, VERDICT_REASON_PARTIAL},
+    {MIME_DEFECT_EXTERNAL_BODY, VERDICT_REASON_EXTERNAL},    {MIME_DEFECT_LIMIT, VERDICT_REASON_LIMIT},
 };
 
 static void keep_stronger(const struct framework *fw, const struct verdict *v, struct verdict *out)
@@ -52,6 +50,14 @@ static bool judge_paranoid(const struct framework_engine *engine, mime_defects d
     return false;
 }
 
+/* alert_encrypted = false passes over encrypted files, wherever they are found; mail that is encrypted is another
+ * matter, in which libclamav has no say; with a daemon that option means nothing. */
+static bool is_passed_over(const struct framework_engine *engine, enum mime_defect d)
+{
+    return d == MIME_DEFECT_ENCRYPTED_FILE && engine->type && strcmp(engine->type, "clamav") == 0 &&
+           engine->conf->daemon.count == 0 && !engine->conf->alert_encrypted;
+}
+
 void inspection_judge(const struct framework *fw, const struct framework_engine *engine,
                       const struct scan_inspection *i, struct verdict *out)
 {
@@ -59,7 +65,7 @@ void inspection_judge(const struct framework *fw, const struct framework_engine 
     verdict_set(out, VERDICT_CLEAN, VERDICT_REASON_NONE, NULL);
     verdict_copy_text(out->engine, sizeof(out->engine), span_cstr(engine->name)); /* its stanza ranks */
     for (size_t o = 0; engine->conf->mime_decompose && o < ARRAY_SIZE(obstacles); o++) {
-        if (!mime_defects_have(i->defects, obstacles[o].defect))
+        if (!mime_defects_have(i->defects, obstacles[o].defect) || is_passed_over(engine, obstacles[o].defect))
             continue;
         char detail[LIMIT_VERDICT_TEXT + 1];
         bool limit = obstacles[o].reason == VERDICT_REASON_LIMIT && i->limit[0];

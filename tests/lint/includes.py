@@ -26,7 +26,7 @@ MAY_INCLUDE = {
     "dns": ["base/", "sys/", "io/", "digest/", "conf/directive.h"],
     "spool": ["base/", "sys/", "io/", "digest/", "conf/directive.h"],
     "scan": ["base/", "sys/", "io/", "conf/directive.h", "mime/mime.h"],
-    "scan/engine": ["base/", "sys/", "conf/", "digest/", "io/loop.h", "io/deadline.h", "scan/"],
+    "scan/engine": ["base/", "sys/", "conf/", "digest/", "io/loop.h", "io/deadline.h", "mime/locked.h", "scan/"],
     "scan/host": ["base/", "sys/", "conf/", "digest/", "io/loop.h", "io/deadline.h", "mime/", "scan/", "scan/engine/"],
     "plugin": ["base/", "scan/engine/", "scan/host/inspect.h"],
     "runner": ["base/", "sys/", "scan/", "scan/engine/", "scan/host/"],
@@ -45,6 +45,7 @@ HOMES = [
     (re.compile(r"ldns/"), re.compile(r"dns/"), "src/dns"),
     (re.compile(r"(seccomp|linux/(landlock|seccomp))\.h$"), re.compile(r"sys/"), "src/sys"),
     (re.compile(r"(gmime(-[\d.]+)?/|glib)"), re.compile(r"scan/host/"), "src/scan/host"),
+    (re.compile(r"zlib\.h$"), re.compile(r"mime/"), "src/mime"),
     (re.compile(r"(histedit\.h$|editline/)"), re.compile(r"daemon/console_main\.c$"), "src/daemon/console_main.c"),
 ]
 

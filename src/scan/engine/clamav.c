@@ -24,6 +24,8 @@
  * - so are members of a tar that it reads otherwise than tar does: tar.h;
  * - of bzip2 in several streams it unpacks the first, and `ar` archives it does not know: carve.h takes out what is in
  * them, and each is scanned as the message is;
+ * - encrypted members it reports of zip, 7z and RAR archives, encrypted documents of PDF only: of others the callback
+ * for members is told, and mime/locked.h looks at every layer;
  * - a temporary file that cannot be made, written or read (disk full, no inodes, no descriptors), one that vanished,
  * and an allocation that fails end a part of the scan, and the result is "clean" in many places: see shortage.h.
  *
@@ -41,6 +43,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "mime/locked.h"
 #include "scan/engine/carve.h"
 #include "scan/engine/clamav_name.h"
 #include "scan/engine/container.h"
@@ -84,14 +87,15 @@ struct findings {
     ino_t inode;
     bool rar, cut;
     bool member_due, member_lost; /* a member was named and has not shown as a layer (yet, or ever) */
-    bool archive_due,
-        archive_lost;          /* an archive holds something and none of its members has been named (yet, or ever) */
-    bool locked;               /* an archive's table is behind a password */
-    struct carve *carve;       /* what libclamav does not take out */
-    const struct carved *item; /* of these, what is scanned; NULL: the message */
-    const char *unsupported;   /* kind of container that cannot be opened */
-    struct zip_watch zips;     /* what they list and what of that showed */
-    struct shortage before;    /* the scan */
+    bool archive_due;             /* an archive holds something and none of its members has been named yet, */
+    bool archive_lost;            /* or ever */
+    bool out_of_memory;           /* some files were not looked at */
+    struct carve *carve;          /* what libclamav does not take out */
+    const struct carved *item;    /* of these, what is scanned; NULL: the message */
+    const char *unsupported;      /* kind of container that cannot be opened */
+    const char *locked;           /* kind of file that wants a password */
+    struct zip_watch zips;        /* what they list and what of that showed */
+    struct shortage before;       /* the scan */
     char name[LIMIT_VERDICT_NAME +
               1]; /* of the first detection that counts; one that says "infected", if there is any */
     char ignored[LIMIT_VERDICT_NAME + 1]; /* of the first that does not */
@@ -153,6 +157,17 @@ static void note_layer(struct findings *f, int fd, const char *type, struct span
     sha256_free(h);
 }
 
+static bool alerts_encrypted(const struct findings *f)
+{
+    return (f->engine->options.heuristic & CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE) != 0;
+}
+
+static void note_locked(struct findings *f, struct span file)
+{
+    if (!f->locked && alerts_encrypted(f) && mime_locked(file, &f->locked) != ERR_OK)
+        f->out_of_memory = true;
+}
+
 static cl_error_t on_layer(int fd, const char *type, const char **ancestors, size_t parent_size, const char *name,
                            size_t size, const char *bytes, uint32_t depth, uint32_t attributes, void *context)
 {
@@ -174,8 +189,10 @@ static cl_error_t on_layer(int fd, const char *type, const char **ancestors, siz
         f->unsupported = tar_unsupported(file, type);
     enum members promised = members_promised(file, type);
     f->archive_due = promised == MEMBERS_SOME;
-    f->locked = f->locked || promised == MEMBERS_LOCKED;
+    if (promised == MEMBERS_LOCKED && !f->locked)
+        f->locked = "7z archive";
     carve_layer(f->carve, file, type, (f->item ? f->item->depth : 0) + depth, f->item && f->item->whole && depth == 0);
+    note_locked(f, file);
     zip_watch_layer(&f->zips, &(struct zip_layer){depth, parent_size, file, type});
     return CL_CLEAN;
 }
@@ -201,6 +218,8 @@ static cl_error_t on_member(const char *container, unsigned long packed, const c
     f->member_lost = f->member_lost || f->member_due;
     f->archive_due = f->archive_due && !names_each_member(container);
     f->member_due = names_each_member(container) && size > TINY_FILE && !encrypted;
+    if (encrypted && !f->locked)
+        f->locked = "archive with an encrypted member";
     return CL_CLEAN;
 }
 
@@ -454,11 +473,11 @@ static void map_clean(const struct findings *f, struct verdict *out)
     } else if (f->zips.lie) { /* after a shortage, which cuts archives short */
         snprintf(detail, sizeof(detail), "zip archive: %s", f->zips.lie);
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_MALFORMED, detail);
-    } else if (f->zips.encrypted && (f->engine->options.heuristic & CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE)) {
+    } else if (f->zips.encrypted && alerts_encrypted(f)) {
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, "zip archive: a member is encrypted");
-    } else if (f->locked && (f->engine->options.heuristic & CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE)) {
-        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, "7z archive: it is encrypted");
-    } else if (f->zips.out_of_memory) {
+    } else if (f->locked && alerts_encrypted(f)) {
+        verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_ENCRYPTED, f->locked);
+    } else if (f->zips.out_of_memory || f->out_of_memory) {
         verdict_set(out, VERDICT_ERROR, VERDICT_REASON_MEMORY, "an allocation failed");
     } else if (f->zips.lost || f->member_lost || f->member_due) {
         verdict_set(out, VERDICT_UNSCANNABLE, VERDICT_REASON_UNSUPPORTED,

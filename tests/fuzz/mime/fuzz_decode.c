@@ -10,7 +10,9 @@
 #include "mime/content.h"
 #include "mime/decode.h"
 #include "mime/field.h"
+#include "mime/locked.h"
 #include "mime/name.h"
+#include "mime/ole2.h"
 #include "mime/tnef.h"
 
 void fuzz_target_words(fuzz_word *word)
@@ -40,6 +42,11 @@ void fuzz_target_words(fuzz_word *word)
                                         W("\x1e\0\x07\x37\1\0\0\0"),
                                         W("\x0d\0\x01\x37\1\0\0\0"),
                                         W("LZFu"),
+                                        W("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+                                        W("W\0o\0r\0k\0b\0o\0o\0k\0"),
+                                        W("\x09\x08\x10\0\0\x06"),
+                                        W("META-INF/manifest.xml"),
+                                        W("<encryption-data"),
                                         W("\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80"),
                                         W("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0\x80\x24\x80\x04"),
                                         W("=?utf-7?Q?+"),
@@ -128,6 +135,26 @@ static void check_containers(struct span in)
     buf_release(&out);
 }
 
+/* Whatever tables say, reading stays inside the file and ends. */
+static void check_locked(struct span in)
+{
+    const char *what;
+    struct ole2 o;
+    struct ole2_entry entry;
+    char octets[100];
+    FUZZ_REQUIRE(mime_locked(in, &what) == ERR_OK && (!what || what[0]));
+    if (!ole2_open(&o, in))
+        return;
+    uint64_t before = o.steps;
+    for (uint32_t i = 0; ole2_entry(&o, i, &entry); i++) {
+        FUZZ_REQUIRE(strlen(entry.name) < OLE2_NAME_SIZE);
+        size_t n = ole2_read(&o, &entry.stream, i, octets, sizeof(octets));
+        FUZZ_REQUIRE(n <= sizeof(octets) && (entry.stream.size > i || n == 0));
+        FUZZ_REQUIRE(o.steps < before);
+        before = o.steps;
+    }
+}
+
 static void check_files(struct span in)
 {
     static bool (*const finds[])(struct span, size_t, struct mime_inline *) = {mime_uuencode_find, mime_yenc_find,
@@ -157,6 +184,7 @@ static void check_files(struct span in)
     FUZZ_REQUIRE(name.len + fork.len <= buf_len(&out));
     buf_release(&out);
     check_containers(in);
+    check_locked(in);
 }
 
 static bool is_utf8_text(const char *s, size_t size)

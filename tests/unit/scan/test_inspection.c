@@ -405,11 +405,9 @@ START_TEST(what_cannot_be_looked_at_has_its_reason_and_action)
         enum mime_defect defect;
         enum verdict_reason reason;
     } rows[] = {
-        {MIME_DEFECT_ENCRYPTED_PGP, VERDICT_REASON_ENCRYPTED},
-        {MIME_DEFECT_ENCRYPTED_SMIME, VERDICT_REASON_ENCRYPTED},
-        {MIME_DEFECT_PARTIAL, VERDICT_REASON_PARTIAL},
-        {MIME_DEFECT_EXTERNAL_BODY, VERDICT_REASON_EXTERNAL},
-        {MIME_DEFECT_LIMIT, VERDICT_REASON_LIMIT},
+        {MIME_DEFECT_ENCRYPTED_PGP, VERDICT_REASON_ENCRYPTED},  {MIME_DEFECT_ENCRYPTED_SMIME, VERDICT_REASON_ENCRYPTED},
+        {MIME_DEFECT_ENCRYPTED_FILE, VERDICT_REASON_ENCRYPTED}, {MIME_DEFECT_PARTIAL, VERDICT_REASON_PARTIAL},
+        {MIME_DEFECT_EXTERNAL_BODY, VERDICT_REASON_EXTERNAL},   {MIME_DEFECT_LIMIT, VERDICT_REASON_LIMIT},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct rig r;
@@ -428,6 +426,37 @@ START_TEST(what_cannot_be_looked_at_has_its_reason_and_action)
         r.inspection.defects = mime_defect_bit(rows[i].defect);
         v = scan_once(&r);
         ck_assert_int_eq(v.class, rows[i].defect == MIME_DEFECT_LIMIT ? VERDICT_INFECTED : VERDICT_CLEAN);
+    }
+}
+END_TEST
+
+START_TEST(encrypted_files_are_passed_over_where_the_libraries_stanza_says_so)
+{
+    static const char *const servers[] = {"127.0.0.1:3310"};
+    static const struct {
+        const char *type;
+        bool alert, daemon;
+        enum mime_defect defect;
+        enum verdict_class class;
+    } rows[] = {
+        {"clamav", true, false, MIME_DEFECT_ENCRYPTED_FILE, VERDICT_UNSCANNABLE},
+        {"clamav", false, false, MIME_DEFECT_ENCRYPTED_FILE, VERDICT_CLEAN},
+        {"clamav", false, false, MIME_DEFECT_ENCRYPTED_PGP, VERDICT_UNSCANNABLE},
+        {"clamav", false, true, MIME_DEFECT_ENCRYPTED_FILE, VERDICT_UNSCANNABLE}, /* without effect there */
+        {"fake", false, false, MIME_DEFECT_ENCRYPTED_FILE, VERDICT_UNSCANNABLE},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r;
+        rig_init(&r);
+        r.fw.engine_count = 1;
+        r.fw.engines[0].type = rows[i].type;
+        r.conf[0].mime_decompose = true;
+        r.conf[0].alert_encrypted = rows[i].alert;
+        if (rows[i].daemon)
+            r.conf[0].daemon = (struct conf_list){.items = servers, .count = 1};
+        r.inspection.defects = mime_defect_bit(rows[i].defect);
+        struct verdict v = scan_once(&r);
+        ck_assert_msg(v.class == rows[i].class, "row %zu: %s", i, verdict_class_word(v.class));
     }
 }
 END_TEST
@@ -793,6 +822,7 @@ END_TEST
     X(a_file_that_is_not_what_the_worker_says_is_trouble)                                                              \
     X(an_answer_to_another_question_closes_the_channel)                                                                \
     X(what_cannot_be_looked_at_has_its_reason_and_action)                                                              \
+    X(encrypted_files_are_passed_over_where_the_libraries_stanza_says_so)                                              \
     X(what_is_refused_comes_first_then_trouble_whatever_another_finding_would_let_pass)                                \
     X(mail_that_was_built_to_evade_is_infected_where_paranoid_and_only_there)                                          \
     X(the_parts_of_one_verdict_are_counted_and_named)                                                                  \
