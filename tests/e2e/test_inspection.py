@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Messages are taken apart: what hides from an engine that is given the whole mail is found in its parts (B33), by every kind of
-engine; mail that was built to evade is infected where paranoid (B34); what nobody can look at has its reason (B35, B36); faults and figures."""
+engine; mail that was built to evade is infected where paranoid (B34), so are files of two kinds (B37); what nobody can look at has its reason (B35, B36); faults and figures."""
 import email
 import io
 import re
