@@ -476,7 +476,7 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static size_t percent_decode(struct span s, char *out, size_t size)
+size_t mime_percent_decode(struct span s, char *out, size_t size)
 {
     size_t n = 0;
     for (size_t i = 0; i < s.len && n < size; i++) {
@@ -547,8 +547,8 @@ size_t mime_parameter_segments(const struct mime_parameters *p, struct span name
          one = segment_after(p, name, one), section++) {
         struct span value = one->extended && section == 0 ? without_charset(one->value, &charset) : one->value;
         value = tokens ? mime_token_of(value) : value;
-        len +=
-            one->extended ? percent_decode(value, out + len, size - len) : mime_unescape(value, out + len, size - len);
+        len += one->extended ? mime_percent_decode(value, out + len, size - len)
+                             : mime_unescape(value, out + len, size - len);
     }
     return len;
 }
@@ -560,7 +560,7 @@ bool mime_parameter_extended(const struct mime_parameters *p, struct span name, 
     *charset = (struct span){0};
     const struct mime_parameter *one = unsegmented(p, name);
     if (one) {
-        *len = percent_decode(without_charset(one->value, charset), out, size);
+        *len = mime_percent_decode(without_charset(one->value, charset), out, size);
         return true;
     }
     one = segment_after(p, name, NULL);
@@ -571,7 +571,7 @@ bool mime_parameter_extended(const struct mime_parameters *p, struct span name, 
         if (one->extended && *len == 0)
             value = without_charset(value, charset);
         if (one->extended)
-            *len += percent_decode(value, out + *len, size - *len);
+            *len += mime_percent_decode(value, out + *len, size - *len);
         else
             *len += mime_unescape(value, out + *len, size - *len);
         one = segment_after(p, name, one);

@@ -88,6 +88,8 @@ bool mime_parameter_extended(const struct mime_parameters *p, struct span name, 
 size_t mime_parameter_segments(const struct mime_parameters *p, struct span name, bool tokens, char *out, size_t size);
 /* VALUE up to the first character that a token must not have (RFC 2045), or that is the star of RFC 2231. */
 struct span mime_token_of(struct span value);
+/* S with its percent signs undone (RFC 2231), at most SIZE octets; how many. */
+size_t mime_percent_decode(struct span s, char *out, size_t size);
 /* VALUE with its backslashes undone, at most SIZE octets; how many. */
 size_t mime_unescape(struct span value, char *out, size_t size);
 

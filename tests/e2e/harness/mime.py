@@ -288,14 +288,53 @@ def charsets(payload):
         "utf-8": (b"utf-8", payload[:5] + b"\xff" + payload[5:third] + b"\xe2\x82" + payload[third:]),
         "us-ascii": (b"us-ascii", payload[:5] + b"\xe9" + payload[5:]),
         "windows-1252": (b"windows-1252", payload[:5] + b"\x81" + payload[5:]),
+        "utf-8-sig": (b"utf-8-sig", b"\xef\xbb\xbf" + payload),
         "unicode-escape": (b"unicode_escape", b"".join(b"\\x%02x" % octet for octet in payload)),
         "utf-16-of-another-order": (b"utf-16be", ("\u4100" * 300 + payload.decode("ascii")).encode("utf-16-be")),
         **{name: (name.encode(), payload.decode("ascii").encode(name)) for name in ("cp037", "cp500", "cp875", "cp1026", "cp1140", "cp273")},
     }
 
 
+# How the parameter may be written so that some reader takes it for that charset.
+NAMED = {
+    "behind-apostrophes": b"charset=us-ascii''%s",
+    "with-a-language": b"charset=%s*en",
+    "before-a-comment": b"charset=%s(c)",
+    "behind-a-comment": b"charset=(c)%s",
+    "after-a-comment": b"(c)charset=%s",
+    "before-a-comma": b"charset=%s,x",
+    "before-words": b'charset="%s"x',
+    "with-a-control": b"charset\x0b=%s",
+    "with-a-blank": b"charset *=us-ascii''%s",
+    "in-a-segment": b"charset*0=%s",
+    "in-a-segment-with-a-language": b"charset*0=%s*en",
+    "in-an-extended-segment": b"charset*0*=us-ascii''%s",
+    "between-signs": b'charset="--- %s ---"',
+    "in-a-word": b'charset="=?utf-8?q?%s?="',
+}
+
+
+def in_words(text, charset="us-ascii"):
+    """As one encoded word."""
+    return b"=?" + charset.encode() + b"?b?" + base64.b64encode(text.decode("ascii").encode(charset)) + b"?="
+
+
+def percent(text, charset):
+    """As RFC 2231 writes it in this charset."""
+    return charset.encode() + b"''" + b"".join(b"%%%02X" % octet for octet in text.decode("ascii").encode(charset))
+
+
+def _odd_charset_names(payload):
+    made = {"charset-named-" + name: b"text/plain; " + form % b"utf-7" for name, form in NAMED.items()}
+    made["charset-named-with-many-signs"] = b'text/plain; charset="utf' + b"-" * 60 + b'7"'
+    made["charset-named-in-another"] = b"text/plain; charset*=" + percent(b"utf-7", "cp037")
+    made["charset-named-in-a-word-of-another"] = b'text/plain; charset="' + in_words(b"utf-7", "utf-16-le") + b'"'
+    made["charset-in-a-type-of-one-word"] = in_words(b"text/plain; charset=utf-7")
+    return {name: multipart([TEXT, part(b64(in_utf7(payload)), b"Content-Type: " + value, BASE64)]) for name, value in made.items()}
+
+
 def _odd_charsets(payload):
-    made = {}
+    made = _odd_charset_names(payload)
     for name, (charset, octets) in charsets(payload).items():
         if name == "utf-16-of-another-order":  # the payload begins no file
             continue
@@ -501,7 +540,10 @@ class Mutator:
                                      [8, 1, 3, 4, 4, 1, 1])[0]
         if rng.random() < 0.1:
             charset, octets = rng.choice(list(charsets(p).values()))
-            lines = [b"Content-Type: text/" + rng.choice([b"plain", b"html"]) + b"; charset=" + rng.choice([charset, charset.upper(), b'"' + charset + b'"', charset + b"; charset=utf-8"]), BASE64]
+            named = b"charset=" + rng.choice([charset, charset.upper(), b'"' + charset + b'"', charset + b"; charset=utf-8"])
+            if rng.random() < 0.3:
+                named = rng.choice(list(NAMED.values())) % charset
+            lines = [b"Content-Type: text/" + rng.choice([b"plain", b"html"]) + rng.choice([b"; ", b";", b" ; "]) + named, BASE64]
             rng.shuffle(lines)
             return lines, b64(octets)
         lines = [rng.choice([OCTETS, OCTETS + b'; name="test.com"', b"Content-Type: text/plain", b"Content-Type: image/png"]),
