@@ -2,6 +2,8 @@
 /* Structure in charsets that only some readers know: types, boundaries and names of charsets may be written in any.
  * What matters of them is ASCII. */
 #include "mime/charset.h"
+#include "mime/field.h"
+#include "mime/name.h"
 #include <stdio.h>
 
 /* What all code pages of EBCDIC have in common; NUL: they differ, or it is no character of text. */
@@ -72,4 +74,18 @@ size_t mime_field_to_utf8(struct span text, struct span charset, char *out, size
     out[shown.len] = '\0';
     buf_release(&decoded);
     return shown.len;
+}
+
+bool mime_type_in_words(struct span value, struct mime_type *type)
+{
+    char text[1024]; /* what comes behind is parameters, or nobody's type */
+    bool found;
+    value = span_sub(mime_trim(value), 0, LIMIT_MIME_FIELD);
+    if (span_find_span(value, SPAN("=?")) >= span_find(value, ';'))
+        return false;
+    size_t n = mime_words_decode_with(value, mime_field_to_utf8, text, sizeof(text), &found);
+    mime_type_parse(span_of(text, n), type);
+    type->doubtful = false;
+    type->defects |= mime_defect_bit(MIME_DEFECT_TYPE_ENCODED);
+    return found && (type->multipart || type->message);
 }

@@ -46,6 +46,7 @@ struct mime_job {
     mime_readings inherited; /* by which that part was found */
     mime_readings reading;   /* of the pass under way */
     bool unseen;             /* as in mime_structure, to the ordinary reader */
+    bool loose;              /* as in mime_structure, to any reader so far */
     struct mime_extents seen;
 };
 
