@@ -166,7 +166,7 @@ static enum err icap_ask(struct link_connection *l, void *arg)
 {
     struct icap *i = arg;
     struct icap_server *s = &i->servers[l->server];
-    struct icap_head h;
+    struct icap_head h = {.status = 0}; /* no signal either, should no answer come */
     enum err e = is_stale(i, l->server) ? learn(i, l) : ERR_OK;
     if (e != ERR_OK)
         return e;
