@@ -214,6 +214,8 @@ START_TEST(the_splitter_hands_out_what_a_reader_of_the_charset_sees)
         {TEXT("charset=\"=?utf-8?q?utf=2D7?=\"", "+" WIDE "-"), true},
         {TEXT("charset=\"=?utf-16le?b?dQB0AGYALQA3AA==?=\"", "+" WIDE "-"), true},
         {"Content-Type: =?us-ascii?q?text/plain;_charset=3Dutf-7?=\r\n\r\n+" WIDE "-", true},
+        {"A: b\r\n " TEXT("charset=utf-7", "+" WIDE "-"), true}, /* where some reading knows the charset */
+        {"A: b\rC: d\r\nD: e\r" TEXT("charset=utf-7", "+" WIDE "-"), true},
         {TEXT("x=\"charset\" utf-7", "+" WIDE "-"), false},
         {TEXT("charset2=utf-7", "+" WIDE "-"), false},
         {TEXT("charset=utf-77", "+" WIDE "-"), false},
