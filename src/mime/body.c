@@ -6,11 +6,23 @@
 #include "mime/decode.h"
 #include "mime/run.h"
 
-/* The number of the way, for the set of extents: type matters too, as it says what is looked for inside. */
+/* What a text is made by, beside its octets; 0: as it stands. Which one it is only some readings may know. */
+static unsigned charsets_number(const struct mime_piece *piece)
+{
+    uint64_t number = 0;
+    for (unsigned i = 0; i < piece->charsets_count; i++) {
+        struct span charset = span_cstr(piece->charsets[i]);
+        number ^= mime_charset_is_plain(charset) ? 0 : mime_hash(charset);
+    }
+    return (unsigned)(number >> 44);
+}
+
+/* The number of the way, for the set of extents: type and charset matter too, as they say what is looked for inside. */
 static unsigned way_number(const struct mime_piece *piece, struct mime_how how)
 {
-    unsigned kind = (unsigned)piece->type.encapsulates | (unsigned)piece->type.multipart << 1;
-    return ((unsigned)how.encoding * 8 + how.mode) * 4 + kind;
+    unsigned status = strcmp(piece->type.text, "message/delivery-status") == 0;
+    unsigned kind = (unsigned)piece->type.encapsulates | (unsigned)piece->type.multipart << 1 | status << 2;
+    return charsets_number(piece) << 12 | (((unsigned)how.encoding * 8 + how.mode) * 8 + kind);
 }
 
 static enum err decode(struct span extent, struct mime_how how, struct buf *out)
@@ -43,8 +55,9 @@ static void set_reading(const struct mime_job *job, struct mime_piece *piece, mi
         mime_defect_bit(MIME_DEFECT_REPEATED_HEADER) | mime_defect_bit(MIME_DEFECT_DUPLICATE_TYPE) |
         mime_defect_bit(MIME_DEFECT_DUPLICATE_ENCODING) | mime_defect_bit(MIME_DEFECT_DUPLICATE_DISPOSITION) |
         mime_defect_bit(MIME_DEFECT_DUPLICATE_PARAMETER) | mime_defect_bit(MIME_DEFECT_SEVERAL_TYPES) |
-        mime_defect_bit(MIME_DEFECT_STRUCTURE_CONTROL) | mime_defect_bit(MIME_DEFECT_STRUCTURE_8BIT) |
-        mime_defect_bit(MIME_DEFECT_ENCODING_SEVERAL) | mime_defect_bit(MIME_DEFECT_ENCODING_UNKNOWN);
+        mime_defect_bit(MIME_DEFECT_TYPE_ENCODED) | mime_defect_bit(MIME_DEFECT_STRUCTURE_CONTROL) |
+        mime_defect_bit(MIME_DEFECT_STRUCTURE_8BIT) | mime_defect_bit(MIME_DEFECT_ENCODING_SEVERAL) |
+        mime_defect_bit(MIME_DEFECT_ENCODING_UNKNOWN);
     piece->part.readings = job->inherited | job->reading | how;
     mime_readings reading = job->reading | (mime_job_is_quiet(job) ? 1u << MIME_READING_CARVED : 0);
     if (reading & ~(1u << MIME_READING_BLANK_HEADER))

@@ -122,7 +122,7 @@ bool mime_delimiter_at(struct mime_pass *p, size_t at, size_t from, struct mime_
     /* Each open multipart is a comparison; counted, so that a hundred of them on millions of lines end somewhere. */
     mime_spend(p, p->count);
     if (mime_reads(p, MIME_READING_ANY_DELIMITER)) {
-        if (mime_behind_dashes(p->message, p->ends, line.next) == MIME_BEHIND_OTHER)
+        if (!p->s->loose && mime_behind_dashes(p->message, p->ends, line.next) == MIME_BEHIND_OTHER)
             return false;
         *hit = (struct mime_hit){.found = true};
     } else if (!match(p, line.text, hit)) {
@@ -175,7 +175,7 @@ struct mime_hit mime_delimiter_find(struct mime_pass *p, size_t from)
     return hit;
 }
 
-enum { OWN_FORMS = 8 };
+enum { OWN_FORMS = 10 };
 
 /* Whether it is kept: it is a new one, and not one too many. */
 static bool add_form(struct mime_pass *p, struct mime_frame *f, struct span form)
@@ -246,7 +246,13 @@ static void add_extended(struct mime_pass *p, struct mime_frame *f)
         return;
     }
     mime_note(p, MIME_DEFECT_BOUNDARY_ENCODED);
+    char text[MIME_BOUNDARY_OWN];
+    size_t converted = charset.len > 0 ? mime_field_to_utf8(span_of(room, len), charset, text, sizeof(text)) : 0;
     add_own(p, f, span_of(room, len));
+    if (converted > 0 && (room = own_room(p, f)) != NULL) {
+        memcpy(room, text, converted);
+        add_own(p, f, span_of(room, converted));
+    }
     for (unsigned cut = 0; cut < 2 && (room = own_room(p, f)) != NULL; cut++) {
         len = mime_parameter_segments(&p->parameters, SPAN("boundary"), cut, room, MIME_BOUNDARY_OWN);
         if (!add_cut(p, f, span_of(room, len)))
@@ -317,7 +323,8 @@ static void add_decoded(struct mime_pass *p, struct mime_frame *f, struct span r
     char *room = span_find_span(raw, SPAN("=?")) < raw.len ? own_room(p, f) : NULL;
     if (!room)
         return;
-    size_t len = mime_words_decode(span_sub(raw, 0, MIME_BOUNDARY_OWN), room, MIME_BOUNDARY_OWN, &found);
+    size_t len = mime_words_decode_with(span_sub(raw, 0, MIME_BOUNDARY_OWN), mime_field_to_utf8, room,
+                                        MIME_BOUNDARY_OWN, &found);
     if (!found) {
         f->own_used -= MIME_BOUNDARY_OWN;
         return;
@@ -374,7 +381,7 @@ static enum err add_from_words(struct mime_pass *p, struct mime_frame *f, struct
     if (!f->words)
         return ERR_NOMEM;
     bool found;
-    size_t len = mime_words_decode(value, f->words, size, &found);
+    size_t len = mime_words_decode_with(value, mime_field_to_utf8, f->words, size, &found);
     if (found)
         add_anywhere(p, f, span_of(f->words, len));
     return ERR_OK;
@@ -431,6 +438,7 @@ enum err mime_boundary_find(struct mime_pass *p, struct mime_frame *f, struct sp
     }
     if (extended)
         add_extended(p, f);
+    p->s->loose = p->s->loose || doubtful || extended;
     if (doubtful) { /* as many opinions as readers: the reading that asks for no boundary is worth a pass */
         mime_doubt(p, MIME_READING_ANY_DELIMITER);
         add_anywhere(p, f, value);

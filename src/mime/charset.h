@@ -15,6 +15,9 @@ size_t mime_make_plain(struct span utf8, char *out, size_t size, bool *cut);
 size_t mime_to_utf8(struct span text, struct span charset, char *out, size_t size);
 /* Something with that contract, which may know more charsets, and may leave NUL as it is. */
 typedef size_t mime_converter(struct span text, struct span charset, char *out, size_t size);
+/* One of these: for what fields say of structure. It knows all charsets that Python decodes without octets that differ
+ * between code pages: of EBCDIC what all of them have in common, else '?'. foreign.c */
+mime_converter mime_field_to_utf8;
 
 /* UTF-16 and UTF-32, both octet orders: by byte order mark, or by where the zeros are. */
 enum mime_wide { MIME_WIDE_NONE, MIME_WIDE_16LE, MIME_WIDE_16BE, MIME_WIDE_32LE, MIME_WIDE_32BE };

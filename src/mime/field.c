@@ -140,7 +140,8 @@ static mime_defects judge_type(struct span text, struct span value)
     mime_defects found = 0;
     if (span_find_span(span_sub(value, 0, span_find(value, ';')), SPAN("=?")) < span_find(value, ';')) {
         bool words;
-        size_t n = mime_words_decode(span_sub(value, 0, 1024), decoded, sizeof(decoded), &words);
+        size_t n =
+            mime_words_decode_with(span_sub(value, 0, 1024), mime_field_to_utf8, decoded, sizeof(decoded), &words);
         seen = bare_word(type_head(span_of(decoded, n)), bare, sizeof(bare));
     }
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -320,7 +321,7 @@ static void look_closer(struct mime_encodings *e, struct span value)
 {
     char bare[256], decoded[256];
     bool found;
-    size_t n = mime_words_decode(span_sub(value, 0, 1024), decoded, sizeof(decoded), &found);
+    size_t n = mime_words_decode_with(span_sub(value, 0, 1024), mime_field_to_utf8, decoded, sizeof(decoded), &found);
     if (found)
         add_mentioned(e, bare_word(span_of(decoded, n), bare, sizeof(bare)));
     add_mentioned(e, bare_word(value, bare, sizeof(bare)));
@@ -374,6 +375,7 @@ static size_t parameter_length(struct span s)
     return s.len;
 }
 
+enum { SECTION_MAX = 100000000 }; /* whatever is beyond comes last */
 static void parse_name(struct span name, struct mime_parameter *p)
 {
     name = mime_trim(name);
@@ -385,19 +387,19 @@ static void parse_name(struct span name, struct mime_parameter *p)
     p->section = -1;
     if (name.len > 0 && name.ptr[name.len - 1] == '*') {
         p->extended = true;
-        name.len--;
+        name = mime_trim(span_sub(name, 0, name.len - 1));
     }
     size_t star = span_find(name, '*');
     if (star < name.len) {
         int section = 0;
         bool digits = star + 1 < name.len;
         for (size_t i = star + 1; i < name.len; i++) {
-            digits = digits && char_is_digit(name.ptr[i]) && section < 10000;
-            section = digits ? section * 10 + (name.ptr[i] - '0') : section;
+            digits = digits && char_is_digit(name.ptr[i]);
+            section = digits && section < SECTION_MAX ? section * 10 + (name.ptr[i] - '0') : section;
         }
         if (digits) {
             p->section = section;
-            name.len = star;
+            name = mime_trim(span_sub(name, 0, star));
         }
     }
     p->written = name;
@@ -477,7 +479,7 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static size_t percent_decode(struct span s, char *out, size_t size)
+size_t mime_percent_decode(struct span s, char *out, size_t size)
 {
     size_t n = 0;
     for (size_t i = 0; i < s.len && n < size; i++) {
@@ -548,8 +550,8 @@ size_t mime_parameter_segments(const struct mime_parameters *p, struct span name
          one = segment_after(p, name, one), section++) {
         struct span value = one->extended && section == 0 ? without_charset(one->value, &charset) : one->value;
         value = tokens ? mime_token_of(value) : value;
-        len +=
-            one->extended ? percent_decode(value, out + len, size - len) : mime_unescape(value, out + len, size - len);
+        len += one->extended ? mime_percent_decode(value, out + len, size - len)
+                             : mime_unescape(value, out + len, size - len);
     }
     return len;
 }
@@ -561,7 +563,7 @@ bool mime_parameter_extended(const struct mime_parameters *p, struct span name, 
     *charset = (struct span){0};
     const struct mime_parameter *one = unsegmented(p, name);
     if (one) {
-        *len = percent_decode(without_charset(one->value, charset), out, size);
+        *len = mime_percent_decode(without_charset(one->value, charset), out, size);
         return true;
     }
     one = segment_after(p, name, NULL);
@@ -572,7 +574,7 @@ bool mime_parameter_extended(const struct mime_parameters *p, struct span name, 
         if (one->extended && *len == 0)
             value = without_charset(value, charset);
         if (one->extended)
-            *len += percent_decode(value, out + *len, size - *len);
+            *len += mime_percent_decode(value, out + *len, size - *len);
         else
             *len += mime_unescape(value, out + *len, size - *len);
         one = segment_after(p, name, one);

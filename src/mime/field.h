@@ -43,6 +43,10 @@ static inline mime_defects mime_type_verdicts(void)
 /* TEXT may be empty: text/plain. */
 void mime_type_parse(struct span value, struct mime_type *type);
 
+/* VALUE with its words of RFC 2047 decoded, as some readers do first; false: there are none, or what they say is no
+ * multipart and no message. Nothing is doubtful about it then, but that there are words. foreign.c */
+bool mime_type_in_words(struct span value, struct mime_type *type);
+
 /* Whether VALUE, a Content-Type, is written so that readers agree on it: a type, and parameters that are tokens or
  * plain quoted strings, at most one of them a boundary (*boundary, else empty). */
 bool mime_type_is_plain(struct span value, struct span *boundary);
@@ -88,6 +92,8 @@ bool mime_parameter_extended(const struct mime_parameters *p, struct span name, 
 size_t mime_parameter_segments(const struct mime_parameters *p, struct span name, bool tokens, char *out, size_t size);
 /* VALUE up to the first character that a token must not have (RFC 2045), or that is the star of RFC 2231. */
 struct span mime_token_of(struct span value);
+/* S with its percent signs undone (RFC 2231), at most SIZE octets; how many. */
+size_t mime_percent_decode(struct span s, char *out, size_t size);
 /* VALUE with its backslashes undone, at most SIZE octets; how many. */
 size_t mime_unescape(struct span value, char *out, size_t size);
 

@@ -56,47 +56,6 @@ static void collect_name(struct mime_piece *piece, struct span name, struct mime
         mime_names_add(&piece->part.names, span_of(joined, length), charset, &piece->part.defects);
 }
 
-void mime_piece_add_charset(struct mime_piece *piece, struct span charset)
-{
-    char name[MIME_CHARSET_SIZE] = {0};
-    charset = mime_trim(charset);
-    for (size_t i = 0; i < charset.len && i + 1 < sizeof(name); i++)
-        name[i] = mime_shown(charset.ptr[i]);
-    for (unsigned i = 0; i < piece->charsets_count; i++)
-        if (span_eq_nocase(span_cstr(name), span_cstr(piece->charsets[i])))
-            return;
-    if (!name[0])
-        return;
-    if (piece->charsets_count == MIME_CHARSETS) {
-        piece->too_many = true;
-        return;
-    }
-    memcpy(piece->charsets[piece->charsets_count++], name, sizeof(name));
-}
-
-/* All forms of the parameter. */
-static void collect_charsets(struct mime_piece *piece, const struct mime_parameters *parameters)
-{
-    char joined[MIME_CHARSET_SIZE];
-    size_t length;
-    struct span ignored;
-    bool extended = false;
-    for (unsigned i = 0; i < parameters->count; i++) {
-        const struct mime_parameter *p = &parameters->items[i];
-        if (!span_ends_nocase(p->written, SPAN("charset")))
-            continue;
-        extended = extended || p->extended || p->section >= 0;
-        struct span value = p->value;
-        if (p->escaped)
-            value = span_of(joined, mime_unescape(p->value, joined, sizeof(joined)));
-        mime_piece_add_charset(piece, value);
-        if (p->odd)
-            mime_piece_add_charset(piece, without_marks(p->raw));
-    }
-    if (extended && mime_parameter_extended(parameters, SPAN("charset"), joined, sizeof(joined), &length, &ignored))
-        mime_piece_add_charset(piece, span_of(joined, length));
-}
-
 /* A name is a Content-Disposition's "filename" and a Content-Type's "name". Programs write either into both fields, and
  * readers look for both in both. */
 static void collect_names(struct mime_piece *piece, struct span field, struct mime_parameters *parameters)
@@ -104,12 +63,12 @@ static void collect_names(struct mime_piece *piece, struct span field, struct mi
     static const struct span words[] = {{"filename", 8}, {"name", 4}};
     mime_parameters_parse(field, parameters);
     piece->too_many = piece->too_many || parameters->more;
+    mime_piece_collect_charsets(piece, field, parameters);
     for (size_t w = 0; w < ARRAY_SIZE(words); w++) {
         for (unsigned i = 0; i < parameters->count; i++)
             take_for(&parameters->items[i], words[w]);
         collect_name(piece, words[w], parameters);
     }
-    collect_charsets(piece, parameters);
 }
 
 /* Of all occurrences of a header. */

@@ -300,6 +300,12 @@ static enum err mac_decode(struct span text, struct buf *out)
     return e;
 }
 
+/* UTF-8 of which a mark in front is no part: files are known by how they begin. */
+static enum err unmarked_decode(struct span text, struct buf *out)
+{
+    return buf_append(out, span_starts(text, SPAN("\xef\xbb\xbf")) ? span_sub(text, 3, text.len) : text);
+}
+
 mime_text_decoder *mime_text_decoder_of(struct span charset, struct span octets)
 {
     static const struct {
@@ -327,6 +333,7 @@ mime_text_decoder *mime_text_decoder_of(struct span charset, struct span octets)
         {"xmacarabic", '\0', mac_decode},
         {"macfarsi", '\0', mac_decode},
         {"xmacfarsi", '\0', mac_decode},
+        {"utf8sig", '\xef', unmarked_decode},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (mime_charset_is(charset, rows[i].name))

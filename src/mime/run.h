@@ -46,6 +46,7 @@ struct mime_job {
     mime_readings inherited; /* by which that part was found */
     mime_readings reading;   /* of the pass under way */
     bool unseen;             /* as in mime_structure, to the ordinary reader */
+    bool loose;              /* as in mime_structure, to any reader so far */
     struct mime_extents seen;
 };
 
@@ -55,7 +56,7 @@ static inline bool mime_job_is_quiet(const struct mime_job *job)
     return (job->inherited & 1u << MIME_READING_CARVED) != 0;
 }
 
-enum { MIME_CHARSETS = 4, MIME_CHARSET_SIZE = 48 };
+enum { MIME_CHARSETS = 12, MIME_CHARSET_SIZE = 48 };
 
 /* A part on its way to the sink, with what is needed to look further inside. */
 struct mime_piece {
@@ -64,7 +65,7 @@ struct mime_piece {
     struct span content_type; /* as it stands */
     bool too_many;            /* parameters in its headers: its name may be among those that were not read */
     unsigned charsets_count;
-    char charsets[MIME_CHARSETS][MIME_CHARSET_SIZE]; /* all that are named, no two alike */
+    char charsets[MIME_CHARSETS][MIME_CHARSET_SIZE]; /* all that are named, in whatever form; no two are alike */
     char path[MIME_PATH_SIZE];
 };
 
@@ -88,8 +89,10 @@ enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *
 /* part.c: type, charset, names and defects of an entity's headers. */
 enum err mime_piece_describe(struct mime_piece *piece, const struct mime_header *header,
                              const struct mime_type *type) must_use;
-/* part.c: one charset more; beyond MIME_CHARSETS there are too many parameters. */
+/* charsets.c: one charset more, if there is a letter or digit; beyond MIME_CHARSETS there are too many parameters. */
 void mime_piece_add_charset(struct mime_piece *piece, struct span charset);
+/* charsets.c: all that readers might take for the parameter in VALUE, of which PARAMETERS are. */
+void mime_piece_collect_charsets(struct mime_piece *piece, struct span value, const struct mime_parameters *parameters);
 /* part.c: whether it makes a difference when only some readers extract content of this kind. */
 bool mime_content_matters(enum mime_content c);
 /* body.c: EXTENT of the job's message in the way HOW; hands it out and looks inside. */

@@ -113,6 +113,7 @@ static enum err read_once(struct mime_job *job, mime_readings reading, mime_read
         .headless = job->headless,
         .content_type = job->content_type,
         .unseen = job->unseen,
+        .loose = job->loose,
         .work = &run->report->work,
         .max_work = run->limits->work,
     };
@@ -123,6 +124,7 @@ static enum err read_once(struct mime_job *job, mime_readings reading, mime_read
     *asked = s.asked;
     if (reading == 0)
         job->unseen = s.unseen;
+    job->loose = s.loose;
     if (!mime_job_is_quiet(job))
         run->report->defects |= s.defects & counting(reading);
     if (s.too_many)

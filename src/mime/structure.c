@@ -60,7 +60,7 @@ static enum err open_multipart(struct mime_pass *p, struct mime_frame *f, struct
     if (f->type.multipart && !boundary) {
         mime_note(p, MIME_DEFECT_BOUNDARY_MISSING);
         mime_doubt(p, MIME_READING_ANY_DELIMITER);
-        p->s->unseen = true;
+        p->s->unseen = p->s->loose = true;
     }
     if (boundary && (f->type.doubtful || !f->type.multipart))
         mime_doubt(p, MIME_READING_OTHER_TYPE);
@@ -180,13 +180,28 @@ static enum err after_hit(struct mime_pass *p, struct mime_hit hit, size_t *enti
     return close_frames(p, 0, p->message.len);
 }
 
-/* The type of an entity in this reading. */
-static void type_of(const struct mime_pass *p, const struct mime_header *h, struct mime_type *type)
+/* The type of an entity in this reading. To some it is what encoded words say, or what a digest's children are by
+ * default also where no type can be read. */
+static void type_of(struct mime_pass *p, const struct mime_header *h, struct mime_type *type)
 {
-    mime_type_parse(chosen(p, &h->type), type);
+    const struct span value = chosen(p, &h->type), message = SPAN("message/rfc822");
     const struct mime_frame *parent = p->count > 0 ? &p->frames[p->count - 1] : NULL;
-    if (!type->given && parent && parent->type.digest)
-        mime_type_parse(SPAN("message/rfc822"), type);
+    bool digest = parent && parent->type.digest;
+    struct mime_type other;
+    mime_type_parse(value, type);
+    if (!type->given && digest)
+        mime_type_parse(message, type);
+    bool differs = type->doubtful && mime_type_in_words(value, &other);
+    if (!differs && digest && type->doubtful && !type->multipart && !type->message) {
+        mime_type_parse(message, &other);
+        differs = true;
+    }
+    if (!differs)
+        return;
+    p->s->defects |= other.defects;
+    mime_doubt(p, MIME_READING_OTHER_TYPE);
+    if (mime_reads(p, MIME_READING_OTHER_TYPE) || mime_reads(p, MIME_READING_ANY_DELIMITER))
+        *type = other;
 }
 
 /* Of the last part of a multipart that is not closed some readers take the last line end for the delimiter's. */

@@ -54,8 +54,9 @@ struct mime_structure {
     bool headless;            /* the message has no headers, it is the body of a container … */
     struct span content_type; /* … with this Content-Type */
     bool unseen;              /* a pass before found a multipart whose boundary is missing or never occurs */
-    uint64_t *work;           /* spent; gains what is looked at … */
-    uint64_t max_work;        /* … and must not pass this */
+    bool loose;        /* a pass before found one whose boundary is missing, or is written so that readers differ */
+    uint64_t *work;    /* spent; gains what is looked at … */
+    uint64_t max_work; /* … and must not pass this */
     /* Out: */
     mime_readings asked;  /* ways that it depended on: a pass that has the same of these finds the same */
     mime_readings doubts; /* ways in which a pass might find other bodies */

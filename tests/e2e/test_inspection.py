@@ -103,6 +103,8 @@ def test_texts_are_found_as_readers_of_their_charset_see_them(clamd, start_pair)
         text = mime.part(mime.b64(octets), b"Content-Type: text/plain; charset=" + charset, mime.BASE64)
         event = send(pair, mime.multipart([mime.TEXT, text]), 550)
         assert (event["virus"], event["part"].split(".")[0]) == ("Test.Payload.UNOFFICIAL", "2"), (name, event)
+        if mail.PAYLOAD in octets:  # behind a byte order mark: whatever the charset, the octets have it
+            continue
         harmless = mime.part(mime.b64(octets), b"Content-Type: text/plain; charset=iso-8859-1", mime.BASE64)
         assert send(pair, mime.multipart([mime.TEXT, harmless]), 250)["verdict"] == "clean", name
 

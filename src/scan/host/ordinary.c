@@ -129,6 +129,8 @@ static iconv_t open_by_name(struct span charset)
         *p = '-';
     if (converter == NO_CONVERTER)
         converter = g_mime_iconv_open("UTF-8", name);
+    if (converter == NO_CONVERTER && span_eq_nocase(charset, SPAN("ibm039"))) /* Python's; nobody else has it */
+        converter = g_mime_iconv_open("UTF-8", "IBM037");
     snprintf(number, sizeof(number), "CP%s", name);
     return converter == NO_CONVERTER && char_is_digit(name[0]) ? g_mime_iconv_open("UTF-8", number) : converter;
 }

@@ -188,6 +188,8 @@ def classes(payload):
         "five-levels": five_levels(plain),
         **_odd_boundaries(part(junk(p), OCTETS, BASE64)),
         **_cut_boundaries(p),
+        **_coded_boundaries(p),
+        **_types_in_words(p),
         **_odd_encodings(p),
         "type-in-the-middle": message([OCTETS, mixed, OCTETS], b"--b1\r\n" + part(junk(p), OCTETS, BASE64) + b"\r\n--b1--\r\n"),
         "encoding-in-the-middle": multipart([part(junk(p), OCTETS, b"Content-Transfer-Encoding: 7bit", BASE64, b"Content-Transfer-Encoding: 7bit")]),
@@ -288,14 +290,53 @@ def charsets(payload):
         "utf-8": (b"utf-8", payload[:5] + b"\xff" + payload[5:third] + b"\xe2\x82" + payload[third:]),
         "us-ascii": (b"us-ascii", payload[:5] + b"\xe9" + payload[5:]),
         "windows-1252": (b"windows-1252", payload[:5] + b"\x81" + payload[5:]),
+        "utf-8-sig": (b"utf-8-sig", b"\xef\xbb\xbf" + payload),
         "unicode-escape": (b"unicode_escape", b"".join(b"\\x%02x" % octet for octet in payload)),
         "utf-16-of-another-order": (b"utf-16be", ("\u4100" * 300 + payload.decode("ascii")).encode("utf-16-be")),
         **{name: (name.encode(), payload.decode("ascii").encode(name)) for name in ("cp037", "cp500", "cp875", "cp1026", "cp1140", "cp273")},
     }
 
 
+# How the parameter may be written so that some reader takes it for that charset.
+NAMED = {
+    "behind-apostrophes": b"charset=us-ascii''%s",
+    "with-a-language": b"charset=%s*en",
+    "before-a-comment": b"charset=%s(c)",
+    "behind-a-comment": b"charset=(c)%s",
+    "after-a-comment": b"(c)charset=%s",
+    "before-a-comma": b"charset=%s,x",
+    "before-words": b'charset="%s"x',
+    "with-a-control": b"charset\x0b=%s",
+    "with-a-blank": b"charset *=us-ascii''%s",
+    "in-a-segment": b"charset*0=%s",
+    "in-a-segment-with-a-language": b"charset*0=%s*en",
+    "in-an-extended-segment": b"charset*0*=us-ascii''%s",
+    "between-signs": b'charset="--- %s ---"',
+    "in-a-word": b'charset="=?utf-8?q?%s?="',
+}
+
+
+def in_words(text, charset="us-ascii"):
+    """As one encoded word."""
+    return b"=?" + charset.encode() + b"?b?" + base64.b64encode(text.decode("ascii").encode(charset)) + b"?="
+
+
+def percent(text, charset):
+    """As RFC 2231 writes it in this charset."""
+    return charset.encode() + b"''" + b"".join(b"%%%02X" % octet for octet in text.decode("ascii").encode(charset))
+
+
+def _odd_charset_names(payload):
+    made = {"charset-named-" + name: b"text/plain; " + form % b"utf-7" for name, form in NAMED.items()}
+    made["charset-named-with-many-signs"] = b'text/plain; charset="utf' + b"-" * 60 + b'7"'
+    made["charset-named-in-another"] = b"text/plain; charset*=" + percent(b"utf-7", "cp037")
+    made["charset-named-in-a-word-of-another"] = b'text/plain; charset="' + in_words(b"utf-7", "utf-16-le") + b'"'
+    made["charset-in-a-type-of-one-word"] = in_words(b"text/plain; charset=utf-7")
+    return {name: multipart([TEXT, part(b64(in_utf7(payload)), b"Content-Type: " + value, BASE64)]) for name, value in made.items()}
+
+
 def _odd_charsets(payload):
-    made = {}
+    made = _odd_charset_names(payload)
     for name, (charset, octets) in charsets(payload).items():
         if name == "utf-16-of-another-order":  # the payload begins no file
             continue
@@ -388,6 +429,58 @@ def _cut_boundaries(payload):
     return made
 
 
+# "b1" as a boundary in charsets that few readers know: (name, its octets).
+CODED = {
+    "utf-7": (b"utf-7", b"+AGI-1"),
+    "utf-16-le": (b"utf-16-le", "b1".encode("utf-16-le")),
+    "cp037": (b"cp037", "b1".encode("cp037")),
+    "hz": (b"hz", b"b~{~}1"),
+    "iso-2022-jp": (b"iso-2022-jp", b"b\x1b(B1"),
+    "unicode-escape": (b"unicode_escape", b"\\x621"),
+    "utf-8-sig": (b"utf-8-sig", b"\xef\xbb\xbfb1"),
+}
+# Names of the parameter that some readers take for it.
+PARAMETER = {"with-a-blank": b"boundary *=us-ascii''%s", "in-a-late-segment": b"boundary*99999999999=%s", "with-a-word": b"boundary*foo=%s", "in-quotes": b'"boundary"=%s',
+             "with-a-comment-inside": b"boun(c)dary=%s", "in-a-negative-segment": b"boundary*-1=%s"}
+
+
+def coded(charset, octets):
+    """The parameter in the forms that Python reads with such a charset."""
+    escapes = b"".join(b"%%%02X" % octet for octet in octets)
+    return [b"boundary*=" + charset + b"''" + escapes, b"boundary*0*=" + charset + b"''" + escapes, b'boundary="=?' + charset + b"?b?" + base64.b64encode(octets) + b'?="']
+
+
+def _coded_boundaries(payload):
+    """Parts without headers behind boundaries that are encoded, with and without another for other readers."""
+    made, parts = {}, b"--b1\r\n" + payload + b"\r\n--b1--\r\n"
+    decoy = b"--decoy\r\n" + TEXT + b"\r\n--decoy--\r\n"
+    for name, of in CODED.items():
+        for kind, parameter in zip(("extended", "segment", "word"), coded(*of), strict=True):
+            made[f"boundary-in-{name}-{kind}"] = message([b"Content-Type: multipart/mixed; " + parameter], parts)
+            made[f"boundary-in-{name}-{kind}-beside-another"] = message([b"Content-Type: multipart/mixed; " + parameter + b"; boundary=decoy"], decoy + parts)
+    for name, parameter in PARAMETER.items():
+        made["boundary-named-" + name] = message([b"Content-Type: multipart/mixed; " + parameter % b"b1"], parts)
+    return made
+
+
+def _types_in_words(payload):
+    """Messages, and what has messages, that are called so in encoded words alone."""
+    made, inner = {}, b"Subject: x\r\n\r\n" + payload + CRLF
+    for charset in ("us-ascii", "utf-16", "cp037"):
+        def of(text, charset=charset):
+            return b"Content-Type: " + in_words(text, charset)
+        made["message-in-words-of-" + charset] = multipart([part(inner, of(b"message/rfc822"))])
+        made["mail-in-words-of-" + charset] = message([of(b"message/rfc822")], inner)
+        made["status-report-in-words-of-" + charset] = multipart([part(b"A: b\r\n\r\nC: d\r\n\r\n\r\n" + payload, of(b"message/delivery-status"))])
+        made["digest-in-words-of-" + charset] = message([of(b"multipart/digest; boundary=b1")], b"--b1\r\n\r\n" + inner + b"\r\n--b1--\r\n")
+        made["digest-half-in-words-of-" + charset] = message([of(b"multipart/digest") + b"; boundary=b1"], b"--b1\r\n\r\n" + inner + b"\r\n--b1--\r\n")
+        made["multipart-in-words-of-" + charset] = message([of(b"multipart/mixed; boundary=b1")], b"--b1\r\n" + payload + b"\r\n--b1--\r\n")
+    for name, kind in {"word": b"x", "comment": b"(c)"}.items():
+        made["digest-of-no-type-but-a-" + name] = message([b"Content-Type: multipart/digest; boundary=b1"],
+                                                          b"--b1\r\nContent-Type: " + kind + b"\r\n\r\n" + inner + b"\r\n--b1--\r\n")
+    return made
+
+
 def _odd_encodings(payload):
     """base64 under a name that only some readers take for it."""
     words = {
@@ -468,8 +561,12 @@ class Mutator:
         if rng.random() < 0.1:
             parameter = rng.choice(list(CUT.values())) % boundary
         line = b"Content-Type: " + kind + rng.choice([b"; ", b";", b";\r\n\t", b" ; "]) + parameter
-        if rng.random() < 0.02:
-            line = b"Content-Type: =?us-ascii?b?" + base64.b64encode(kind + b"; boundary=" + token) + b"?="
+        if rng.random() < 0.03:
+            charset, octets = rng.choice(list(CODED.values()))
+            parameter = rng.choice([rng.choice(list(PARAMETER.values())) % boundary, rng.choice(coded(charset, octets)) if boundary == b"b1" else b"boundary*=" + percent(boundary, "cp037")])
+            line = b"Content-Type: " + kind + b"; " + parameter + rng.choice([b"", b"; boundary=b"])
+        elif rng.random() < 0.02:
+            line = b"Content-Type: " + in_words(kind + b"; boundary=" + token, rng.choice(["us-ascii", "utf-16", "cp037"]))
         extra = rng.choices([None, OCTETS, b"Content-Type: text/plain", b"Content-Transfer-Encoding: base64", b"Content-Type: multipart/mixed; boundary=other"],
                             [30, 1, 1, 1, 1])[0]
         lines = [line] + ([extra] if extra else [])
@@ -482,6 +579,8 @@ class Mutator:
         headers, body = self.entity(depth - 1, holds)
         inner = CRLF.join(rng.choice([TOP, TOP[:1], []]) + headers) + self.gap() + body
         kind = rng.choices([b"message/rfc822", b"message/global", b"message/x-other", b"application/octet-stream; name=x.eml"], [10, 1, 1, 2])[0]
+        if rng.random() < 0.1:
+            kind = in_words(kind, rng.choice(["us-ascii", "utf-16", "cp037"]))
         lines, how = [b"Content-Type: " + kind], rng.random()
         if how < 0.2:
             return lines + [BASE64], b64(inner)
@@ -502,7 +601,10 @@ class Mutator:
                                      [8, 1, 3, 4, 4, 1, 1, 2])[0]
         if rng.random() < 0.1:
             charset, octets = rng.choice(list(charsets(p).values()))
-            lines = [b"Content-Type: text/" + rng.choice([b"plain", b"html"]) + b"; charset=" + rng.choice([charset, charset.upper(), b'"' + charset + b'"', charset + b"; charset=utf-8"]), BASE64]
+            named = b"charset=" + rng.choice([charset, charset.upper(), b'"' + charset + b'"', charset + b"; charset=utf-8"])
+            if rng.random() < 0.3:
+                named = rng.choice(list(NAMED.values())) % charset
+            lines = [b"Content-Type: text/" + rng.choice([b"plain", b"html"]) + rng.choice([b"; ", b";", b" ; "]) + named, BASE64]
             rng.shuffle(lines)
             return lines, b64(octets)
         lines = [rng.choice([OCTETS, OCTETS + b'; name="test.com"', b"Content-Type: text/plain", b"Content-Type: image/png"]),

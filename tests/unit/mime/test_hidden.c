@@ -281,6 +281,67 @@ START_TEST(a_boundary_in_segments_is_read_where_the_outer_one_has_another_form)
 }
 END_TEST
 
+#define BEHIND(parameters) TYPE("multipart/mixed; " parameters) "--xy\r\n" SECRET "\r\n--xy--\r\n"
+#define WORDS(word)        "Content-Type: =?utf-8?q?" word "?="
+START_TEST(what_stands_in_words_or_in_charsets_that_few_know_counts)
+{
+    static const struct {
+        const char *mail, *paranoid;
+    } rows[] = {
+        {BEHIND("boundary*=utf-7''%2BAHg-y"), "Boundary"},
+        {BEHIND("boundary*=utf-16be''%00x%00y; boundary=zz"), "Boundary"},
+        {BEHIND("boundary*0*=cp037''%A7%A8"), "Boundary"},
+        {BEHIND("boundary*=iso-2022-jp''x%1B(By"), "Boundary"},
+        {BEHIND("boundary*=unicode_escape''%5Cx78y"), "Boundary"},
+        {BEHIND("boundary*=never-heard-of''xz"), "Boundary"},
+        {BEHIND("boundary=\"=?cp500?b?p6g=?=\""), "Boundary"},
+        {BEHIND("boundary=\"=?hz?q?x~{~}y?=\""), "Boundary"},
+        {BEHIND("boundary *=us-ascii''xy; boundary=zz"), "Boundary"},
+        {BEHIND("boundary*99999999999=xy"), "Boundary"},
+        {BEHIND("boundary*foo=xy"), NULL},
+        {BEHIND("\"boundary\"=xy"), NULL},
+        {BEHIND("boun(c)dary=xy"), NULL},
+        {"Content-Type: =?cp037?b?lKSTo4mXgZmjYZSJp4WEXkCClqSVhIGZqH6nqA==?=\r\n\r\n--xy\r\n" SECRET "\r\n--xy--\r\n",
+         "AmbiguousType"},
+        {WORDS("message/rfc822") "\r\n\r\nA: b\r\n\r\n" SECRET, "AmbiguousType"},
+        {WORDS("message/rfc822") "\r\n" BASE64 "\r\nQTogYg0KDQpUaGUgc2VjcmV0IHBheWxvYWQh", "AmbiguousType"},
+        {WORDS("message/delivery-status") "\r\n\r\nA: b\r\n\r\n\r\n" SECRET, "AmbiguousType"},
+        {WORDS("multipart/digest;_boundary=3Dxy") "\r\n\r\n--xy\r\n\r\nA: b\r\n\r\n" SECRET "\r\n--xy--\r\n",
+         "AmbiguousType"},
+        {WORDS("multipart/digest") "; boundary=xy\r\n\r\n--xy\r\n\r\nA: b\r\n\r\n" SECRET "\r\n--xy--\r\n",
+         "AmbiguousType"},
+        {TYPE("multipart/digest; boundary=xy") "--xy\r\nContent-Type: x\r\n\r\nA: b\r\n\r\n" SECRET "\r\n--xy--\r\n",
+         NULL},
+        {TYPE("multipart/digest; boundary=xy") "--xy\r\nContent-Type: (c)\r\n\r\nA: b\r\n\r\n" SECRET "\r\n--xy--\r\n",
+         NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rig r = {.wanted = SPAN(SECRET)};
+        ck_assert_int_eq(rig_split(&r, span_cstr(rows[i].mail)), ERR_OK);
+        const char *reason = mime_defects_paranoid(r.report.defects);
+        ck_assert_msg(r.found && r.report.cut == 0, "row %zu: %.*s", i, SPAN_ARG(buf_span(&r.text)));
+        ck_assert_msg(rows[i].paranoid ? reason && strcmp(reason, rows[i].paranoid) == 0 : !reason, "row %zu: %s", i,
+                      reason ? reason : "no reason");
+        rig_release(&r);
+    }
+}
+END_TEST
+
+START_TEST(words_in_a_type_that_is_no_container_accuse_nobody)
+{
+    static const char *const texts[] = {
+        WORDS("text/plain") "\r\n\r\n" SECRET,
+        "Content-Type: text/plain; name=\"=?utf-8?q?message/rfc822?=\"\r\n\r\n" SECRET,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        struct rig r = {.wanted = SPAN(SECRET)};
+        ck_assert_int_eq(rig_split(&r, span_cstr(texts[i])), ERR_OK);
+        MUST(r.found && !mime_defects_paranoid(r.report.defects));
+        rig_release(&r);
+    }
+}
+END_TEST
+
 START_TEST(a_boundary_is_cut_only_where_a_line_is_what_is_left_of_it)
 {
     static const struct {
@@ -494,6 +555,8 @@ END_TEST
     X(names_are_seen_in_fields_without_a_type)                                                                         \
     X(extracts_what_some_reader_extracts)                                                                              \
     X(a_boundary_in_segments_is_read_where_the_outer_one_has_another_form)                                             \
+    X(what_stands_in_words_or_in_charsets_that_few_know_counts)                                                        \
+    X(words_in_a_type_that_is_no_container_accuse_nobody)                                                              \
     X(a_boundary_is_cut_only_where_a_line_is_what_is_left_of_it)                                                       \
     X(of_a_part_with_more_names_than_are_kept_it_is_told)                                                              \
     X(of_a_boundary_with_more_forms_than_are_kept_it_is_told)                                                          \

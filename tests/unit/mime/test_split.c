@@ -266,7 +266,7 @@ static const struct evasion evasions[] = {
      "Boundary"},
     {"type as a word of RFC 2047",
      TOP "Content-Type: =?utf-8?b?bXVsdGlwYXJ0L21peGVkOyBib3VuZGFyeT1iMQ==?=\r\n\r\n--b1\r\n" PART64 "--b1--\r\n",
-     NULL},
+     "AmbiguousType"},
     {"boundary in the middle of three",
      TOP "Content-Type: multipart/mixed; boundary=x; boundary=b1; boundary=x\r\n\r\n--b1\r\n" PART64 "--b1--\r\n",
      "DuplicateParameter"},
