@@ -607,6 +607,7 @@ def test_the_stanza_of_the_original_works_unchanged(daemon_of_the_seed, director
     (figures,) = console.json("antivirus:antivirus", "stats")["engines"]
     assert console.ask("antivirus:antivirus", "stats") == console.ask("antivirus", "stats") == PAGE.format(figures["average_scan_ms"])
     assert figures["average_scan_ms"] == pytest.approx(sum(times) / 2, abs=0.01), (figures, times)
+    pair.log.wait_for("engine-trial")  # which would meet the fault
     daemon_of_the_seed.misbehave(Fault(raw=b"241 Scan error\r\n"))
     assert_error(pair, "engine")  # trouble is error_code, whatever action says
     daemon_of_the_seed.misbehave(Fault(raw=b"nonsense\r\n"))
@@ -631,7 +632,7 @@ def test_a_daemon_that_is_not_named_is_on_this_host_at_the_port_of_its_protocol(
 
 
 def test_the_stanza_of_the_original_with_less_time(daemon_of_the_seed, start_pair):
-    pair = start_pair(engines=KASPERSKY.replace("timeout = 180", "timeout = 2"))
+    pair = start_pair(engines=KASPERSKY.replace("timeout = 180", "timeout = 2 test_string = ignored"))
     daemon_of_the_seed.misbehave(Fault(stall=3))
     assert_error(pair, "timeout")
     assert_passes(pair)
