@@ -132,4 +132,6 @@ void loader_run(struct broker *b, void (*open)(struct broker *b))
     }
     pthread_cond_destroy(&l.change);
     pthread_condattr_destroy(&clock);
+    if (b->options->replaces && b->options->session >= 0)
+        close(b->options->session);
 }
