@@ -28,7 +28,8 @@ struct scan_host_options {
     int control_fd;
     bool replaces; /* an older generation serves: what fails here is the supervisor's to tell, and no message's trouble
                     */
-    int session;   /* sys/autogroup.h, by which loading gives way to those that serve; -1: it cannot */
+    int session;   /* sys/autogroup.h, by which loading gives way to those that serve; -1: it cannot. Taken from one
+                      that replaces, and closed once the engines are open */
     unsigned generation;
     const char *temp_base; /* directory with one subdirectory per worker slot, "0", "1", … made and mounted by the
                               supervisor, or made here when it did not */

@@ -133,6 +133,8 @@ void loader_run(struct broker *b, void (*open)(struct broker *b))
     }
     pthread_cond_destroy(&l.change);
     pthread_condattr_destroy(&clock);
+    if (b->options->replaces && b->options->session >= 0)
+        close(b->options->session);
 }
 
 static const char *name_of_plugin(const struct broker *b)

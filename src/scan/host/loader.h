@@ -6,8 +6,8 @@
 
 struct broker;
 
-/* Calls OPEN in a thread, which is gone on return. Where the pool's plug-in has not come back after its load_timeout,
- * this process logs that and ends: the supervisor starts another one. */
+/* Calls OPEN in a thread, which is gone on return, and with it the options' session. Where the pool's plug-in has not
+ * come back after its load_timeout, this process logs that and ends: the supervisor starts another one. */
 void loader_run(struct broker *b, void (*open)(struct broker *b));
 /* The same of a plug-in's pool, with broker->output in the place of this process's standard output and error meanwhile;
  * where that cannot be had, this process logs that and ends. */

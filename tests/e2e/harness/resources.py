@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a running postern holds, to be compared between two moments at which it does nothing."""
+import collections
+import re
+
 from . import processes
 from .places import until
 
@@ -8,11 +11,9 @@ class Resources:
     """Descriptors, processes, temporary directories, files of the spool."""
 
     def __init__(self, postern):
-        edge, host = postern.edge_pid(), postern.scan_host_pid()
-        self.counts = {
-            "descriptors of the supervisor": processes.descriptor_count(postern.supervisor_pid()),
-            "descriptors of the edge": processes.descriptor_count(edge),
-            "descriptors of the scan host": processes.descriptor_count(host),
+        pids = {"supervisor": postern.supervisor_pid(), "edge": postern.edge_pid(), "scan host": postern.scan_host_pid()}
+        self.open = {f"descriptors of the {part}": kinds_of_descriptors(pid) for part, pid in pids.items()}
+        self.counts = {name: kinds.total() for name, kinds in self.open.items()} | {
             "processes": len(processes.descendants(postern.supervisor_pid())),
             "temporary directories": sum(1 for path in postern.temporary.rglob("*") if path.is_dir()),
             "files in the spool": len(postern.spool_files()),
@@ -20,8 +21,16 @@ class Resources:
 
     def beyond(self, before):
         """What is more than in BEFORE, as text; empty: nothing."""
-        return ", ".join(f"{name}: {count}, before {before.counts[name]}" for name, count in self.counts.items()
+        return ", ".join(f"{name}: {count}, before {before.counts[name]}{self.new_kinds(name, before)}" for name, count in self.counts.items()
                          if count > before.counts[name])
+
+    def new_kinds(self, name, before):
+        return f" (more: {dict(self.open[name] - before.open[name])})" if name in self.open else ""
+
+
+def kinds_of_descriptors(pid):
+    """How many of each kind: the names of what is open, without their numbers."""
+    return collections.Counter(re.sub(r"\d+", "N", target) for target in processes.links(pid).values())
 
 
 def resident(postern):
