@@ -13,7 +13,7 @@ import zlib
 
 import pytest
 import rar
-from harness import mail
+from harness import locked, mail, mime
 from harness.postern import clamav_stanza
 
 INNOCENT = b"Nothing but words, in an archive that cannot be opened.\r\n"
@@ -240,3 +240,23 @@ def test_bzip2_in_several_streams_again_and_again_ends_at_the_depth_limit(start_
         archive = bz2.compress(b"") + bz2.compress(archive)
     reply, event = verdict_on(pair, archive)
     assert (reply.code, event["verdict"], event.get("reason")) == (550, "unscannable", "limit"), (reply, event)
+
+
+BESIDE_WHAT_NOBODY_CAN_OPEN = {
+    "bzip2 in two streams": bz2.compress(b"harmless") + bz2.compress(CONTENT),
+    "Debian package": OPENED["Debian package"],
+}
+
+
+@pytest.mark.parametrize("kind", BESIDE_WHAT_NOBODY_CAN_OPEN)
+def test_a_virus_is_found_beside_what_is_encrypted_and_may_pass(start_pair, database, kind):
+    pair = start_pair(engines=clamav_stanza(database, on_encrypted="pass"))
+    secret, found = locked.zip_file(True), BESIDE_WHAT_NOBODY_CAN_OPEN[kind]
+    reply, event = verdict_on(pair, secret)
+    assert (reply.code, event["verdict"], event.get("reason")) == (250, "unscannable", "encrypted"), (reply, event)
+    both = [mime.part(mime.b64(octets), mime.OCTETS, mime.BASE64) for octets in (secret, found)]
+    for content in (mime.multipart(both), mail.with_attachment(ar((b"a.zip/", secret), (b"b/", found)))):
+        mark = pair.log.mark()
+        reply = pair.deliver(content)
+        event = pair.log.wait_for("message", since=mark)
+        assert (reply.code, event["verdict"], event.get("virus")) == (550, "infected", "Test.Payload.UNOFFICIAL"), (reply, event)

@@ -528,6 +528,13 @@ static bool set_time_limit(struct clamav *c, uint64_t end_ms)
     return left > 0;
 }
 
+/* A virus ends the search; a mere heuristic, as of a member that is encrypted, does not: a virus may stand beside it.
+ */
+static bool found_virus(cl_error_t rc, const struct findings *f)
+{
+    return rc == CL_VIRUS && f->name[0] && !is_heuristic(f->name);
+}
+
 /* The message, then what was carved out of it, and out of that. */
 static cl_error_t scan_all(struct clamav *c, int fd, struct cl_scan_options options, uint64_t end_ms,
                            struct findings *f)
@@ -535,13 +542,14 @@ static cl_error_t scan_all(struct clamav *c, int fd, struct cl_scan_options opti
     (void)set_time_limit(c, end_ms);
     cl_error_t rc = scan_once(c, fd, (struct span){NULL, 0}, options, f);
     struct carve_view view;
-    while ((rc == CL_CLEAN || rc == CL_VERIFIED || (rc == CL_VIRUS && !f->name[0])) && carve_take(f->carve, &view)) {
-        bool ignored = rc == CL_VIRUS;
+    while ((rc == CL_CLEAN || rc == CL_VERIFIED || rc == CL_VIRUS) && !found_virus(rc, f) &&
+           carve_take(f->carve, &view)) {
+        bool found = rc == CL_VIRUS;
         f->item = &view.item;
         rc = set_time_limit(c, end_ms) ? scan_once(c, -1, view.file, options, f) : CL_ETIMEOUT;
         f->item = NULL;
         carve_release(&view);
-        if (ignored && (rc == CL_CLEAN || rc == CL_VERIFIED))
+        if (found && (rc == CL_CLEAN || rc == CL_VERIFIED))
             rc = CL_VIRUS;
     }
     return rc;
@@ -599,7 +607,7 @@ static void clamav_scan(void *state, int fd, uint64_t size, uint64_t time_ms, st
     forget_messages();
     struct findings f = begin_scan(c, fd, &carve);
     cl_error_t rc = scan_all(c, fd, c->options, end_ms, &f);
-    if (rc == CL_VIRUS && f.ignored[0] && !f.name[0]) {
+    if (rc == CL_VIRUS && f.ignored[0] && !found_virus(rc, &f)) {
         /* A false alarm ended the scan; the virus behind it must not get through. */
         struct cl_scan_options options = c->options;
         options.general |= CL_SCAN_GENERAL_ALLMATCHES;

@@ -70,12 +70,12 @@ static enum members in_7z(struct span file)
     if (offset > room || size > room - offset)
         return MEMBERS_SOME; /* the first of several volumes, or cut off */
     struct span header = span_sub(file, SZ_START + (size_t)offset, (size_t)size);
-    if (memmem(header.ptr, header.len, sz_aes.ptr, sz_aes.len))
-        return MEMBERS_LOCKED;
     unsigned first = (unsigned char)header.ptr[0], second = header.len > 1 ? (unsigned char)header.ptr[1] : SZ_END;
     bool empty = (first == SZ_HEADER && (second == SZ_FILES || second == SZ_END)) ||
                  (first == SZ_ENCODED && only_packs_itself(file, header, offset));
-    return empty ? MEMBERS_NONE : MEMBERS_SOME;
+    if (empty) /* told by the first octets: there may be many heads that claim the same long header */
+        return MEMBERS_NONE;
+    return memmem(header.ptr, header.len, sz_aes.ptr, sz_aes.len) ? MEMBERS_LOCKED : MEMBERS_SOME;
 }
 
 /* The second header ends the archive, has a size of 0, or is of a member. */
