@@ -47,6 +47,20 @@ bool mime_binhex_find(struct span text, size_t from, struct mime_inline *found)
     return false;
 }
 
+bool mime_binhex_find_marked(struct span text, size_t from, struct mime_inline *found)
+{
+    size_t at = from + span_find_rare(span_sub(text, from, text.len), SPAN(MIME_BINHEX_MARK), 0);
+    if (at >= text.len)
+        return false;
+    size_t next = mime_line_at(text, MIME_ENDS_ANY, at).next;
+    size_t colon = next + span_find(span_sub(text, next, text.len), ':');
+    if (colon >= text.len)
+        return false;
+    size_t end = colon + 1 + span_find(span_sub(text, colon + 1, text.len), ':');
+    *found = (struct mime_inline){.begin = at, .data = colon + 1, .end = end < text.len ? end + 1 : text.len};
+    return true;
+}
+
 /* Octets after the run-length coding. */
 struct runs {
     struct buf *out;

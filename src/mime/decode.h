@@ -105,6 +105,9 @@ enum err mime_yenc_decode(struct span data, struct buf *out) must_use;
 bool mime_binhex_begins(struct span s);
 /* The next file at or after FROM, the begin of a line, whatever is said of it in front. */
 bool mime_binhex_find(struct span text, size_t from, struct mime_inline *found);
+/* The same behind the words that programs write in front, from the first colon on, whatever follows. */
+#define MIME_BINHEX_MARK "(This file must be conv"
+bool mime_binhex_find_marked(struct span text, size_t from, struct mime_inline *found);
 /* *name points into OUT's beginning, where the header is decoded to; *fork, the data, too. */
 enum err mime_binhex_decode(struct span data, struct buf *out, struct span *name, struct span *fork) must_use;
 

@@ -337,6 +337,9 @@ static enum err open_blocks(struct mime_job *job, const struct mime_piece *piece
  * text, and as many octets: many small ones, as of a log, are no trouble. */
 enum { CUT_TEXTS = 16, CUT_OCTETS = 1 << 19 };
 
+/* Beside mime_inline_look's bits: it may stand anywhere in a line. */
+enum { BINHEX_MARKED = 16 };
+
 /* Files of one kind inside a text, each with what is inside it. */
 struct inline_kind {
     enum mime_encoding encoding;
@@ -459,10 +462,12 @@ enum err mime_piece_open_inlines(struct mime_job *job, const struct mime_piece *
         {MIME_YENC, MIME_DEFECT_YENCODED, MIME_INLINE_YENC, mime_yenc_find, mime_yenc_end},
         {MIME_BASE64, MIME_DEFECT_COUNT, MIME_INLINE_CALENDAR, mime_calendar_find, NULL},
         {MIME_BINHEX, MIME_DEFECT_UUENCODED, MIME_INLINE_BINHEX, mime_binhex_find, NULL},
+        {MIME_BINHEX, MIME_DEFECT_UUENCODED, BINHEX_MARKED, mime_binhex_find_marked, NULL},
     };
     enum err e = ERR_OK;
     unsigned number = 0;
-    unsigned there = mime_inline_look(text);
+    unsigned marked = span_find_rare(text, SPAN(MIME_BINHEX_MARK), 0) < text.len ? BINHEX_MARKED : 0;
+    unsigned there = mime_inline_look(text) | marked;
     for (size_t k = 0; k < ARRAY_SIZE(kinds) && e == ERR_OK; k++) {
         if ((there & kinds[k].bit) == 0 || !mime_run_spend(job->run, text.len) || !may_go_deeper(job->run))
             continue;

@@ -157,8 +157,8 @@ static void check_locked(struct span in)
 
 static void check_files(struct span in)
 {
-    static bool (*const finds[])(struct span, size_t, struct mime_inline *) = {mime_uuencode_find, mime_yenc_find,
-                                                                               mime_binhex_find, mime_calendar_find};
+    static bool (*const finds[])(struct span, size_t, struct mime_inline *) = {
+        mime_uuencode_find, mime_yenc_find, mime_binhex_find, mime_calendar_find, mime_binhex_find_marked};
     for (size_t k = 0; k < ARRAY_SIZE(finds); k++) {
         struct mime_inline found;
         size_t at = 0;

@@ -236,6 +236,8 @@ START_TEST(files_in_texts_are_found)
         {"ATTACH;ENCODING=8BIT:YWJj", mime_calendar_find, NULL, 0, 0},
         {"ATTACH;ENCODING=BASE64\r\nC:d", mime_calendar_find, NULL, 0, 0},
         {"ATTACH", mime_calendar_find, NULL, 0, 0},
+        {"(This file must be converted with BinHex 4.0)\r\n:abc:\r\n", mime_binhex_find_marked, "", 48, 52},
+        {"(This file must be converted with BinHex 4.0)\r\nabc\r\n", mime_binhex_find_marked, NULL, 0, 0},
         /* BinHex begins with a colon at the begin of a line and a whole header behind it. */
         {"Words: and more\r\n:junk:\r\n:$f*TEQKPGdSJ@&Q5T4R9CQKPFmF!:\r\n:abc:", mime_binhex_find, NULL, 0, 0},
         {"Words: and\r\n :" HQX_HEAD "\r\n" HQX_HEAD ":\r\nx", mime_binhex_find, "", 14, 81},

@@ -17,7 +17,8 @@
 #define SECRET64   "VGhlIHNlY3JldCBwYXlsb2FkIQ=="
 /* A part without headers, as readers see it for whom the boundary is "b1". */
 #define CUT(parameter) TYPE("multipart/mixed; " parameter) "--b1\r\n" SECRET END
-#define HQX            "\"@%ZBQPZ!&4&@&4dG(Kd!!!!!!!6!!!!!$9U9'KP)(0PBh*PG#\"`BAPXEf&N)82p!!!"
+#define HQX            "\"@%ZBQPZ!&" HQX_REST
+#define HQX_REST       "4&@&4dG(Kd!!!!!!!6!!!!!$9U9'KP)(0PBh*PG#\"`BAPXEf&N)82p!!!"
 #define UU_DATA        "5&AE('-E8W)E=\"!P87EL;V%D(0``"
 #define UU             "3" UU_DATA
 #define YENC           "~\x92\x8fJ\x9d\x8f\x8d\x9c\x8f\x9eJ\x9a\x8b\xa3\x96\x99\x8b\x8eK"
@@ -130,6 +131,8 @@ static const char *const mails[] = {
     /* BinHex, whatever is said of it in front. */
     MIXED "Content-Transfer-Encoding: binhex\r\n\r\n:" HQX ":\r\n" END,
     "A: b\r\n\r\n(this file must be decoded with binhex 4.0)\r\nnote: below\r\n:junk:\r\n\r\n:" HQX ":\r\n",
+    "A: b\r\n\r\n(This file must be converted with BinHex 4.0)\r\n> :" HQX ":\r\n",
+    "A: b\r\n\r\n(This file must be converted with BinHex 4.0)\r\n:\r\n\"@%ZBQPZ!& ~" HQX_REST ":\r\n",
     "A: b\r\n\r\nSee:\r\n =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n",
     "A: b\r\n\r\nSee:\r\n=YBEGIN LINE=128 NAME=a.txt\r\n" YENC "\r\n=YEND SIZE=19\r\n",
     /* Boundaries of which some readers take no more than a token, a segment, what is no blank to anybody. */
