@@ -68,10 +68,11 @@ static void look_at_word(struct ole2 *o, struct ole2_stream *s, struct signs *si
 }
 
 /* Records of the first part of a book, which is its own; those of its sheets follow. Their heads are never encrypted.
- */
+ * FILEPASS stands among the first three (MS-XLS 2.1.7.20.3); a compound file may have ten thousand books, so not all
+ * records of each are read. */
 static void look_at_book(struct ole2 *o, struct ole2_stream *s, struct signs *signs)
 {
-    enum { BOF = 0x09, END = 0x0a, FILEPASS = 0x2f, RECORDS = 65536 };
+    enum { BOF = 0x09, END = 0x0a, FILEPASS = 0x2f, RECORDS = 64 };
     unsigned char head[4];
     uint64_t at = 0;
     for (unsigned n = 0; n < RECORDS && ole2_read(o, s, at, head, sizeof(head)) == sizeof(head); n++) {
@@ -170,7 +171,7 @@ static const char *locked_book(struct span octets)
 
 /* --- OpenDocument --- */
 
-enum { MANIFESTS = 8, MANIFEST_MAX = 16 << 20, INFLATE_BLOCK = 8192 };
+enum { MANIFESTS = 8, MANIFEST_MAX = 1 << 20, INFLATE_BLOCK = 8192 };
 
 /* Looks for an element of that name, in whatever namespace and in UTF-8 or UTF-16. */
 struct element {
