@@ -122,7 +122,7 @@ bool mime_delimiter_at(struct mime_pass *p, size_t at, size_t from, struct mime_
     /* Each open multipart is a comparison; counted, so that a hundred of them on millions of lines end somewhere. */
     mime_spend(p, p->count);
     if (mime_reads(p, MIME_READING_ANY_DELIMITER)) {
-        if (!p->s->loose && mime_behind_dashes(p->message, p->ends, line.next) == MIME_BEHIND_OTHER)
+        if (!p->s->any_line && mime_behind_dashes(p->message, p->ends, line.next) == MIME_BEHIND_OTHER)
             return false;
         *hit = (struct mime_hit){.found = true};
     } else if (!match(p, line.text, hit)) {

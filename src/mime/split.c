@@ -102,8 +102,9 @@ static mime_defects counting(mime_readings reading)
     return mime_type_verdicts() | (reading == 1u << MIME_READING_PAST_JUNK ? junk : 0);
 }
 
-/* One pass; *doubts gains what it doubts, *asked is what it depended on. */
-static enum err read_once(struct mime_job *job, mime_readings reading, mime_readings *doubts, mime_readings *asked)
+/* One pass; *doubts gains what it doubts, *asked what it depended on. */
+static enum err pass(struct mime_job *job, mime_readings reading, bool any_line, mime_readings *doubts,
+                     mime_readings *asked)
 {
     struct mime_run *run = job->run;
     struct mime_structure s = {
@@ -113,6 +114,7 @@ static enum err read_once(struct mime_job *job, mime_readings reading, mime_read
         .headless = job->headless,
         .content_type = job->content_type,
         .unseen = job->unseen,
+        .any_line = any_line,
         .loose = job->loose,
         .work = &run->report->work,
         .max_work = run->limits->work,
@@ -121,7 +123,7 @@ static enum err read_once(struct mime_job *job, mime_readings reading, mime_read
     run->report->work += PASS;
     enum err e = mime_structure_read(&s, job->message, take_body, job);
     *doubts |= s.doubts;
-    *asked = s.asked;
+    *asked |= s.asked;
     if (reading == 0)
         job->unseen = s.unseen;
     job->loose = s.loose;
@@ -135,6 +137,16 @@ static enum err read_once(struct mime_job *job, mime_readings reading, mime_read
         mime_cut(run, MIME_CUT_WORK);
     run->report->readings += job->outermost;
     return e;
+}
+
+/* A reading; *asked is what it depended on. Where nobody knows the boundary, lines of dashes that nothing of a part
+ * follows are data to one reader and delimiters to another: both are read. */
+static enum err read_once(struct mime_job *job, mime_readings reading, mime_readings *doubts, mime_readings *asked)
+{
+    *asked = 0;
+    enum err e = pass(job, reading, false, doubts, asked);
+    bool any = (reading & 1u << MIME_READING_ANY_DELIMITER) != 0 && job->loose;
+    return e == ERR_OK && any && mime_run_may(job->run) ? pass(job, reading, true, doubts, asked) : e;
 }
 
 static bool excludes_itself(mime_readings r)

@@ -54,7 +54,8 @@ struct mime_structure {
     bool headless;            /* the message has no headers, it is the body of a container … */
     struct span content_type; /* … with this Content-Type */
     bool unseen;              /* a pass before found a multipart whose boundary is missing or never occurs */
-    bool loose;        /* a pass before found one whose boundary is missing, or is written so that readers differ */
+    bool any_line;            /* where any line of dashes may be a delimiter, it is one whatever follows */
+    bool loose; /* this pass or one before found one whose boundary is missing, or is written so that readers differ */
     uint64_t *work;    /* spent; gains what is looked at … */
     uint64_t max_work; /* … and must not pass this */
     /* Out: */

@@ -135,6 +135,9 @@ static const char *const mails[] = {
     "A: b\r\n\r\n(This file must be converted with BinHex 4.0)\r\n:\r\n\"@%ZBQPZ!& ~" HQX_REST ":\r\n",
     "A: b\r\n\r\nSee:\r\n =ybegin line=128 size=19 name=a.txt\r\n " YENC "\r\n =yend size=19\r\n",
     "A: b\r\n\r\nSee:\r\n=YBEGIN LINE=128 NAME=a.txt\r\n" YENC "\r\n=YEND SIZE=19\r\n",
+    /* A boundary that is "!!" to Python alone, and dashes between the data, which are junk to decoders. */
+    "Content-Type: multipart/mixed; boundary*=cp037''%5A%5A\r\n\r\n--!!\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    "VGhlIHNlY3Jl\r\n--\r\ndCBwYXlsb2FkIQ==\r\n--!!--\r\n",
     /* Boundaries of which some readers take no more than a token, a segment, what is no blank to anybody. */
     CUT("boundary=b1:y"),
     CUT("boundary=b1=y"),
